@@ -1,0 +1,166 @@
+/*
+ * What host and enclave both know: the structures that cross the boundary, and the RPC methods.
+ *
+ * Everything here is little-endian, has a fixed size, and lives in untrusted memory unless a comment says
+ * otherwise. The enclave copies a structure in once, checks the copy, and uses only the copy. Freestanding:
+ * no libc is needed to include it.
+ */
+#ifndef ENCLAVE_OS_COMMON_PROTOCOL_H
+#define ENCLAVE_OS_COMMON_PROTOCOL_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+/* ---- limits, fixed in the image ------------------------------------------------------------------------- */
+
+#define PROTO_MAX_WORKERS 8u
+#define PROTO_MAX_CHANNELS 16384u /* connection channels of the whole enclave; ids 0 .. PROTO_MAX_CHANNELS-1 */
+#define PROTO_DOORBELL_SLOTS 32768u /* power of two, >= channels + control: one pending bit each, so never full */
+#define PROTO_RING_MIN 4096u
+#define PROTO_RING_MAX (16u << 20)
+#define PROTO_RPC_MAX (8u << 20) /* longest RPC payload, bytes; the control rings are at least twice as large */
+
+/* A channel is named by its id in the low 32 bits and its generation in the high 32. The generation of an id
+ * grows by one each time the id is used again, so that late news of an old connection is recognised as stale. */
+typedef uint64_t channel_name;
+#define CHANNEL_CONTROL_ID 0xFFFFFFFFu /* id of a worker's control channel in doorbells; generation 0 */
+
+static inline channel_name channel_name_make(uint32_t id, uint32_t generation)
+{
+    return ((uint64_t)generation << 32) | id;
+}
+
+/* ---- one direction of one channel ------------------------------------------------------------------------ */
+
+/* Life of a direction. The producer of the direction sets FIN (no more bytes will come; those in the ring are
+ * valid) or RST (drop what is there). The consumer sets DONE when it will read no more. The host frees a
+ * channel's memory only after the enclave set DONE on the request ring and FIN or RST on the response ring. */
+#define RING_FIN 1u
+#define RING_RST 2u
+#define RING_DONE 4u
+
+/* Header of a byte ring; the data follows at its own address. See common/queue.h. */
+struct ring_shared {
+    _Alignas(64) _Atomic uint64_t head;      /* bytes ever consumed; written by the consumer only */
+    _Alignas(64) _Atomic uint64_t tail;      /* bytes ever produced; written by the producer only */
+    _Alignas(64) _Atomic uint32_t producer_flags; /* RING_FIN | RING_RST */
+    _Atomic uint32_t pending;                /* 1: the channel's name stands in the consumer's doorbell */
+    _Atomic uint32_t want_space;             /* 1: the producer waits for space; the consumer rings back after reading */
+    _Alignas(64) _Atomic uint32_t consumer_flags; /* RING_DONE */
+    _Atomic uint32_t space_pending;          /* 1: the channel's name stands in the producer's doorbell (space news) */
+};
+_Static_assert(sizeof(struct ring_shared) == 256, "layout is shared");
+
+/* A ring of channel names, one producer thread, one consumer thread. See common/doorbell.h. */
+struct doorbell_shared {
+    _Alignas(64) _Atomic uint64_t head;
+    _Alignas(64) _Atomic uint64_t tail;
+    _Alignas(64) _Atomic uint32_t sleeping; /* 1: the consumer sleeps and must be woken; also the host's futex word */
+    _Alignas(64) _Atomic uint64_t slots[PROTO_DOORBELL_SLOTS];
+};
+
+/* ---- ECALL arguments -------------------------------------------------------------------------------------- */
+
+enum channel_kind { CHANNEL_CONNECTION = 1, CHANNEL_CONTROL = 2 };
+
+/* Pointers are addresses in untrusted memory; the enclave checks that each object lies wholly outside ELRANGE
+ * and is 64-byte aligned. Capacities are bytes, powers of two, PROTO_RING_MIN .. PROTO_RING_MAX. */
+struct channel_desc {
+    uint32_t kind;       /* enum channel_kind */
+    uint32_t worker;     /* 0 .. workers-1 */
+    channel_name name;   /* connection: id and generation. control: 0 */
+    uint64_t to_enclave;      /* struct ring_shared *, host produces */
+    uint64_t to_enclave_data; /* uint8_t[to_enclave_capacity] */
+    uint64_t to_enclave_capacity;
+    uint64_t to_host; /* struct ring_shared *, enclave produces */
+    uint64_t to_host_data;
+    uint64_t to_host_capacity;
+    uint64_t doorbell_in;  /* control only: struct doorbell_shared *, host to this worker */
+    uint64_t doorbell_out; /* control only: struct doorbell_shared *, this worker to the host */
+    uint8_t peer[16];      /* connection only: the peer's IPv6 (or v4-mapped) address. A host claim. */
+    uint16_t peer_port;    /* host byte order. A host claim. */
+    uint8_t reserved[6];
+};
+_Static_assert(sizeof(struct channel_desc) == 104, "layout is shared");
+
+/* The host's clock. The host stores the two values about once a millisecond; each is read with one 8-byte load.
+ * Untrusted: the enclave only forces it monotonic. */
+struct time_page {
+    _Atomic uint64_t monotonic_ns;
+    _Atomic uint64_t realtime_ns; /* since the Unix epoch, UTC */
+};
+
+struct cpuid_entry {
+    uint32_t leaf, subleaf, eax, ebx, ecx, edx;
+};
+#define PROTO_CPUID_MAX 64u
+
+#define PROTO_ADMIN_KEY_MAX 256u
+#define PROTO_SAN_MAX 512u
+
+#define RUN_HTTP_DEFAULT 0u /* a zero limit means the built-in default */
+
+/* Start-up configuration, the same for every ecall_run; only the boot thread's copy counts. All of it is the
+ * host's word: what matters for trust (admin key, limits) becomes a leaf of the Merkle tree. */
+struct run_args {
+    uint32_t version; /* PROTO_VERSION */
+    uint32_t workers; /* 1 .. PROTO_MAX_WORKERS */
+    uint64_t time_page;  /* struct time_page * */
+    uint32_t cpuid_count;
+    uint32_t admin_key_size;
+    uint8_t admin_key[PROTO_ADMIN_KEY_MAX]; /* DER SubjectPublicKeyInfo, P-256; size 0: none. Used at first boot only */
+    char san[PROTO_SAN_MAX]; /* names and IP addresses for the certificate, separated by commas, NUL-terminated */
+    struct cpuid_entry cpuid[PROTO_CPUID_MAX];
+    /* HTTP limits; 0 stands for the default in enclave/https/http.h */
+    uint32_t http_max_header_bytes, http_max_headers;
+    uint64_t http_max_body_bytes;
+    uint32_t http_header_timeout_ms, http_idle_timeout_ms, http_request_timeout_ms;
+    uint32_t app_memory_max_mib; /* linear memory of one instance */
+};
+#define PROTO_VERSION 1u
+
+/* ---- the OCALL -------------------------------------------------------------------------------------------- */
+
+enum notify_op {
+    /* Sleep until doorbell_in of worker arg has its sleeping flag cleared, or timeout_ns has passed (UINT64_MAX:
+     * none). The worker has set the flag and looked at the ring once more. Implies NOTIFY_HOST for arg. */
+    NOTIFY_WAIT = 1,
+    NOTIFY_HOST = 2,         /* the host's side of worker arg's doorbell_out sleeps and has news */
+    NOTIFY_THREAD_WAIT = 3,  /* park the thread with TCS number arg until NOTIFY_THREAD_WAKE, or timeout. Wakes are counted */
+    NOTIFY_THREAD_WAKE = 4,  /* unpark the thread with TCS number arg */
+    NOTIFY_THREADS_READY = 5, /* arg threads wait to be run: call ecall_run from that many more host threads */
+    NOTIFY_WAKE_WORKER = 6,  /* clear worker arg's doorbell_in sleeping flag and wake it (a thread inside has work for it) */
+};
+
+/* ---- RPC over a worker's control channel -------------------------------------------------------------------- */
+
+/* Frame: u32 length of what follows, then a header, then payload. See common/rpc.h. Requests go from the enclave
+ * to the host. Answers are matched by req_id. Integers in payloads are little-endian; "blob" is u32 length, bytes. */
+enum rpc_method {
+    RPC_NET_CONNECT = 0x0101,  /* blob host name, u16 port -> u32 channel id, u32 generation (egress) */
+
+    /* Storage: an ordered map of at most 64-byte keys. A commit is one transaction and is on disk when answered. */
+    RPC_KV_GET = 0x0201,    /* blob key -> value; status -ENOENT */
+    RPC_KV_COMMIT = 0x0202, /* u32 count, count x {u8 op (1 put, 2 delete), blob key, blob value (put)} -> empty */
+    RPC_KV_SCAN = 0x0203,   /* blob prefix, blob after (empty: from the start), u32 max count, u32 max bytes
+                             * -> u32 count, count x {blob key, blob value}, u8 more */
+
+    RPC_TIME = 0x0300, /* -> u64 realtime_ns */
+    RPC_LOG = 0x0301,  /* u8 level (enum log_level), blob text; no answer is sent */
+    RPC_READY = 0x0302, /* u32 count, count x {blob phase name, u64 microseconds}; no answer is sent */
+
+    RPC_QUOTE_TARGET_INFO = 0x0400, /* -> TARGETINFO, 512 bytes */
+    RPC_QUOTE = 0x0401,             /* REPORT, 432 bytes -> quote */
+
+    RPC_SHUTDOWN = 0xFF00, /* the enclave asks the host to stop (POST /shutdown); no answer is sent */
+};
+
+enum log_level { LOG_ERROR = 0, LOG_WARN = 1, LOG_INFO = 2, LOG_DEBUG = 3 };
+
+/* Headers as they stand in the ring, little-endian, no padding:
+ *   request:  req_id u64, method u16, payload_len u32       (14 bytes)
+ *   response: req_id u64, status i32, payload_len u32       (16 bytes); status 0 or a negative errno */
+#define RPC_REQUEST_HEADER_SIZE 14u
+#define RPC_RESPONSE_HEADER_SIZE 16u
+
+#endif

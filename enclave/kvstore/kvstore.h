@@ -1,0 +1,60 @@
+/*
+ * Sealed key-value storage over the untrusted host's store. Records are encrypted and authenticated here; a record
+ * that was changed, swapped, removed or replaced by an older one is reported as -EBADMSG, never returned.
+ *
+ * Asynchronous: a call returns at once, and done runs later from the calling worker's loop, exactly once.
+ * Keys and values are copied at the call; what done receives is valid only during done.
+ */
+#ifndef ENCLAVE_OS_ENCLAVE_KVSTORE_H
+#define ENCLAVE_OS_ENCLAVE_KVSTORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define KV_KEY_MAX 512u            /* logical key, bytes */
+#define KV_VALUE_MAX (4u << 20)    /* value, bytes */
+#define KV_NAMESPACE_MAX 96u       /* namespace name, bytes */
+
+struct worker; /* the calling worker: one per thread, see enclave/worker.h */
+
+/* A namespace: a name that separates owners ("app:NAME:kv:BUCKET", "system"). Its keys are derived from the master
+ * key and the name. Cheap to make; immutable; may be used by any worker. */
+struct kv_namespace;
+struct kv_namespace *kv_namespace_open(const char *name);
+void kv_namespace_close(struct kv_namespace *ns);
+
+/* status: 0; -ENOENT no such key; -EBADMSG the host's answer is not what was stored; -EIO the host failed;
+ * -ENOSPC; -EINVAL key or value too long; -ENOMEM. */
+typedef void (*kv_get_done)(void *user, int status, const uint8_t *value, size_t size);
+typedef void (*kv_done)(void *user, int status);
+struct kv_name {
+    const uint8_t *data;
+    size_t size;
+};
+/* List: called once with count keys in no particular order; cursor is opaque, 0 when the listing is complete. */
+typedef void (*kv_list_done)(void *user, int status, const struct kv_name *names, size_t count, uint64_t cursor);
+
+void kv_get(struct worker *w, struct kv_namespace *ns, const void *key, size_t key_size, kv_get_done done, void *user);
+void kv_exists(struct worker *w, struct kv_namespace *ns, const void *key, size_t key_size, kv_done done, void *user);
+void kv_list(struct worker *w, struct kv_namespace *ns, uint64_t cursor, kv_list_done done, void *user);
+
+/* A batch is applied whole or not at all, and is durable (synced by the host) when done is called with 0. */
+enum kv_op_kind { KV_PUT = 1, KV_DELETE = 2 };
+struct kv_op {
+    enum kv_op_kind kind;
+    struct kv_namespace *ns;
+    const void *key;
+    size_t key_size;
+    const void *value; /* put only */
+    size_t value_size;
+};
+void kv_commit(struct worker *w, const struct kv_op *ops, size_t count, kv_done done, void *user);
+
+/* Read, change, write, with nothing in between from any worker: modify gets the present value (NULL: none) and
+ * returns the new one in *out (allocated with malloc, freed by the caller) or -ECANCELED to leave it. */
+typedef int (*kv_modify)(void *user, const uint8_t *value, size_t size, uint8_t **out, size_t *out_size);
+void kv_update(struct worker *w, struct kv_namespace *ns, const void *key, size_t key_size, kv_modify modify,
+               kv_done done, void *user);
+
+#endif
