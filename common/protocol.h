@@ -15,7 +15,9 @@
 
 #define PROTO_MAX_WORKERS 8u
 #define PROTO_MAX_CHANNELS 16384u /* connection channels of the whole enclave; ids 0 .. PROTO_MAX_CHANNELS-1 */
-#define PROTO_DOORBELL_SLOTS 32768u /* power of two, >= channels + control: one pending bit each, so never full */
+/* Power of two, >= two pending bits (data, space) per channel, and as many for names of a generation that has gone. */
+#define PROTO_DOORBELL_SLOTS 131072u
+_Static_assert(PROTO_DOORBELL_SLOTS > 4 * PROTO_MAX_CHANNELS, "an honest pair never fills a doorbell");
 #define PROTO_RING_MIN 4096u
 #define PROTO_RING_MAX (16u << 20)
 #define PROTO_RPC_MAX (8u << 20) /* longest RPC payload, bytes; the control rings are at least twice as large */

@@ -1,0 +1,49 @@
+/*
+ * A doorbell: a ring of channel names from one producer thread to one consumer thread, with a sleeping flag, so
+ * that the cost of waiting does not grow with the number of idle channels.
+ *
+ * Each name stands in it at most once per direction of its channel (the pending bits of struct ring_shared), so an
+ * honest pair never fills it. Names are claims: the consumer looks id and generation up in its own table.
+ *
+ * Waiting:
+ *   consumer: pop until empty; doorbell_sleep; if true, wait (futex, eventfd); doorbell_awake.
+ *   producer: doorbell_push any number of times, then doorbell_wake once; if true, wake the consumer.
+ */
+#ifndef ENCLAVE_OS_COMMON_DOORBELL_H
+#define ENCLAVE_OS_COMMON_DOORBELL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/protocol.h"
+
+struct doorbell_producer {
+    struct doorbell_shared *shared;
+    uint64_t tail;
+    uint64_t head; /* as last believed */
+    int error;     /* 0 or -EPROTO, sticky */
+};
+
+struct doorbell_consumer {
+    struct doorbell_shared *shared;
+    uint64_t head;
+    uint64_t tail; /* as last believed */
+    int error;
+};
+
+/* Over zeroed shared memory, 64-byte aligned: 0 or -EINVAL. */
+int doorbell_producer_init(struct doorbell_producer *p, struct doorbell_shared *shared);
+int doorbell_consumer_init(struct doorbell_consumer *c, struct doorbell_shared *shared);
+
+/* 0; -ENOSPC if it is full (only a consumer that has stopped reading can bring that about); -EPROTO. */
+int doorbell_push(struct doorbell_producer *p, channel_name name);
+/* True if the consumer slept: the caller must wake it. It is then marked awake. */
+bool doorbell_wake(struct doorbell_producer *p);
+
+/* 1 and a name, 0 if empty, -EPROTO. */
+int doorbell_pop(struct doorbell_consumer *c, channel_name *name);
+/* Announce sleep, then look once more: true if still empty, so sleep now (also on a broken ring). */
+bool doorbell_sleep(struct doorbell_consumer *c);
+void doorbell_awake(struct doorbell_consumer *c);
+
+#endif
