@@ -1,2 +1,14 @@
-//! Nothing of its own: this crate only turns wasmtime's official C API into one static library.
+//! wasmtime's official C API as one static library, plus the little that it lacks for serving requests:
+//!
+//! - host functions whose arguments arrive as flat *slots* (`host.rs`). The C API converts every value twice and
+//!   passes `list<u8>` as one tagged value per byte; here resources are their number, bytes stay where they are.
+//! - an instance-pre for components and one future for "instantiate and handle one request" (`call.rs`).
+//! - the imports and exports of a component with their types as text (`describe.rs`), so that the enclave can check
+//!   at deployment what a dynamic linker would only notice in the middle of a request.
+//!
+//! The C side of these declarations is `enclave/wasm/shim.h`.
 pub use wasmtime_c_api::*;
+
+mod call;
+mod describe;
+mod host;
