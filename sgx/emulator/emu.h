@@ -1,0 +1,129 @@
+/* What the emulator's files share. Private to sgx/emulator. */
+#ifndef ENCLAVE_OS_SGX_EMULATOR_EMU_H
+#define ENCLAVE_OS_SGX_EMULATOR_EMU_H
+
+/* Offsets for enter.S; checked against the structures below. */
+#define EMU_THREAD_SPAN 0x40000 /* a thread's mapping is this large and aligned to it: struct, then signal stack */
+#define THREAD_HOST_FS 0
+#define THREAD_HOST_GS 8
+#define THREAD_HOST_RSP 16
+#define THREAD_EXIT_RDI 24
+#define THREAD_EXIT_RSI 32
+#define THREAD_EXIT_RDX 40
+#define THREAD_EXIT_RSP 48
+#define THREAD_EXIT_R8 56
+#define THREAD_EXIT_R9 64
+#define THREAD_ENTER 72
+#define THREAD_ENCLAVE_FS 80
+#define THREAD_ENCLAVE_GS 88
+#define THREAD_FRAME 96
+
+#define ENTER_RAX 0
+#define ENTER_RBX 8
+#define ENTER_RDI 16
+#define ENTER_RSI 24
+#define ENTER_RDX 32
+#define ENTER_R8 40
+#define ENTER_R9 48
+#define ENTER_RIP 56
+#define ENTER_FS 64
+#define ENTER_GS 72
+#define ENTER_GPRSGX 80
+#define ENTER_XSAVE 88
+#define ENTER_XFRM 96
+
+#ifndef __ASSEMBLER__
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "sgx/emulator/emulator.h"
+#include "sgx/include/arch.h"
+#include "sgx/sign/measure.h"
+
+/* The EPCM entry of a page, as far as software can tell. */
+struct emu_page {
+    uint8_t valid : 1, r : 1, w : 1, x : 1;
+    uint8_t type : 4;
+};
+
+/* What the CPU keeps of a TCS. The page itself is made inaccessible, as on hardware. */
+struct emu_tcs {
+    uint64_t address;
+    uint64_t ossa, oentry, ofsbase, ogsbase;
+    uint32_t nssa;
+    uint32_t cssa;      /* changed only by the thread that is inside, or entering */
+    atomic_uint active; /* 1: a logical processor is inside */
+};
+
+#define EMU_TCS_MAX 64
+
+struct emulator {
+    struct backend backend;
+    uint8_t fuse_key[32];
+    struct sgx_secs secs;
+    struct measure *measure;
+    struct emu_page *pages; /* EPCM, one entry a page of ELRANGE */
+    struct emu_tcs tcs[EMU_TCS_MAX];
+    uint32_t tcs_count;
+    bool initialised;
+    bool cpuid_faults; /* the CPU can be told to fault on CPUID (ARCH_SET_CPUID) */
+    uint32_t xsave_size;
+};
+extern struct emulator emu; /* one per process */
+
+/* What enter.S loads for EENTER and ERESUME. */
+struct emu_enter {
+    uint64_t rax, rbx, rdi, rsi, rdx, r8, r9;
+    uint64_t rip, fs, gs;
+    struct sgx_gprsgx *gprsgx; /* the SSA frame to note URSP and URBP in, or to resume from */
+    void *xsave;
+    uint64_t xfrm;
+};
+
+/* Start of a thread's mapping; the rest of it is the signal stack, which is how the first instruction of a signal
+ * handler, running on the enclave's FS base, finds its way back to the host's. */
+struct emu_thread {
+    uint64_t host_fs, host_gs, host_rsp;
+    uint64_t exit_rdi, exit_rsi, exit_rdx, exit_rsp, exit_r8, exit_r9;
+    struct emu_enter *enter;
+    uint64_t enclave_fs, enclave_gs, frame; /* of the signal being handled */
+    struct emu_tcs *tcs;
+    struct enclave_run *run;
+};
+_Static_assert(offsetof(struct emu_thread, enter) == THREAD_ENTER, "enter.S");
+_Static_assert(offsetof(struct emu_thread, frame) == THREAD_FRAME, "enter.S");
+_Static_assert(offsetof(struct emu_thread, exit_r9) == THREAD_EXIT_R9, "enter.S");
+_Static_assert(offsetof(struct emu_enter, xfrm) == ENTER_XFRM, "enter.S");
+_Static_assert(offsetof(struct emu_enter, gprsgx) == ENTER_GPRSGX, "enter.S");
+
+extern _Thread_local struct emu_thread *emu_this_thread;
+extern struct emulator_counters emu_count;
+
+/* enter.S. Both return 0 after EEXIT, -EFAULT after an exception. */
+/* enter.c: the backend operations that run the enclave. */
+int emu_prepare_thread(struct backend *b);
+int emu_enter(unsigned long rdi, unsigned long rsi, unsigned long rdx, unsigned int function, unsigned long r8,
+              unsigned long r9, struct enclave_run *run);
+
+int emu_asm_eenter(struct emu_thread *t);
+int emu_asm_eresume(struct emu_thread *t);
+void emu_asm_signal(int signo, siginfo_t *info, void *context); /* the first-level handler */
+extern char emu_asm_eexit_landing[], emu_asm_aex_landing[];
+extern uint64_t emu_elrange_base, emu_elrange_size; /* read by the first-level handler */
+
+/* trap.c: process-wide, once. */
+int emu_install_handlers(void);
+
+/* keys.c: leaves, on checked enclave memory. ereport and egetkey return an SGX error code. */
+int emu_load_fuses(const char *machine_dir, char *error, size_t error_size);
+void emu_ereport(const struct sgx_targetinfo *target, const uint8_t reportdata[64], struct sgx_report *out);
+enum sgx_error emu_egetkey(const struct sgx_keyrequest *request, uint8_t key[16]);
+
+/* epc.c: is [address, address + size) within ELRANGE, in one page of the given kind with these permissions? */
+bool emu_page_allows(uint64_t address, uint64_t size, bool write);
+
+#endif
+#endif

@@ -1,0 +1,30 @@
+/*
+ * The in-process SGX emulator: a software model of the leaves that software can see, for machines without SGX.
+ *
+ * It runs the same image bytes with their real ENCLU instructions. It proves logic and gives no confidentiality:
+ * the host's own code could read ELRANGE. What is modelled and what is not: docs/emulator.md.
+ *
+ * One emulated enclave per process: ELRANGE lies at 4 GiB, and signal handlers are process-wide.
+ */
+#ifndef ENCLAVE_OS_SGX_EMULATOR_H
+#define ENCLAVE_OS_SGX_EMULATOR_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sgx/loader/backend.h"
+
+/* machine_dir holds the emulated CPU's fuses ("fuse-key", 32 random bytes, mode 0600), made on first use. */
+int emulator_open(const char *machine_dir, struct backend **out, char *error, size_t error_size);
+
+/* The key with which the emulated CPU MACs reports meant for the enclave that targetinfo describes: what EGETKEY
+ * would give that enclave. For the simulated quoting enclave, which runs in the host. Needs an open emulator. */
+int emulator_report_key(const uint8_t targetinfo[512], const uint8_t keyid[32], uint8_t key[16]);
+
+/* Exits and exceptions so far, for measurements. */
+struct emulator_counters {
+    uint64_t eenter, eexit, eresume, aex, syscalls;
+};
+void emulator_counters(struct emulator_counters *out);
+
+#endif

@@ -1,0 +1,264 @@
+/*
+ * Building the emulated enclave: ECREATE, EADD, EEXTEND, EINIT, with the checks of SDM 3D chapter 37 that software
+ * can see. Page permissions become the host's page protections, so that a breach faults as it would in the EPCM.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "sgx/emulator/emu.h"
+#include "sgx/sign/sigstruct.h"
+
+#define ELRANGE_BASE 0x100000000ull /* low, so that all host code lies above ELRANGE's end */
+
+struct emulator emu;
+uint64_t emu_elrange_base, emu_elrange_size;
+
+static int fail(char *error, size_t size, int code, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(error, size, format, args);
+    va_end(args);
+    return code;
+}
+
+static int emu_create(struct backend *b, struct sgx_secs *secs, char *error, size_t error_size)
+{
+    if (emu.measure || emu.initialised)
+        return fail(error, error_size, -EBUSY, "emulator: one enclave per process");
+    if (secs->size < 2 * SGX_PAGE_SIZE || (secs->size & (secs->size - 1)) || secs->size > ELRANGE_BASE)
+        return fail(error, error_size, -EINVAL, "ECREATE: SECS.SIZE must be a power of two, at most 4 GiB here");
+    if ((secs->attributes.xfrm & SGX_XFRM_LEGACY) != SGX_XFRM_LEGACY || (secs->attributes.xfrm & ~b->xfrm))
+        return fail(error, error_size, -EINVAL, "ECREATE: SECS.ATTRIBUTES.XFRM is not what this machine allows");
+    if (secs->miscselect & ~SGX_MISC_EXINFO)
+        return fail(error, error_size, -EINVAL, "ECREATE: SECS.MISCSELECT has unknown bits");
+    if (!(secs->attributes.flags & SGX_FLAGS_MODE64BIT) || (secs->attributes.flags & SGX_FLAGS_INIT))
+        return fail(error, error_size, -EINVAL, "ECREATE: SECS.ATTRIBUTES.FLAGS");
+    if (secs->ssa_frame_size == 0)
+        return fail(error, error_size, -EINVAL, "ECREATE: SECS.SSAFRAMESIZE is zero");
+    /* An emulated enclave is always a debug enclave: nothing keeps the host out of it. */
+    secs->attributes.flags |= SGX_FLAGS_DEBUG;
+    secs->base = ELRANGE_BASE;
+    void *p = mmap((void *)secs->base, secs->size, PROT_NONE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+    if (p != (void *)secs->base)
+        return fail(error, error_size, -ENOMEM, "emulator: cannot reserve ELRANGE at 4 GiB: %s", strerror(errno));
+    emu.pages = calloc(secs->size / SGX_PAGE_SIZE, sizeof *emu.pages);
+    emu.measure = measure_ecreate(secs->ssa_frame_size, secs->size);
+    if (!emu.pages || !emu.measure)
+        return fail(error, error_size, -ENOMEM, "emulator: out of memory");
+    emu.secs = *secs;
+    emu_elrange_base = secs->base;
+    emu_elrange_size = secs->size;
+    return 0;
+}
+
+/* What EADD demands of a TCS page's content (SDM 3D, EADD). */
+static const char *tcs_fault(const struct sgx_tcs *t)
+{
+    if (t->flags & ~TCS_DBGOPTIN)
+        return "TCS.FLAGS";
+    if (t->cssa != 0)
+        return "TCS.CSSA must be 0";
+    if (t->nssa == 0)
+        return "TCS.NSSA";
+    if (t->ossa % SGX_PAGE_SIZE || t->ossa >= emu.secs.size)
+        return "TCS.OSSA";
+    if (t->oentry >= emu.secs.size)
+        return "TCS.OENTRY";
+    if (t->ofsbase % SGX_PAGE_SIZE || t->ogsbase % SGX_PAGE_SIZE || t->ofsbase >= emu.secs.size ||
+        t->ogsbase >= emu.secs.size)
+        return "TCS.OFSBASE or OGSBASE";
+    if ((t->fslimit & 0xfff) != 0xfff || (t->gslimit & 0xfff) != 0xfff)
+        return "TCS.FSLIMIT or GSLIMIT";
+    return NULL;
+}
+
+static int add_tcs(uint64_t offset, const struct sgx_tcs *t, char *error, size_t error_size)
+{
+    const char *fault = t ? tcs_fault(t) : "no content";
+    if (fault)
+        return fail(error, error_size, -EINVAL, "EADD at %#lx: %s", offset, fault);
+    if (emu.tcs_count == EMU_TCS_MAX)
+        return fail(error, error_size, -ENOSPC, "emulator: more than %d TCS pages", EMU_TCS_MAX);
+    struct emu_tcs *s = &emu.tcs[emu.tcs_count++];
+    s->address = emu.secs.base + offset;
+    s->ossa = t->ossa;
+    s->oentry = t->oentry;
+    s->ofsbase = t->ofsbase;
+    s->ogsbase = t->ogsbase;
+    s->nssa = t->nssa;
+    return 0;
+}
+
+static const char *eadd_fault(uint64_t offset, uint64_t length, const struct sgx_secinfo *secinfo)
+{
+    uint64_t type = secinfo->flags >> 8 & 0xff;
+    static const uint8_t zero[sizeof secinfo->reserved];
+    if (offset % SGX_PAGE_SIZE || length % SGX_PAGE_SIZE || length == 0)
+        return "not whole, aligned pages";
+    if (offset > emu.secs.size || length > emu.secs.size - offset)
+        return "outside ELRANGE";
+    if (secinfo->flags & ~0xff07ull || memcmp(secinfo->reserved, zero, sizeof zero))
+        return "SECINFO has reserved bits set";
+    if (type != PT_REG && type != PT_TCS)
+        return "SECINFO.FLAGS.PT is neither PT_REG nor PT_TCS";
+    if (type == PT_TCS && secinfo->flags & (SECINFO_R | SECINFO_W | SECINFO_X))
+        return "a TCS page with R, W or X";
+    if ((secinfo->flags & SECINFO_W) && !(secinfo->flags & SECINFO_R))
+        return "SECINFO has W without R";
+    return NULL;
+}
+
+static void measure_range(uint64_t offset, uint64_t length, const uint8_t *content, const struct sgx_secinfo *secinfo,
+                          bool measured)
+{
+    static const uint8_t zeros[256];
+    for (uint64_t at = 0; at < length; at += SGX_PAGE_SIZE) {
+        measure_eadd(emu.measure, offset + at, secinfo);
+        for (uint64_t chunk = 0; measured && chunk < SGX_PAGE_SIZE; chunk += 256)
+            measure_eextend(emu.measure, offset + at + chunk, content ? content + at + chunk : zeros);
+    }
+}
+
+static int emu_add_pages(struct backend *b, uint64_t offset, uint64_t length, const void *content,
+                         const struct sgx_secinfo *secinfo, bool measured, char *error, size_t error_size)
+{
+    (void)b;
+    if (!emu.measure)
+        return fail(error, error_size, -EINVAL, "EADD: no enclave is being built");
+    const char *fault = eadd_fault(offset, length, secinfo);
+    if (fault)
+        return fail(error, error_size, -EINVAL, "EADD at %#lx: %s", offset, fault);
+    struct emu_page entry = {.valid = 1,
+                             .r = !!(secinfo->flags & SECINFO_R),
+                             .w = !!(secinfo->flags & SECINFO_W),
+                             .x = !!(secinfo->flags & SECINFO_X),
+                             .type = secinfo->flags >> 8 & 0xf};
+    for (uint64_t i = 0; i < length / SGX_PAGE_SIZE; i++) {
+        if (emu.pages[offset / SGX_PAGE_SIZE + i].valid)
+            return fail(error, error_size, -EEXIST, "EADD at %#lx: the page is there already", offset);
+        emu.pages[offset / SGX_PAGE_SIZE + i] = entry;
+    }
+    uint8_t *at = (uint8_t *)emu.secs.base + offset;
+    if (entry.type == PT_TCS) {
+        for (uint64_t page = 0; page < length; page += SGX_PAGE_SIZE) {
+            int result = add_tcs(offset + page, content ? (const void *)((const uint8_t *)content + page) : NULL,
+                                 error, error_size);
+            if (result < 0)
+                return result;
+        }
+    } else {
+        if (content && mprotect(at, length, PROT_READ | PROT_WRITE) == 0)
+            memcpy(at, content, length);
+        int protection = (entry.r ? PROT_READ : 0) | (entry.w ? PROT_WRITE : 0) | (entry.x ? PROT_EXEC : 0);
+        if (mprotect(at, length, protection) != 0)
+            return fail(error, error_size, -errno, "emulator: mprotect: %s", strerror(errno));
+    }
+    measure_range(offset, length, content, secinfo, measured);
+    return 0;
+}
+
+/* EINIT's comparisons, in the SDM's order. */
+static enum sgx_error einit(const struct sgx_sigstruct *s, const uint8_t mrenclave[32])
+{
+    enum sgx_error result = sigstruct_check(s);
+    if (result != SGX_SUCCESS)
+        return result;
+    if (memcmp(s->enclavehash, mrenclave, 32) != 0)
+        return SGX_INVALID_MEASUREMENT;
+    const struct sgx_attributes *have = &emu.secs.attributes, *want = &s->attributes, *mask = &s->attributemask;
+    if ((have->flags & mask->flags) != (want->flags & mask->flags) ||
+        (have->xfrm & mask->xfrm) != (want->xfrm & mask->xfrm))
+        return SGX_INVALID_ATTRIBUTE;
+    if ((emu.secs.miscselect & s->miscmask) != (s->miscselect & s->miscmask))
+        return SGX_INVALID_ATTRIBUTE;
+    if (want->flags & SGX_FLAGS_EINITTOKEN_KEY)
+        return SGX_INVALID_ATTRIBUTE; /* only Intel's launch enclave may have it */
+    return SGX_SUCCESS;
+}
+
+static const char *einit_error_text(enum sgx_error code)
+{
+    switch (code) {
+    case SGX_INVALID_SIG_STRUCT:
+        return "SGX_INVALID_SIG_STRUCT (a fixed field of SIGSTRUCT is wrong)";
+    case SGX_INVALID_SIGNATURE:
+        return "SGX_INVALID_SIGNATURE (SIGSTRUCT's signature does not open)";
+    case SGX_INVALID_MEASUREMENT:
+        return "SGX_INVALID_MEASUREMENT (the image is not the one that was signed)";
+    case SGX_INVALID_ATTRIBUTE:
+        return "SGX_INVALID_ATTRIBUTE (this SIGSTRUCT forbids the enclave's attributes)";
+    default:
+        return "unknown";
+    }
+}
+
+static int emu_init(struct backend *b, const struct sgx_sigstruct *sigstruct, char *error, size_t error_size)
+{
+    (void)b;
+    if (!emu.measure)
+        return fail(error, error_size, -EINVAL, "EINIT: no enclave is being built");
+    measure_final(emu.measure, emu.secs.mrenclave);
+    emu.measure = NULL;
+    enum sgx_error code = einit(sigstruct, emu.secs.mrenclave);
+    if (code != SGX_SUCCESS)
+        return fail(error, error_size, -EPERM, "EINIT: %s", einit_error_text(code));
+    sigstruct_mrsigner(sigstruct, emu.secs.mrsigner);
+    emu.secs.isvprodid = sigstruct->isvprodid;
+    emu.secs.isvsvn = sigstruct->isvsvn;
+    emu.secs.attributes.flags |= SGX_FLAGS_INIT;
+    int result = emu_install_handlers();
+    if (result < 0)
+        return fail(error, error_size, result, "emulator: cannot install signal handlers: %s", strerror(-result));
+    emu.initialised = true;
+    return 0;
+}
+
+bool emu_page_allows(uint64_t address, uint64_t size, bool write)
+{
+    uint64_t offset = address - emu.secs.base;
+    if (address < emu.secs.base || offset >= emu.secs.size || size > SGX_PAGE_SIZE - offset % SGX_PAGE_SIZE)
+        return false;
+    const struct emu_page *p = &emu.pages[offset / SGX_PAGE_SIZE];
+    return p->valid && p->type == PT_REG && p->r && (!write || p->w);
+}
+
+static void emu_destroy(struct backend *b)
+{
+    (void)b;
+    munmap((void *)emu.secs.base, emu.secs.size);
+    free(emu.pages);
+    memset(&emu, 0, sizeof emu);
+    emu_elrange_base = emu_elrange_size = 0;
+}
+
+static const struct backend_ops emulator_ops = {
+    .name = "emulator",
+    .create = emu_create,
+    .add_pages = emu_add_pages,
+    .init = emu_init,
+    .prepare_thread = emu_prepare_thread,
+    .enter = emu_enter,
+    .destroy = emu_destroy,
+};
+
+int emulator_open(const char *machine_dir, struct backend **out, char *error, size_t error_size)
+{
+    int result = emu_load_fuses(machine_dir, error, error_size);
+    if (result < 0)
+        return result;
+    uint32_t low, high;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    emu.backend.ops = &emulator_ops;
+    emu.backend.xfrm = low & 0xE7;
+    emu.backend.miscselect = SGX_MISC_EXINFO;
+    *out = &emu.backend;
+    return 0;
+}

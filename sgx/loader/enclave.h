@@ -1,0 +1,40 @@
+/*
+ * Creating an enclave from a signed image and calling into it, whichever backend runs it.
+ */
+#ifndef ENCLAVE_OS_SGX_LOADER_ENCLAVE_H
+#define ENCLAVE_OS_SGX_LOADER_ENCLAVE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum enclave_backend { ENCLAVE_BACKEND_AUTO, ENCLAVE_BACKEND_SGX, ENCLAVE_BACKEND_EMULATOR };
+
+struct enclave;
+
+struct enclave_create_options {
+    const char *image_path;
+    enum enclave_backend backend; /* AUTO: sgx where /dev/sgx_enclave can be opened, else the emulator */
+    bool debug;                   /* hardware: ask for ATTRIBUTES.DEBUG. The emulator always sets it */
+    const char *machine_dir;      /* emulator: folder of the per-machine secret; made if missing */
+};
+
+/* Build the enclave page by page and EINIT it. 0, or a negative errno with one clear line in error. */
+int enclave_create(const struct enclave_create_options *options, struct enclave **out, char *error, size_t error_size);
+
+const uint8_t *enclave_mrenclave(const struct enclave *e); /* 32 bytes */
+enum enclave_backend enclave_backend_of(const struct enclave *e);
+uint32_t enclave_tcs_count(const struct enclave *e);
+
+/* One ECALL on a free TCS, from any thread; OCALLs made meanwhile go to enclave_ocall_dispatch on the same thread.
+ * 0 (the callee's own result is in *ms); -EBUSY: no TCS is free; -ESHUTDOWN: the enclave has died (its last words
+ * were printed to standard error); -EPERM: the enclave refused the call. */
+int enclave_ecall(struct enclave *e, uint32_t index, void *ms);
+
+/* The TCS number that the calling thread is inside with, for OCALL handlers; -1 outside an OCALL. */
+int enclave_current_tcs(void);
+
+/* No thread may be inside. */
+void enclave_destroy(struct enclave *e);
+
+#endif

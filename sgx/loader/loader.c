@@ -1,0 +1,228 @@
+/* Creating an enclave through a backend and carrying ECALLs and OCALLs; see enclave.h and abi.h. */
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "enclave_os_u.h"
+#include "sgx/emulator/emulator.h"
+#include "sgx/loader/abi.h"
+#include "sgx/loader/enclave.h"
+#include "sgx/loader/sgx_device.h"
+#include "sgx/sign/image.h"
+
+#define SCRATCH_SIZE 4096u
+#define UNSEEN_FAULTS_MAX 8u
+
+struct slot {
+    uint64_t tcs;
+    atomic_bool used;
+};
+
+struct enclave {
+    struct backend *backend;
+    enum enclave_backend kind;
+    uint8_t mrenclave[32];
+    uint64_t base;
+    uint32_t tcs_count;
+    atomic_bool dead;
+    struct slot slots[ENCLAVE_TCS_MAX];
+};
+
+static _Thread_local int current_tcs = -1;
+
+/* What the last EEXIT of this thread carried. */
+struct exit_words {
+    long rdi, rsi;
+};
+
+static int note_exit(long rdi, long rsi, long rdx, long rsp, long r8, long r9, struct enclave_run *run)
+{
+    (void)rdx, (void)rsp, (void)r8, (void)r9;
+    struct exit_words *words = (struct exit_words *)run->user_data;
+    words->rdi = rdi;
+    words->rsi = rsi;
+    return 0;
+}
+
+struct build {
+    struct backend *backend;
+    char *error;
+    size_t error_size;
+};
+
+static int add_pages(void *user, const struct image_pages *p)
+{
+    struct build *b = user;
+    return b->backend->ops->add_pages(b->backend, p->offset, p->length, p->content, &p->secinfo, p->measured, b->error,
+                                      b->error_size);
+}
+
+static int open_backend(const struct enclave_create_options *o, struct enclave *e, char *error, size_t error_size)
+{
+    e->kind = o->backend;
+    if (e->kind == ENCLAVE_BACKEND_AUTO)
+        e->kind = access("/dev/sgx_enclave", R_OK | W_OK) == 0 ? ENCLAVE_BACKEND_SGX : ENCLAVE_BACKEND_EMULATOR;
+    if (e->kind == ENCLAVE_BACKEND_SGX)
+        return sgx_device_open(&e->backend, error, error_size);
+    return emulator_open(o->machine_dir, &e->backend, error, error_size);
+}
+
+static int build_enclave(struct enclave *e, const struct image *image, bool debug, char *error, size_t error_size)
+{
+    struct sgx_secs secs = {.size = image->layout.elrange_size, .ssa_frame_size = ENCLAVE_SSA_FRAME_PAGES};
+    secs.attributes.flags = SGX_FLAGS_MODE64BIT | (debug ? SGX_FLAGS_DEBUG : 0);
+    secs.attributes.xfrm = e->backend->xfrm;
+    secs.miscselect = image->config.misc_select | (e->backend->miscselect & ~image->config.misc_mask);
+    int result = e->backend->ops->create(e->backend, &secs, error, error_size);
+    if (result < 0)
+        return result;
+    struct build b = {e->backend, error, error_size};
+    result = image_walk(image, add_pages, &b);
+    if (result < 0)
+        return result;
+    e->base = secs.base;
+    e->tcs_count = image->layout.tcs_count;
+    for (uint32_t i = 0; i < e->tcs_count; i++)
+        e->slots[i].tcs = e->base + image->tcs_offsets[i];
+    /* Production enclaves run under the SIGSTRUCT that forbids DEBUG; debug ones, and the emulator's, cannot. */
+    bool development = debug || e->kind == ENCLAVE_BACKEND_EMULATOR;
+    const struct sgx_sigstruct *sigstruct = development ? &image->development : &image->production;
+    memcpy(e->mrenclave, sigstruct->enclavehash, 32);
+    return e->backend->ops->init(e->backend, sigstruct, error, error_size);
+}
+
+int enclave_create(const struct enclave_create_options *o, struct enclave **out, char *error, size_t error_size)
+{
+    struct image image;
+    struct enclave *e = calloc(1, sizeof *e);
+    if (!e)
+        return -ENOMEM;
+    int result = image_open(o->image_path, NULL, &image, error, error_size);
+    if (result == 0) {
+        result = open_backend(o, e, error, error_size);
+        if (result == 0)
+            result = build_enclave(e, &image, o->debug, error, error_size);
+        image_close(&image);
+    }
+    if (result < 0) {
+        enclave_destroy(e);
+        return result;
+    }
+    *out = e;
+    return 0;
+}
+
+const uint8_t *enclave_mrenclave(const struct enclave *e)
+{
+    return e->mrenclave;
+}
+
+enum enclave_backend enclave_backend_of(const struct enclave *e)
+{
+    return e->kind;
+}
+
+uint32_t enclave_tcs_count(const struct enclave *e)
+{
+    return e->tcs_count;
+}
+
+int enclave_current_tcs(void)
+{
+    return current_tcs;
+}
+
+/* Threads that stay take the low TCSs (the boot thread must have the first, whose stack is large); short calls take
+ * the high ones. */
+static int take_slot(struct enclave *e, bool stays)
+{
+    for (uint32_t i = 0; i < e->tcs_count; i++) {
+        uint32_t index = stays ? i : e->tcs_count - 1 - i;
+        if (!atomic_exchange(&e->slots[index].used, true))
+            return (int)index;
+    }
+    return -EBUSY;
+}
+
+static void die(struct enclave *e, const char *why)
+{
+    if (!atomic_exchange(&e->dead, true))
+        fprintf(stderr, "enclave-os: the enclave has died: %s\n", why);
+}
+
+/* An exception inside: let the enclave look at it, then resume. false: it is dead. */
+static bool handle_exception(struct enclave *e, struct enclave_run *run, struct exit_words *words)
+{
+    int result = e->backend->ops->enter(0, 0, 0, ENCLU_EENTER, 0, 0, run);
+    if (result == 0 && words->rdi == EXIT_HANDLED)
+        return true;
+    if (result == 0 && words->rdi == EXIT_FATAL)
+        die(e, words->rsi > 1 ? (const char *)words->rsi : "an exception inside");
+    else
+        die(e, "its exception handler failed");
+    return false;
+}
+
+/* Enter and stay with it until an EEXIT that is not part of exception handling. */
+static bool enter_until_exit(struct enclave *e, struct enclave_run *run, struct exit_words *words, long rdi, void *rsi,
+                             void *scratch)
+{
+    unsigned int function = ENCLU_EENTER;
+    unsigned long a = (unsigned long)rdi, b = (unsigned long)rsi, c = (unsigned long)scratch;
+    unsigned int unseen_faults = 0;
+    while (e->backend->ops->enter(a, b, c, function, SCRATCH_SIZE, 0, run) == -EFAULT) {
+        /* Without EXINFO the enclave is not told of #PF and #GP: it would resume into the same fault for ever. */
+        unseen_faults = run->exception_vector == VEC_PF || run->exception_vector == VEC_GP ? unseen_faults + 1 : 0;
+        if (unseen_faults > UNSEEN_FAULTS_MAX) {
+            die(e, "a page fault or protection fault inside");
+            return false;
+        }
+        if (!handle_exception(e, run, words))
+            return false;
+        function = ENCLU_ERESUME;
+    }
+    if (words->rdi == EXIT_FATAL) {
+        die(e, words->rsi > 1 ? (const char *)words->rsi : "no reason given");
+        return false;
+    }
+    return true;
+}
+
+int enclave_ecall(struct enclave *e, uint32_t index, void *ms)
+{
+    if (atomic_load(&e->dead))
+        return -ESHUTDOWN;
+    int result = e->backend->ops->prepare_thread(e->backend);
+    if (result < 0)
+        return result;
+    int slot = take_slot(e, index == ENCLAVE_ECALL_RUN_INDEX);
+    if (slot < 0)
+        return slot;
+    _Alignas(64) uint8_t scratch[SCRATCH_SIZE];
+    struct exit_words words = {0};
+    struct enclave_run run = {.tcs = e->slots[slot].tcs, .user_handler = (uint64_t)note_exit, .user_data = (uint64_t)&words};
+    int outer = current_tcs;
+    current_tcs = slot;
+    bool alive = enter_until_exit(e, &run, &words, index, ms, scratch);
+    while (alive && words.rdi >= 0) {
+        int64_t answer = enclave_ocall_dispatch((uint32_t)words.rdi, (void *)words.rsi);
+        alive = enter_until_exit(e, &run, &words, ENTER_ORET, (void *)answer, scratch);
+    }
+    current_tcs = outer;
+    if (alive)
+        atomic_store(&e->slots[slot].used, false); /* a dead thread's TCS is never entered again */
+    if (!alive)
+        return -ESHUTDOWN;
+    return words.rdi == EXIT_ERET ? (int)words.rsi : -EPERM;
+}
+
+void enclave_destroy(struct enclave *e)
+{
+    if (e && e->backend)
+        e->backend->ops->destroy(e->backend);
+    free(e);
+}

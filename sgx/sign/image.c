@@ -1,0 +1,299 @@
+/* The image file and its layout in ELRANGE; see image.h. */
+#include "sgx/sign/image.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sgx/sign/measure.h"
+
+static int fail(char *error, size_t size, int code, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(error, size, format, args);
+    va_end(args);
+    return code;
+}
+
+static uint64_t page_up(uint64_t v)
+{
+    return (v + SGX_PAGE_SIZE - 1) & ~(uint64_t)(SGX_PAGE_SIZE - 1);
+}
+
+static int read_file(const char *path, uint8_t **out, size_t *out_size)
+{
+    FILE *f = fopen(path, "rb");
+    if (!f)
+        return -errno;
+    int result = -EIO;
+    uint8_t *data = NULL;
+    if (fseek(f, 0, SEEK_END) == 0) {
+        long size = ftell(f);
+        rewind(f);
+        data = size >= 0 ? malloc((size_t)size + 1) : NULL;
+        if (data && fread(data, 1, (size_t)size, f) == (size_t)size) {
+            *out = data;
+            *out_size = (size_t)size;
+            data = NULL;
+            result = 0;
+        }
+    }
+    free(data);
+    fclose(f);
+    return result;
+}
+
+static int load_segment(struct image *image, const Elf64_Phdr *ph, char *error, size_t error_size)
+{
+    if (ph->p_offset > image->elf_size || ph->p_filesz > image->elf_size - ph->p_offset || ph->p_filesz > ph->p_memsz ||
+        ph->p_vaddr > 1ull << 32 || ph->p_memsz > 1ull << 32)
+        return fail(error, error_size, -ENOEXEC, "image: a PT_LOAD header points outside the file");
+    if (image->segment_count == sizeof image->segments / sizeof image->segments[0])
+        return fail(error, error_size, -ENOEXEC, "image: more than 8 PT_LOAD segments");
+    if ((ph->p_flags & PF_W) && (ph->p_flags & PF_X))
+        return fail(error, error_size, -ENOEXEC, "image: a segment is both writable and executable");
+    uint64_t start = ph->p_vaddr & ~(uint64_t)(SGX_PAGE_SIZE - 1);
+    uint64_t end = page_up(ph->p_vaddr + ph->p_memsz);
+    struct image_segment *s = &image->segments[image->segment_count];
+    if (image->segment_count > 0 && start < s[-1].offset + s[-1].length)
+        return fail(error, error_size, -ENOEXEC, "image: PT_LOAD segments overlap or are out of order");
+    s->offset = start;
+    s->length = end - start;
+    s->content = calloc(1, s->length ? s->length : 1);
+    if (!s->content)
+        return fail(error, error_size, -ENOMEM, "image: out of memory");
+    memcpy(s->content + (ph->p_vaddr - start), image->elf + ph->p_offset, ph->p_filesz);
+    s->secinfo_flags = SECINFO_TYPE(PT_REG) | SECINFO_R | (ph->p_flags & PF_W ? SECINFO_W : 0) |
+                       (ph->p_flags & PF_X ? SECINFO_X : 0);
+    image->segment_count++;
+    return 0;
+}
+
+static int parse_elf(struct image *image, char *error, size_t error_size)
+{
+    const Elf64_Ehdr *eh = (const Elf64_Ehdr *)image->elf;
+    if (image->elf_size < sizeof *eh || memcmp(eh->e_ident, ELFMAG, SELFMAG) != 0 ||
+        eh->e_ident[EI_CLASS] != ELFCLASS64 || eh->e_machine != EM_X86_64)
+        return fail(error, error_size, -ENOEXEC, "image: not an x86-64 ELF file");
+    if (eh->e_type != ET_DYN)
+        return fail(error, error_size, -ENOEXEC, "image: not position-independent (static-PIE)");
+    if (eh->e_phentsize != sizeof(Elf64_Phdr) || eh->e_phoff > image->elf_size ||
+        eh->e_phnum > (image->elf_size - eh->e_phoff) / sizeof(Elf64_Phdr))
+        return fail(error, error_size, -ENOEXEC, "image: program headers lie outside the file");
+    const Elf64_Phdr *ph = (const Elf64_Phdr *)(image->elf + eh->e_phoff);
+    for (uint32_t i = 0; i < eh->e_phnum; i++) {
+        if (ph[i].p_type == PT_INTERP)
+            return fail(error, error_size, -ENOEXEC, "image: wants a dynamic loader (PT_INTERP)");
+        if (ph[i].p_type != PT_LOAD)
+            continue;
+        int result = load_segment(image, &ph[i], error, error_size);
+        if (result < 0)
+            return result;
+    }
+    if (image->segment_count == 0 || image->segments[0].offset != 0)
+        return fail(error, error_size, -ENOEXEC, "image: no segment at offset 0");
+    image->layout.entry_offset = eh->e_entry;
+    image->layout.phdr_offset = eh->e_phoff;
+    image->layout.phdr_count = eh->e_phnum;
+    return 0;
+}
+
+/* Offsets of one thread's block. */
+struct thread_block {
+    uint64_t stack, stack_size, tcs, ssa, td, end;
+};
+
+static struct thread_block thread_block_at(uint64_t at, uint64_t stack_size)
+{
+    struct thread_block b;
+    b.stack = at + SGX_PAGE_SIZE; /* the gap: a stack that overflows faults */
+    b.stack_size = stack_size;
+    b.tcs = b.stack + stack_size;
+    b.ssa = b.tcs + SGX_PAGE_SIZE;
+    b.td = b.ssa + ENCLAVE_NSSA * ENCLAVE_SSA_FRAME_PAGES * SGX_PAGE_SIZE;
+    b.end = b.td + ENCLAVE_TD_PAGES * SGX_PAGE_SIZE;
+    return b;
+}
+
+static uint64_t stack_size_of(const struct image *image, uint32_t index)
+{
+    return index == 0 ? image->config.main_stack_size : image->config.thread_stack_size;
+}
+
+static uint64_t image_end(const struct image *image)
+{
+    const struct image_segment *last = &image->segments[image->segment_count - 1];
+    return last->offset + last->length;
+}
+
+static int compute_layout(struct image *image, char *error, size_t error_size)
+{
+    const struct image_config *c = &image->config;
+    if (c->tcs_num < 1 || c->tcs_num > ENCLAVE_TCS_MAX)
+        return fail(error, error_size, -EINVAL, "configuration: TCSNum must be 1 to %u", ENCLAVE_TCS_MAX);
+    uint64_t sizes[] = {c->heap_init_size, c->code_size, c->main_stack_size, c->thread_stack_size};
+    for (unsigned i = 0; i < 4; i++)
+        if (sizes[i] == 0 || sizes[i] % SGX_PAGE_SIZE || sizes[i] > 1ull << 35)
+            return fail(error, error_size, -EINVAL, "configuration: a size is zero, not whole pages, or above 32 GiB");
+    struct enclave_layout *l = &image->layout;
+    l->magic = ENCLAVE_LAYOUT_MAGIC;
+    uint64_t at = image_end(image) + SGX_PAGE_SIZE; /* behind the layout page */
+    for (uint32_t i = 0; i < c->tcs_num; i++) {
+        struct thread_block b = thread_block_at(at, stack_size_of(image, i));
+        image->tcs_offsets[i] = b.tcs;
+        at = b.end;
+    }
+    l->tcs_count = c->tcs_num;
+    l->heap_offset = at + SGX_PAGE_SIZE;
+    l->heap_size = c->heap_init_size;
+    l->code_offset = l->heap_offset + l->heap_size + SGX_PAGE_SIZE;
+    l->code_size = c->code_size;
+    l->elrange_size = SGX_PAGE_SIZE;
+    while (l->elrange_size < l->code_offset + l->code_size)
+        l->elrange_size *= 2;
+    return 0;
+}
+
+static int use_header(struct image *image, char *error, size_t error_size)
+{
+    const struct image_header *h = (const struct image_header *)image->file;
+    if (h->elf_offset != SGX_PAGE_SIZE || h->elf_size != image->file_size - SGX_PAGE_SIZE)
+        return fail(error, error_size, -ENOEXEC, "image: the signed image is truncated");
+    image->is_signed = true;
+    image->config = h->config;
+    image->development = h->development;
+    image->production = h->production;
+    image->elf = image->file + h->elf_offset;
+    image->elf_size = h->elf_size;
+    return 0;
+}
+
+int image_open(const char *path, const struct image_config *config, struct image *image, char *error, size_t error_size)
+{
+    memset(image, 0, sizeof *image);
+    int result = read_file(path, &image->file, &image->file_size);
+    if (result < 0)
+        return fail(error, error_size, result, "%s: %s", path, strerror(-result));
+    if (image->file_size > SGX_PAGE_SIZE && memcmp(image->file, IMAGE_MAGIC, sizeof IMAGE_MAGIC) == 0) {
+        result = use_header(image, error, error_size);
+    } else if (config) {
+        image->config = *config;
+        image->elf = image->file;
+        image->elf_size = image->file_size;
+    } else {
+        result = fail(error, error_size, -ENOEXEC, "%s: not a signed enclave image", path);
+    }
+    if (result == 0)
+        result = parse_elf(image, error, error_size);
+    if (result == 0)
+        result = compute_layout(image, error, error_size);
+    if (result < 0)
+        image_close(image);
+    return result;
+}
+
+void image_close(struct image *image)
+{
+    for (uint32_t i = 0; i < image->segment_count; i++)
+        free(image->segments[i].content);
+    free(image->file);
+    memset(image, 0, sizeof *image);
+}
+
+struct walk {
+    int (*visit)(void *user, const struct image_pages *pages);
+    void *user;
+};
+
+static int emit(const struct walk *w, uint64_t offset, uint64_t length, uint64_t flags, const void *content, bool measured)
+{
+    struct image_pages pages = {.offset = offset, .length = length, .content = content, .measured = measured};
+    pages.secinfo.flags = flags;
+    return w->visit(w->user, &pages);
+}
+
+static int walk_thread(const struct image *image, uint32_t index, uint64_t at, const struct walk *w)
+{
+    const uint64_t rw = SECINFO_TYPE(PT_REG) | SECINFO_R | SECINFO_W;
+    struct thread_block b = thread_block_at(at, stack_size_of(image, index));
+    static _Thread_local uint8_t page[SGX_PAGE_SIZE];
+
+    int result = emit(w, b.stack, b.stack_size, rw, NULL, false);
+    if (result)
+        return result;
+    struct sgx_tcs *tcs = memset(page, 0, sizeof page);
+    tcs->ossa = b.ssa;
+    tcs->nssa = ENCLAVE_NSSA;
+    tcs->oentry = image->layout.entry_offset;
+    tcs->ofsbase = b.td;
+    tcs->ogsbase = b.td;
+    tcs->fslimit = 0xfff;
+    tcs->gslimit = 0xfff;
+    result = emit(w, b.tcs, SGX_PAGE_SIZE, SECINFO_TYPE(PT_TCS), page, true);
+    if (result)
+        return result;
+    result = emit(w, b.ssa, b.td - b.ssa, rw, NULL, false);
+    if (result)
+        return result;
+    struct thread_data_initial *td = memset(page, 0, sizeof page);
+    td->stack_top_offset = b.tcs;
+    td->ssa_offset = b.ssa;
+    td->td_offset = b.td;
+    td->tcs_index = index;
+    result = emit(w, b.td, SGX_PAGE_SIZE, rw, page, true);
+    if (result)
+        return result;
+    return emit(w, b.td + SGX_PAGE_SIZE, (ENCLAVE_TD_PAGES - 1) * SGX_PAGE_SIZE, rw, NULL, false);
+}
+
+int image_walk(const struct image *image, int (*visit)(void *user, const struct image_pages *pages), void *user)
+{
+    const struct walk w = {visit, user};
+    const struct enclave_layout *l = &image->layout;
+    for (uint32_t i = 0; i < image->segment_count; i++) {
+        const struct image_segment *s = &image->segments[i];
+        int result = emit(&w, s->offset, s->length, s->secinfo_flags, s->content, true);
+        if (result)
+            return result;
+    }
+    uint8_t page[SGX_PAGE_SIZE] = {0};
+    memcpy(page, l, sizeof *l);
+    uint64_t at = image_end(image);
+    int result = emit(&w, at, SGX_PAGE_SIZE, SECINFO_TYPE(PT_REG) | SECINFO_R, page, true);
+    at += SGX_PAGE_SIZE;
+    for (uint32_t i = 0; i < l->tcs_count && !result; i++) {
+        result = walk_thread(image, i, at, &w);
+        at = thread_block_at(at, stack_size_of(image, i)).end;
+    }
+    if (!result)
+        result = emit(&w, l->heap_offset, l->heap_size, SECINFO_TYPE(PT_REG) | SECINFO_R | SECINFO_W, NULL, false);
+    if (!result)
+        result = emit(&w, l->code_offset, l->code_size, SECINFO_TYPE(PT_REG) | SECINFO_R | SECINFO_W | SECINFO_X, NULL,
+                      false);
+    return result;
+}
+
+static int measure_pages(void *user, const struct image_pages *pages)
+{
+    struct measure *m = user;
+    for (uint64_t at = 0; at < pages->length; at += SGX_PAGE_SIZE) {
+        measure_eadd(m, pages->offset + at, &pages->secinfo);
+        for (uint64_t chunk = 0; pages->measured && chunk < SGX_PAGE_SIZE; chunk += 256)
+            measure_eextend(m, pages->offset + at + chunk, pages->content + at + chunk);
+    }
+    return 0;
+}
+
+int image_measure(const struct image *image, uint8_t mrenclave[32])
+{
+    struct measure *m = measure_ecreate(ENCLAVE_SSA_FRAME_PAGES, image->layout.elrange_size);
+    if (!m)
+        return -ENOMEM;
+    image_walk(image, measure_pages, m);
+    measure_final(m, mrenclave);
+    return 0;
+}

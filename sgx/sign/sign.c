@@ -1,0 +1,181 @@
+/* `enclavectl sign` and `enclavectl measure`; see sign.h. */
+#include "sgx/sign/sign.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "sgx/sign/image.h"
+#include "sgx/sign/sigstruct.h"
+
+static EVP_PKEY *make_key(const char *path)
+{
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_id(EVP_PKEY_RSA, NULL);
+    BIGNUM *three = BN_new();
+    EVP_PKEY *key = NULL;
+    if (ctx && three && BN_set_word(three, 3) && EVP_PKEY_keygen_init(ctx) == 1 &&
+        EVP_PKEY_CTX_set_rsa_keygen_bits(ctx, 3072) == 1 && EVP_PKEY_CTX_set1_rsa_keygen_pubexp(ctx, three) == 1)
+        EVP_PKEY_keygen(ctx, &key);
+    BN_free(three);
+    EVP_PKEY_CTX_free(ctx);
+    int fd = key ? open(path, O_WRONLY | O_CREAT | O_EXCL, 0600) : -1;
+    FILE *f = fd >= 0 ? fdopen(fd, "w") : NULL;
+    if (!f || PEM_write_PKCS8PrivateKey(f, key, NULL, NULL, 0, NULL, NULL) != 1) {
+        EVP_PKEY_free(key);
+        key = NULL;
+    }
+    if (f && fclose(f) != 0) {
+        EVP_PKEY_free(key);
+        key = NULL;
+    }
+    if (key)
+        fprintf(stderr, "sign: made a development signing key: %s\n", path);
+    return key;
+}
+
+static EVP_PKEY *load_or_make_key(const char *path)
+{
+    FILE *f = fopen(path, "r");
+    if (!f)
+        return errno == ENOENT ? make_key(path) : NULL;
+    EVP_PKEY *key = PEM_read_PrivateKey(f, NULL, NULL, NULL);
+    fclose(f);
+    return key;
+}
+
+static uint32_t bcd(uint32_t decimal)
+{
+    uint32_t out = 0;
+    for (int shift = 0; decimal; decimal /= 10, shift += 4)
+        out |= (decimal % 10) << shift;
+    return out;
+}
+
+static uint32_t today(void)
+{
+    time_t now = time(NULL);
+    struct tm tm;
+    gmtime_r(&now, &tm);
+    return (uint32_t)((tm.tm_year + 1900) * 10000 + (tm.tm_mon + 1) * 100 + tm.tm_mday);
+}
+
+static int write_signed(const struct image *image, const struct image_header *header, const char *path)
+{
+    char temporary[4096];
+    snprintf(temporary, sizeof temporary, "%s.tmp", path);
+    FILE *f = fopen(temporary, "wb");
+    if (!f)
+        return -errno;
+    uint8_t page[SGX_PAGE_SIZE] = {0};
+    memcpy(page, header, sizeof *header);
+    bool ok = fwrite(page, sizeof page, 1, f) == 1 && fwrite(image->elf, image->elf_size, 1, f) == 1;
+    ok = fclose(f) == 0 && ok;
+    if (!ok || rename(temporary, path) != 0)
+        return -EIO;
+    return 0;
+}
+
+static void print_hex(const uint8_t *p, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        printf("%02x", p[i]);
+    printf("\n");
+}
+
+struct options {
+    const char *config, *key, *out, *image;
+    uint32_t date;
+};
+
+static int parse(int argc, char **argv, struct options *o)
+{
+    static const struct option long_options[] = {{"config", 1, 0, 'c'}, {"key", 1, 0, 'k'},
+                                                 {"out", 1, 0, 'o'},    {"date", 1, 0, 'd'}, {0}};
+    memset(o, 0, sizeof *o);
+    optind = 1;
+    for (int c; (c = getopt_long(argc, argv, "", long_options, NULL)) != -1;) {
+        if (c == 'c')
+            o->config = optarg;
+        else if (c == 'k')
+            o->key = optarg;
+        else if (c == 'o')
+            o->out = optarg;
+        else if (c == 'd')
+            o->date = (uint32_t)strtoul(optarg, NULL, 10);
+        else
+            return -EINVAL;
+    }
+    if (optind + 1 != argc)
+        return -EINVAL;
+    o->image = argv[optind];
+    return 0;
+}
+
+static int open_measured(const struct options *o, struct image *image, uint8_t mrenclave[32])
+{
+    char error[512] = "";
+    struct image_config config;
+    int result = 0;
+    if (o->config)
+        result = image_config_read(o->config, &config, error, sizeof error);
+    if (result == 0)
+        result = image_open(o->image, o->config ? &config : NULL, image, error, sizeof error);
+    if (result < 0) {
+        fprintf(stderr, "enclavectl: %s\n", error);
+        return result;
+    }
+    return image_measure(image, mrenclave);
+}
+
+int sign_main(int argc, char **argv)
+{
+    struct options o;
+    if (parse(argc, argv, &o) < 0 || !o.config || !o.key || !o.out) {
+        fprintf(stderr, "usage: enclavectl sign --config FILE.xml --key KEY.pem --out SIGNED [--date YYYYMMDD] IMAGE\n");
+        return 2;
+    }
+    struct image image;
+    uint8_t mrenclave[32];
+    if (open_measured(&o, &image, mrenclave) < 0)
+        return 1;
+    EVP_PKEY *key = load_or_make_key(o.key);
+    struct image_header header = {.elf_offset = SGX_PAGE_SIZE, .elf_size = image.elf_size, .config = image.config};
+    memcpy(header.magic, IMAGE_MAGIC, sizeof IMAGE_MAGIC);
+    uint32_t date = bcd(o.date ? o.date : today());
+    int result = key ? sigstruct_make(&image.config, mrenclave, date, 0, key, &header.development) : -EINVAL;
+    if (result == 0)
+        result = sigstruct_make(&image.config, mrenclave, date, 1, key, &header.production);
+    if (result < 0)
+        fprintf(stderr, "enclavectl: %s: not an RSA-3072 private key with exponent 3\n", o.key);
+    else if ((result = write_signed(&image, &header, o.out)) < 0)
+        fprintf(stderr, "enclavectl: %s: %s\n", o.out, strerror(-result));
+    EVP_PKEY_free(key);
+    image_close(&image);
+    if (result == 0)
+        print_hex(mrenclave, sizeof mrenclave);
+    return result == 0 ? 0 : 1;
+}
+
+int measure_main(int argc, char **argv)
+{
+    struct options o;
+    if (parse(argc, argv, &o) < 0) {
+        fprintf(stderr, "usage: enclavectl measure [--config FILE.xml] IMAGE\n");
+        return 2;
+    }
+    struct image image;
+    uint8_t mrenclave[32];
+    if (open_measured(&o, &image, mrenclave) < 0)
+        return 1;
+    print_hex(mrenclave, sizeof mrenclave);
+    image_close(&image);
+    return 0;
+}

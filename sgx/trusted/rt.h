@@ -1,0 +1,122 @@
+/* What the runtime's files share. Private to sgx/trusted. Freestanding: no libc, no TLS. */
+#ifndef ENCLAVE_OS_SGX_TRUSTED_RT_H
+#define ENCLAVE_OS_SGX_TRUSTED_RT_H
+
+/* Offsets in struct thread_data for entry.S. */
+#define TD_STACK_TOP_OFFSET 8
+#define TD_SSA_OFFSET 16
+#define TD_TD_OFFSET 24
+#define TD_RETURN 48
+#define TD_EXCEPTION_RETURN 56
+#define TD_OCALL_RSP 64
+#define TD_ECALL_RSP 72
+#define TD_IN_ECALL 80
+
+#define GPR_OFFSET (4096 - 184) /* of GPRSGX in an SSA frame of one page */
+#define GPR_URSP 144
+#define GPR_URBP 152
+#define XSAVE_MASK 0xE7
+#define XSAVE_SPACE 2752 /* 2,688 bytes at most for these features, and room to align */
+
+#ifndef __ASSEMBLER__
+
+#include <stdatomic.h>
+
+#include "sgx/include/arch.h"
+#include "sgx/include/layout.h"
+#include "sgx/loader/abi.h"
+#include "sgx/trusted/bridge.h"
+
+struct thread_data {
+    struct thread_data *self;
+    uint64_t stack_top_offset, ssa_offset, td_offset, tcs_index; /* measured: struct thread_data_initial */
+    uint64_t canary;
+    uint64_t return_address, exception_return_address;
+    uint64_t ocall_rsp; /* not 0: an OCALL is under way */
+    uint64_t ecall_rsp;
+    uint64_t in_ecall;
+    uint8_t *scratch; /* untrusted, lent by the loader for OCALL arguments */
+    uint64_t scratch_size, scratch_used;
+    uint64_t initialised;
+    uint64_t *clear_child_tid; /* to be zeroed and woken when the thread that runs here ends */
+    uint32_t tid;
+};
+_Static_assert(offsetof(struct thread_data, return_address) == TD_RETURN, "entry.S");
+_Static_assert(offsetof(struct thread_data, in_ecall) == TD_IN_ECALL, "entry.S");
+_Static_assert(offsetof(struct thread_data, canary) == offsetof(struct thread_data_initial, canary), "layout.h");
+_Static_assert(offsetof(struct thread_data, td_offset) == TD_TD_OFFSET, "entry.S");
+
+/* GS base always points here; FS base is libc's while libc code runs. */
+static inline struct thread_data *rt_td(void)
+{
+    struct thread_data *td;
+    __asm__("mov %%gs:0, %0" : "=r"(td));
+    return td;
+}
+
+/* A spin lock for short, bounded sections. */
+struct rt_lock {
+    atomic_flag flag;
+};
+static inline void rt_lock(struct rt_lock *l)
+{
+    while (atomic_flag_test_and_set_explicit(&l->flag, memory_order_acquire))
+        __builtin_ia32_pause();
+}
+static inline void rt_unlock(struct rt_lock *l)
+{
+    atomic_flag_clear_explicit(&l->flag, memory_order_release);
+}
+
+/* entry.S */
+int64_t rt_ocall_asm(uint32_t index, void *ms);
+/* Start a thread with these registers on its own stack; returns when it calls rt_thread_leave. */
+int64_t rt_thread_enter(const struct sgx_gprsgx *registers);
+_Noreturn void rt_thread_leave(int64_t result);
+void rt_syscall_trampoline(void);
+_Noreturn void rt_exit_fatal(const char *untrusted_text);
+
+/* exception.c: deal with the exception recorded in an SSA frame; 0, or an untrusted text to die with. */
+int64_t rt_exception(uint8_t *ssa_frame);
+
+/* syscalls.c: the system call in registers; its result goes to registers->rax. */
+void rt_syscall(struct sgx_gprsgx *registers);
+
+/* memory.c. Addresses and sizes are whole pages; results are addresses or negative errno. */
+void rt_memory_init(const struct enclave_layout *layout);
+int64_t rt_brk(uint64_t address);
+int64_t rt_mmap(uint64_t address, uint64_t size, int protection, int flags);
+int64_t rt_munmap(uint64_t address, uint64_t size);
+int64_t rt_mprotect(uint64_t address, uint64_t size, int protection);
+int64_t rt_madvise(uint64_t address, uint64_t size, int advice);
+
+/* threads.c */
+int64_t rt_clone(const struct sgx_gprsgx *registers);
+_Noreturn void rt_thread_exit(int status);
+_Noreturn void rt_exit_group(int status);
+int64_t rt_futex(uint32_t *word, int op, uint32_t value, const void *timeout, uint32_t bits);
+int64_t rt_adopt_thread(void);
+
+/* boot.c */
+int64_t rt_boot(void);
+bool rt_is_dead(void);
+void rt_set_dead(void);
+extern int rt_exit_status;
+
+/* time.c: nanoseconds, forced monotonic. */
+void rt_time_set_page(const struct time_page *page);
+uint64_t rt_monotonic_ns(void);
+uint64_t rt_realtime_ns(void);
+
+/* cpuid.c: what the host says of the CPU, filtered. */
+int64_t rt_cpuid_set(const struct cpuid_entry *entries, uint32_t count);
+bool rt_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
+
+/* console.c: what libc writes to file descriptors 1 and 2 is kept for the last words. */
+void rt_console_write(const char *text, size_t size);
+const char *rt_console_to_untrusted(const char *text);
+
+uint64_t rt_random64(void);
+
+#endif
+#endif
