@@ -1,0 +1,50 @@
+/*
+ * The simulation's certificate authority: what Intel's provisioning service is for hardware, on one machine.
+ *
+ *   root -> PCK CA -> PCK (signs the quoting enclave's report)
+ *        -> TCB signing (signs the collateral)
+ */
+#ifndef ENCLAVE_OS_SGX_QUOTE_PKI_H
+#define ENCLAVE_OS_SGX_QUOTE_PKI_H
+
+#include <openssl/evp.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SIMULATION_ROOT_NAME "Enclave OS SIMULATION Root CA - not hardware"
+#define SIMULATION_PCK_CA_NAME "Enclave OS SIMULATION PCK Processor CA"
+#define SIMULATION_PCK_NAME "Enclave OS SIMULATION PCK Certificate"
+#define SIMULATION_TCB_NAME "Enclave OS SIMULATION TCB Signing"
+
+/* The simulated platform. CPUSVN has the same value as the emulator's. */
+#define SIMULATION_FMSPC "\x53\x49\x4d\x00\x00\x01" /* "SIM" */
+#define SIMULATION_PCE_SVN 1u
+#define SIMULATION_CPU_SVN 1u /* of each of the 16 components */
+
+/* The simulated quoting enclave's identity. */
+#define SIMULATION_QE_SIGNER "Enclave OS SIMULATION quoting enclave signer"
+#define SIMULATION_QE_MEASUREMENT "Enclave OS SIMULATION quoting enclave"
+#define SIMULATION_QE_PRODID 1u
+#define SIMULATION_QE_SVN 1u
+#define SIMULATION_QE_FLAGS 0x15ull /* INIT, MODE64BIT, PROVISION_KEY; never DEBUG */
+#define SIMULATION_QE_XFRM 0x3ull
+
+struct pki {
+    EVP_PKEY *pck_key;
+    EVP_PKEY *attestation_key;
+    char *chain; /* PEM: PCK, PCK CA, root */
+    size_t chain_size;
+};
+
+/* Load the PKI from folder, making it first if it does not exist. Processes that start at once agree: each makes
+ * its own aside and the first rename wins. 0, or a negative errno with one line in error. */
+int pki_open(struct pki *pki, const char *folder, char *error, size_t error_size);
+void pki_close(struct pki *pki);
+
+/* Make everything in an existing empty folder: keys, certificates, CRLs, collateral. 0 or a negative errno. */
+int pki_make(const char *folder);
+
+/* r || s, 32 bytes each, big-endian, over SHA-256 of data. 0 or -EIO. */
+int pki_sign(EVP_PKEY *key, const void *data, size_t size, uint8_t signature[64]);
+
+#endif
