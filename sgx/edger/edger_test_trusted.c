@@ -37,13 +37,14 @@ int32_t swap(struct pair *p)
     uint64_t a = p->a;
     p->a = p->b;
     p->b = a;
-    return (int32_t)add((int32_t)p->a, -1);
+    int32_t answer = 0;
+    int status = add(&answer, (int32_t)p->a, -1);
+    return status == 0 ? answer : status;
 }
 
 uint64_t address(void *p)
 {
     struct pair answer = {0};
-    send(p, 8, &answer);
-    print("done");
-    return answer.a;
+    int32_t sent;
+    return send(&sent, p, 8, &answer) == 0 && print("done") == 0 ? answer.a + (uint64_t)sent : 0;
 }

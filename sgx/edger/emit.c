@@ -34,6 +34,16 @@ static void write_params(const struct edl_function *f, const char *first, FILE *
     PRINT("%s)", f->param_count == 0 && !first[0] ? "void" : "");
 }
 
+/* int NAME(RESULT *retval, ...): how the enclave calls out. */
+static void write_ocall_proxy_prototype(const struct edl_function *f, FILE *out)
+{
+    char first[2 * EDL_NAME_MAX + 16];
+    bool returns = strcmp(f->result, "void") != 0;
+    snprintf(first, sizeof(first), "%s%s", returns ? f->result : "", returns ? " *retval" : "");
+    PRINT("int %s", f->name);
+    write_params(f, first, out);
+}
+
 static void write_prototype(const struct edl_function *f, FILE *out)
 {
     PRINT("%s %s", f->result, f->name);
@@ -235,7 +245,7 @@ static void write_ocall_arguments(const struct edl_function *f, FILE *out)
 
 static void write_ocall_proxy(const struct edl_function *f, FILE *out)
 {
-    write_prototype(f, out);
+    write_ocall_proxy_prototype(f, out);
     PRINT("\n{\n    struct ms_%s ms = {0};\n    uint64_t total = sizeof(ms);\n", f->name);
     write_ocall_sizes(f, out);
     PRINT("    uint8_t *space = sgx_ocalloc(total);\n"
@@ -243,14 +253,17 @@ static void write_ocall_proxy(const struct edl_function *f, FILE *out)
     write_ocall_arguments(f, out);
     PRINT("    sgx_copy_out(space, &ms, sizeof(ms));\n"
           "    int64_t status = sgx_ocall(INDEX_%s, space);\n"
-          "    uint64_t retval = 0;\n"
-          "    if (status == 0)\n        sgx_copy_in(&retval, space, sizeof(retval)); /* its first word, once */\n",
+          "    uint64_t result = 0;\n"
+          "    if (status == 0)\n        sgx_copy_in(&result, space, sizeof(result)); /* its first word, once */\n",
           f->name);
     for (int i = 0; i < f->param_count; i++)
         if (f->params[i].out)
             PRINT("    if (status == 0)\n        sgx_copy_in(%s, space + at_%s, size_%s);\n", f->params[i].name,
                   f->params[i].name, f->params[i].name);
-    PRINT("    sgx_ocfree();\n    return (%s)(status == 0 ? (int64_t)retval : -EIO);\n}\n\n", f->result);
+    PRINT("    sgx_ocfree();\n");
+    if (strcmp(f->result, "void") != 0)
+        PRINT("    *retval = (%s)result;\n", f->result);
+    PRINT("    return status == 0 ? 0 : -EIO;\n}\n\n");
 }
 
 void edl_write_trusted_header(const struct edl *edl, const char *name, FILE *out)
@@ -263,9 +276,9 @@ void edl_write_trusted_header(const struct edl *edl, const char *name, FILE *out
         write_prototype(&edl->ecalls[i], out);
         PRINT(";\n");
     }
-    PRINT("\n/* OCALLs: calls out. A failure of the bridge comes back as a negative errno, like the host's own. */\n");
+    PRINT("\n/* OCALLs: 0 and the host's word in *retval, or a negative errno of the bridge. */\n");
     for (int i = 0; i < edl->ocall_count; i++) {
-        write_prototype(&edl->ocalls[i], out);
+        write_ocall_proxy_prototype(&edl->ocalls[i], out);
         PRINT(";\n");
     }
     PRINT("\n/* The runtime's entry for every ECALL: 0, or a negative errno if the call was refused. */\n"
@@ -327,8 +340,8 @@ static void write_untrusted_dispatch(const struct edl *edl, FILE *out)
     PRINT("int64_t enclave_ocall_dispatch(uint32_t index, void *ms)\n{\n    switch (index) {\n");
     for (int i = 0; i < edl->ocall_count; i++) {
         const struct edl_function *f = &edl->ocalls[i];
-        PRINT("    case INDEX_%s: {\n        struct ms_%s *m = ms;\n        m->retval = (uint64_t)%s(", f->name, f->name,
-              f->name);
+        PRINT("    case INDEX_%s: {\n        struct ms_%s *m = ms;\n        %s%s(", f->name, f->name,
+              strcmp(f->result, "void") != 0 ? "m->retval = (uint64_t)" : "", f->name);
         for (int j = 0; j < f->param_count; j++) {
             const struct edl_param *p = &f->params[j];
             PRINT("%s(%s%s)m->%s", j > 0 ? ", " : "", p->pointer ? "void" : p->type, p->pointer ? " *" : "", p->name);
@@ -348,6 +361,13 @@ void edl_write_untrusted_header(const struct edl *edl, const char *name, FILE *o
     for (int i = 0; i < edl->ecall_count; i++) {
         write_ecall_proxy_prototype(&edl->ecalls[i], out);
         PRINT(";\n");
+    }
+    PRINT("\n/* Their indices, for a loader that treats one of them apart. */\n");
+    for (int i = 0; i < edl->ecall_count; i++) {
+        PRINT("#define ENCLAVE_");
+        for (const char *c = edl->ecalls[i].name; *c; c++)
+            fputc(toupper((unsigned char)*c), out);
+        PRINT("_INDEX %du\n", i);
     }
     PRINT("\n/* OCALLs: the host implements them. */\n");
     for (int i = 0; i < edl->ocall_count; i++) {

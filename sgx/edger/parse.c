@@ -379,20 +379,11 @@ static void parse_trusted(struct parser *p)
     expect(p, ";");
 }
 
-/* A bridge that fails must be able to say so, and only a signed result can carry a negative errno. */
-static void check_ocall_result(struct parser *p, const struct edl_function *f)
-{
-    if (strcmp(f->result, "int32_t") != 0 && strcmp(f->result, "int64_t") != 0 && strcmp(f->result, "int") != 0)
-        FAIL(p, f->at, "OCALL '%s' must return int, int32_t or int64_t", f->name);
-}
-
 static void parse_untrusted(struct parser *p)
 {
     expect(p, "{");
-    while (!accept(p, "}")) {
+    while (!accept(p, "}"))
         parse_function(p, p->edl->ocalls, &p->edl->ocall_count);
-        check_ocall_result(p, &p->edl->ocalls[p->edl->ocall_count - 1]);
-    }
     expect(p, ";");
 }
 
