@@ -1,0 +1,274 @@
+/*
+ * Apps and the table of apps.
+ */
+#include "enclave/wasm/app.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+
+#include "enclave/wasm/internal.h"
+
+static _Atomic uint64_t next_id = 1;
+
+static bool name_ok(const char *name)
+{
+    size_t size = strlen(name);
+    if (size == 0 || size > APP_NAME_MAX)
+        return false;
+    for (size_t i = 0; i < size; i++) {
+        char c = name[i];
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!plain && (i == 0 || (c != '-' && c != '_')))
+            return false;
+    }
+    return true;
+}
+
+static int copy_variables(struct app *app, const struct app_config *config)
+{
+    size_t size = config->variable_count * sizeof *app->variables, texts = 0;
+    for (size_t i = 0; i < config->variable_count; i++)
+        texts += strlen(config->variables[i].name) + strlen(config->variables[i].value) + 2;
+    if (size == 0)
+        return 0;
+    app->variables = malloc(size + texts);
+    if (!app->variables)
+        return -ENOMEM;
+    char *at = (char *)app->variables + size;
+    for (size_t i = 0; i < config->variable_count; i++) {
+        app->variables[i].name = at;
+        at = stpcpy(at, config->variables[i].name) + 1;
+        app->variables[i].value = at;
+        at = stpcpy(at, config->variables[i].value) + 1;
+    }
+    app->variable_count = config->variable_count;
+    return 0;
+}
+
+static int resolve(struct app *app, char *error, size_t error_size)
+{
+    char handler[128];
+    const wasmtime_component_t *component = app->component->component;
+    if (link_find_handler(component, handler, sizeof handler) != 0) {
+        snprintf(error, error_size, "the component does not export wasi:http/incoming-handler@0.2.x");
+        return -EINVAL;
+    }
+    wasmtime_component_linker_t *linker = wasmtime_component_linker_new(app->rt->engine);
+    int status = link_component(linker, component, error, error_size);
+    if (status == 0) {
+        wasmtime_error_t *failed = enclave_pre_new(linker, component, handler, strlen(handler), &app->pre);
+        if (failed)
+            status = error_text(failed, error, error_size);
+    }
+    wasmtime_component_linker_delete(linker);
+    return status;
+}
+
+struct app *app_new(struct wasm_runtime *rt, const struct app_config *config, struct wasm_component *component,
+                    char *error, size_t error_size)
+{
+    struct app *app = calloc(1, sizeof *app);
+    if (!app) {
+        wasm_component_delete(component);
+        snprintf(error, error_size, "no memory");
+        return NULL;
+    }
+    atomic_store(&app->refs, 1);
+    app->rt = rt;
+    app->component = component;
+    app->id = atomic_fetch_add(&next_id, 1);
+    app->memory_limit = config->memory_limit ? config->memory_limit : 256u << 20;
+    app->timeout_ns = (config->timeout_ms ? config->timeout_ms : 30000) * UINT64_C(1000000);
+    memcpy(app->sha256, config->sha256, sizeof app->sha256);
+    int status = 0;
+    if (!name_ok(config->name)) {
+        snprintf(error, error_size, "an app's name has 1 to %u letters, digits, '-' or '_'", APP_NAME_MAX);
+        status = -EINVAL;
+    } else {
+        strcpy(app->name, config->name);
+        status = copy_variables(app, config);
+        if (status)
+            snprintf(error, error_size, "no memory");
+    }
+    if (status == 0)
+        status = resolve(app, error, error_size);
+    if (status != 0) {
+        app_unref(app);
+        return NULL;
+    }
+    return app;
+}
+
+struct app *app_ref(struct app *app)
+{
+    atomic_fetch_add_explicit(&app->refs, 1, memory_order_relaxed);
+    return app;
+}
+
+void app_unref(struct app *app)
+{
+    /* acq_rel: the last one sees all that the others did before they let go. */
+    if (!app || atomic_fetch_sub_explicit(&app->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    enclave_pre_delete(app->pre);
+    wasm_component_delete(app->component);
+    struct app_bucket *bucket = atomic_load(&app->buckets);
+    while (bucket) {
+        struct app_bucket *next = bucket->next;
+        kv_namespace_close(bucket->ns);
+        free(bucket);
+        bucket = next;
+    }
+    free(app->variables);
+    free(app);
+}
+
+const char *app_name(const struct app *app)
+{
+    return app->name;
+}
+
+const uint8_t *app_sha256(const struct app *app)
+{
+    return app->sha256;
+}
+
+const struct wasm_component *app_component(const struct app *app)
+{
+    return app->component;
+}
+
+uint64_t app_calls(const struct app *app)
+{
+    return atomic_load_explicit(&((struct app *)app)->calls, memory_order_relaxed);
+}
+
+/* The table: sorted by name. A lookup holds the lock for a binary search and one increment. ------------------- */
+
+struct app_table {
+    pthread_rwlock_t lock;
+    struct app **apps;
+    size_t count, capacity;
+};
+
+struct app_table *app_table_new(void)
+{
+    struct app_table *table = calloc(1, sizeof *table);
+    if (table)
+        pthread_rwlock_init(&table->lock, NULL);
+    return table;
+}
+
+void app_table_delete(struct app_table *table)
+{
+    if (!table)
+        return;
+    for (size_t i = 0; i < table->count; i++)
+        app_unref(table->apps[i]);
+    pthread_rwlock_destroy(&table->lock);
+    free(table->apps);
+    free(table);
+}
+
+static int compare(const char *name, const char *wanted, size_t size)
+{
+    int order = strncmp(name, wanted, size);
+    return order ? order : name[size] != 0;
+}
+
+/* The app's position, or where it would be. */
+static size_t position(const struct app_table *table, const char *name, size_t size, bool *found)
+{
+    size_t low = 0, high = table->count;
+    *found = false;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = compare(table->apps[middle]->name, name, size);
+        if (order == 0) {
+            *found = true;
+            return middle;
+        }
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static int insert(struct app_table *table, size_t at, struct app *app)
+{
+    if (table->count == table->capacity) {
+        size_t capacity = table->capacity ? table->capacity * 2 : 16;
+        struct app **grown = realloc(table->apps, capacity * sizeof *grown);
+        if (!grown)
+            return -ENOMEM;
+        table->apps = grown;
+        table->capacity = capacity;
+    }
+    memmove(&table->apps[at + 1], &table->apps[at], (table->count - at) * sizeof *table->apps);
+    table->apps[at] = app;
+    table->count++;
+    return 0;
+}
+
+int app_table_put(struct app_table *table, struct app *app)
+{
+    bool found;
+    int status = 0;
+    struct app *old = NULL;
+    pthread_rwlock_wrlock(&table->lock);
+    size_t at = position(table, app->name, strlen(app->name), &found);
+    if (found) {
+        old = table->apps[at];
+        table->apps[at] = app;
+    } else {
+        status = insert(table, at, app);
+    }
+    pthread_rwlock_unlock(&table->lock);
+    app_unref(status ? app : old);
+    return status;
+}
+
+int app_table_remove(struct app_table *table, const char *name)
+{
+    bool found;
+    struct app *old = NULL;
+    pthread_rwlock_wrlock(&table->lock);
+    size_t at = position(table, name, strlen(name), &found);
+    if (found) {
+        old = table->apps[at];
+        memmove(&table->apps[at], &table->apps[at + 1], (table->count - at - 1) * sizeof *table->apps);
+        table->count--;
+    }
+    pthread_rwlock_unlock(&table->lock);
+    app_unref(old);
+    return found ? 0 : -ENOENT;
+}
+
+struct app *app_table_find(struct app_table *table, const char *name, size_t name_size)
+{
+    bool found;
+    pthread_rwlock_rdlock(&table->lock);
+    size_t at = position(table, name, name_size, &found);
+    struct app *app = found ? app_ref(table->apps[at]) : NULL;
+    pthread_rwlock_unlock(&table->lock);
+    return app;
+}
+
+void app_table_each(struct app_table *table, void (*visit)(void *user, struct app *app), void *user)
+{
+    pthread_rwlock_rdlock(&table->lock);
+    for (size_t i = 0; i < table->count; i++)
+        visit(user, table->apps[i]);
+    pthread_rwlock_unlock(&table->lock);
+}
+
+size_t app_table_count(struct app_table *table)
+{
+    pthread_rwlock_rdlock(&table->lock);
+    size_t count = table->count;
+    pthread_rwlock_unlock(&table->lock);
+    return count;
+}

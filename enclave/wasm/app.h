@@ -1,0 +1,61 @@
+/*
+ * Apps: a name, a component, its limits. And the table that finds an app by name from any worker.
+ *
+ * An app is immutable and counted: a replaced or removed app lives until its last request is answered.
+ */
+#ifndef ENCLAVE_OS_ENCLAVE_WASM_APP_H
+#define ENCLAVE_OS_ENCLAVE_WASM_APP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "enclave/https/exchange.h"
+
+struct wasm_runtime;
+struct wasm_component;
+
+#define APP_NAME_MAX 63u /* letters, digits, '-', '_'; begins with a letter or digit */
+
+struct app_variable {
+    const char *name, *value;
+};
+
+struct app_config {
+    const char *name;
+    uint8_t sha256[32];             /* of the .wasm */
+    uint64_t memory_limit;          /* bytes of linear memory for one request; 0: 256 MiB */
+    uint32_t timeout_ms;            /* for one request; 0: 30 s */
+    const struct app_variable *variables; /* wasi:cli/environment */
+    size_t variable_count;
+};
+
+struct app;
+
+/* Make an app; takes the component in any case. Every import is checked: NULL, with error naming the interface and
+ * function, if the enclave does not serve one of them, or if no handler is exported. Config is copied. */
+struct app *app_new(struct wasm_runtime *rt, const struct app_config *config, struct wasm_component *component,
+                    char *error, size_t error_size);
+struct app *app_ref(struct app *app);
+void app_unref(struct app *app);
+
+const char *app_name(const struct app *app);
+const uint8_t *app_sha256(const struct app *app);
+const struct wasm_component *app_component(const struct app *app);
+uint64_t app_calls(const struct app *app);
+
+/* Answer the request with a fresh instance. Called on the exchange's worker; keeps its own reference. */
+void app_handle(struct app *app, struct http_exchange *x);
+
+struct app_table;
+struct app_table *app_table_new(void);
+void app_table_delete(struct app_table *table);
+/* Add or replace; takes the caller's reference. -ENOMEM (the reference is then dropped). */
+int app_table_put(struct app_table *table, struct app *app);
+int app_table_remove(struct app_table *table, const char *name); /* -ENOENT */
+/* A reference that the caller gives back, or NULL. */
+struct app *app_table_find(struct app_table *table, const char *name, size_t name_size);
+/* Calls visit for each app, sorted by name, under the table's lock. */
+void app_table_each(struct app_table *table, void (*visit)(void *user, struct app *app), void *user);
+size_t app_table_count(struct app_table *table);
+
+#endif

@@ -1,0 +1,117 @@
+/*
+ * wasi:cli/{environment,exit,stdin,stdout,stderr,terminal-*}@0.2.x
+ *
+ * Output goes to the log line by line; input is empty; nothing is a terminal.
+ */
+#include "enclave/wasm/internal.h"
+
+static void emit(struct guest *g, bool error)
+{
+    if (g->app->rt->config.log)
+        g->app->rt->config.log(g->app->name, error, g->line[error], g->line_size[error]);
+    g->line_size[error] = 0;
+}
+
+void log_write(struct guest *g, bool error, const char *data, size_t size)
+{
+    if (!g->line[error])
+        g->line[error] = malloc(LINE_MAX_SIZE);
+    for (size_t i = 0; g->line[error] && i < size; i++) {
+        if (data[i] != '\n')
+            g->line[error][g->line_size[error]++] = data[i];
+        if (data[i] == '\n' || g->line_size[error] == LINE_MAX_SIZE)
+            emit(g, error);
+    }
+}
+
+static enum host_status get_environment(struct guest *g, const struct slot *args, size_t count)
+{
+    reply_word(g, g->app->variable_count);
+    for (size_t i = 0; i < g->app->variable_count; i++) {
+        reply_text(g, g->app->variables[i].name, strlen(g->app->variables[i].name));
+        reply_text(g, g->app->variables[i].value, strlen(g->app->variables[i].value));
+    }
+    return HOST_DONE;
+}
+
+static enum host_status nothing(struct guest *g, const struct slot *args, size_t count)
+{
+    reply_word(g, 0); /* the empty list, and none */
+    return HOST_DONE;
+}
+
+static enum host_status do_exit(struct guest *g, const struct slot *args, size_t count)
+{
+    g->exited = true;
+    g->exit_failed = args[0].word != 0;
+    return guest_trap(g, "the guest exited");
+}
+
+static enum host_status stream(struct guest *g, enum kind kind, enum stream_end end)
+{
+    struct resource *r = resource_new(g, kind);
+    if (!r)
+        return HOST_TRAP;
+    r->state = end;
+    reply_own(g, r);
+    return HOST_DONE;
+}
+
+static enum host_status get_stdin(struct guest *g, const struct slot *args, size_t count)
+{
+    return stream(g, KIND_INPUT_STREAM, STREAM_EMPTY);
+}
+
+static enum host_status get_stdout(struct guest *g, const struct slot *args, size_t count)
+{
+    return stream(g, KIND_OUTPUT_STREAM, STREAM_STDOUT);
+}
+
+static enum host_status get_stderr(struct guest *g, const struct slot *args, size_t count)
+{
+    return stream(g, KIND_OUTPUT_STREAM, STREAM_STDERR);
+}
+
+static const struct host_func environment_funcs[] = {
+    {"get-environment", "()->(list<tuple<string,string>>)", get_environment, SHAPE_ANY, false},
+    {"get-arguments", "()->(list<string>)", nothing, SHAPE_ANY, false},
+    {"initial-cwd", "()->(option<string>)", nothing, SHAPE_ANY, false},
+};
+static const struct host_func exit_funcs[] = {
+    {"exit", "(result<_,_>)->()", do_exit, SHAPE_ANY, false},
+    {"exit-with-code", "(u8)->()", do_exit, SHAPE_ANY, false},
+};
+static const struct host_func stdin_funcs[] = {
+    {"get-stdin", "()->(own<input-stream>)", get_stdin, SHAPE_NEW, false},
+};
+static const struct host_func stdout_funcs[] = {
+    {"get-stdout", "()->(own<output-stream>)", get_stdout, SHAPE_NEW, false},
+};
+static const struct host_func stderr_funcs[] = {
+    {"get-stderr", "()->(own<output-stream>)", get_stderr, SHAPE_NEW, false},
+};
+static const struct host_func no_terminal[] = {
+    {"[method]*", NULL, NULL, SHAPE_ANY, false},
+};
+static const struct host_func terminal_stdin_funcs[] = {
+    {"get-terminal-stdin", "()->(option<own<terminal-input>>)", nothing, SHAPE_ANY, false},
+};
+static const struct host_func terminal_stdout_funcs[] = {
+    {"get-terminal-stdout", "()->(option<own<terminal-output>>)", nothing, SHAPE_ANY, false},
+};
+static const struct host_func terminal_stderr_funcs[] = {
+    {"get-terminal-stderr", "()->(option<own<terminal-output>>)", nothing, SHAPE_ANY, false},
+};
+
+const struct host_interface wasi_cli[10] = {
+    INTERFACE("wasi:cli/environment", "0.2", environment_funcs),
+    INTERFACE("wasi:cli/exit", "0.2", exit_funcs),
+    INTERFACE("wasi:cli/stdin", "0.2", stdin_funcs),
+    INTERFACE("wasi:cli/stdout", "0.2", stdout_funcs),
+    INTERFACE("wasi:cli/stderr", "0.2", stderr_funcs),
+    INTERFACE("wasi:cli/terminal-input", "0.2", no_terminal),
+    INTERFACE("wasi:cli/terminal-output", "0.2", no_terminal),
+    INTERFACE("wasi:cli/terminal-stdin", "0.2", terminal_stdin_funcs),
+    INTERFACE("wasi:cli/terminal-stdout", "0.2", terminal_stdout_funcs),
+    INTERFACE("wasi:cli/terminal-stderr", "0.2", terminal_stderr_funcs),
+};

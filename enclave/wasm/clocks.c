@@ -1,0 +1,73 @@
+/*
+ * wasi:clocks/{monotonic-clock,wall-clock}@0.2.x. Both are the host's claim; the monotonic one never goes back.
+ */
+#include <time.h>
+
+#include "enclave/wasm/internal.h"
+
+static enum host_status now(struct guest *g, const struct slot *args, size_t count)
+{
+    reply_word(g, monotonic_now_ns());
+    return HOST_DONE;
+}
+
+static enum host_status resolution(struct guest *g, const struct slot *args, size_t count)
+{
+    reply_word(g, 1000000); /* a shared time page that the host updates */
+    return HOST_DONE;
+}
+
+static enum host_status pollable_at(struct guest *g, uint64_t deadline_ns)
+{
+    struct resource *pollable = pollable_on(g, NULL);
+    if (!pollable)
+        return HOST_TRAP;
+    pollable->pollable.deadline_ns = deadline_ns;
+    reply_own(g, pollable);
+    return HOST_DONE;
+}
+
+static enum host_status subscribe_instant(struct guest *g, const struct slot *args, size_t count)
+{
+    return pollable_at(g, args[0].word);
+}
+
+static enum host_status subscribe_duration(struct guest *g, const struct slot *args, size_t count)
+{
+    uint64_t start = monotonic_now_ns(), deadline;
+    return pollable_at(g, __builtin_add_overflow(start, args[0].word, &deadline) ? UINT64_MAX : deadline);
+}
+
+static enum host_status wall_now(struct guest *g, const struct slot *args, size_t count)
+{
+    struct timespec wall;
+    clock_gettime(CLOCK_REALTIME, &wall);
+    reply_word(g, (uint64_t)wall.tv_sec);
+    reply_word(g, (uint64_t)wall.tv_nsec);
+    return HOST_DONE;
+}
+
+static enum host_status wall_resolution(struct guest *g, const struct slot *args, size_t count)
+{
+    reply_word(g, 0);
+    reply_word(g, 1000000);
+    return HOST_DONE;
+}
+
+static const struct host_func monotonic_funcs[] = {
+    {"now", "()->(u64)", now, SHAPE_ANY, false},
+    {"resolution", "()->(u64)", resolution, SHAPE_ANY, false},
+    {"subscribe-instant", "(u64)->(own<pollable>)", subscribe_instant, SHAPE_ANY, false},
+    {"subscribe-duration", "(u64)->(own<pollable>)", subscribe_duration, SHAPE_ANY, false},
+};
+
+#define DATETIME "record{seconds:u64,nanoseconds:u32}"
+static const struct host_func wall_funcs[] = {
+    {"now", "()->(" DATETIME ")", wall_now, SHAPE_ANY, false},
+    {"resolution", "()->(" DATETIME ")", wall_resolution, SHAPE_ANY, false},
+};
+
+const struct host_interface wasi_clocks[2] = {
+    INTERFACE("wasi:clocks/monotonic-clock", "0.2", monotonic_funcs),
+    INTERFACE("wasi:clocks/wall-clock", "0.2", wall_funcs),
+};

@@ -1,0 +1,195 @@
+/*
+ * A guest: one request in progress. A fresh store and instance, polled from its worker's loop until it is done.
+ *
+ * It is polled when it starts, after it yielded (at every tick of the epoch, so that it never holds its worker), and
+ * when something that it waits for has happened. Ending it, for whatever reason, is dropping its call.
+ */
+#include <errno.h>
+#include <time.h>
+
+#include "enclave/wasm/internal.h"
+
+uint64_t monotonic_now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+void guest_wake(struct guest *g)
+{
+    loop_post(&g->worker->loop, &g->task);
+}
+
+enum host_status guest_wait(struct guest *g)
+{
+    g->waiting = true;
+    return HOST_WAIT;
+}
+
+void guest_wake_at(struct guest *g, uint64_t deadline_ns)
+{
+    if (!g->wakeup.heap_index || deadline_ns < g->wakeup.deadline_ns)
+        if (loop_timer_start(&g->worker->loop, &g->wakeup, deadline_ns) != 0)
+            guest_wake(g); /* no memory for a timer: ask again at once */
+}
+
+enum host_status guest_trap(struct guest *g, const char *why)
+{
+    if (!g->trap)
+        g->trap = why;
+    return HOST_TRAP;
+}
+
+void *guest_scratch(struct guest *g)
+{
+    if (!g->scratch)
+        g->scratch = malloc(SCRATCH_SIZE);
+    if (!g->scratch)
+        guest_trap(g, "no memory");
+    return g->scratch;
+}
+
+static void end_exchange(struct guest *g, int status)
+{
+    struct http_exchange *x = g->x;
+    g->x = NULL;
+    if (x && status)
+        x->ops->fail(x, status);
+}
+
+/* Everything that belongs to the guest. Never from inside its own call. */
+static void guest_free(struct guest *g)
+{
+    loop_timer_stop(&g->worker->loop, &g->deadline);
+    loop_timer_stop(&g->worker->loop, &g->wakeup);
+    keyvalue_abandon(g);
+    enclave_call_delete(g->call);
+    wasmtime_store_delete(g->store);
+    for (int i = 0; i < 2; i++) {
+        if (g->line_size[i])
+            log_write(g, i == 1, "\n", 1);
+        free(g->line[i]);
+    }
+    resources_free(g);
+    if (g->reply != g->reply_first)
+        free(g->reply);
+    free(g->scratch);
+    free(g->kept);
+    app_unref(g->app);
+    free(g);
+}
+
+static void log_failure(struct guest *g, wasmtime_error_t *error)
+{
+    char text[256];
+    if (error)
+        error_text(error, text, sizeof text);
+    const char *why = g->expired ? "the request took too long" : g->trap ? g->trap : error ? text : "no response";
+    if (g->app->rt->config.log)
+        g->app->rt->config.log(g->app->name, true, why, strlen(why));
+}
+
+static void guest_end(struct guest *g, wasmtime_error_t *error)
+{
+    bool failed = error && !(g->exited && !g->exit_failed);
+    if (failed || (g->x && !g->finished))
+        log_failure(g, error);
+    else if (error)
+        wasmtime_error_delete(error);
+    end_exchange(g, g->expired ? 504 : 500);
+    guest_free(g);
+}
+
+static void guest_run(struct loop_task *task)
+{
+    struct guest *g = (struct guest *)((char *)task - offsetof(struct guest, task));
+    if (g->gone || g->expired) {
+        guest_end(g, NULL);
+        return;
+    }
+    wasmtime_error_t *error = NULL;
+    g->waiting = false;
+    stacks_enter_app(g->app->id);
+    if (enclave_call_poll(g->call, &error)) {
+        guest_end(g, error);
+        return;
+    }
+    if (g->x && g->responded)
+        g->x->ops->push(g->x);
+    if (!g->waiting)
+        guest_wake(g);
+}
+
+static void on_event(struct http_exchange *x, enum http_event event, void *user)
+{
+    struct guest *g = user;
+    if (event == HTTP_EVENT_GONE) {
+        g->x = NULL;
+        g->gone = true;
+    }
+    guest_wake(g);
+}
+
+static void on_deadline(struct loop_timer *timer)
+{
+    struct guest *g = (struct guest *)((char *)timer - offsetof(struct guest, deadline));
+    g->expired = true;
+    guest_wake(g);
+}
+
+static void on_wakeup(struct loop_timer *timer)
+{
+    guest_wake((struct guest *)((char *)timer - offsetof(struct guest, wakeup)));
+}
+
+/* A guest that computes gives its worker back at every tick; the deadline is a timer of the loop. */
+static wasmtime_error_t *on_epoch(wasmtime_context_t *store, void *user, uint64_t *delta,
+                                  wasmtime_update_deadline_kind_t *kind)
+{
+    *delta = 1;
+    *kind = WASMTIME_UPDATE_DEADLINE_YIELD;
+    return NULL;
+}
+
+static struct guest *guest_new(struct app *app, struct http_exchange *x)
+{
+    struct guest *g = malloc(sizeof *g);
+    if (!g)
+        return NULL;
+    memset(g, 0, offsetof(struct guest, first)); /* entries are cleared when they are given out */
+    g->worker = x->worker;
+    g->task.fn = guest_run;
+    g->deadline.fn = on_deadline;
+    g->wakeup.fn = on_wakeup;
+    g->reply = g->reply_first;
+    g->reply_capacity = sizeof g->reply_first / sizeof *g->reply_first;
+    g->x = x;
+    g->app = app_ref(app);
+    g->store = wasmtime_store_new(app->rt->engine, g, NULL);
+    wasmtime_store_limiter(g->store, (int64_t)app->memory_limit, 1 << 20, 64, 64, 16);
+    wasmtime_store_epoch_deadline_callback(g->store, on_epoch, NULL, NULL);
+    wasmtime_context_set_epoch_deadline(wasmtime_store_context(g->store), 1);
+    return g;
+}
+
+void app_handle(struct app *app, struct http_exchange *x)
+{
+    struct guest *g = guest_new(app, x);
+    if (!g) {
+        x->ops->fail(x, 503);
+        return;
+    }
+    atomic_fetch_add_explicit(&app->calls, 1, memory_order_relaxed);
+    x->on_event = on_event;
+    x->user = g;
+    struct resource *request = http_request_new(g), *outparam = http_outparam_new(g);
+    if (!request || !outparam ||
+        loop_timer_start(&g->worker->loop, &g->deadline, g->worker->loop.now_ns + app->timeout_ns) != 0) {
+        guest_end(g, NULL);
+        return;
+    }
+    g->call = enclave_call_new(app->pre, wasmtime_store_context(g->store), request->rep, request->kind, outparam->rep,
+                               outparam->kind);
+    guest_wake(g);
+}

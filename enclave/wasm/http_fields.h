@@ -1,0 +1,24 @@
+/*
+ * wasi:http/types@0.2.x: the functions of the resource `fields`, for the table in http_types.c.
+ */
+#ifndef ENCLAVE_OS_ENCLAVE_WASM_HTTP_FIELDS_H
+#define ENCLAVE_OS_ENCLAVE_WASM_HTTP_FIELDS_H
+
+#include "enclave/wasm/internal.h"
+
+enum host_status fields_new(struct guest *g, const struct slot *args, size_t count);
+enum host_status fields_from_list(struct guest *g, const struct slot *args, size_t count);
+enum host_status fields_get(struct guest *g, const struct slot *args, size_t count);
+enum host_status fields_has(struct guest *g, const struct slot *args, size_t count);
+enum host_status fields_set(struct guest *g, const struct slot *args, size_t count);
+enum host_status fields_delete(struct guest *g, const struct slot *args, size_t count);
+enum host_status fields_append_call(struct guest *g, const struct slot *args, size_t count);
+enum host_status fields_entries(struct guest *g, const struct slot *args, size_t count);
+enum host_status fields_clone(struct guest *g, const struct slot *args, size_t count);
+
+bool http_name_forbidden(const char *name, size_t size);
+/* A new immutable resource with a copy of from, or empty; NULL if memory is short. */
+struct resource *fields_immutable(struct guest *g, const struct fields *from);
+struct resource *fields_of_request(struct guest *g);
+
+#endif

@@ -1,0 +1,514 @@
+/*
+ * wasi:http/types@0.2.x and the incoming side: the request, the response, and both bodies.
+ *
+ * States: an incoming-request is 1 once consumed; an incoming-body is 1 once its stream was taken; an
+ * outgoing-response is 1 once its body was taken; outgoing bodies have enum values of their own (internal.h).
+ */
+#include <errno.h>
+
+#include "enclave/wasm/http_error_code.h"
+#include "enclave/wasm/http_fields.h"
+#include "enclave/wasm/http_outgoing.h"
+#include "enclave/wasm/internal.h"
+
+struct resource *http_request_new(struct guest *g)
+{
+    return resource_new(g, KIND_INCOMING_REQUEST);
+}
+
+struct resource *http_outparam_new(struct guest *g)
+{
+    return resource_new(g, KIND_RESPONSE_OUTPARAM);
+}
+
+/* incoming-request ---------------------------------------------------------------------------------------------- */
+
+static bool is_request(struct guest *g, const struct slot *handle)
+{
+    return g->x && resource_get(g, handle, KIND_INCOMING_REQUEST);
+}
+
+static enum host_status request_method(struct guest *g, const struct slot *args, size_t count)
+{
+    static const char *const known[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"};
+    if (!is_request(g, &args[0]))
+        return guest_trap(g, "the request is over");
+    struct http_text method = g->x->request.method;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (strlen(known[i]) == method.size && memcmp(known[i], method.data, method.size) == 0) {
+            reply_word(g, i);
+            return HOST_DONE;
+        }
+    }
+    reply_word(g, 9);
+    reply_text(g, method.data, method.size);
+    return HOST_DONE;
+}
+
+static enum host_status option_text(struct guest *g, struct http_text text)
+{
+    reply_word(g, text.size > 0);
+    if (text.size > 0)
+        reply_text(g, text.data, text.size);
+    return HOST_DONE;
+}
+
+static enum host_status request_path(struct guest *g, const struct slot *args, size_t count)
+{
+    return is_request(g, &args[0]) ? option_text(g, g->x->request.path) : guest_trap(g, "the request is over");
+}
+
+static enum host_status request_authority(struct guest *g, const struct slot *args, size_t count)
+{
+    return is_request(g, &args[0]) ? option_text(g, g->x->request.authority) : guest_trap(g, "the request is over");
+}
+
+static enum host_status request_scheme(struct guest *g, const struct slot *args, size_t count)
+{
+    reply_word(g, 1);
+    reply_word(g, SCHEME_HTTPS);
+    return HOST_DONE;
+}
+
+static enum host_status request_headers(struct guest *g, const struct slot *args, size_t count)
+{
+    if (!is_request(g, &args[0]))
+        return guest_trap(g, "the request is over");
+    struct resource *headers = fields_of_request(g);
+    if (!headers)
+        return HOST_TRAP;
+    reply_own(g, headers);
+    return HOST_DONE;
+}
+
+static enum host_status failed(struct guest *g)
+{
+    reply_word(g, 1);
+    return HOST_DONE;
+}
+
+static enum host_status request_consume(struct guest *g, const struct slot *args, size_t count)
+{
+    struct resource *request = resource_get(g, &args[0], KIND_INCOMING_REQUEST);
+    if (!request)
+        return guest_trap(g, "not a request");
+    if (request->state)
+        return failed(g);
+    struct resource *body = resource_new(g, KIND_INCOMING_BODY);
+    if (!body)
+        return HOST_TRAP;
+    request->state = 1;
+    reply_word(g, 0);
+    reply_own(g, body);
+    return HOST_DONE;
+}
+
+/* incoming-body, future-trailers -------------------------------------------------------------------------------- */
+
+static enum host_status body_stream(struct guest *g, const struct slot *args, size_t count)
+{
+    struct resource *body = resource_get(g, &args[0], KIND_INCOMING_BODY);
+    if (!body)
+        return guest_trap(g, "not a body");
+    if (body->state)
+        return failed(g);
+    struct resource *stream = resource_new(g, KIND_INPUT_STREAM);
+    if (!stream)
+        return HOST_TRAP;
+    body->state = 1;
+    stream->state = STREAM_BODY;
+    stream->on = resource_keep(body);
+    reply_word(g, 0);
+    reply_own(g, stream);
+    return HOST_DONE;
+}
+
+static enum host_status body_finish(struct guest *g, const struct slot *args, size_t count)
+{
+    struct resource *body = resource_get(g, &args[0], KIND_INCOMING_BODY);
+    struct resource *future = resource_new(g, KIND_FUTURE_TRAILERS);
+    if (!body || !future)
+        return guest_trap(g, "not a body");
+    resource_put(g, body);
+    reply_own(g, future);
+    return HOST_DONE;
+}
+
+static enum host_status trailers_subscribe(struct guest *g, const struct slot *args, size_t count)
+{
+    struct resource *future = resource_get(g, &args[0], KIND_FUTURE_TRAILERS);
+    struct resource *pollable = future ? pollable_on(g, future) : NULL;
+    if (!pollable)
+        return guest_trap(g, "not trailers");
+    reply_own(g, pollable);
+    return HOST_DONE;
+}
+
+/* What the guest left of the body is read and dropped: trailers come behind it. */
+static ssize_t drain(struct guest *g)
+{
+    void *buf = guest_scratch(g);
+    if (!buf || !g->x)
+        return -ECONNRESET;
+    for (;;) {
+        ssize_t got = g->x->ops->read_body(g->x, buf, SCRATCH_SIZE);
+        if (got <= 0)
+            return got;
+    }
+}
+
+static enum host_status trailers_get(struct guest *g, const struct slot *args, size_t count)
+{
+    struct resource *future = resource_get(g, &args[0], KIND_FUTURE_TRAILERS);
+    if (!future)
+        return guest_trap(g, "not trailers");
+    ssize_t left = future->state ? 0 : drain(g);
+    reply_word(g, left != -EAGAIN);
+    if (left == -EAGAIN)
+        return HOST_DONE;
+    reply_word(g, future->state); /* a second get is an error */
+    if (future->state)
+        return HOST_DONE;
+    future->state = 1;
+    reply_word(g, left < 0);
+    if (left < 0) {
+        reply_word(g, ERROR_CONNECTION_TERMINATED);
+        return HOST_DONE;
+    }
+    const struct http_field *items;
+    size_t found = g->x ? g->x->ops->trailers(g->x, &items) : 0;
+    reply_word(g, found > 0);
+    if (found == 0)
+        return HOST_DONE;
+    struct fields fields = {.items = (struct http_field *)items, .count = found};
+    struct resource *trailers = fields_immutable(g, &fields);
+    if (!trailers)
+        return HOST_TRAP;
+    reply_own(g, trailers);
+    return HOST_DONE;
+}
+
+/* outgoing-response --------------------------------------------------------------------------------------------- */
+
+static enum host_status response_new(struct guest *g, const struct slot *args, size_t count)
+{
+    struct resource *headers = resource_get(g, &args[0], KIND_FIELDS);
+    struct resource *response = resource_new(g, KIND_OUTGOING_RESPONSE);
+    if (!headers || !response)
+        return guest_trap(g, "not fields");
+    response->response.headers = headers; /* the guest's handle moves here */
+    response->response.status = 200;
+    reply_own(g, response);
+    return HOST_DONE;
+}
+
+static enum host_status response_status(struct guest *g, const struct slot *args, size_t count)
+{
+    struct resource *response = resource_get(g, &args[0], KIND_OUTGOING_RESPONSE);
+    if (!response)
+        return guest_trap(g, "not a response");
+    reply_word(g, response->response.status);
+    return HOST_DONE;
+}
+
+static enum host_status response_set_status(struct guest *g, const struct slot *args, size_t count)
+{
+    struct resource *response = resource_get(g, &args[0], KIND_OUTGOING_RESPONSE);
+    if (!response)
+        return guest_trap(g, "not a response");
+    if (args[1].word < 200 || args[1].word > 599)
+        return failed(g);
+    response->response.status = (uint16_t)args[1].word;
+    reply_word(g, 0);
+    return HOST_DONE;
+}
+
+static enum host_status response_headers(struct guest *g, const struct slot *args, size_t count)
+{
+    struct resource *response = resource_get(g, &args[0], KIND_OUTGOING_RESPONSE);
+    struct resource *copy = response ? fields_immutable(g, &response->response.headers->fields) : NULL;
+    if (!copy)
+        return guest_trap(g, "not a response");
+    reply_own(g, copy);
+    return HOST_DONE;
+}
+
+static enum host_status response_body(struct guest *g, const struct slot *args, size_t count)
+{
+    struct resource *response = resource_get(g, &args[0], KIND_OUTGOING_RESPONSE);
+    if (!response)
+        return guest_trap(g, "not a response");
+    if (response->on)
+        return failed(g);
+    struct resource *body = resource_new(g, KIND_OUTGOING_BODY);
+    if (!body)
+        return HOST_TRAP;
+    response->on = resource_keep(body);
+    reply_word(g, 0);
+    reply_own(g, body);
+    return HOST_DONE;
+}
+
+/* response-outparam --------------------------------------------------------------------------------------------- */
+
+/* The length that the guest's own content-length announces: -1 if there is none, -2 if it is not a number. */
+static int64_t declared_length(const struct fields *fields)
+{
+    const struct http_field *field = fields_find(fields, "content-length", 14);
+    if (!field)
+        return -1;
+    int64_t length = 0;
+    if (field->value.size == 0 || field->value.size > 15)
+        return -2;
+    for (size_t i = 0; i < field->value.size; i++) {
+        if (field->value.data[i] < '0' || field->value.data[i] > '9')
+            return -2;
+        length = length * 10 + (field->value.data[i] - '0');
+    }
+    return length;
+}
+
+/* The connection writes the framing headers itself. */
+static size_t without_length(struct fields *fields)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < fields->count; i++) {
+        struct http_field item = fields->items[i];
+        if (item.name.size == 14 && memcmp(item.name.data, "content-length", 14) == 0)
+            free((char *)item.name.data);
+        else
+            fields->items[kept++] = item;
+    }
+    return fields->count = kept;
+}
+
+static void finish_exchange(struct guest *g, const struct fields *trailers)
+{
+    struct http_exchange *x = g->x;
+    g->finished = true;
+    g->x = NULL;
+    x->ops->finish(x, trailers ? trailers->items : NULL, trailers ? trailers->count : 0);
+}
+
+/* The response is set: hand it to the connection, with what the guest has already written of its body. */
+static enum host_status respond(struct guest *g, struct resource *response)
+{
+    struct resource *body = response->on;
+    struct fields *fields = &response->response.headers->fields;
+    int64_t length = declared_length(fields);
+    if (length == -2)
+        return guest_trap(g, "invalid content-length");
+    size_t kept = without_length(fields);
+    if (length < 0 && (!body || body->state == BODY_DONE))
+        length = body ? (int64_t)body->body.early_size : 0;
+    if (g->x->ops->respond(g->x, response->response.status, fields->items, kept, length) != 0)
+        return guest_trap(g, "no memory for the response");
+    g->responded = true;
+    if (body && body->body.early_size)
+        g->x->ops->write_body(g->x, body->body.early, body->body.early_size);
+    if (!body || body->state == BODY_DONE)
+        finish_exchange(g, NULL);
+    else
+        body->state = BODY_LIVE;
+    return HOST_DONE;
+}
+
+static enum host_status outparam_set(struct guest *g, const struct slot *args, size_t count)
+{
+    struct resource *outparam = resource_get(g, &args[0], KIND_RESPONSE_OUTPARAM);
+    if (!outparam)
+        return guest_trap(g, "not an outparam");
+    resource_put(g, outparam);
+    if (!g->x)
+        return args[1].word == 0 ? HOST_DONE : HOST_DONE;
+    if (args[1].word != 0) {
+        struct http_exchange *x = g->x;
+        g->x = NULL;
+        g->finished = true;
+        x->ops->fail(x, http_error_status(args[2].word));
+        return HOST_DONE;
+    }
+    struct resource *response = resource_get(g, &args[2], KIND_OUTGOING_RESPONSE);
+    if (!response)
+        return guest_trap(g, "not a response");
+    enum host_status status = respond(g, response);
+    resource_put(g, response);
+    return status;
+}
+
+/* outgoing-body ------------------------------------------------------------------------------------------------- */
+
+size_t outgoing_body_space(struct guest *g, const struct resource *body)
+{
+    if (body->state == BODY_EARLY)
+        return SCRATCH_SIZE / 2 - body->body.early_size;
+    return body->state == BODY_LIVE && g->x ? g->x->ops->write_space(g->x) : SCRATCH_SIZE;
+}
+
+ssize_t outgoing_body_write(struct guest *g, struct resource *body, const void *data, size_t size)
+{
+    if (body->state == BODY_LIVE && g->x)
+        return size ? g->x->ops->write_body(g->x, data, size) : 0;
+    if (body->state != BODY_EARLY)
+        return -EPIPE;
+    if (!body->body.early)
+        body->body.early = malloc(SCRATCH_SIZE / 2);
+    if (!body->body.early)
+        return -EPIPE;
+    memcpy(body->body.early + body->body.early_size, data, size);
+    body->body.early_size += (uint32_t)size;
+    return (ssize_t)size;
+}
+
+static enum host_status body_write(struct guest *g, const struct slot *args, size_t count)
+{
+    struct resource *body = resource_get(g, &args[0], KIND_OUTGOING_BODY);
+    if (!body)
+        return guest_trap(g, "not a body");
+    if (body->body.stream_taken)
+        return failed(g);
+    struct resource *stream = resource_new(g, KIND_OUTPUT_STREAM);
+    if (!stream)
+        return HOST_TRAP;
+    body->body.stream_taken = true;
+    stream->state = STREAM_BODY;
+    stream->on = resource_keep(body);
+    reply_word(g, 0);
+    reply_own(g, stream);
+    return HOST_DONE;
+}
+
+static enum host_status finish_live(struct guest *g, const struct fields *trailers)
+{
+    struct http_exchange *x = g->x;
+    g->x = NULL;
+    g->finished = true;
+    if (x && x->ops->finish(x, trailers ? trailers->items : NULL, trailers ? trailers->count : 0) == -EMSGSIZE) {
+        reply_word(g, 1);
+        reply_word(g, ERROR_RESPONSE_BODY_SIZE);
+        reply_word(g, 0);
+        return HOST_DONE;
+    }
+    reply_word(g, 0);
+    return HOST_DONE;
+}
+
+static enum host_status body_finish_out(struct guest *g, const struct slot *args, size_t count)
+{
+    struct resource *body = resource_get(g, &args[0], KIND_OUTGOING_BODY);
+    struct resource *trailers = args[1].word ? resource_get(g, &args[2], KIND_FIELDS) : NULL;
+    if (!body || (args[1].word && !trailers))
+        return guest_trap(g, "not a body");
+    bool live = body->state == BODY_LIVE;
+    if (body->state != BODY_REFUSED)
+        body->state = BODY_DONE;
+    enum host_status status = HOST_DONE;
+    if (live)
+        status = finish_live(g, trailers ? &trailers->fields : NULL);
+    else
+        reply_word(g, 0);
+    resource_put(g, trailers);
+    resource_put(g, body);
+    return status;
+}
+
+static enum host_status error_code_of(struct guest *g, const struct slot *args, size_t count)
+{
+    reply_word(g, 0); /* stream errors here say nothing about HTTP */
+    return HOST_DONE;
+}
+
+#define METHOD "variant{get,head,post,put,delete,connect,options,trace,patch,other:string}"
+#define SCHEME "variant{HTTP,HTTPS,other:string}"
+#define HEADER_ERROR "variant{invalid-syntax,forbidden,immutable}"
+#define REQ "[method]incoming-request."
+#define OREQ "[method]outgoing-request."
+#define OPT "[method]request-options."
+#define FLD "[method]fields."
+
+static const struct host_func type_funcs[] = {
+    {"[constructor]fields", "()->(own<fields>)", fields_new, SHAPE_NEW, false},
+    {"[static]fields.from-list", "(list<tuple<string,list<u8>>>)->(result<own<fields>," HEADER_ERROR ">)",
+     fields_from_list, SHAPE_FIELDS_FROM_LIST, false},
+    {FLD "get", "(borrow<fields>,string)->(list<list<u8>>)", fields_get, SHAPE_FIELDS_GET, false},
+    {FLD "has", "(borrow<fields>,string)->(bool)", fields_has, SHAPE_ANY, false},
+    {FLD "set", "(borrow<fields>,string,list<list<u8>>)->(result<_," HEADER_ERROR ">)", fields_set, SHAPE_FIELDS_SET,
+     false},
+    {FLD "delete", "(borrow<fields>,string)->(result<_," HEADER_ERROR ">)", fields_delete, SHAPE_ANY, false},
+    {FLD "append", "(borrow<fields>,string,list<u8>)->(result<_," HEADER_ERROR ">)", fields_append_call,
+     SHAPE_FIELDS_APPEND, false},
+    {FLD "entries", "(borrow<fields>)->(list<tuple<string,list<u8>>>)", fields_entries, SHAPE_FIELDS_ENTRIES, false},
+    {FLD "clone", "(borrow<fields>)->(own<fields>)", fields_clone, SHAPE_HANDLE, false},
+    {REQ "method", "(borrow<incoming-request>)->(" METHOD ")", request_method, SHAPE_ANY, false},
+    {REQ "path-with-query", "(borrow<incoming-request>)->(option<string>)", request_path, SHAPE_OPTION_TEXT, false},
+    {REQ "scheme", "(borrow<incoming-request>)->(option<" SCHEME ">)", request_scheme, SHAPE_ANY, false},
+    {REQ "authority", "(borrow<incoming-request>)->(option<string>)", request_authority, SHAPE_OPTION_TEXT, false},
+    {REQ "headers", "(borrow<incoming-request>)->(own<fields>)", request_headers, SHAPE_HANDLE, false},
+    {REQ "consume", "(borrow<incoming-request>)->(result<own<incoming-body>,_>)", request_consume, SHAPE_TRY_HANDLE,
+     false},
+    {"[method]incoming-body.stream", "(borrow<incoming-body>)->(result<own<input-stream>,_>)", body_stream,
+     SHAPE_TRY_HANDLE, false},
+    {"[static]incoming-body.finish", "(own<incoming-body>)->(own<future-trailers>)", body_finish, SHAPE_HANDLE, false},
+    {"[method]future-trailers.subscribe", "(borrow<future-trailers>)->(own<pollable>)", trailers_subscribe,
+     SHAPE_HANDLE, false},
+    {"[method]future-trailers.get",
+     "(borrow<future-trailers>)->(option<result<result<option<own<fields>>," ERROR_CODE ">,_>>)", trailers_get,
+     SHAPE_ANY, false},
+    {"[static]response-outparam.set", "(own<response-outparam>,result<own<outgoing-response>," ERROR_CODE ">)->()",
+     outparam_set, SHAPE_ANY, false},
+    {"[constructor]outgoing-response", "(own<fields>)->(own<outgoing-response>)", response_new, SHAPE_HANDLE, false},
+    {"[method]outgoing-response.status-code", "(borrow<outgoing-response>)->(u16)", response_status, SHAPE_ANY, false},
+    {"[method]outgoing-response.set-status-code", "(borrow<outgoing-response>,u16)->(result<_,_>)",
+     response_set_status, SHAPE_SET_U16, false},
+    {"[method]outgoing-response.headers", "(borrow<outgoing-response>)->(own<fields>)", response_headers, SHAPE_HANDLE,
+     false},
+    {"[method]outgoing-response.body", "(borrow<outgoing-response>)->(result<own<outgoing-body>,_>)", response_body,
+     SHAPE_TRY_HANDLE, false},
+    {"[method]outgoing-body.write", "(borrow<outgoing-body>)->(result<own<output-stream>,_>)", body_write,
+     SHAPE_TRY_HANDLE, false},
+    {"[static]outgoing-body.finish", "(own<outgoing-body>,option<own<fields>>)->(result<_," ERROR_CODE ">)",
+     body_finish_out, SHAPE_ANY, false},
+    {"http-error-code", "(borrow<error>)->(option<" ERROR_CODE ">)", error_code_of, SHAPE_ANY, false},
+
+    {"[constructor]outgoing-request", "(own<fields>)->(own<outgoing-request>)", outgoing_new, SHAPE_HANDLE, false},
+    {OREQ "body", "(borrow<outgoing-request>)->(result<own<outgoing-body>,_>)", outgoing_body, SHAPE_TRY_HANDLE, false},
+    {OREQ "method", "(borrow<outgoing-request>)->(" METHOD ")", outgoing_method, SHAPE_ANY, false},
+    {OREQ "set-method", "(borrow<outgoing-request>," METHOD ")->(result<_,_>)", outgoing_set_method, SHAPE_ANY, false},
+    {OREQ "path-with-query", "(borrow<outgoing-request>)->(option<string>)", outgoing_path, SHAPE_OPTION_TEXT, false},
+    {OREQ "set-path-with-query", "(borrow<outgoing-request>,option<string>)->(result<_,_>)", outgoing_set_path,
+     SHAPE_ANY, false},
+    {OREQ "scheme", "(borrow<outgoing-request>)->(option<" SCHEME ">)", outgoing_scheme, SHAPE_ANY, false},
+    {OREQ "set-scheme", "(borrow<outgoing-request>,option<" SCHEME ">)->(result<_,_>)", outgoing_set_scheme, SHAPE_ANY,
+     false},
+    {OREQ "authority", "(borrow<outgoing-request>)->(option<string>)", outgoing_authority, SHAPE_OPTION_TEXT, false},
+    {OREQ "set-authority", "(borrow<outgoing-request>,option<string>)->(result<_,_>)", outgoing_set_authority,
+     SHAPE_ANY, false},
+    {OREQ "headers", "(borrow<outgoing-request>)->(own<fields>)", outgoing_headers, SHAPE_HANDLE, false},
+    {"[constructor]request-options", "()->(own<request-options>)", options_new, SHAPE_NEW, false},
+    {OPT "connect-timeout", "(borrow<request-options>)->(option<u64>)", options_get_connect, SHAPE_ANY, false},
+    {OPT "set-connect-timeout", "(borrow<request-options>,option<u64>)->(result<_,_>)", options_set_connect, SHAPE_ANY,
+     false},
+    {OPT "first-byte-timeout", "(borrow<request-options>)->(option<u64>)", options_get_first, SHAPE_ANY, false},
+    {OPT "set-first-byte-timeout", "(borrow<request-options>,option<u64>)->(result<_,_>)", options_set_first,
+     SHAPE_ANY, false},
+    {OPT "between-bytes-timeout", "(borrow<request-options>)->(option<u64>)", options_get_between, SHAPE_ANY, false},
+    {OPT "set-between-bytes-timeout", "(borrow<request-options>,option<u64>)->(result<_,_>)", options_set_between,
+     SHAPE_ANY, false},
+    {"[method]future-incoming-response.subscribe", "(borrow<future-incoming-response>)->(own<pollable>)",
+     future_subscribe, SHAPE_HANDLE, false},
+    {"[method]future-incoming-response.get",
+     "(borrow<future-incoming-response>)->(option<result<result<own<incoming-response>," ERROR_CODE ">,_>>)",
+     future_get, SHAPE_ANY, false},
+    {"[method]incoming-response.*", NULL, NULL, SHAPE_ANY, false}, /* no outgoing request succeeds */
+};
+
+static const struct host_func outgoing_funcs[] = {
+    {"handle",
+     "(own<outgoing-request>,option<own<request-options>>)->(result<own<future-incoming-response>," ERROR_CODE ">)",
+     outgoing_handle, SHAPE_ANY, false},
+};
+
+const struct host_interface wasi_http[2] = {
+    INTERFACE("wasi:http/types", "0.2", type_funcs),
+    INTERFACE("wasi:http/outgoing-handler", "0.2", outgoing_funcs),
+};

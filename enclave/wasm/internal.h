@@ -1,0 +1,253 @@
+/*
+ * Shared by the files of enclave/wasm: the runtime, an app, a guest (one request in progress), its resources, and
+ * how host functions are declared.
+ */
+#ifndef ENCLAVE_OS_ENCLAVE_WASM_INTERNAL_H
+#define ENCLAVE_OS_ENCLAVE_WASM_INTERNAL_H
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "enclave/kvstore/kvstore.h"
+#include "enclave/loop.h"
+#include "enclave/wasm/app.h"
+#include "enclave/wasm/runtime.h"
+#include "enclave/wasm/shim.h"
+#include "enclave/worker.h"
+
+struct wasm_runtime {
+    wasm_engine_t *engine;
+    struct wasm_runtime_config config;
+    _Atomic uint64_t ticks;
+};
+
+struct wasm_component {
+    wasmtime_component_t *component;
+};
+
+struct app_bucket {
+    struct app_bucket *next;
+    struct kv_namespace *ns;
+    char name[];
+};
+
+struct app {
+    atomic_uint refs;
+    struct wasm_runtime *rt;
+    struct wasm_component *component;
+    enclave_pre_t *pre;
+    uint64_t id; /* never used twice: tags fiber stacks */
+    _Atomic uint64_t calls;
+    uint64_t memory_limit, timeout_ns;
+    _Atomic(struct app_bucket *) buckets; /* only ever grows */
+    uint8_t sha256[32];
+    char name[APP_NAME_MAX + 1];
+    size_t variable_count;
+    struct app_variable *variables; /* one allocation with the texts */
+};
+
+/* Fields (headers, trailers) ---------------------------------------------------------------------------------- */
+
+struct fields {
+    struct http_field *items; /* name in items[i].name, value in items[i].value; one allocation each */
+    size_t count, capacity;
+    size_t bytes; /* names and values */
+};
+#define FIELDS_BYTES_MAX 65536u
+#define FIELDS_COUNT_MAX 512u
+
+void fields_clear(struct fields *f);
+int fields_append(struct fields *f, const char *name, size_t name_size, const char *value, size_t value_size);
+int fields_copy(struct fields *to, const struct fields *from);
+const struct http_field *fields_find(const struct fields *f, const char *name, size_t name_size);
+
+/* Resources --------------------------------------------------------------------------------------------------- */
+
+enum kind {
+    KIND_FREE = 0,
+    KIND_ERROR,
+    KIND_POLLABLE,
+    KIND_INPUT_STREAM,
+    KIND_OUTPUT_STREAM,
+    KIND_FIELDS,
+    KIND_INCOMING_REQUEST,
+    KIND_OUTGOING_REQUEST,
+    KIND_REQUEST_OPTIONS,
+    KIND_RESPONSE_OUTPARAM,
+    KIND_INCOMING_RESPONSE,
+    KIND_INCOMING_BODY,
+    KIND_FUTURE_TRAILERS,
+    KIND_OUTGOING_RESPONSE,
+    KIND_OUTGOING_BODY,
+    KIND_FUTURE_INCOMING_RESPONSE,
+    KIND_BUCKET,
+    KIND_NETWORK,
+    /* Never made, only named: */
+    KIND_DESCRIPTOR,
+    KIND_DIRECTORY_ENTRY_STREAM,
+    KIND_TCP_SOCKET,
+    KIND_UDP_SOCKET,
+    KIND_INCOMING_DATAGRAM_STREAM,
+    KIND_OUTGOING_DATAGRAM_STREAM,
+    KIND_RESOLVE_ADDRESS_STREAM,
+    KIND_TERMINAL_INPUT,
+    KIND_TERMINAL_OUTPUT,
+};
+
+enum stream_end { STREAM_EMPTY, STREAM_BODY, STREAM_STDOUT, STREAM_STDERR };
+enum http_scheme { SCHEME_HTTP, SCHEME_HTTPS, SCHEME_OTHER };
+
+/* What a handle of the guest stands for. Counted: by the guest's handle and by the resources that need it. */
+struct resource {
+    uint8_t kind;
+    uint8_t state; /* of the kind's own: see each file */
+    uint16_t refs;
+    uint32_t rep;
+    struct resource *on; /* counted: what a stream, body or pollable belongs to; next in the free list */
+    union {
+        struct fields fields;
+        struct {
+            uint64_t deadline_ns;
+        } pollable;
+        struct {
+            struct resource *headers; /* counted */
+            uint16_t status;
+        } response;
+        struct {
+            struct resource *headers; /* counted */
+            char *path, *authority;
+            uint8_t scheme; /* position + 1; 0: none */
+        } request;
+        struct {
+            char *early; /* written before the response was set */
+            uint32_t early_size;
+            bool stream_taken;
+        } body;
+        struct kv_namespace *bucket; /* the app's */
+        uint64_t timeouts[3];        /* request-options; UINT64_MAX: none */
+        const char *message;         /* error: static text */
+    };
+};
+
+#define RESOURCE_FIRST 16u /* in the guest itself; each later chunk is twice as large */
+#define RESOURCE_CHUNKS 12u
+
+/* A guest: one request in progress ------------------------------------------------------------------------------ */
+
+struct kv_call;
+
+struct guest {
+    struct app *app;
+    struct worker *worker;
+    struct http_exchange *x; /* NULL once the exchange is over */
+    wasmtime_store_t *store;
+    enclave_call_t *call;
+    struct loop_task task;
+    struct loop_timer deadline; /* of the request */
+    struct loop_timer wakeup;   /* earliest pollable that it waits for */
+    bool waiting;               /* a host function answered HOST_WAIT in this poll */
+    bool expired, exited, exit_failed, gone;
+    bool responded, finished;
+    struct kv_call *kv;              /* the one storage call it waits for */
+    const char *trap;                /* why a host function ended it; static text */
+    struct resource *response_body;  /* counted: the body of the response that was set */
+    char *line[2];                   /* unfinished lines of stdout and stderr */
+    uint16_t line_size[2];
+
+    struct slot *reply;
+    size_t reply_count, reply_capacity;
+    struct slot reply_first[16];
+    void *scratch; /* what a reply points to, until the next call */
+    void *kept;    /* the same, from the heap: a stored value */
+
+    struct resource *free;
+    uint32_t resource_count;
+    struct resource *chunks[RESOURCE_CHUNKS];
+    struct resource first[RESOURCE_FIRST];
+};
+#define LINE_MAX_SIZE 1024u
+
+/* Wake a guest that may wait; from its worker's loop or from inside its own call. */
+void guest_wake(struct guest *g);
+enum host_status guest_wait(struct guest *g);
+enum host_status guest_trap(struct guest *g, const char *why);
+
+/* NULL: no such resource, or no memory. A new resource has the guest's own reference. */
+struct resource *resource_new(struct guest *g, enum kind kind);
+struct resource *resource_get(struct guest *g, const struct slot *handle, enum kind kind);
+struct resource *resource_keep(struct resource *r);
+void resource_put(struct guest *g, struct resource *r);
+void resource_drop_handle(struct guest *g, uint32_t rep, enum kind kind); /* the guest dropped its handle */
+void resources_free(struct guest *g);
+
+/* Replies */
+void reply_word(struct guest *g, uint64_t word);
+void reply_text(struct guest *g, const void *data, size_t size);
+void reply_own(struct guest *g, const struct resource *r);
+
+enum host_status reply_error(struct guest *g, const char *message); /* err(last-operation-failed(error)) */
+enum host_status reply_closed(struct guest *g);                     /* err(closed) */
+
+/* Host functions ------------------------------------------------------------------------------------------------ */
+
+struct host_func {
+    const char *name; /* ends in '*': all methods of a resource that is never made, which therefore never run */
+    const char *type; /* as wasmtime/src/describe.rs writes it; NULL: any */
+    enum host_status (*fn)(struct guest *g, const struct slot *args, size_t count);
+    uint8_t shape;
+    bool waits;
+};
+
+struct host_interface {
+    const char *name;    /* "wasi:io/streams" */
+    const char *version; /* "0.2": any 0.2.x; else exact */
+    const struct host_func *funcs;
+    size_t func_count;
+};
+
+#define INTERFACE(package_and_name, wanted_version, table) \
+    {.name = (package_and_name), .version = (wanted_version), .funcs = (table), .func_count = sizeof(table) / sizeof *(table)}
+
+extern const struct host_interface wasi_io[3], wasi_clocks[2], wasi_random[3], wasi_cli[10], wasi_filesystem[2],
+    wasi_sockets[7], wasi_http[2], wasi_keyvalue[2];
+
+/* Define in linker all that the component imports. 0 or -EINVAL with one line in error. */
+int link_component(wasmtime_component_linker_t *linker, const wasmtime_component_t *component, char *error,
+                   size_t error_size);
+/* The handler's full name ("wasi:http/incoming-handler@0.2.3") into name. 0 or -EINVAL. */
+int link_find_handler(const wasmtime_component_t *component, char *name, size_t name_size);
+int error_text(wasmtime_error_t *error, char *out, size_t size); /* takes error; always -EINVAL */
+
+/* The clock of loop->now_ns, read now. */
+uint64_t monotonic_now_ns(void);
+/* When a waiting guest must be polled again at the latest. */
+void guest_wake_at(struct guest *g, uint64_t deadline_ns);
+/* A buffer of at least SCRATCH_SIZE for what a reply points to; NULL (and a trap) if memory is short. */
+void *guest_scratch(struct guest *g);
+#define SCRATCH_SIZE 65536u
+
+/* Streams, for the files that make or use them */
+struct resource *pollable_on(struct guest *g, struct resource *target);
+bool resource_ready(struct guest *g, struct resource *target); /* what a pollable on target waits for */
+void log_write(struct guest *g, bool error, const char *data, size_t size);
+
+/* wasi:http. States of an outgoing body: */
+enum { BODY_EARLY, BODY_LIVE, BODY_DONE, BODY_REFUSED };
+struct resource *http_request_new(struct guest *g);
+struct resource *http_outparam_new(struct guest *g);
+ssize_t outgoing_body_write(struct guest *g, struct resource *body, const void *data, size_t size);
+size_t outgoing_body_space(struct guest *g, const struct resource *body);
+
+/* wasi:keyvalue: forget the call that a dying guest waits for. */
+void keyvalue_abandon(struct guest *g);
+/* The app's bucket, opened once; NULL if memory is short or the name is too long. */
+struct kv_namespace *app_bucket(struct app *app, const char *name, size_t name_size);
+
+/* Fiber stacks: what runs now, so that stacks are scrubbed between apps. */
+void stacks_install(wasm_config_t *config);
+void stacks_enter_app(uint64_t app_id);
+#define STACK_SIZE (256u << 10)
+#define STACK_FOR_WASM (160u << 10)
+
+#endif

@@ -1,0 +1,350 @@
+/*
+ * wasi:io/{error,poll,streams}@0.2.x
+ *
+ * An input stream reads the request's body or nothing; an output stream writes the response's body or the log.
+ */
+#include <errno.h>
+
+#include "enclave/wasm/internal.h"
+
+#define STREAM_ERROR "variant{last-operation-failed:own<error>,closed}"
+#define WRITE_MAX 4096u /* what blocking-write-and-flush must take, says the WIT */
+
+/* wasi:io/error */
+
+static enum host_status error_text_of(struct guest *g, const struct slot *args, size_t count)
+{
+    struct resource *error = resource_get(g, &args[0], KIND_ERROR);
+    if (!error)
+        return guest_trap(g, "not an error");
+    reply_text(g, error->message, strlen(error->message));
+    return HOST_DONE;
+}
+
+/* wasi:io/poll */
+
+struct resource *pollable_on(struct guest *g, struct resource *target)
+{
+    struct resource *pollable = resource_new(g, KIND_POLLABLE);
+    if (pollable && target)
+        pollable->on = resource_keep(target);
+    return pollable;
+}
+
+bool resource_ready(struct guest *g, struct resource *target)
+{
+    switch (target->kind) {
+    case KIND_INPUT_STREAM:
+        return target->state == STREAM_EMPTY || !g->x || g->x->ops->body_ready(g->x);
+    case KIND_OUTPUT_STREAM:
+        return target->state != STREAM_BODY || outgoing_body_space(g, target->on) > 0;
+    case KIND_FUTURE_TRAILERS:
+        return !g->x || g->x->ops->body_ready(g->x);
+    default:
+        return true;
+    }
+}
+
+static bool pollable_ready(struct guest *g, struct resource *pollable)
+{
+    if (pollable->on)
+        return resource_ready(g, pollable->on);
+    return pollable->pollable.deadline_ns <= g->worker->loop.now_ns ||
+           pollable->pollable.deadline_ns <= monotonic_now_ns();
+}
+
+static void wait_for(struct guest *g, struct resource *pollable)
+{
+    if (!pollable->on)
+        guest_wake_at(g, pollable->pollable.deadline_ns);
+}
+
+static enum host_status ready(struct guest *g, const struct slot *args, size_t count)
+{
+    struct resource *pollable = resource_get(g, &args[0], KIND_POLLABLE);
+    if (!pollable)
+        return guest_trap(g, "not a pollable");
+    reply_word(g, pollable_ready(g, pollable));
+    return HOST_DONE;
+}
+
+static enum host_status block(struct guest *g, const struct slot *args, size_t count)
+{
+    struct resource *pollable = resource_get(g, &args[0], KIND_POLLABLE);
+    if (!pollable)
+        return guest_trap(g, "not a pollable");
+    if (pollable_ready(g, pollable))
+        return HOST_DONE;
+    wait_for(g, pollable);
+    return guest_wait(g);
+}
+
+static enum host_status poll(struct guest *g, const struct slot *args, size_t count)
+{
+    size_t wanted = args[0].word, found = 0;
+    if (wanted == 0 || wanted != count - 1)
+        return guest_trap(g, "poll of an empty list");
+    reply_word(g, 0);
+    for (size_t i = 0; i < wanted; i++) {
+        struct resource *pollable = resource_get(g, &args[1 + i], KIND_POLLABLE);
+        if (!pollable)
+            return guest_trap(g, "not a pollable");
+        if (pollable_ready(g, pollable)) {
+            reply_word(g, i);
+            found++;
+        }
+    }
+    g->reply[0].word = found;
+    if (found)
+        return HOST_DONE;
+    for (size_t i = 0; i < wanted; i++)
+        wait_for(g, resource_get(g, &args[1 + i], KIND_POLLABLE));
+    return guest_wait(g);
+}
+
+static enum host_status subscribe(struct guest *g, const struct slot *args, size_t count)
+{
+    struct resource *stream = resource_get(g, &args[0], (enum kind)args[0].size);
+    struct resource *pollable = stream ? pollable_on(g, stream) : NULL;
+    if (!pollable)
+        return guest_trap(g, "not a stream");
+    reply_own(g, pollable);
+    return HOST_DONE;
+}
+
+/* wasi:io/streams: reading. Returns bytes, -EAGAIN, 0 at the end, other negative errno if broken. */
+
+static ssize_t stream_read(struct guest *g, struct resource *stream, void *buf, uint64_t size)
+{
+    if (stream->state == STREAM_EMPTY)
+        return 0;
+    if (!g->x)
+        return -ECONNRESET;
+    if (size > SCRATCH_SIZE)
+        size = SCRATCH_SIZE;
+    if (size == 0)
+        return -EAGAIN;
+    return g->x->ops->read_body(g->x, buf, size);
+}
+
+static enum host_status read_common(struct guest *g, const struct slot *args, bool blocking, bool skip)
+{
+    struct resource *stream = resource_get(g, &args[0], KIND_INPUT_STREAM);
+    void *buf = guest_scratch(g);
+    if (!stream || !buf)
+        return guest_trap(g, "not an input stream");
+    ssize_t got = stream_read(g, stream, buf, args[1].word);
+    if (got == 0)
+        return reply_closed(g);
+    if (got < 0 && got != -EAGAIN)
+        return reply_error(g, "the request's body is broken");
+    if (got < 0 && blocking && args[1].word > 0)
+        return guest_wait(g);
+    size_t size = got < 0 ? 0 : (size_t)got;
+    reply_word(g, 0);
+    if (skip)
+        reply_word(g, size);
+    else
+        reply_text(g, buf, size);
+    return HOST_DONE;
+}
+
+static enum host_status read_now(struct guest *g, const struct slot *args, size_t count)
+{
+    return read_common(g, args, false, false);
+}
+
+static enum host_status blocking_read(struct guest *g, const struct slot *args, size_t count)
+{
+    return read_common(g, args, true, false);
+}
+
+static enum host_status skip(struct guest *g, const struct slot *args, size_t count)
+{
+    return read_common(g, args, false, true);
+}
+
+static enum host_status blocking_skip(struct guest *g, const struct slot *args, size_t count)
+{
+    return read_common(g, args, true, true);
+}
+
+/* Writing */
+
+static size_t stream_space(struct guest *g, struct resource *stream)
+{
+    return stream->state == STREAM_BODY ? outgoing_body_space(g, stream->on) : SCRATCH_SIZE;
+}
+
+static bool stream_closed(struct guest *g, struct resource *stream)
+{
+    if (stream->state != STREAM_BODY)
+        return false;
+    const struct resource *body = stream->on;
+    return body->state == BODY_DONE || body->state == BODY_REFUSED || (body->state == BODY_LIVE && !g->x);
+}
+
+static ssize_t stream_write(struct guest *g, struct resource *stream, const void *data, size_t size)
+{
+    if (stream->state == STREAM_BODY)
+        return outgoing_body_write(g, stream->on, data, size);
+    log_write(g, stream->state == STREAM_STDERR, data, size);
+    return (ssize_t)size;
+}
+
+static enum host_status check_write(struct guest *g, const struct slot *args, size_t count)
+{
+    struct resource *stream = resource_get(g, &args[0], KIND_OUTPUT_STREAM);
+    if (!stream)
+        return guest_trap(g, "not an output stream");
+    if (stream_closed(g, stream))
+        return reply_closed(g);
+    reply_word(g, 0);
+    reply_word(g, stream_space(g, stream));
+    return HOST_DONE;
+}
+
+static enum host_status write_result(struct guest *g, ssize_t written)
+{
+    if (written == -EMSGSIZE)
+        return reply_error(g, "the body is longer than its content-length");
+    if (written < 0)
+        return reply_closed(g);
+    reply_word(g, 0);
+    return HOST_DONE;
+}
+
+static enum host_status write_now(struct guest *g, const struct slot *args, size_t count)
+{
+    struct resource *stream = resource_get(g, &args[0], KIND_OUTPUT_STREAM);
+    if (!stream)
+        return guest_trap(g, "not an output stream");
+    if (stream_closed(g, stream))
+        return reply_closed(g);
+    if (args[1].size > stream_space(g, stream))
+        return guest_trap(g, "write of more than check-write allowed");
+    return write_result(g, stream_write(g, stream, slot_text(&args[1]), args[1].size));
+}
+
+static enum host_status blocking_write(struct guest *g, const struct slot *args, size_t count)
+{
+    struct resource *stream = resource_get(g, &args[0], KIND_OUTPUT_STREAM);
+    if (!stream || args[1].size > WRITE_MAX)
+        return guest_trap(g, "blocking-write-and-flush of more than 4096 bytes");
+    if (stream_closed(g, stream))
+        return reply_closed(g);
+    if (stream_space(g, stream) < args[1].size)
+        return guest_wait(g);
+    return write_result(g, stream_write(g, stream, slot_text(&args[1]), args[1].size));
+}
+
+/* What was written is on its way: the connection sends it when the guest waits or ends. */
+static enum host_status flush(struct guest *g, const struct slot *args, size_t count)
+{
+    struct resource *stream = resource_get(g, &args[0], KIND_OUTPUT_STREAM);
+    if (!stream)
+        return guest_trap(g, "not an output stream");
+    if (stream_closed(g, stream))
+        return reply_closed(g);
+    reply_word(g, 0);
+    return HOST_DONE;
+}
+
+static enum host_status zeroes(struct guest *g, const struct slot *args, bool blocking)
+{
+    static const char zero[WRITE_MAX];
+    struct resource *stream = resource_get(g, &args[0], KIND_OUTPUT_STREAM);
+    if (!stream || args[1].word > WRITE_MAX)
+        return guest_trap(g, "write-zeroes of too many bytes");
+    if (stream_closed(g, stream))
+        return reply_closed(g);
+    if (stream_space(g, stream) < args[1].word)
+        return blocking ? guest_wait(g) : guest_trap(g, "write of more than check-write allowed");
+    return write_result(g, stream_write(g, stream, zero, args[1].word));
+}
+
+static enum host_status write_zeroes(struct guest *g, const struct slot *args, size_t count)
+{
+    return zeroes(g, args, false);
+}
+
+static enum host_status blocking_write_zeroes(struct guest *g, const struct slot *args, size_t count)
+{
+    return zeroes(g, args, true);
+}
+
+static enum host_status splice_common(struct guest *g, const struct slot *args, bool blocking)
+{
+    struct resource *to = resource_get(g, &args[0], KIND_OUTPUT_STREAM);
+    struct resource *from = resource_get(g, &args[1], KIND_INPUT_STREAM);
+    void *buf = guest_scratch(g);
+    if (!to || !from || !buf)
+        return guest_trap(g, "not a stream");
+    if (stream_closed(g, to))
+        return reply_closed(g);
+    uint64_t size = stream_space(g, to) < args[2].word ? stream_space(g, to) : args[2].word;
+    ssize_t got = size ? stream_read(g, from, buf, size) : -EAGAIN;
+    if (got == 0)
+        return reply_closed(g);
+    if (got < 0 && got != -EAGAIN)
+        return reply_error(g, "the request's body is broken");
+    if (got < 0 && blocking && args[2].word > 0)
+        return guest_wait(g);
+    ssize_t written = got > 0 ? stream_write(g, to, buf, (size_t)got) : 0;
+    if (written < 0)
+        return write_result(g, written);
+    reply_word(g, 0);
+    reply_word(g, (uint64_t)written);
+    return HOST_DONE;
+}
+
+static enum host_status splice(struct guest *g, const struct slot *args, size_t count)
+{
+    return splice_common(g, args, false);
+}
+
+static enum host_status blocking_splice(struct guest *g, const struct slot *args, size_t count)
+{
+    return splice_common(g, args, true);
+}
+
+static const struct host_func error_funcs[] = {
+    {"[method]error.to-debug-string", "(borrow<error>)->(string)", error_text_of, SHAPE_ANY, false},
+};
+
+static const struct host_func poll_funcs[] = {
+    {"[method]pollable.ready", "(borrow<pollable>)->(bool)", ready, SHAPE_BOOL, false},
+    {"[method]pollable.block", "(borrow<pollable>)->()", block, SHAPE_VOID, true},
+    {"poll", "(list<borrow<pollable>>)->(list<u32>)", poll, SHAPE_POLL, true},
+};
+
+#define IN "[method]input-stream."
+#define OUT "[method]output-stream."
+static const struct host_func stream_funcs[] = {
+    {IN "read", "(borrow<input-stream>,u64)->(result<list<u8>," STREAM_ERROR ">)", read_now, SHAPE_READ, false},
+    {IN "blocking-read", "(borrow<input-stream>,u64)->(result<list<u8>," STREAM_ERROR ">)", blocking_read, SHAPE_READ,
+     true},
+    {IN "skip", "(borrow<input-stream>,u64)->(result<u64," STREAM_ERROR ">)", skip, SHAPE_ANY, false},
+    {IN "blocking-skip", "(borrow<input-stream>,u64)->(result<u64," STREAM_ERROR ">)", blocking_skip, SHAPE_ANY, true},
+    {IN "subscribe", "(borrow<input-stream>)->(own<pollable>)", subscribe, SHAPE_HANDLE, false},
+    {OUT "check-write", "(borrow<output-stream>)->(result<u64," STREAM_ERROR ">)", check_write, SHAPE_STREAM_U64, false},
+    {OUT "write", "(borrow<output-stream>,list<u8>)->(result<_," STREAM_ERROR ">)", write_now, SHAPE_WRITE, false},
+    {OUT "blocking-write-and-flush", "(borrow<output-stream>,list<u8>)->(result<_," STREAM_ERROR ">)", blocking_write,
+     SHAPE_WRITE, true},
+    {OUT "flush", "(borrow<output-stream>)->(result<_," STREAM_ERROR ">)", flush, SHAPE_STREAM_VOID, false},
+    {OUT "blocking-flush", "(borrow<output-stream>)->(result<_," STREAM_ERROR ">)", flush, SHAPE_STREAM_VOID, false},
+    {OUT "subscribe", "(borrow<output-stream>)->(own<pollable>)", subscribe, SHAPE_HANDLE, false},
+    {OUT "write-zeroes", "(borrow<output-stream>,u64)->(result<_," STREAM_ERROR ">)", write_zeroes, SHAPE_ANY, false},
+    {OUT "blocking-write-zeroes-and-flush", "(borrow<output-stream>,u64)->(result<_," STREAM_ERROR ">)",
+     blocking_write_zeroes, SHAPE_ANY, true},
+    {OUT "splice", "(borrow<output-stream>,borrow<input-stream>,u64)->(result<u64," STREAM_ERROR ">)", splice,
+     SHAPE_ANY, false},
+    {OUT "blocking-splice", "(borrow<output-stream>,borrow<input-stream>,u64)->(result<u64," STREAM_ERROR ">)",
+     blocking_splice, SHAPE_ANY, true},
+};
+
+const struct host_interface wasi_io[3] = {
+    INTERFACE("wasi:io/error", "0.2", error_funcs),
+    INTERFACE("wasi:io/poll", "0.2", poll_funcs),
+    INTERFACE("wasi:io/streams", "0.2", stream_funcs),
+};

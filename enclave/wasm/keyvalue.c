@@ -1,0 +1,364 @@
+/*
+ * wasi:keyvalue/{store,atomics}@0.2.0-draft over the sealed store. A bucket is the namespace "app:NAME:kv:BUCKET".
+ *
+ * The guest is suspended while its one storage call runs. The call outlives a guest that ends meanwhile.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "enclave/wasm/internal.h"
+
+struct kv_call {
+    struct guest *guest; /* NULL: ended */
+    bool done;
+    int status;
+    uint8_t *value;
+    size_t size;
+    struct kv_name *names; /* copies, in value */
+    size_t name_count;
+    uint64_t number; /* cursor of a listing; delta, then result, of an increment */
+};
+
+enum { NO_SUCH_STORE, ACCESS_DENIED, OTHER };
+
+static void call_free(struct kv_call *call)
+{
+    if (!call)
+        return;
+    free(call->value);
+    free(call->names);
+    free(call);
+}
+
+void keyvalue_abandon(struct guest *g)
+{
+    if (g->kv && !g->kv->done)
+        g->kv->guest = NULL;
+    else
+        call_free(g->kv);
+    g->kv = NULL;
+}
+
+static void complete(struct kv_call *call, int status)
+{
+    call->status = status;
+    call->done = true;
+    if (call->guest)
+        guest_wake(call->guest);
+    else
+        call_free(call);
+}
+
+static void got_value(void *user, int status, const uint8_t *value, size_t size)
+{
+    struct kv_call *call = user;
+    if (status == 0 && call->guest) {
+        call->value = malloc(size + 1);
+        call->size = size;
+        if (call->value && size)
+            memcpy(call->value, value, size);
+        if (!call->value)
+            status = -ENOMEM;
+    }
+    complete(call, status);
+}
+
+static void got_status(void *user, int status)
+{
+    complete(user, status);
+}
+
+static void got_names(void *user, int status, const struct kv_name *names, size_t count, uint64_t cursor)
+{
+    struct kv_call *call = user;
+    size_t size = 1;
+    for (size_t i = 0; status == 0 && i < count; i++)
+        size += names[i].size;
+    if (status == 0 && call->guest) {
+        call->value = malloc(size);
+        call->names = calloc(count + 1, sizeof *call->names);
+        if (!call->value || !call->names)
+            status = -ENOMEM;
+        uint8_t *at = call->value;
+        for (size_t i = 0; status == 0 && i < count; i++) {
+            memcpy(at, names[i].data, names[i].size);
+            call->names[i] = (struct kv_name){at, names[i].size};
+            at += names[i].size;
+        }
+        call->name_count = count;
+        call->number = cursor;
+    }
+    complete(call, status);
+}
+
+/* A new call, waited for by the guest; NULL (and a trap) if memory is short. */
+static struct kv_call *begin(struct guest *g)
+{
+    struct kv_call *call = calloc(1, sizeof *call);
+    if (!call) {
+        guest_trap(g, "no memory");
+        return NULL;
+    }
+    call->guest = g;
+    g->kv = call;
+    return call;
+}
+
+static enum host_status fail(struct guest *g, unsigned which, const char *why)
+{
+    reply_word(g, 1);
+    reply_word(g, which);
+    if (which == OTHER)
+        reply_text(g, why, strlen(why));
+    return HOST_DONE;
+}
+
+static enum host_status fail_status(struct guest *g, int status)
+{
+    switch (status) {
+    case -EBADMSG:
+        return fail(g, OTHER, "the stored record was tampered with");
+    case -EINVAL:
+        return fail(g, OTHER, "key or value too long");
+    case -ENOSPC:
+        return fail(g, OTHER, "the store is full");
+    default:
+        return fail(g, OTHER, "the store failed");
+    }
+}
+
+/* The reply's texts must outlive it: the previous call is freed by the next one, or with the guest. */
+static struct kv_call *finished(struct guest *g)
+{
+    return g->kv && g->kv->done ? g->kv : NULL;
+}
+
+/* The steps that all functions share: bucket, then wait for a call, then leave what it brought in *call. */
+static enum host_status step(struct guest *g, const struct slot *args, struct kv_namespace **ns, struct kv_call **call)
+{
+    struct resource *bucket = resource_get(g, &args[0], KIND_BUCKET);
+    if (!bucket)
+        return guest_trap(g, "not a bucket");
+    *ns = bucket->bucket;
+    *call = finished(g);
+    if (*call) {
+        g->kv = NULL;
+        return HOST_DONE;
+    }
+    return guest_wait(g); /* and begin one, if none is running */
+}
+
+struct kv_namespace *app_bucket(struct app *app, const char *name, size_t name_size)
+{
+    struct app_bucket *first = atomic_load_explicit(&app->buckets, memory_order_acquire);
+    for (struct app_bucket *b = first; b; b = b->next)
+        if (strlen(b->name) == name_size && memcmp(b->name, name, name_size) == 0)
+            return b->ns;
+    char full[KV_NAMESPACE_MAX + 1];
+    int size = snprintf(full, sizeof full, "app:%s:kv:%.*s", app->name, (int)name_size, name);
+    struct app_bucket *made = name_size < 64 ? malloc(sizeof *made + name_size + 1) : NULL;
+    struct kv_namespace *ns = made && size < (int)sizeof full ? kv_namespace_open(full) : NULL;
+    if (!ns) {
+        free(made);
+        return NULL;
+    }
+    memcpy(made->name, name, name_size);
+    made->name[name_size] = 0;
+    made->ns = ns;
+    /* Release: others see a complete bucket. Two workers may add the same one: both stay, either is right. */
+    do
+        made->next = first;
+    while (!atomic_compare_exchange_weak_explicit(&app->buckets, &first, made, memory_order_release,
+                                                  memory_order_acquire));
+    return ns;
+}
+
+static bool bucket_name_ok(const char *name, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if ((unsigned char)name[i] <= ' ' || name[i] == 0x7f)
+            return false;
+    return size < 64;
+}
+
+static enum host_status open(struct guest *g, const struct slot *args, size_t count)
+{
+    const char *name = slot_text(&args[0]);
+    if (!bucket_name_ok(name, args[0].size))
+        return fail(g, NO_SUCH_STORE, NULL);
+    bool unnamed = args[0].size == 0;
+    struct kv_namespace *ns = app_bucket(g->app, unnamed ? "default" : name, unnamed ? 7 : args[0].size);
+    struct resource *bucket = ns ? resource_new(g, KIND_BUCKET) : NULL;
+    if (!bucket)
+        return fail(g, NO_SUCH_STORE, NULL);
+    bucket->bucket = ns;
+    reply_word(g, 0);
+    reply_own(g, bucket);
+    return HOST_DONE;
+}
+
+static enum host_status get(struct guest *g, const struct slot *args, size_t count)
+{
+    struct kv_namespace *ns;
+    struct kv_call *call;
+    enum host_status status = step(g, args, &ns, &call);
+    if (status == HOST_WAIT && !g->kv && begin(g))
+        kv_get(g->worker, ns, slot_text(&args[1]), args[1].size, got_value, g->kv);
+    if (status != HOST_DONE)
+        return g->trap ? HOST_TRAP : status;
+    if (call->status && call->status != -ENOENT) {
+        status = fail_status(g, call->status);
+    } else {
+        reply_word(g, 0);
+        reply_word(g, call->status == 0);
+        if (call->status == 0)
+            reply_text(g, call->value, call->size);
+    }
+    free(g->kept);
+    g->kept = call->value; /* until the reply is read */
+    call->value = NULL;
+    call_free(call);
+    return status;
+}
+
+static enum host_status commit(struct guest *g, const struct slot *args, enum kv_op_kind kind)
+{
+    struct kv_namespace *ns;
+    struct kv_call *call;
+    enum host_status status = step(g, args, &ns, &call);
+    if (status == HOST_WAIT && !g->kv && begin(g)) {
+        struct kv_op op = {.kind = kind, .ns = ns, .key = slot_text(&args[1]), .key_size = args[1].size};
+        if (kind == KV_PUT) {
+            op.value = slot_text(&args[2]);
+            op.value_size = args[2].size;
+        }
+        kv_commit(g->worker, &op, 1, got_status, g->kv);
+    }
+    if (status != HOST_DONE)
+        return g->trap ? HOST_TRAP : status;
+    if (call->status && call->status != -ENOENT)
+        status = fail_status(g, call->status);
+    else
+        reply_word(g, 0);
+    call_free(call);
+    return status;
+}
+
+static enum host_status set(struct guest *g, const struct slot *args, size_t count)
+{
+    return commit(g, args, KV_PUT);
+}
+
+static enum host_status delete(struct guest *g, const struct slot *args, size_t count)
+{
+    return commit(g, args, KV_DELETE);
+}
+
+static enum host_status exists(struct guest *g, const struct slot *args, size_t count)
+{
+    struct kv_namespace *ns;
+    struct kv_call *call;
+    enum host_status status = step(g, args, &ns, &call);
+    if (status == HOST_WAIT && !g->kv && begin(g))
+        kv_exists(g->worker, ns, slot_text(&args[1]), args[1].size, got_status, g->kv);
+    if (status != HOST_DONE)
+        return g->trap ? HOST_TRAP : status;
+    if (call->status && call->status != -ENOENT) {
+        status = fail_status(g, call->status);
+    } else {
+        reply_word(g, 0);
+        reply_word(g, call->status == 0);
+    }
+    call_free(call);
+    return status;
+}
+
+static enum host_status list_keys(struct guest *g, const struct slot *args, size_t count)
+{
+    struct kv_namespace *ns;
+    struct kv_call *call;
+    enum host_status status = step(g, args, &ns, &call);
+    if (status == HOST_WAIT && !g->kv && begin(g))
+        kv_list(g->worker, ns, args[1].word ? args[2].word : 0, got_names, g->kv);
+    if (status != HOST_DONE)
+        return g->trap ? HOST_TRAP : status;
+    if (call->status) {
+        status = fail_status(g, call->status);
+    } else {
+        reply_word(g, 0);
+        reply_word(g, call->name_count);
+        for (size_t i = 0; i < call->name_count; i++)
+            reply_text(g, call->names[i].data, call->names[i].size);
+        reply_word(g, call->number != 0);
+        if (call->number)
+            reply_word(g, call->number);
+    }
+    free(g->kept);
+    g->kept = call->value; /* until the reply is read */
+    call->value = NULL;
+    call_free(call);
+    return status;
+}
+
+/* wasi:keyvalue/atomics: a counter is eight bytes, little endian. */
+static int add(void *user, const uint8_t *value, size_t size, uint8_t **out, size_t *out_size)
+{
+    struct kv_call *call = user;
+    uint64_t number = 0;
+    if (value && size != sizeof number)
+        return -ECANCELED;
+    if (value)
+        memcpy(&number, value, sizeof number);
+    number += call->number;
+    *out = malloc(sizeof number);
+    if (!*out)
+        return -ECANCELED;
+    memcpy(*out, &number, sizeof number);
+    *out_size = sizeof number;
+    call->number = number;
+    return 0;
+}
+
+static enum host_status increment(struct guest *g, const struct slot *args, size_t count)
+{
+    struct kv_namespace *ns;
+    struct kv_call *call;
+    enum host_status status = step(g, args, &ns, &call);
+    if (status == HOST_WAIT && !g->kv && begin(g)) {
+        g->kv->number = args[2].word;
+        kv_update(g->worker, ns, slot_text(&args[1]), args[1].size, add, got_status, g->kv);
+    }
+    if (status != HOST_DONE)
+        return g->trap ? HOST_TRAP : status;
+    if (call->status == -ECANCELED) {
+        status = fail(g, OTHER, "the value is not a counter");
+    } else if (call->status) {
+        status = fail_status(g, call->status);
+    } else {
+        reply_word(g, 0);
+        reply_word(g, call->number);
+    }
+    call_free(call);
+    return status;
+}
+
+#define KV_ERROR "variant{no-such-store,access-denied,other:string}"
+#define BUCKET "[method]bucket."
+static const struct host_func store_funcs[] = {
+    {"open", "(string)->(result<own<bucket>," KV_ERROR ">)", open, SHAPE_ANY, false},
+    {BUCKET "get", "(borrow<bucket>,string)->(result<option<list<u8>>," KV_ERROR ">)", get, SHAPE_KV_GET, true},
+    {BUCKET "set", "(borrow<bucket>,string,list<u8>)->(result<_," KV_ERROR ">)", set, SHAPE_KV_SET, true},
+    {BUCKET "delete", "(borrow<bucket>,string)->(result<_," KV_ERROR ">)", delete, SHAPE_ANY, true},
+    {BUCKET "exists", "(borrow<bucket>,string)->(result<bool," KV_ERROR ">)", exists, SHAPE_ANY, true},
+    {BUCKET "list-keys",
+     "(borrow<bucket>,option<u64>)->(result<record{keys:list<string>,cursor:option<u64>}," KV_ERROR ">)", list_keys,
+     SHAPE_ANY, true},
+};
+static const struct host_func atomics_funcs[] = {
+    {"increment", "(borrow<bucket>,string,u64)->(result<u64," KV_ERROR ">)", increment, SHAPE_ANY, true},
+};
+
+const struct host_interface wasi_keyvalue[2] = {
+    INTERFACE("wasi:keyvalue/store", "0.2.0-draft", store_funcs),
+    INTERFACE("wasi:keyvalue/atomics", "0.2.0-draft", atomics_funcs),
+};

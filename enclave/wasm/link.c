@@ -1,0 +1,250 @@
+/*
+ * Linking a component at deployment: every import is looked up among what we serve, by name and semantic version,
+ * and its type is compared with the one that our code expects. wasmtime checks neither for dynamic functions.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "enclave/wasm/internal.h"
+
+static const struct {
+    const char *name;
+    enum kind kind;
+} resource_kinds[] = {
+    {"error", KIND_ERROR},
+    {"pollable", KIND_POLLABLE},
+    {"input-stream", KIND_INPUT_STREAM},
+    {"output-stream", KIND_OUTPUT_STREAM},
+    {"fields", KIND_FIELDS},
+    {"incoming-request", KIND_INCOMING_REQUEST},
+    {"outgoing-request", KIND_OUTGOING_REQUEST},
+    {"request-options", KIND_REQUEST_OPTIONS},
+    {"response-outparam", KIND_RESPONSE_OUTPARAM},
+    {"incoming-response", KIND_INCOMING_RESPONSE},
+    {"incoming-body", KIND_INCOMING_BODY},
+    {"future-trailers", KIND_FUTURE_TRAILERS},
+    {"outgoing-response", KIND_OUTGOING_RESPONSE},
+    {"outgoing-body", KIND_OUTGOING_BODY},
+    {"future-incoming-response", KIND_FUTURE_INCOMING_RESPONSE},
+    {"bucket", KIND_BUCKET},
+    {"network", KIND_NETWORK},
+    {"descriptor", KIND_DESCRIPTOR},
+    {"directory-entry-stream", KIND_DIRECTORY_ENTRY_STREAM},
+    {"tcp-socket", KIND_TCP_SOCKET},
+    {"udp-socket", KIND_UDP_SOCKET},
+    {"incoming-datagram-stream", KIND_INCOMING_DATAGRAM_STREAM},
+    {"outgoing-datagram-stream", KIND_OUTGOING_DATAGRAM_STREAM},
+    {"resolve-address-stream", KIND_RESOLVE_ADDRESS_STREAM},
+    {"terminal-input", KIND_TERMINAL_INPUT},
+    {"terminal-output", KIND_TERMINAL_OUTPUT},
+};
+
+static const struct {
+    const struct host_interface *list;
+    size_t count;
+} packages[] = {
+#define PACKAGE(list) {list, sizeof(list) / sizeof *(list)}
+    PACKAGE(wasi_io), PACKAGE(wasi_clocks),  PACKAGE(wasi_random), PACKAGE(wasi_cli), PACKAGE(wasi_filesystem),
+    PACKAGE(wasi_sockets), PACKAGE(wasi_http), PACKAGE(wasi_keyvalue),
+};
+
+/* "0.2" serves 0.2.0, 0.2.12 and the like, but no pre-release; any other version serves itself. */
+static bool version_matches(const char *served, const char *wanted, size_t size)
+{
+    size_t prefix = strlen(served);
+    if (strcmp(served, "0.2") != 0)
+        return size == prefix && memcmp(served, wanted, size) == 0;
+    if (size < prefix + 2 || memcmp(served, wanted, prefix) != 0 || wanted[prefix] != '.')
+        return false;
+    for (size_t i = prefix + 1; i < size; i++)
+        if (wanted[i] < '0' || wanted[i] > '9')
+            return false;
+    return true;
+}
+
+static bool interface_matches(const char *name, const char *version, const char *import, size_t size)
+{
+    const char *at = memchr(import, '@', size);
+    size_t name_size = strlen(name);
+    return at && (size_t)(at - import) == name_size && memcmp(import, name, name_size) == 0 &&
+           version_matches(version, at + 1, size - name_size - 1);
+}
+
+static const struct host_interface *find_interface(const char *import, size_t size)
+{
+    for (size_t p = 0; p < sizeof packages / sizeof *packages; p++)
+        for (size_t i = 0; i < packages[p].count; i++)
+            if (interface_matches(packages[p].list[i].name, packages[p].list[i].version, import, size))
+                return &packages[p].list[i];
+    return NULL;
+}
+
+static const struct host_func *find_func(const struct host_interface *interface, const char *name, size_t size)
+{
+    for (size_t i = 0; i < interface->func_count; i++) {
+        const char *served = interface->funcs[i].name;
+        size_t served_size = strlen(served);
+        if (served[served_size - 1] == '*' ? size >= served_size - 1 && memcmp(served, name, served_size - 1) == 0
+                                           : size == served_size && memcmp(served, name, size) == 0)
+            return &interface->funcs[i];
+    }
+    return NULL;
+}
+
+static int32_t host_call(const void *function, void *guest, const struct slot *args, size_t count,
+                         struct slot_reply *reply)
+{
+    const struct host_func *func = function;
+    struct guest *g = guest;
+    g->reply_count = 0;
+    enum host_status status = func->fn ? func->fn(g, args, count) : guest_trap(g, "unreachable host function");
+    reply->slots = g->reply;
+    reply->count = g->reply_count;
+    return status;
+}
+
+static wasmtime_error_t *dropped(void *kind, wasmtime_context_t *store, uint32_t rep)
+{
+    resource_drop_handle(wasmtime_context_get_data(store), rep, (enum kind)(uintptr_t)kind);
+    return NULL;
+}
+
+struct linking {
+    wasmtime_component_linker_instance_t *root, *instance;
+    const struct host_interface *interface;
+    char *error;
+    size_t error_size;
+    int status;
+};
+
+static void fail(struct linking *l, const char *what, const char *instance, size_t instance_size, const char *name,
+                 size_t name_size)
+{
+    if (l->status == 0)
+        snprintf(l->error, l->error_size, "%s: %.*s%s%.*s", what, (int)instance_size, instance,
+                 instance_size ? " " : "", (int)name_size, name);
+    l->status = -EINVAL;
+}
+
+static void take_error(struct linking *l, wasmtime_error_t *error)
+{
+    if (!error)
+        return;
+    char text[200];
+    error_text(error, text, sizeof text);
+    fail(l, "cannot link", "", 0, text, strlen(text));
+}
+
+static void define_func(struct linking *l, const char *instance, size_t instance_size, const char *name,
+                        size_t name_size, const char *type, size_t type_size)
+{
+    const struct host_func *func = find_func(l->interface, name, name_size);
+    if (!func) {
+        fail(l, "the component imports a function that is not served", instance, instance_size, name, name_size);
+        return;
+    }
+    if (func->type && (strlen(func->type) != type_size || memcmp(func->type, type, type_size) != 0)) {
+        fail(l, "the component imports a function with another type", instance, instance_size, name, name_size);
+        return;
+    }
+    take_error(l, enclave_linker_func(l->instance, name, name_size, func->shape, func->waits, host_call, func));
+}
+
+static void define_resource(struct linking *l, const char *instance, size_t instance_size, const char *name,
+                            size_t name_size, const char *type, size_t type_size)
+{
+    for (size_t i = 0; i < sizeof resource_kinds / sizeof *resource_kinds; i++) {
+        const char *served = resource_kinds[i].name;
+        if (strlen(served) != type_size || memcmp(served, type, type_size) != 0)
+            continue;
+        enum kind kind = resource_kinds[i].kind;
+        wasmtime_component_resource_type_t *resource = wasmtime_component_resource_type_new_host(kind);
+        take_error(l, wasmtime_component_linker_instance_add_resource(l->instance, name, name_size, resource, dropped,
+                                                                      (void *)(uintptr_t)kind, NULL));
+        wasmtime_component_resource_type_delete(resource);
+        return;
+    }
+    fail(l, "the component imports a resource that is not served", instance, instance_size, name, name_size);
+}
+
+static void end_instance(struct linking *l)
+{
+    if (l->instance)
+        wasmtime_component_linker_instance_delete(l->instance);
+    if (l->root)
+        wasmtime_component_linker_instance_delete(l->root);
+    l->instance = l->root = NULL;
+}
+
+struct link_user {
+    struct linking l;
+    wasmtime_component_linker_t *linker;
+};
+
+static void begin_instance(struct link_user *u, const char *name, size_t size)
+{
+    struct linking *l = &u->l;
+    end_instance(l);
+    l->interface = find_interface(name, size);
+    if (!l->interface) {
+        fail(l, "the component imports an interface that is not served", "", 0, name, size);
+        return;
+    }
+    /* The root borrows the linker: one interface is open at a time. */
+    l->root = wasmtime_component_linker_root(u->linker);
+    take_error(l, wasmtime_component_linker_instance_add_instance(l->root, name, size, &l->instance));
+}
+
+static void visit_import(void *user, const char *instance, size_t instance_size, const char *name, size_t name_size,
+                         enum item_kind kind, const char *type, size_t type_size)
+{
+    struct link_user *u = user;
+    if (u->l.status)
+        return;
+    if (kind == ITEM_INSTANCE)
+        begin_instance(u, name, name_size);
+    else if (kind == ITEM_FUNC && instance_size)
+        define_func(&u->l, instance, instance_size, name, name_size, type, type_size);
+    else if (kind == ITEM_RESOURCE && instance_size)
+        define_resource(&u->l, instance, instance_size, name, name_size, type, type_size);
+    else if (kind != ITEM_TYPE)
+        fail(&u->l, "the component imports something that is not served", instance, instance_size, name, name_size);
+}
+
+int link_component(wasmtime_component_linker_t *linker, const wasmtime_component_t *component, char *error,
+                   size_t error_size)
+{
+    struct link_user u = {.l = {.error = error, .error_size = error_size}, .linker = linker};
+    enclave_component_each(component, false, visit_import, &u);
+    end_instance(&u.l);
+    return u.l.status;
+}
+
+struct found {
+    char *name;
+    size_t size;
+    bool handler, type_ok;
+};
+
+static void visit_export(void *user, const char *instance, size_t instance_size, const char *name, size_t name_size,
+                         enum item_kind kind, const char *type, size_t type_size)
+{
+    static const char wanted[] = "(own<incoming-request>,own<response-outparam>)->()";
+    struct found *found = user;
+    const char *handler = "wasi:http/incoming-handler";
+    if (kind == ITEM_INSTANCE && interface_matches(handler, "0.2", name, name_size) && name_size < found->size) {
+        memcpy(found->name, name, name_size);
+        found->name[name_size] = 0;
+        found->handler = true;
+    }
+    if (kind == ITEM_FUNC && interface_matches(handler, "0.2", instance, instance_size) && name_size == 6 &&
+        memcmp(name, "handle", 6) == 0)
+        found->type_ok = type_size == sizeof wanted - 1 && memcmp(type, wanted, type_size) == 0;
+}
+
+int link_find_handler(const wasmtime_component_t *component, char *name, size_t name_size)
+{
+    struct found found = {.name = name, .size = name_size};
+    enclave_component_each(component, true, visit_export, &found);
+    return found.handler && found.type_ok ? 0 : -EINVAL;
+}

@@ -1,0 +1,177 @@
+/*
+ * A guest's resources: what its handles stand for.
+ *
+ * Addresses never change (chunks), freed entries are used again, and everything goes with the guest. A resource is
+ * kept by the guest's handle and by other resources that need it, so the order in which a guest drops its handles
+ * does not matter.
+ */
+#include "enclave/wasm/internal.h"
+
+/* Chunk n holds RESOURCE_FIRST << n entries; entry rep lies in chunk log2(rep / FIRST + 1). */
+static struct resource *entry(struct guest *g, uint32_t rep)
+{
+    unsigned chunk = 31u - (unsigned)__builtin_clz(rep / RESOURCE_FIRST + 1);
+    uint32_t begin = RESOURCE_FIRST * ((1u << chunk) - 1);
+    return &g->chunks[chunk][rep - begin];
+}
+
+static struct resource *grow(struct guest *g)
+{
+    uint32_t rep = g->resource_count;
+    unsigned chunk = 31u - (unsigned)__builtin_clz(rep / RESOURCE_FIRST + 1);
+    if (chunk >= RESOURCE_CHUNKS)
+        return NULL;
+    if (!g->chunks[chunk]) {
+        g->chunks[chunk] = chunk == 0 ? g->first : calloc(RESOURCE_FIRST << chunk, sizeof(struct resource));
+        if (!g->chunks[chunk])
+            return NULL;
+    }
+    g->resource_count++;
+    struct resource *r = entry(g, rep);
+    r->rep = rep;
+    return r;
+}
+
+struct resource *resource_new(struct guest *g, enum kind kind)
+{
+    struct resource *r = g->free;
+    if (r)
+        g->free = r->on;
+    else
+        r = grow(g);
+    if (!r) {
+        g->trap = "too many resources";
+        return NULL;
+    }
+    uint32_t rep = r->rep;
+    memset(r, 0, sizeof *r);
+    r->rep = rep;
+    r->kind = (uint8_t)kind;
+    r->refs = 1;
+    return r;
+}
+
+struct resource *resource_get(struct guest *g, const struct slot *handle, enum kind kind)
+{
+    if (handle->size != kind || handle->word >= g->resource_count)
+        return NULL;
+    struct resource *r = entry(g, (uint32_t)handle->word);
+    return r->kind == kind ? r : NULL;
+}
+
+struct resource *resource_keep(struct resource *r)
+{
+    /* Each holder is a resource, and there are fewer than 2^16 of them. */
+    if (r->refs == UINT16_MAX)
+        abort();
+    r->refs++;
+    return r;
+}
+
+/* What the resource owns beside `on`. */
+static void empty(struct guest *g, struct resource *r)
+{
+    switch (r->kind) {
+    case KIND_FIELDS:
+        fields_clear(&r->fields);
+        break;
+    case KIND_OUTGOING_RESPONSE:
+        resource_put(g, r->response.headers);
+        break;
+    case KIND_OUTGOING_REQUEST:
+        resource_put(g, r->request.headers);
+        free(r->request.path);
+        free(r->request.authority);
+        break;
+    case KIND_OUTGOING_BODY:
+        free(r->body.early);
+        break;
+    default:
+        break;
+    }
+}
+
+void resource_put(struct guest *g, struct resource *r)
+{
+    while (r && --r->refs == 0) {
+        struct resource *on = r->on;
+        empty(g, r);
+        r->kind = KIND_FREE;
+        r->on = g->free;
+        g->free = r;
+        r = on;
+    }
+}
+
+void resource_drop_handle(struct guest *g, uint32_t rep, enum kind kind)
+{
+    struct slot handle = {rep, kind};
+    resource_put(g, resource_get(g, &handle, kind));
+}
+
+void resources_free(struct guest *g)
+{
+    for (uint32_t rep = 0; rep < g->resource_count; rep++) {
+        struct resource *r = entry(g, rep);
+        if (r->kind == KIND_FIELDS)
+            fields_clear(&r->fields);
+        else if (r->kind == KIND_OUTGOING_BODY)
+            free(r->body.early);
+        else if (r->kind == KIND_OUTGOING_REQUEST)
+            free(r->request.path), free(r->request.authority);
+    }
+    for (unsigned chunk = 1; chunk < RESOURCE_CHUNKS && g->chunks[chunk]; chunk++)
+        free(g->chunks[chunk]);
+}
+
+/* Replies ------------------------------------------------------------------------------------------------------- */
+
+static struct slot *next_slot(struct guest *g)
+{
+    if (g->reply_count == g->reply_capacity) {
+        size_t capacity = g->reply_capacity * 2;
+        struct slot *grown = malloc(capacity * sizeof *grown);
+        if (!grown)
+            abort(); /* a few KiB: an enclave without them cannot go on */
+        memcpy(grown, g->reply, g->reply_count * sizeof *grown);
+        if (g->reply != g->reply_first)
+            free(g->reply);
+        g->reply = grown;
+        g->reply_capacity = capacity;
+    }
+    return &g->reply[g->reply_count++];
+}
+
+void reply_word(struct guest *g, uint64_t word)
+{
+    *next_slot(g) = (struct slot){word, 0};
+}
+
+void reply_text(struct guest *g, const void *data, size_t size)
+{
+    *next_slot(g) = (struct slot){(uintptr_t)data, size};
+}
+
+void reply_own(struct guest *g, const struct resource *r)
+{
+    *next_slot(g) = (struct slot){r->rep, r->kind};
+}
+
+enum host_status reply_closed(struct guest *g)
+{
+    reply_word(g, 1);
+    reply_word(g, 1);
+    return HOST_DONE;
+}
+
+enum host_status reply_error(struct guest *g, const char *message)
+{
+    struct resource *error = resource_new(g, KIND_ERROR);
+    if (!error)
+        return HOST_TRAP;
+    error->message = message;
+    reply_word(g, 1);
+    reply_word(g, 0);
+    reply_own(g, error);
+    return HOST_DONE;
+}

@@ -1,0 +1,43 @@
+/*
+ * The WebAssembly engine: one per enclave, shared by all workers.
+ *
+ * Untrusted code runs in it, so memory comes from malloc (no guard pages, no signals), computing guests yield at
+ * every tick of the epoch, and nothing compiled outside is ever loaded: wasm_deserialize is only for artefacts that
+ * this enclave sealed itself.
+ */
+#ifndef ENCLAVE_OS_ENCLAVE_WASM_RUNTIME_H
+#define ENCLAVE_OS_ENCLAVE_WASM_RUNTIME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct wasm_runtime;
+
+struct wasm_runtime_config {
+    /* Fill size bytes with cryptographic randomness. NULL: getrandom. */
+    void (*random)(void *buf, size_t size);
+    /* One line that a guest wrote to stdout or stderr, without the newline. NULL: dropped. */
+    void (*log)(const char *app, bool error, const char *line, size_t size);
+};
+
+/* NULL if memory is short. Lives until the process ends unless deleted after the last app. */
+struct wasm_runtime *wasm_runtime_new(const struct wasm_runtime_config *config);
+void wasm_runtime_delete(struct wasm_runtime *rt);
+
+/* Advance the epoch: every computing guest yields soon. Any thread, about every 10 ms; async-signal-safe. */
+void wasm_runtime_tick(struct wasm_runtime *rt);
+
+/* A validated and compiled component. Any thread; takes from milliseconds to many seconds and cannot be interrupted.
+ * On failure NULL and one line in error. */
+struct wasm_component;
+struct wasm_component *wasm_compile(struct wasm_runtime *rt, const uint8_t *wasm, size_t size, char *error,
+                                    size_t error_size);
+/* The artefact for a sealed cache: malloc'ed, to be freed by the caller. -ENOMEM. */
+int wasm_serialize(const struct wasm_component *component, uint8_t **out, size_t *out_size);
+/* The artefact must come from wasm_serialize of the same image, unmodified (authenticate it first). */
+struct wasm_component *wasm_deserialize(struct wasm_runtime *rt, const uint8_t *artefact, size_t size, char *error,
+                                        size_t error_size);
+void wasm_component_delete(struct wasm_component *component);
+
+#endif

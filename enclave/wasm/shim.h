@@ -1,0 +1,89 @@
+/*
+ * The C side of wasmtime/src: what the enclave adds to wasmtime's official C API. The reasons stand there.
+ */
+#ifndef ENCLAVE_OS_ENCLAVE_WASM_SHIM_H
+#define ENCLAVE_OS_ENCLAVE_WASM_SHIM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <wasmtime.h>
+#include <wasmtime/component.h>
+
+/* One part of a value; see wasmtime/src/host.rs for the layout of each type. */
+struct slot {
+    uint64_t word;
+    uint64_t size;
+};
+_Static_assert(sizeof(struct slot) == 16, "shared with Rust");
+
+static inline const char *slot_text(const struct slot *s)
+{
+    return (const char *)(uintptr_t)s->word;
+}
+
+struct slot_reply {
+    const struct slot *slots;
+    size_t count;
+};
+
+enum host_status {
+    HOST_DONE = 0, /* the reply is complete */
+    HOST_WAIT = 1, /* the guest is suspended; the same call comes again when it is polled again */
+    HOST_TRAP = 2, /* the guest is ended */
+};
+
+/* Signatures with a typed path of their own; the numbers are those of Place::define in host.rs. */
+enum shape {
+    SHAPE_ANY = 0,
+    SHAPE_WRITE = 1,       /* (handle, bytes) -> result<_, stream-error> */
+    SHAPE_READ = 2,        /* (handle, u64) -> result<bytes, stream-error> */
+    SHAPE_RANDOM = 3,      /* (u64) -> bytes */
+    SHAPE_FIELDS_GET = 4,  /* (handle, string) -> list<bytes> */
+    SHAPE_FIELDS_SET = 5,  /* (handle, string, list<bytes>) -> result<_, header-error> */
+    SHAPE_FIELDS_APPEND = 6,
+    SHAPE_FIELDS_ENTRIES = 7,
+    SHAPE_FIELDS_FROM_LIST = 8,
+    SHAPE_KV_GET = 9,
+    SHAPE_KV_SET = 10,
+    SHAPE_NEW = 11,         /* () -> own */
+    SHAPE_HANDLE = 12,      /* (handle) -> own */
+    SHAPE_TRY_HANDLE = 13,  /* (handle) -> result<own, _> */
+    SHAPE_SET_U16 = 14,     /* (handle, u16) -> result<_, _> */
+    SHAPE_OPTION_TEXT = 15, /* (handle) -> option<string> */
+    SHAPE_STREAM_U64 = 16,  /* (handle) -> result<u64, stream-error> */
+    SHAPE_STREAM_VOID = 17, /* (handle) -> result<_, stream-error> */
+    SHAPE_VOID = 18,        /* (handle), waits */
+    SHAPE_BOOL = 19,        /* (handle) -> bool */
+    SHAPE_POLL = 20,        /* (list<handle>) -> list<u32> */
+};
+
+typedef int32_t (*enclave_callback)(const void *function, void *guest, const struct slot *args, size_t count,
+                                    struct slot_reply *reply);
+
+/* function must outlive everything made from the linker. */
+wasmtime_error_t *enclave_linker_func(wasmtime_component_linker_instance_t *instance, const char *name,
+                                      size_t name_size, uint32_t shape, bool waits, enclave_callback callback,
+                                      const void *function);
+
+/* A component whose imports are resolved and whose handler is found. Any thread may use it. */
+typedef struct enclave_pre enclave_pre_t;
+wasmtime_error_t *enclave_pre_new(const wasmtime_component_linker_t *linker, const wasmtime_component_t *component,
+                                  const char *interface, size_t interface_size, enclave_pre_t **out);
+void enclave_pre_delete(enclave_pre_t *pre);
+
+/* Instantiate and call handle(own request, own outparam), as one suspendable call. pre and the store outlive it. */
+typedef struct enclave_call enclave_call_t;
+enclave_call_t *enclave_call_new(const enclave_pre_t *pre, wasmtime_context_t *store, uint32_t request,
+                                 uint32_t request_type, uint32_t outparam, uint32_t outparam_type);
+/* True when done, with *error set if it failed; false if the guest waits or yielded. */
+bool enclave_call_poll(enclave_call_t *call, wasmtime_error_t **error);
+void enclave_call_delete(enclave_call_t *call); /* not from inside a poll */
+
+enum item_kind { ITEM_FUNC = 0, ITEM_RESOURCE = 1, ITEM_TYPE = 2, ITEM_INSTANCE = 3, ITEM_OTHER = 4 };
+typedef void (*item_visitor)(void *user, const char *instance, size_t instance_size, const char *name,
+                             size_t name_size, enum item_kind kind, const char *type, size_t type_size);
+void enclave_component_each(const wasmtime_component_t *component, bool exports, item_visitor visit, void *user);
+
+#endif
