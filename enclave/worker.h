@@ -1,17 +1,46 @@
 /*
- * What a worker thread owns: its loop, its control channel to the host, its connections.
+ * A worker: one thread inside, with its event loop, its doorbells, its control channel and its connections.
  */
 #ifndef ENCLAVE_OS_ENCLAVE_WORKER_H
 #define ENCLAVE_OS_ENCLAVE_WORKER_H
 
+#include <openssl/ssl.h>
+
+#include "common/doorbell.h"
 #include "enclave/loop.h"
 
 struct rpc_client;
+struct connection;
+struct http_server;
 
 struct worker {
-    struct loop loop;
+    struct loop loop;         /* first: loop callbacks find the worker by it */
     uint32_t index;           /* 0 .. workers-1 */
     struct rpc_client *rpc;   /* this worker's control channel; enclave/rpc_client.h */
+    struct doorbell_consumer bell_in;
+    struct doorbell_producer bell_out;
+    bool rang;                /* names were pushed since the host was last woken */
+    uint32_t quiet_turns;     /* turns since there was last something to do */
+    atomic_bool parked;       /* asleep in the host; loop_post_remote must wake it */
+    SSL_CTX *tls;             /* for new connections; replaced when the configuration changes */
+    struct http_server *http; /* NULL until boot is done */
+    struct connection **connections; /* by channel id, PROTO_MAX_CHANNELS of them */
+    uint32_t connection_count;
+    uint64_t exits;           /* ocall_notify calls made by this worker */
 };
+
+/* Take up the control channel that the host posted for this worker. 0; -ENODEV if it posted none; -ENOMEM. */
+int worker_init(struct worker *w, uint32_t index);
+
+/* One turn: what the doorbell says, timers, tasks; then park if there is nothing to do. */
+void worker_turn(struct worker *w);
+/* Turns until shutdown is asked for and connections have drained. */
+void worker_run(struct worker *w);
+
+/* Tell the host that a channel has news. */
+void worker_ring_host(struct worker *w, uint64_t name);
+
+/* From any thread: connections accepted from now on use tls (a reference is taken). */
+void worker_set_tls(struct worker *w, SSL_CTX *tls);
 
 #endif

@@ -1,0 +1,85 @@
+/* The channel table; see channel.h. Runs before libc is up: no libc calls, no TLS. */
+#include "enclave/channel.h"
+
+#include <errno.h>
+
+#include "sgx/trusted/bridge.h"
+
+enum slot_state { SLOT_FREE, SLOT_CLAIMED, SLOT_POSTED, SLOT_TAKEN };
+
+struct slot {
+    _Atomic uint32_t state;
+    struct channel_desc desc;
+};
+
+static struct slot connections[PROTO_MAX_CHANNELS];
+static struct slot controls[PROTO_MAX_WORKERS];
+static atomic_bool refusing;
+
+static bool shared_object_ok(uint64_t address, uint64_t size)
+{
+    return address % 64 == 0 && sgx_is_outside_enclave((const void *)address, size);
+}
+
+static bool ring_ok(uint64_t header, uint64_t data, uint64_t capacity)
+{
+    return capacity >= PROTO_RING_MIN && capacity <= PROTO_RING_MAX && (capacity & (capacity - 1)) == 0 &&
+           shared_object_ok(header, sizeof(struct ring_shared)) && shared_object_ok(data, capacity);
+}
+
+static bool desc_ok(const struct channel_desc *d)
+{
+    if (d->worker >= PROTO_MAX_WORKERS || !ring_ok(d->to_enclave, d->to_enclave_data, d->to_enclave_capacity) ||
+        !ring_ok(d->to_host, d->to_host_data, d->to_host_capacity))
+        return false;
+    if (d->kind == CHANNEL_CONTROL)
+        return shared_object_ok(d->doorbell_in, sizeof(struct doorbell_shared)) &&
+               shared_object_ok(d->doorbell_out, sizeof(struct doorbell_shared));
+    return d->kind == CHANNEL_CONNECTION && (uint32_t)d->name < PROTO_MAX_CHANNELS;
+}
+
+int channel_post(const struct channel_desc *desc)
+{
+    if (!desc_ok(desc))
+        return -EINVAL;
+    if (atomic_load(&refusing))
+        return -ESHUTDOWN;
+    struct slot *s = desc->kind == CHANNEL_CONTROL ? &controls[desc->worker] : &connections[(uint32_t)desc->name];
+    uint32_t expected = SLOT_FREE;
+    if (!atomic_compare_exchange_strong(&s->state, &expected, SLOT_CLAIMED))
+        return -EBUSY;
+    s->desc = *desc;
+    atomic_store_explicit(&s->state, SLOT_POSTED, memory_order_release);
+    return 0;
+}
+
+void channel_stop_accepting(void)
+{
+    atomic_store(&refusing, true);
+}
+
+static bool take(struct slot *s, uint32_t worker, channel_name name, struct channel_desc *out)
+{
+    if (atomic_load_explicit(&s->state, memory_order_acquire) != SLOT_POSTED)
+        return false;
+    if (s->desc.worker != worker || s->desc.name != name)
+        return false; /* another worker's channel, or news of an earlier generation */
+    *out = s->desc;
+    atomic_store(&s->state, SLOT_TAKEN);
+    return true;
+}
+
+bool channel_take(uint32_t worker, channel_name name, struct channel_desc *out)
+{
+    return (uint32_t)name < PROTO_MAX_CHANNELS && take(&connections[(uint32_t)name], worker, name, out);
+}
+
+void channel_free(uint32_t id)
+{
+    atomic_store_explicit(&connections[id].state, SLOT_FREE, memory_order_release);
+}
+
+bool channel_control(uint32_t worker, struct channel_desc *out)
+{
+    return take(&controls[worker], worker, 0, out);
+}

@@ -1,0 +1,252 @@
+/* See connection.h. */
+#include "enclave/connection.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/queue.h"
+#include "enclave/channel.h"
+#include "enclave/https/http.h"
+#include "enclave/https/transport.h"
+#include "enclave/ring_bio.h"
+#include "enclave/worker.h"
+
+#define MIN_WRITE_SPACE 256u /* a TLS record of a few bytes: header, tag, and some content */
+
+enum phase { HANDSHAKING, SERVING, CLOSED };
+
+struct connection {
+    struct transport transport; /* first: HTTP knows the connection by it */
+    struct worker *worker;
+    channel_name name;
+    enum phase phase;
+    struct queue_consumer in;
+    struct queue_producer out;
+    SSL *ssl;
+    struct loop_timer handshake_timer;
+    struct loop_task retry;   /* space appeared while we were about to wait for it */
+    struct loop_task release; /* frees the connection once nothing of it is on the stack */
+    char peer[48];
+};
+
+static struct connection *of_transport(struct transport *t)
+{
+    return (struct connection *)t;
+}
+
+/* Tell the host what moved: new bytes for it, or space it waits for. */
+static void publish(struct connection *c)
+{
+    if (queue_producer_publish(&c->out) && queue_mark_pending(c->out.shared))
+        worker_ring_host(c->worker, c->name);
+    if (queue_consumer_release(&c->in) && queue_mark_space_pending(c->in.shared))
+        worker_ring_host(c->worker, c->name);
+}
+
+static void free_connection(struct loop_task *task)
+{
+    struct connection *c = (struct connection *)((char *)task - offsetof(struct connection, release));
+    SSL_free(c->ssl);
+    free(c);
+}
+
+/* The channel goes back to the host: FIN (what was written is still sent) or RST, and DONE. */
+static void finish(struct connection *c, bool reset)
+{
+    struct worker *w = c->worker;
+    if (c->phase == CLOSED)
+        return;
+    c->phase = CLOSED;
+    loop_timer_stop(&w->loop, &c->handshake_timer);
+    w->connections[(uint32_t)c->name] = NULL;
+    w->connection_count--;
+    channel_free((uint32_t)c->name); /* before DONE: after it the host may use the id again */
+    if (reset)
+        queue_producer_rst(&c->out);
+    else
+        queue_producer_fin(&c->out);
+    queue_consumer_done(&c->in);
+    if (queue_mark_pending(c->out.shared))
+        worker_ring_host(w, c->name);
+    c->release.fn = free_connection;
+    loop_post(&w->loop, &c->release);
+}
+
+static ssize_t map_error(struct connection *c, int result)
+{
+    int error = SSL_get_error(c->ssl, result);
+    ERR_clear_error();
+    switch (error) {
+    case SSL_ERROR_WANT_READ:
+        return -EAGAIN;
+    case SSL_ERROR_WANT_WRITE:
+        if (!queue_producer_wait_space(&c->out, MIN_WRITE_SPACE) && !c->out.error)
+            loop_post(&c->worker->loop, &c->retry);
+        return -EAGAIN;
+    case SSL_ERROR_ZERO_RETURN:
+        return 0;
+    default:
+        return -ECONNRESET;
+    }
+}
+
+static ssize_t tls_read(struct transport *t, void *buf, size_t size)
+{
+    struct connection *c = of_transport(t);
+    if (c->phase != SERVING)
+        return -ECONNRESET;
+    int result = SSL_read(c->ssl, buf, size > INT32_MAX ? INT32_MAX : (int)size);
+    if (queue_consumer_release(&c->in) && queue_mark_space_pending(c->in.shared))
+        worker_ring_host(c->worker, c->name);
+    return result > 0 ? result : map_error(c, result);
+}
+
+static ssize_t tls_write(struct transport *t, const void *buf, size_t size)
+{
+    struct connection *c = of_transport(t);
+    if (c->phase != SERVING)
+        return -ECONNRESET;
+    if (size == 0)
+        return 0;
+    int result = SSL_write(c->ssl, buf, size > INT32_MAX ? INT32_MAX : (int)size);
+    return result > 0 ? result : map_error(c, result);
+}
+
+static void tls_flush(struct transport *t)
+{
+    publish(of_transport(t));
+}
+
+static void tls_close(struct transport *t)
+{
+    struct connection *c = of_transport(t);
+    if (c->phase == SERVING)
+        SSL_shutdown(c->ssl); /* our close_notify; the peer's is not waited for */
+    ERR_clear_error();
+    finish(c, false);
+}
+
+static void tls_abort(struct transport *t)
+{
+    finish(of_transport(t), true);
+}
+
+static const struct transport_ops tls_ops = {
+    .read = tls_read, .write = tls_write, .flush = tls_flush, .close = tls_close, .abort = tls_abort};
+
+static void on_handshake_timeout(struct loop_timer *timer)
+{
+    finish((struct connection *)((char *)timer - offsetof(struct connection, handshake_timer)), true);
+}
+
+static void handshake(struct connection *c)
+{
+    int result = SSL_do_handshake(c->ssl);
+    if (result == 1) {
+        loop_timer_stop(&c->worker->loop, &c->handshake_timer);
+        c->phase = SERVING;
+        c->transport.server_name = SSL_get_servername(c->ssl, TLSEXT_NAMETYPE_host_name);
+        publish(c);
+        http_connection_start(c->worker->http, c->worker, &c->transport);
+        return;
+    }
+    ssize_t error = map_error(c, result);
+    publish(c); /* also the alert that tells the peer what was wrong */
+    if (error != -EAGAIN)
+        finish(c, false);
+}
+
+static void on_ready(struct connection *c)
+{
+    if (c->phase == CLOSED)
+        return;
+    if (queue_consumer_ended(&c->in) & RING_RST) {
+        if (c->phase == SERVING && c->transport.on_ready)
+            c->transport.on_ready(&c->transport, c->transport.user); /* reads an error and lets go */
+        finish(c, true);
+        return;
+    }
+    if (c->phase == HANDSHAKING)
+        handshake(c);
+    else if (c->phase == SERVING && c->transport.on_ready)
+        c->transport.on_ready(&c->transport, c->transport.user);
+    if (c->phase != CLOSED)
+        publish(c);
+}
+
+static void on_retry(struct loop_task *task)
+{
+    on_ready((struct connection *)((char *)task - offsetof(struct connection, retry)));
+}
+
+void connection_on_news(struct connection *c, channel_name name)
+{
+    if (name != c->name)
+        return;
+    queue_clear_pending(c->in.shared);
+    queue_clear_space_pending(c->out.shared);
+    on_ready(c);
+}
+
+static int setup(struct connection *c, const struct channel_desc *d)
+{
+    int result = queue_consumer_init(&c->in, (struct ring_shared *)d->to_enclave, (const void *)d->to_enclave_data,
+                                     d->to_enclave_capacity);
+    if (result == 0)
+        result = queue_producer_init(&c->out, (struct ring_shared *)d->to_host, (void *)d->to_host_data,
+                                     d->to_host_capacity);
+    c->ssl = result == 0 ? SSL_new(c->worker->tls) : NULL;
+    BIO *bio = c->ssl ? ring_bio_new(&c->in, &c->out) : NULL;
+    if (!bio)
+        return -ENOMEM;
+    SSL_set_bio(c->ssl, bio, bio);
+    SSL_set_accept_state(c->ssl);
+    return 0;
+}
+
+void connection_accept(struct worker *w, const struct channel_desc *d)
+{
+    struct connection *c = calloc(1, sizeof *c);
+    if (!c) {
+        channel_free((uint32_t)d->name);
+        return;
+    }
+    c->worker = w;
+    c->name = d->name;
+    c->transport.ops = &tls_ops;
+    inet_ntop(AF_INET6, d->peer, c->peer, sizeof c->peer);
+    c->transport.peer = c->peer;
+    c->handshake_timer.fn = on_handshake_timeout;
+    c->retry.fn = on_retry;
+    w->connections[(uint32_t)d->name] = c;
+    w->connection_count++;
+    if (setup(c, d) < 0 || loop_timer_start(&w->loop, &c->handshake_timer,
+                                            w->loop.now_ns + CONNECTION_HANDSHAKE_TIMEOUT_MS * 1000000ull) < 0) {
+        if (c->out.shared && c->in.shared)
+            finish(c, true);
+        return;
+    }
+    connection_on_news(c, d->name);
+}
+
+void connection_close_idle(struct worker *w)
+{
+    for (uint32_t id = 0; id < PROTO_MAX_CHANNELS; id++)
+        if (w->connections[id] && w->connections[id]->phase == HANDSHAKING)
+            finish(w->connections[id], true);
+    if (w->http)
+        http_server_drain(w->http, w);
+}
+
+void connection_abort_all(struct worker *w)
+{
+    for (uint32_t id = 0; id < PROTO_MAX_CHANNELS; id++)
+        if (w->connections[id])
+            finish(w->connections[id], true);
+    loop_run_once(&w->loop, w->loop.now_ns);
+}

@@ -1,0 +1,26 @@
+/*
+ * A connection: TLS 1.3 ended inside the enclave, over a channel's two rings, under HTTP's struct transport.
+ *
+ * Ciphertext goes straight between OpenSSL's record layer and the rings: one copy in, one copy out. A full response
+ * ring stops SSL_write, an unread request ring stops the host's reading of the socket.
+ */
+#ifndef ENCLAVE_OS_ENCLAVE_CONNECTION_H
+#define ENCLAVE_OS_ENCLAVE_CONNECTION_H
+
+#include "common/protocol.h"
+
+struct worker;
+struct connection;
+
+#define CONNECTION_HANDSHAKE_TIMEOUT_MS 10000u
+
+/* A channel of this worker was taken up. Frees the channel itself when the connection cannot be served. */
+void connection_accept(struct worker *w, const struct channel_desc *desc);
+/* The doorbell named this connection's id; news of another generation are ignored. */
+void connection_on_news(struct connection *c, channel_name name);
+
+/* Shutdown: close what is between requests or in a handshake; the rest ends when its request does. */
+void connection_close_idle(struct worker *w);
+void connection_abort_all(struct worker *w);
+
+#endif

@@ -1,0 +1,78 @@
+/* See seal.h. */
+#include "enclave/crypto/seal.h"
+
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <string.h>
+
+#include "sgx/include/arch.h"
+#include "sgx/trusted/bridge.h"
+
+static const uint8_t magic[8] = {'E', 'O', 'S', 'S', 'E', 'A', 'L', 1};
+
+/* Everything but INIT, DEBUG, MODE64BIT and the reserved flags may differ; XFRM and MISCSELECT are the machine's. */
+#define ATTRIBUTE_FLAGS_MASK 0xFF0000000000000Bull
+#define MISC_MASK 0xF0000000u
+
+static void make_request(struct sgx_keyrequest *r)
+{
+    static const uint8_t nothing[64];
+    struct sgx_report self;
+    sgx_report(NULL, nothing, &self);
+    memset(r, 0, sizeof *r);
+    r->keyname = KEYNAME_SEAL;
+    r->keypolicy = KEYPOLICY_MRENCLAVE;
+    r->isvsvn = self.body.isvsvn;
+    memcpy(r->cpusvn, self.body.cpusvn, sizeof r->cpusvn);
+    r->configsvn = self.body.configsvn;
+    r->attributemask.flags = ATTRIBUTE_FLAGS_MASK;
+    r->miscmask = MISC_MASK;
+    sgx_random(r->keyid, sizeof r->keyid);
+}
+
+static int derive_key(const struct sgx_keyrequest *r, uint8_t key[AEAD_KEY_SIZE])
+{
+    uint8_t seal_key[16];
+    uint32_t code = sgx_get_key(r, seal_key);
+    int result = code == SGX_SUCCESS ? kdf(seal_key, sizeof seal_key, "enclave-os seal", NULL, 0, key) : -EACCES;
+    OPENSSL_cleanse(seal_key, sizeof seal_key);
+    return result;
+}
+
+int seal(const void *plain, size_t size, uint8_t *out)
+{
+    struct sgx_keyrequest request;
+    uint8_t key[AEAD_KEY_SIZE];
+    make_request(&request);
+    memcpy(out, magic, sizeof magic);
+    memcpy(out + sizeof magic, &request, sizeof request);
+    int result = derive_key(&request, key);
+    if (result == 0)
+        result = aead_seal(key, out, SEAL_HEADER_SIZE, plain, size, out + SEAL_HEADER_SIZE);
+    OPENSSL_cleanse(key, sizeof key);
+    return result;
+}
+
+/* A request from a blob is only used if it is one we could have made: never for a key of another policy. */
+static int check_request(const struct sgx_keyrequest *r)
+{
+    return r->keyname == KEYNAME_SEAL && r->keypolicy == KEYPOLICY_MRENCLAVE &&
+           r->attributemask.flags == ATTRIBUTE_FLAGS_MASK && r->attributemask.xfrm == 0 && r->miscmask == MISC_MASK;
+}
+
+int unseal(const uint8_t *blob, size_t size, uint8_t *out)
+{
+    struct sgx_keyrequest request;
+    uint8_t key[AEAD_KEY_SIZE];
+    if (size < SEAL_OVERHEAD || memcmp(blob, magic, sizeof magic) != 0)
+        return -EBADMSG;
+    memcpy(&request, blob + sizeof magic, sizeof request);
+    if (!check_request(&request))
+        return -EBADMSG;
+    int result = derive_key(&request, key);
+    if (result == 0 &&
+        aead_open(key, blob, SEAL_HEADER_SIZE, blob + SEAL_HEADER_SIZE, size - SEAL_HEADER_SIZE, out) < 0)
+        result = -EACCES;
+    OPENSSL_cleanse(key, sizeof key);
+    return result;
+}

@@ -1,0 +1,68 @@
+/* The three ECALLs. They run on a bare TCS stack, perhaps before libc is up: nothing here uses libc or TLS. */
+#include "enclave/ecall.h"
+
+#include <errno.h>
+
+#include "enclave/channel.h"
+#include "enclave_os_t.h"
+#include "sgx/trusted/bridge.h"
+
+static struct run_args args;
+static atomic_uint args_state; /* 0 none, 1 being set, 2 set */
+static atomic_bool shutting_down;
+static _Atomic uint64_t shutdown_deadline_ns;
+
+static bool run_args_ok(const struct run_args *a)
+{
+    return a->version == PROTO_VERSION && a->workers >= 1 && a->workers <= PROTO_MAX_WORKERS &&
+           a->cpuid_count <= PROTO_CPUID_MAX && a->admin_key_size <= PROTO_ADMIN_KEY_MAX &&
+           a->san[PROTO_SAN_MAX - 1] == 0 && a->time_page % 8 == 0 &&
+           sgx_is_outside_enclave((const void *)a->time_page, sizeof(struct time_page));
+}
+
+int32_t ecall_init_channel(const struct channel_desc *desc)
+{
+    return channel_post(desc);
+}
+
+int32_t ecall_run(const struct run_args *in)
+{
+    if (!run_args_ok(in))
+        return -EINVAL;
+    unsigned expected = 0;
+    if (atomic_compare_exchange_strong(&args_state, &expected, 1)) {
+        args = *in;
+        atomic_store(&args_state, 2);
+    }
+    if (atomic_load(&args_state) != 2)
+        return -EAGAIN;
+    return sgx_run_thread(args.cpuid, args.cpuid_count, (const struct time_page *)args.time_page);
+}
+
+int32_t ecall_shutdown(uint32_t grace_ms)
+{
+    if (atomic_load(&args_state) != 2)
+        return -EAGAIN;
+    const struct time_page *page = (const struct time_page *)args.time_page;
+    atomic_store(&shutdown_deadline_ns, atomic_load(&page->monotonic_ns) + grace_ms * 1000000ull);
+    atomic_store(&shutting_down, true);
+    channel_stop_accepting();
+    for (uint32_t i = 0; i < args.workers; i++) {
+        int32_t ignored;
+        ocall_notify(&ignored, NOTIFY_WAKE_WORKER, i, 0);
+    }
+    return 0;
+}
+
+const struct run_args *ecall_run_args(void)
+{
+    return &args;
+}
+
+bool ecall_shutdown_requested(uint64_t *deadline_ns)
+{
+    if (!atomic_load_explicit(&shutting_down, memory_order_relaxed))
+        return false;
+    *deadline_ns = atomic_load(&shutdown_deadline_ns);
+    return true;
+}

@@ -1,0 +1,339 @@
+/* See identity.h. */
+#include "enclave/identity.h"
+
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <openssl/sha.h>
+#include <openssl/ssl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "enclave/ecall.h"
+#include "enclave/merkle/merkle.h"
+#include "enclave/ratls/certificate.h"
+#include "enclave/ratls/tls_context.h"
+#include "enclave/rpc_client.h"
+#include "enclave/system.h"
+#include "enclave/wasm/app.h"
+#include "sgx/include/arch.h"
+#include "sgx/trusted/bridge.h"
+
+#define RENEW_AFTER_NS (12ull * 3600 * 1000000000)
+#define QUOTE_MAX 16384u
+#define WASMTIME_VERSION_TEXT "wasmtime 48.0.8"
+#define DEFAULT_NAMES "localhost,127.0.0.1,::1"
+
+static struct {
+    EVP_PKEY *ca_key, *key;
+    X509 *ca;
+    uint8_t ca_key_hash[32], spki_sha256[32], root[32];
+    uint8_t *admin_key;
+    size_t admin_key_size;
+    struct sgx_targetinfo target;
+    bool have_target;
+    struct loop_timer renewal;
+} identity;
+
+/* ---- what first boot fixes ---------------------------------------------------------------------------------- */
+
+static int make_ca(void)
+{
+    identity.ca_key = certificate_make_key();
+    identity.ca = identity.ca_key ? certificate_make_ca(identity.ca_key, time(NULL)) : NULL;
+    uint8_t *key = NULL, *certificate = NULL;
+    int key_size = identity.ca ? i2d_PrivateKey(identity.ca_key, &key) : 0;
+    int certificate_size = identity.ca ? i2d_X509(identity.ca, &certificate) : 0;
+    int result = key_size > 0 && certificate_size > 0 ? system_put("ca.key", key, (size_t)key_size) : -EIO;
+    if (result == 0)
+        result = system_put("ca.crt", certificate, (size_t)certificate_size);
+    if (key_size > 0)
+        OPENSSL_clear_free(key, (size_t)key_size);
+    OPENSSL_free(certificate);
+    return result;
+}
+
+static int load_ca(void)
+{
+    uint8_t *key = NULL, *certificate = NULL;
+    size_t key_size = 0, certificate_size = 0;
+    int result = system_get("ca.key", &key, &key_size);
+    if (result == 0)
+        result = system_get("ca.crt", &certificate, &certificate_size);
+    if (result == 0) {
+        const uint8_t *k = key, *c = certificate;
+        identity.ca_key = d2i_AutoPrivateKey(NULL, &k, (long)key_size);
+        identity.ca = d2i_X509(NULL, &c, (long)certificate_size);
+        if (!identity.ca_key || !identity.ca)
+            result = -EBADMSG;
+    }
+    if (key)
+        OPENSSL_cleanse(key, key_size);
+    free(key);
+    free(certificate);
+    return result;
+}
+
+static int open_ca(void)
+{
+    int result = load_ca();
+    if (result == -ENOENT) /* first boot, or a first boot that was cut short */
+        result = make_ca();
+    uint8_t *der = NULL;
+    int size = result == 0 ? i2d_PrivateKey(identity.ca_key, &der) : 0;
+    if (size > 0) {
+        SHA256(der, (size_t)size, identity.ca_key_hash);
+        OPENSSL_clear_free(der, (size_t)size);
+    }
+    return result == 0 && size <= 0 ? -EIO : result;
+}
+
+static int open_admin_key(int first_boot)
+{
+    const struct run_args *args = ecall_run_args();
+    if (first_boot && args->admin_key_size > 0) {
+        const uint8_t *at = args->admin_key;
+        EVP_PKEY *key = d2i_PUBKEY(NULL, &at, args->admin_key_size);
+        bool usable = key && EVP_PKEY_is_a(key, "EC") && EVP_PKEY_get_bits(key) == 256;
+        EVP_PKEY_free(key);
+        if (!usable)
+            return -EINVAL;
+        int result = system_put("admin.pub", args->admin_key, args->admin_key_size);
+        if (result < 0)
+            return result;
+    }
+    int result = system_get("admin.pub", &identity.admin_key, &identity.admin_key_size);
+    if (result == 0 && args->admin_key_size > 0 &&
+        (args->admin_key_size != identity.admin_key_size ||
+         memcmp(args->admin_key, identity.admin_key, identity.admin_key_size) != 0))
+        rpc_log(enclave_system.owner->rpc, LOG_WARN, "the admin key given now is not the one of first boot: ignored");
+    return result == -ENOENT ? 0 : result;
+}
+
+static int open_key(void)
+{
+    identity.key = certificate_make_key();
+    uint8_t *spki = NULL;
+    int size = identity.key ? i2d_PUBKEY(identity.key, &spki) : 0;
+    if (size <= 0)
+        return -EIO;
+    SHA256(spki, (size_t)size, identity.spki_sha256);
+    OPENSSL_free(spki);
+    return 0;
+}
+
+static void on_renewal(struct loop_timer *timer)
+{
+    loop_timer_start(&enclave_system.owner->loop, timer, enclave_system.owner->loop.now_ns + RENEW_AFTER_NS);
+    identity_refresh(NULL, NULL);
+}
+
+int identity_open(int first_boot, char *error, size_t error_size)
+{
+    int result = open_ca();
+    if (result < 0) {
+        snprintf(error, error_size, "identity: the CA cannot be loaded or made (error %d)", -result);
+        return result;
+    }
+    result = open_admin_key(first_boot);
+    if (result < 0) {
+        snprintf(error, error_size, "identity: the admin key is not a P-256 public key, or cannot be kept (error %d)",
+                 -result);
+        return result;
+    }
+    identity.renewal.fn = on_renewal;
+    loop_timer_start(&enclave_system.owner->loop, &identity.renewal,
+                     enclave_system.owner->loop.now_ns + RENEW_AFTER_NS);
+    return open_key();
+}
+
+/* ---- the configuration's root ------------------------------------------------------------------------------- */
+
+/* A leaf is a label, NUL, and its value; docs/attestation.md has the order. */
+static int add_leaf(struct merkle *m, const char *label, const void *value, size_t size)
+{
+    size_t label_size = strlen(label) + 1;
+    uint8_t *leaf = malloc(label_size + size);
+    if (!leaf)
+        return -ENOMEM;
+    memcpy(leaf, label, label_size);
+    if (size)
+        memcpy(leaf + label_size, value, size);
+    int result = merkle_add(m, leaf, label_size + size);
+    free(leaf);
+    return result;
+}
+
+struct collect {
+    struct merkle *tree;
+    EVP_MD_CTX *workloads;
+    int result;
+};
+
+static void collect_app(void *user, struct app *app)
+{
+    struct collect *c = user;
+    char label[8 + APP_NAME_MAX + 1];
+    snprintf(label, sizeof label, "app:%s", app_name(app));
+    if (c->result == 0)
+        c->result = add_leaf(c->tree, label, app_sha256(app), 32);
+    EVP_DigestUpdate(c->workloads, app_name(app), strlen(app_name(app)));
+    EVP_DigestUpdate(c->workloads, app_sha256(app), 32);
+}
+
+static int add_limits(struct merkle *m)
+{
+    const struct run_args *a = ecall_run_args();
+    char text[256];
+    int size = snprintf(text, sizeof text, "header-bytes=%u headers=%u body-bytes=%llu request-ms=%u app-memory-mib=%u",
+                        a->http_max_header_bytes, a->http_max_headers, (unsigned long long)a->http_max_body_bytes,
+                        a->http_request_timeout_ms, a->app_memory_max_mib);
+    return add_leaf(m, "limits", text, (size_t)size);
+}
+
+/* Root of the tree, and the workloads hash: SHA-256(name || hash ...) over the apps sorted by name. */
+static int configuration(uint8_t root[32], uint8_t workloads[32])
+{
+    struct merkle tree = {0};
+    struct collect c = {&tree, EVP_MD_CTX_new(), 0};
+    uint8_t *ca = NULL;
+    int ca_size = i2d_X509(identity.ca, &ca);
+    if (!c.workloads || EVP_DigestInit_ex(c.workloads, EVP_sha256(), NULL) != 1 || ca_size <= 0)
+        c.result = -EIO;
+    if (c.result == 0)
+        c.result = add_leaf(&tree, "ca-certificate", ca, (size_t)ca_size);
+    if (c.result == 0)
+        c.result = add_leaf(&tree, "ca-key", identity.ca_key_hash, 32);
+    if (c.result == 0)
+        app_table_each(enclave_system.apps, collect_app, &c);
+    if (c.result == 0)
+        c.result = add_leaf(&tree, "admin-key", identity.admin_key, identity.admin_key_size);
+    if (c.result == 0)
+        c.result = add_limits(&tree);
+    if (c.result == 0)
+        merkle_root(&tree, root);
+    if (c.workloads)
+        EVP_DigestFinal_ex(c.workloads, workloads, NULL);
+    EVP_MD_CTX_free(c.workloads);
+    OPENSSL_free(ca);
+    merkle_free(&tree);
+    return c.result;
+}
+
+/* ---- a new certificate -------------------------------------------------------------------------------------- */
+
+struct refresh {
+    void (*done)(void *user, int status);
+    void *user;
+    int64_t not_before_s;
+    uint8_t root[32], workloads[32];
+    bool has_apps;
+};
+
+static void refresh_end(struct refresh *r, int status)
+{
+    if (status < 0)
+        rpc_log(enclave_system.owner->rpc, LOG_ERROR, "no new certificate: error %d", -status);
+    if (r->done)
+        r->done(r->user, status);
+    free(r);
+}
+
+static int install(struct refresh *r, const uint8_t *quote, size_t quote_size)
+{
+    uint8_t runtime_hash[32];
+    char names[PROTO_SAN_MAX + sizeof DEFAULT_NAMES + 1];
+    SHA256((const uint8_t *)WASMTIME_VERSION_TEXT, sizeof WASMTIME_VERSION_TEXT - 1, runtime_hash);
+    snprintf(names, sizeof names, DEFAULT_NAMES ",%s", ecall_run_args()->san);
+    struct leaf_content content = {.not_before_s = r->not_before_s,
+                                   .names = names,
+                                   .quote = quote,
+                                   .quote_size = quote_size,
+                                   .merkle_root = r->root,
+                                   .runtime_hash = runtime_hash,
+                                   .workloads_hash = r->has_apps ? r->workloads : NULL};
+    X509 *leaf = certificate_make_leaf(identity.key, identity.ca_key, identity.ca, &content);
+    SSL_CTX *tls = leaf ? tls_context_new(identity.key, leaf, identity.ca) : NULL;
+    X509_free(leaf);
+    if (!tls)
+        return -EIO;
+    memcpy(identity.root, r->root, 32);
+    for (uint32_t i = 0; i < enclave_system.worker_count; i++)
+        worker_set_tls(&enclave_system.workers[i], tls);
+    SSL_CTX_free(tls);
+    return 0;
+}
+
+static void on_quote(void *user, int status, const uint8_t *quote, size_t size)
+{
+    struct refresh *r = user;
+    if (status == 0 && (size < 436 || size > QUOTE_MAX))
+        status = -EBADMSG;
+    refresh_end(r, status == 0 ? install(r, quote, size) : status);
+}
+
+static void ask_for_quote(struct refresh *r)
+{
+    uint8_t data[64];
+    struct sgx_report report;
+    int result = certificate_report_data(identity.key, r->not_before_s, data);
+    if (result < 0) {
+        refresh_end(r, result);
+        return;
+    }
+    sgx_report(&identity.target, data, &report);
+    rpc_call(enclave_system.owner->rpc, RPC_QUOTE, &report, sizeof report, on_quote, r);
+}
+
+static void on_target_info(void *user, int status, const uint8_t *target, size_t size)
+{
+    struct refresh *r = user;
+    if (status == 0 && size != sizeof identity.target)
+        status = -EBADMSG;
+    if (status < 0) {
+        refresh_end(r, status);
+        return;
+    }
+    memcpy(&identity.target, target, size);
+    identity.have_target = true;
+    ask_for_quote(r);
+}
+
+void identity_refresh(void (*done)(void *user, int status), void *user)
+{
+    struct refresh *r = calloc(1, sizeof *r);
+    if (!r) {
+        if (done)
+            done(user, -ENOMEM);
+        return;
+    }
+    r->done = done;
+    r->user = user;
+    int64_t now = time(NULL);
+    r->not_before_s = now - now % 60;
+    r->has_apps = app_table_count(enclave_system.apps) > 0;
+    int result = configuration(r->root, r->workloads);
+    if (result < 0)
+        refresh_end(r, result);
+    else if (identity.have_target)
+        ask_for_quote(r);
+    else
+        rpc_call(enclave_system.owner->rpc, RPC_QUOTE_TARGET_INFO, NULL, 0, on_target_info, r);
+}
+
+const uint8_t *identity_spki_sha256(void)
+{
+    return identity.spki_sha256;
+}
+
+const uint8_t *identity_admin_key(size_t *size)
+{
+    *size = identity.admin_key_size;
+    return identity.admin_key;
+}
+
+const uint8_t *identity_merkle_root(void)
+{
+    return identity.root;
+}

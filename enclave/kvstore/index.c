@@ -1,0 +1,79 @@
+/* See index.h. */
+#include "enclave/kvstore/index.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static size_t home(const struct index *x, const uint8_t *storage_key)
+{
+    uint64_t hash;
+    memcpy(&hash, storage_key, sizeof hash);
+    return (size_t)hash & (x->capacity - 1);
+}
+
+static struct index_entry *slot_for(const struct index *x, const uint8_t *storage_key)
+{
+    size_t i = home(x, storage_key);
+    while (x->entries[i].version && memcmp(x->entries[i].storage_key, storage_key, STORAGE_KEY_SIZE) != 0)
+        i = (i + 1) & (x->capacity - 1);
+    return &x->entries[i];
+}
+
+struct index_entry *index_find(const struct index *x, const uint8_t storage_key[STORAGE_KEY_SIZE])
+{
+    if (x->count == 0)
+        return NULL;
+    struct index_entry *e = slot_for(x, storage_key);
+    return e->version ? e : NULL;
+}
+
+static bool grow(struct index *x)
+{
+    struct index bigger = {.capacity = x->capacity ? 2 * x->capacity : 256};
+    bigger.entries = calloc(bigger.capacity, sizeof *bigger.entries);
+    if (!bigger.entries)
+        return false;
+    for (size_t i = 0; i < x->capacity; i++)
+        if (x->entries[i].version)
+            *slot_for(&bigger, x->entries[i].storage_key) = x->entries[i];
+    bigger.count = x->count;
+    free(x->entries);
+    *x = bigger;
+    return true;
+}
+
+struct index_entry *index_put(struct index *x, const uint8_t storage_key[STORAGE_KEY_SIZE])
+{
+    if (x->count * 4 >= x->capacity * 3 && !grow(x))
+        return NULL;
+    struct index_entry *e = slot_for(x, storage_key);
+    if (!e->version) {
+        memset(e, 0, sizeof *e);
+        memcpy(e->storage_key, storage_key, STORAGE_KEY_SIZE);
+        e->version = UINT64_MAX; /* in use; the caller sets the real one */
+        x->count++;
+    }
+    return e;
+}
+
+void index_remove(struct index *x, struct index_entry *entry)
+{
+    free(entry->name);
+    memset(entry, 0, sizeof *entry);
+    x->count--;
+    /* entries behind the gap may have been pushed past it: put them in again */
+    for (size_t i = (size_t)(entry - x->entries + 1) & (x->capacity - 1); x->entries[i].version;
+         i = (i + 1) & (x->capacity - 1)) {
+        struct index_entry moved = x->entries[i];
+        memset(&x->entries[i], 0, sizeof moved);
+        *slot_for(x, moved.storage_key) = moved;
+    }
+}
+
+void index_free(struct index *x)
+{
+    for (size_t i = 0; i < x->capacity; i++)
+        free(x->entries[i].name);
+    free(x->entries);
+    memset(x, 0, sizeof *x);
+}

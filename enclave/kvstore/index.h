@@ -1,0 +1,35 @@
+/*
+ * What the enclave itself remembers of every record: its storage key, its version, its logical name. The host can
+ * neither bring back an older record nor drop one without this table noticing. One owner thread.
+ */
+#ifndef ENCLAVE_OS_ENCLAVE_KVSTORE_INDEX_H
+#define ENCLAVE_OS_ENCLAVE_KVSTORE_INDEX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define STORAGE_KEY_SIZE 32u
+
+struct index_entry {
+    uint8_t storage_key[STORAGE_KEY_SIZE];
+    uint64_t version; /* 0: the slot is empty */
+    uint8_t tag[16];  /* of the record, for the digest */
+    bool damaged;     /* did not open at start-up: every access is -EBADMSG */
+    uint16_t ns_size, key_size;
+    uint8_t *name; /* namespace name, then logical key; owned */
+};
+
+/* Open addressing, linear probing; storage keys are HMACs, so their bytes are the hash. Zero-initialise. */
+struct index {
+    struct index_entry *entries;
+    size_t capacity, count;
+};
+
+struct index_entry *index_find(const struct index *x, const uint8_t storage_key[STORAGE_KEY_SIZE]);
+/* The entry for this key, made if missing (version 0 then: the caller fills it in at once). NULL: out of memory. */
+struct index_entry *index_put(struct index *x, const uint8_t storage_key[STORAGE_KEY_SIZE]);
+void index_remove(struct index *x, struct index_entry *entry);
+void index_free(struct index *x);
+
+#endif

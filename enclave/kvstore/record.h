@@ -1,0 +1,66 @@
+/*
+ * The sealed form of records and of the root, version 1.
+ *
+ *   record: version u64 || nonce 12 || ciphertext || tag 16        under storage_key = HMAC-SHA-256(namespace key, key)
+ *           plaintext: namespace size u8, namespace, key size u16, key, value
+ *           AAD: "EOSKV1" || storage_key || version
+ *   root:   nonce || ciphertext || tag, plaintext: epoch u64, record count u64, digest 32; AAD: "EOSROOT1"
+ *
+ * The digest is the sum modulo 2^256 of HMAC(digest key, storage_key || version || tag) over all records: a keyed
+ * multiset hash, so one commit changes it in constant time. Nonces are random; one store stays far below 2^32 writes.
+ */
+#ifndef ENCLAVE_OS_ENCLAVE_KVSTORE_RECORD_H
+#define ENCLAVE_OS_ENCLAVE_KVSTORE_RECORD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "enclave/crypto/aead.h"
+#include "enclave/kvstore/index.h"
+
+#define RECORD_NAME_MAX (1u + 255u + 2u + 512u)
+#define RECORD_OVERHEAD (8u + AEAD_OVERHEAD + RECORD_NAME_MAX)
+
+struct record_keys {
+    uint8_t record[32], digest[32], root[32], names[32];
+};
+
+/* Derived from the master key. 0 or -EIO. */
+int record_keys_derive(const uint8_t master[32], struct record_keys *out);
+
+struct record_name {
+    const uint8_t *ns, *key;
+    uint16_t ns_size, key_size;
+};
+
+int record_storage_key(const struct record_keys *k, const struct record_name *name, uint8_t out[STORAGE_KEY_SIZE]);
+
+/* out has room for value_size + RECORD_OVERHEAD bytes; returns the record's size or a negative errno. */
+int64_t record_seal(const struct record_keys *k, const struct record_name *name, const uint8_t storage_key[32],
+                    uint64_t version, const void *value, size_t value_size, uint8_t *out);
+
+struct record_opened {
+    uint8_t *plain; /* malloc'ed; to be freed by the caller */
+    struct record_name name;
+    const uint8_t *value;
+    size_t value_size;
+};
+/* -EBADMSG: not the record of this key and version. The version in the record must be the one given. */
+int record_open(const struct record_keys *k, const uint8_t storage_key[32], uint64_t version, const uint8_t *record,
+                size_t size, struct record_opened *out);
+
+/* Version and tag as the record claims them. -EBADMSG if it is too short. */
+int record_claims(const uint8_t *record, size_t size, uint64_t *version, uint8_t tag[16]);
+
+struct root {
+    uint64_t epoch, count;
+    uint8_t digest[32];
+};
+#define ROOT_SIZE (48u + AEAD_OVERHEAD)
+int root_seal(const struct record_keys *k, const struct root *root, uint8_t out[ROOT_SIZE]);
+int root_open(const struct record_keys *k, const uint8_t *sealed, size_t size, struct root *out);
+/* Add (or take away) one record's share. */
+int root_digest(const struct record_keys *k, struct root *root, const uint8_t storage_key[32], uint64_t version,
+                const uint8_t tag[16], int add);
+
+#endif

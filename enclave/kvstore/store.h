@@ -1,0 +1,25 @@
+/* Opening the store at boot; everything else is kvstore.h. */
+#ifndef ENCLAVE_OS_ENCLAVE_KVSTORE_STORE_H
+#define ENCLAVE_OS_ENCLAVE_KVSTORE_STORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "enclave/kvstore/kvstore.h"
+
+/* Where the host keeps the sealed master key, and the root. Records have 32-byte keys. */
+#define STORE_MASTER_KEY "master"
+#define STORE_ROOT_KEY "root"
+
+/* Open over owner's control channel; owner becomes the thread that runs every operation. master_blob: at first boot
+ * the sealed master key, committed together with the empty store's root; NULL afterwards.
+ * 0; -EBADMSG: the store is not what this enclave left (a line in error says how); other negative errno. */
+int store_open(struct worker *owner, const uint8_t master[32], const uint8_t *master_blob, size_t master_blob_size,
+               char *error, size_t error_size);
+/* Wait until every accepted operation is done. */
+void store_flush(void);
+
+uint64_t store_record_count(void);
+uint64_t store_damaged_count(void);
+
+#endif

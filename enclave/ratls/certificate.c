@@ -1,0 +1,162 @@
+/* See certificate.h. */
+#include "enclave/ratls/certificate.h"
+
+#include <errno.h>
+#include <openssl/ec.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+#include <openssl/sha.h>
+#include <openssl/x509v3.h>
+#include <string.h>
+#include <time.h>
+
+#define OID_SGX_QUOTE "1.2.840.113741.1.13.1.0"
+#define OID_MERKLE_ROOT "1.3.6.1.4.1.65230.1.1"
+#define OID_RUNTIME_HASH "1.3.6.1.4.1.65230.2.4"
+#define OID_WORKLOADS_HASH "1.3.6.1.4.1.65230.2.5"
+
+#define CA_LIFETIME_S (10ll * 365 * 86400)
+
+EVP_PKEY *certificate_make_key(void)
+{
+    return EVP_EC_gen("P-256");
+}
+
+static int set_serial(X509 *x)
+{
+    uint8_t serial[16];
+    if (RAND_bytes(serial, sizeof serial) != 1)
+        return 0;
+    serial[0] = (serial[0] & 0x7f) | 0x40; /* positive, and always as long */
+    BIGNUM *number = BN_bin2bn(serial, sizeof serial, NULL);
+    int ok = number && BN_to_ASN1_INTEGER(number, X509_get_serialNumber(x));
+    BN_free(number);
+    return ok;
+}
+
+static int set_name(X509_NAME *name, const char *common_name)
+{
+    return X509_NAME_add_entry_by_txt(name, "O", MBSTRING_ASC, (const uint8_t *)"Enclave OS", -1, -1, 0) &&
+           X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const uint8_t *)common_name, -1, -1, 0);
+}
+
+static int add_standard(X509 *x, X509 *issuer, int nid, const char *value)
+{
+    X509V3_CTX ctx;
+    X509V3_set_ctx_nodb(&ctx);
+    X509V3_set_ctx(&ctx, issuer, x, NULL, NULL, 0);
+    X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, &ctx, nid, value);
+    int ok = e && X509_add_ext(x, e, -1);
+    X509_EXTENSION_free(e);
+    return ok;
+}
+
+/* extnValue holds the bytes themselves: no inner OCTET STRING. */
+static int add_raw(X509 *x, const char *oid, const uint8_t *data, size_t size)
+{
+    ASN1_OBJECT *object = OBJ_txt2obj(oid, 1);
+    ASN1_OCTET_STRING *value = ASN1_OCTET_STRING_new();
+    X509_EXTENSION *e = NULL;
+    if (object && value && ASN1_OCTET_STRING_set(value, data, (int)size))
+        e = X509_EXTENSION_create_by_OBJ(NULL, object, 0, value);
+    int ok = e && X509_add_ext(x, e, -1);
+    X509_EXTENSION_free(e);
+    ASN1_OCTET_STRING_free(value);
+    ASN1_OBJECT_free(object);
+    return ok;
+}
+
+static X509 *begin(EVP_PKEY *key, const char *common_name, int64_t from_s, int64_t seconds)
+{
+    X509 *x = X509_new();
+    if (x && X509_set_version(x, X509_VERSION_3) && set_serial(x) && set_name(X509_get_subject_name(x), common_name) &&
+        ASN1_TIME_set(X509_getm_notBefore(x), (time_t)from_s) &&
+        ASN1_TIME_set(X509_getm_notAfter(x), (time_t)(from_s + seconds)) && X509_set_pubkey(x, key))
+        return x;
+    X509_free(x);
+    return NULL;
+}
+
+X509 *certificate_make_ca(EVP_PKEY *key, int64_t now_s)
+{
+    X509 *x = begin(key, "Enclave OS CA", now_s - now_s % 60, CA_LIFETIME_S);
+    if (x && X509_set_issuer_name(x, X509_get_subject_name(x)) &&
+        add_standard(x, x, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") &&
+        add_standard(x, x, NID_key_usage, "critical,keyCertSign,cRLSign") &&
+        add_standard(x, x, NID_subject_key_identifier, "hash") && X509_sign(x, key, EVP_sha256()))
+        return x;
+    X509_free(x);
+    return NULL;
+}
+
+int certificate_report_data(EVP_PKEY *key, int64_t not_before_s, uint8_t out[64])
+{
+    uint8_t *spki = NULL, input[32 + 17 + 1];
+    int size = i2d_PUBKEY(key, &spki);
+    if (size <= 0)
+        return -EIO;
+    SHA256(spki, (size_t)size, input);
+    OPENSSL_free(spki);
+    time_t t = (time_t)not_before_s;
+    struct tm tm;
+    gmtime_r(&t, &tm);
+    if (strftime((char *)input + 32, 18, "%Y-%m-%dT%H:%MZ", &tm) != 17)
+        return -EIO;
+    SHA512(input, 32 + 17, out);
+    return 0;
+}
+
+static int add_name(GENERAL_NAMES *names, const char *text)
+{
+    GENERAL_NAME *name = GENERAL_NAME_new();
+    ASN1_OCTET_STRING *address = a2i_IPADDRESS(text);
+    ASN1_IA5STRING *dns = address ? NULL : ASN1_IA5STRING_new();
+    if (name && address) {
+        GENERAL_NAME_set0_value(name, GEN_IPADD, address);
+    } else if (name && dns && ASN1_STRING_set(dns, text, -1)) {
+        GENERAL_NAME_set0_value(name, GEN_DNS, dns);
+    } else {
+        ASN1_OCTET_STRING_free(address);
+        ASN1_IA5STRING_free(dns);
+        GENERAL_NAME_free(name);
+        return 0;
+    }
+    return sk_GENERAL_NAME_push(names, name) > 0;
+}
+
+static int add_alternative_names(X509 *x, const char *list)
+{
+    GENERAL_NAMES *names = sk_GENERAL_NAME_new_null();
+    int ok = names != NULL;
+    char text[256];
+    while (ok && *list) {
+        size_t size = strcspn(list, ",");
+        if (size > 0 && size < sizeof text) {
+            memcpy(text, list, size);
+            text[size] = 0;
+            ok = add_name(names, text);
+        }
+        list += size;
+        list += *list == ',';
+    }
+    ok = ok && (sk_GENERAL_NAME_num(names) == 0 || X509_add1_ext_i2d(x, NID_subject_alt_name, names, 0, 0) == 1);
+    GENERAL_NAMES_free(names);
+    return ok;
+}
+
+X509 *certificate_make_leaf(EVP_PKEY *key, EVP_PKEY *ca_key, X509 *ca, const struct leaf_content *c)
+{
+    X509 *x = begin(key, "Enclave OS", c->not_before_s, LEAF_LIFETIME_S);
+    if (x && X509_set_issuer_name(x, X509_get_subject_name(ca)) &&
+        add_standard(x, ca, NID_basic_constraints, "critical,CA:FALSE") &&
+        add_standard(x, ca, NID_key_usage, "critical,digitalSignature") &&
+        add_standard(x, ca, NID_ext_key_usage, "serverAuth") && add_alternative_names(x, c->names) &&
+        add_standard(x, ca, NID_authority_key_identifier, "keyid") &&
+        add_raw(x, OID_SGX_QUOTE, c->quote, c->quote_size) && add_raw(x, OID_MERKLE_ROOT, c->merkle_root, 32) &&
+        add_raw(x, OID_RUNTIME_HASH, c->runtime_hash, 32) &&
+        (!c->workloads_hash || add_raw(x, OID_WORKLOADS_HASH, c->workloads_hash, 32)) &&
+        X509_sign(x, ca_key, EVP_sha256()))
+        return x;
+    X509_free(x);
+    return NULL;
+}

@@ -1,0 +1,40 @@
+/* See tls_context.h. */
+#include "enclave/ratls/tls_context.h"
+
+#include <string.h>
+
+static const uint8_t http11[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
+
+/* Clients of other makers offer names of their own beside http/1.1, or none: never fail for it. */
+static int select_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_size, const unsigned char *in,
+                       unsigned int in_size, void *user)
+{
+    (void)ssl, (void)user;
+    unsigned char *found;
+    if (SSL_select_next_proto(&found, out_size, http11, sizeof http11, in, in_size) != OPENSSL_NPN_NEGOTIATED)
+        return SSL_TLSEXT_ERR_NOACK;
+    *out = found;
+    return SSL_TLSEXT_ERR_OK;
+}
+
+static int configure(SSL_CTX *ctx)
+{
+    /* A resumed handshake shows no certificate, so it would prove nothing: no tickets, no session cache. */
+    SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF);
+    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_alpn_select_cb(ctx, select_alpn, NULL);
+    return SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) == 1 &&
+           SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION) == 1 && SSL_CTX_set_num_tickets(ctx, 0) == 1 &&
+           SSL_CTX_set1_groups_list(ctx, "X25519:P-256") == 1;
+}
+
+SSL_CTX *tls_context_new(EVP_PKEY *key, X509 *leaf, X509 *ca)
+{
+    SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+    if (ctx && configure(ctx) && SSL_CTX_use_certificate(ctx, leaf) == 1 && SSL_CTX_use_PrivateKey(ctx, key) == 1 &&
+        SSL_CTX_add1_chain_cert(ctx, ca) == 1)
+        return ctx;
+    SSL_CTX_free(ctx);
+    return NULL;
+}

@@ -1,0 +1,258 @@
+/* See rpc_client.h. Outstanding requests stand in a table by slot; a request id is slot plus a running number. */
+#include "enclave/rpc_client.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "enclave/worker.h"
+
+#define OUTSTANDING_MAX 1024u
+
+struct pending {
+    uint64_t req_id; /* 0: free */
+    rpc_done done;
+    void *user;
+};
+
+/* A request that did not fit the ring, or whose answer is already known (an error), waiting for the loop. */
+struct deferred {
+    struct deferred *next;
+    struct rpc_request head;
+    rpc_done done;
+    void *user;
+    int status;
+    uint8_t payload[];
+};
+
+struct rpc_client {
+    struct worker *worker;
+    struct queue_producer out;
+    struct queue_consumer in;
+    struct rpc_reader reader;
+    struct pending pending[OUTSTANDING_MAX];
+    uint32_t free_slots[OUTSTANDING_MAX], free_count;
+    uint64_t serial;
+    struct deferred *deferred_first, **deferred_end;
+    struct loop_task retry;
+    int broken;
+};
+
+#define CLIENT_OF_TASK(t) ((struct rpc_client *)((char *)(t) - offsetof(struct rpc_client, retry)))
+
+static void retry_deferred(struct loop_task *task);
+
+struct rpc_client *rpc_client_create(struct worker *worker, const struct channel_desc *d)
+{
+    struct rpc_client *c = calloc(1, sizeof *c);
+    if (!c)
+        return NULL;
+    c->worker = worker;
+    c->retry.fn = retry_deferred;
+    c->deferred_end = &c->deferred_first;
+    for (uint32_t i = 0; i < OUTSTANDING_MAX; i++)
+        c->free_slots[c->free_count++] = OUTSTANDING_MAX - 1 - i;
+    if (queue_producer_init(&c->out, (struct ring_shared *)d->to_host, (void *)d->to_host_data, d->to_host_capacity) < 0 ||
+        queue_consumer_init(&c->in, (struct ring_shared *)d->to_enclave, (void *)d->to_enclave_data,
+                            d->to_enclave_capacity) < 0) {
+        free(c);
+        return NULL;
+    }
+    rpc_reader_init(&c->reader, &c->in);
+    return c;
+}
+
+void rpc_client_destroy(struct rpc_client *c)
+{
+    free(c);
+}
+
+static void ring_host(struct rpc_client *c)
+{
+    if (queue_mark_pending(c->out.shared))
+        worker_ring_host(c->worker, channel_name_make(CHANNEL_CONTROL_ID, 0));
+}
+
+static int try_send(struct rpc_client *c, const struct rpc_request *head, const void *payload, rpc_done done, void *user)
+{
+    if (c->broken)
+        return c->broken;
+    if (done && c->free_count == 0)
+        return -EAGAIN;
+    struct rpc_request request = *head;
+    uint32_t slot = done ? c->free_slots[c->free_count - 1] : 0;
+    request.req_id = done ? ++c->serial * OUTSTANDING_MAX + slot : 0;
+    int result = rpc_request_send(&c->out, &request, payload);
+    if (result < 0)
+        return result;
+    if (done) {
+        c->free_count--;
+        c->pending[slot] = (struct pending){request.req_id, done, user};
+    }
+    ring_host(c);
+    return 0;
+}
+
+static void defer(struct rpc_client *c, const struct rpc_request *head, const void *payload, rpc_done done, void *user,
+                  int status)
+{
+    size_t size = status == -EAGAIN ? head->payload_size : 0;
+    struct deferred *d = malloc(sizeof *d + size);
+    if (!d) {
+        if (done)
+            done(user, -ENOMEM, NULL, 0);
+        return;
+    }
+    *d = (struct deferred){.head = *head, .done = done, .user = user, .status = status};
+    if (size)
+        memcpy(d->payload, payload, size);
+    *c->deferred_end = d;
+    c->deferred_end = &d->next;
+    if (status != -EAGAIN)
+        loop_post(&c->worker->loop, &c->retry);
+}
+
+void rpc_call(struct rpc_client *c, enum rpc_method method, const void *payload, size_t size, rpc_done done, void *user)
+{
+    struct rpc_request head = {.method = (uint16_t)method, .payload_size = (uint32_t)size};
+    int result = size > PROTO_RPC_MAX ? -EMSGSIZE : c->deferred_first ? -EAGAIN : try_send(c, &head, payload, done, user);
+    if (result < 0)
+        defer(c, &head, payload, done, user, result);
+    if (result == -EAGAIN && !queue_producer_wait_space(&c->out, 4 + RPC_REQUEST_HEADER_SIZE + size))
+        loop_post(&c->worker->loop, &c->retry);
+}
+
+static void retry_deferred(struct loop_task *task)
+{
+    struct rpc_client *c = CLIENT_OF_TASK(task);
+    while (c->deferred_first) {
+        struct deferred *d = c->deferred_first;
+        int result = d->status == -EAGAIN ? try_send(c, &d->head, d->payload, d->done, d->user) : d->status;
+        if (result == -EAGAIN) {
+            if (!queue_producer_wait_space(&c->out, 4 + RPC_REQUEST_HEADER_SIZE + d->head.payload_size) && c->free_count)
+                loop_post(&c->worker->loop, &c->retry);
+            return;
+        }
+        c->deferred_first = d->next;
+        if (!c->deferred_first)
+            c->deferred_end = &c->deferred_first;
+        if (result < 0 && d->done)
+            d->done(d->user, result, NULL, 0);
+        free(d);
+    }
+}
+
+/* The host may say only what the callers expect. */
+static int filter_status(int32_t status)
+{
+    switch (status) {
+    case 0:
+    case -ENOENT:
+    case -ENOSPC:
+    case -ECONNREFUSED:
+    case -ETIMEDOUT:
+    case -EHOSTUNREACH:
+        return status;
+    default:
+        return -EIO;
+    }
+}
+
+static void fail_all(struct rpc_client *c, int status)
+{
+    c->broken = status;
+    for (uint32_t i = 0; i < OUTSTANDING_MAX; i++) {
+        struct pending p = c->pending[i];
+        c->pending[i].req_id = 0;
+        if (p.req_id)
+            p.done(p.user, status, NULL, 0);
+    }
+    retry_deferred(&c->retry);
+}
+
+static void answer(struct rpc_client *c, const struct rpc_response *response)
+{
+    uint32_t slot = (uint32_t)(response->req_id % OUTSTANDING_MAX);
+    struct pending p = c->pending[slot];
+    if (p.req_id == 0 || p.req_id != response->req_id)
+        return; /* not ours, or answered already */
+    uint8_t *payload = malloc(response->payload_size ? response->payload_size : 1);
+    int status = filter_status(response->status);
+    if (!payload || rpc_read(&c->reader, payload, response->payload_size) < 0)
+        status = payload ? -EIO : -ENOMEM;
+    c->pending[slot].req_id = 0;
+    c->free_slots[c->free_count++] = slot;
+    p.done(p.user, status, payload, status == 0 ? response->payload_size : 0);
+    free(payload);
+}
+
+void rpc_client_on_news(struct rpc_client *c)
+{
+    queue_clear_pending(c->in.shared);
+    queue_clear_space_pending(c->out.shared);
+    struct rpc_response response;
+    int result;
+    while ((result = rpc_response_next(&c->reader, &response)) == 1) {
+        answer(c, &response);
+        if (queue_consumer_release(&c->in) && queue_mark_space_pending(c->in.shared))
+            worker_ring_host(c->worker, channel_name_make(CHANNEL_CONTROL_ID, 0));
+    }
+    if (queue_consumer_release(&c->in) && queue_mark_space_pending(c->in.shared))
+        worker_ring_host(c->worker, channel_name_make(CHANNEL_CONTROL_ID, 0));
+    if (result < 0 && !c->broken)
+        fail_all(c, result);
+    else if (c->deferred_first)
+        retry_deferred(&c->retry);
+}
+
+struct waiting {
+    int finished, status;
+    uint8_t *payload;
+    size_t size;
+};
+
+static void wait_done(void *user, int status, const uint8_t *payload, size_t size)
+{
+    struct waiting *w = user;
+    w->finished = 1;
+    w->status = status;
+    w->payload = malloc(size ? size : 1);
+    w->size = size;
+    if (!w->payload)
+        w->status = -ENOMEM;
+    else if (size)
+        memcpy(w->payload, payload, size);
+}
+
+int rpc_call_wait(struct rpc_client *c, enum rpc_method method, const void *payload, size_t size, uint8_t **out,
+                  size_t *out_size)
+{
+    struct waiting w = {0};
+    rpc_call(c, method, payload, size, wait_done, &w);
+    while (!w.finished)
+        worker_turn(c->worker);
+    if (out && w.status == 0) {
+        *out = w.payload;
+        *out_size = w.size;
+    } else {
+        free(w.payload);
+    }
+    return w.status;
+}
+
+void rpc_log(struct rpc_client *c, enum log_level level, const char *format, ...)
+{
+    uint8_t line[512];
+    va_list args;
+    va_start(args, format);
+    int size = vsnprintf((char *)line + 5, sizeof line - 5, format, args);
+    va_end(args);
+    if (size < 0)
+        return;
+    uint32_t length = (uint32_t)size < sizeof line - 6 ? (uint32_t)size : (uint32_t)sizeof line - 6;
+    line[0] = (uint8_t)level;
+    memcpy(line + 1, &length, 4);
+    rpc_call(c, RPC_LOG, line, 5 + length, NULL, NULL);
+}

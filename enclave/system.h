@@ -1,0 +1,29 @@
+/*
+ * The enclave as a whole: its workers, and the pieces that all of them share. Filled in by boot (main.c) before the
+ * first connection, and not changed afterwards, except where a field's own module says so.
+ */
+#ifndef ENCLAVE_OS_ENCLAVE_SYSTEM_H
+#define ENCLAVE_OS_ENCLAVE_SYSTEM_H
+
+#include "enclave/worker.h"
+
+struct app_table;
+struct wasm_runtime;
+struct kv_namespace;
+
+struct system {
+    struct worker workers[PROTO_MAX_WORKERS];
+    uint32_t worker_count;
+    struct worker *owner; /* worker 0: store, identity and app list live on its thread */
+    struct app_table *apps;
+    struct wasm_runtime *wasm;
+    struct kv_namespace *settings; /* the enclave's own namespace in the store */
+    uint64_t started_ns;
+};
+extern struct system enclave_system;
+
+/* Boot and shutdown only: the store's operations with the owner's loop turned until they are done. */
+int system_get(const char *key, uint8_t **value, size_t *size); /* malloc'ed; status as kv_get */
+int system_put(const char *key, const void *value, size_t size);
+
+#endif

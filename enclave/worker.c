@@ -1,0 +1,158 @@
+/* See worker.h. */
+#include "enclave/worker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "enclave/channel.h"
+#include "enclave/connection.h"
+#include "enclave/ecall.h"
+#include "enclave/rpc_client.h"
+#include "enclave_os_t.h"
+
+/* Turns without work before the worker parks. Measured on two cores shared with the client (docs/benchmarks.md): long
+ * enough to bridge the host's answer to what was just sent, short enough not to take the core from it. */
+#define QUIET_TURNS_BEFORE_PARKING 200u
+#define NAMES_PER_TURN 256u
+
+static uint64_t monotonic_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static void notify(struct worker *w, enum notify_op op, uint64_t timeout_ns)
+{
+    int32_t ignored;
+    w->exits++;
+    ocall_notify(&ignored, (uint32_t)op, w->index, timeout_ns);
+}
+
+static void wake_from_another_thread(struct loop *loop)
+{
+    struct worker *w = (struct worker *)loop;
+    int32_t ignored;
+    if (atomic_load(&w->parked))
+        ocall_notify(&ignored, NOTIFY_WAKE_WORKER, w->index, 0);
+}
+
+int worker_init(struct worker *w, uint32_t index)
+{
+    struct channel_desc control;
+    w->index = index;
+    if (!channel_control(index, &control))
+        return -ENODEV;
+    if (doorbell_consumer_init(&w->bell_in, (struct doorbell_shared *)control.doorbell_in) < 0 ||
+        doorbell_producer_init(&w->bell_out, (struct doorbell_shared *)control.doorbell_out) < 0)
+        return -ENODEV;
+    int result = loop_init(&w->loop, wake_from_another_thread);
+    if (result < 0)
+        return result;
+    w->loop.now_ns = monotonic_ns();
+    w->connections = calloc(PROTO_MAX_CHANNELS, sizeof(struct connection *));
+    w->rpc = rpc_client_create(w, &control);
+    return w->connections && w->rpc ? 0 : -ENOMEM;
+}
+
+void worker_ring_host(struct worker *w, uint64_t name)
+{
+    doorbell_push(&w->bell_out, name); /* a full or broken bell is the host's doing, and its loss */
+    w->rang = true;
+}
+
+static void on_name(struct worker *w, channel_name name)
+{
+    uint32_t id = (uint32_t)name;
+    if (id == CHANNEL_CONTROL_ID) {
+        rpc_client_on_news(w->rpc);
+        return;
+    }
+    if (id >= PROTO_MAX_CHANNELS)
+        return;
+    struct channel_desc desc;
+    struct connection *c = w->connections[id];
+    if (!c && w->http && channel_take(w->index, name, &desc))
+        connection_accept(w, &desc);
+    else if (c)
+        connection_on_news(c, name);
+}
+
+static bool read_doorbell(struct worker *w)
+{
+    channel_name name;
+    uint32_t count = 0;
+    while (count < NAMES_PER_TURN && doorbell_pop(&w->bell_in, &name) == 1) {
+        on_name(w, name);
+        count++;
+    }
+    return count > 0;
+}
+
+static void park(struct worker *w)
+{
+    atomic_store(&w->parked, true);
+    bool asleep = doorbell_sleep(&w->bell_in);
+    uint64_t deadline = loop_next_deadline(&w->loop), now = monotonic_ns();
+    if (asleep && deadline > now && !atomic_load(&w->loop.remote)) {
+        w->rang = false; /* NOTIFY_WAIT wakes the host's side too */
+        notify(w, NOTIFY_WAIT, deadline == UINT64_MAX ? UINT64_MAX : deadline - now);
+    }
+    doorbell_awake(&w->bell_in);
+    atomic_store(&w->parked, false);
+    w->quiet_turns = 0;
+}
+
+void worker_turn(struct worker *w)
+{
+    bool busy = read_doorbell(w);
+    busy |= loop_run_once(&w->loop, monotonic_ns());
+    if (w->rang && doorbell_wake(&w->bell_out))
+        notify(w, NOTIFY_HOST, 0);
+    w->rang = false;
+    if (busy) {
+        w->quiet_turns = 0;
+    } else if (++w->quiet_turns > QUIET_TURNS_BEFORE_PARKING) {
+        park(w);
+    } else {
+        __builtin_ia32_pause();
+    }
+}
+
+void worker_run(struct worker *w)
+{
+    uint64_t deadline;
+    while (!ecall_shutdown_requested(&deadline))
+        worker_turn(w);
+    connection_close_idle(w);
+    while (w->connection_count > 0 && monotonic_ns() < deadline)
+        worker_turn(w);
+    connection_abort_all(w);
+}
+
+struct tls_change {
+    struct loop_task task;
+    struct worker *worker;
+    SSL_CTX *tls;
+};
+
+static void change_tls(struct loop_task *task)
+{
+    struct tls_change *change = (struct tls_change *)task;
+    SSL_CTX_free(change->worker->tls);
+    change->worker->tls = change->tls;
+    free(change);
+}
+
+void worker_set_tls(struct worker *w, SSL_CTX *tls)
+{
+    struct tls_change *change = calloc(1, sizeof *change);
+    if (!change)
+        return; /* the old certificate stays in use: still valid, still true of what was deployed then */
+    SSL_CTX_up_ref(tls);
+    change->task.fn = change_tls;
+    change->worker = w;
+    change->tls = tls;
+    loop_post_remote(&w->loop, &change->task);
+}
