@@ -1,0 +1,97 @@
+/*
+ * The ticker of the time page. See clock.h.
+ */
+#include "host/clock.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <stdbool.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "host/threads.h"
+
+#define TICK_NS 1000000
+#define REST_AFTER_TICKS 50 /* without anyone at work; long enough not to start and stop under load */
+
+static struct {
+    struct time_page *page;
+    pthread_t thread;
+    _Atomic uint32_t working;
+    _Atomic uint32_t resting; /* 1: the ticker sleeps on this word */
+    atomic_bool stopping;
+    bool started;
+} ticker;
+
+static void store_time(void)
+{
+    struct timespec monotonic, real;
+    clock_gettime(CLOCK_MONOTONIC, &monotonic);
+    clock_gettime(CLOCK_REALTIME, &real);
+    atomic_store_explicit(&ticker.page->monotonic_ns, (uint64_t)monotonic.tv_sec * 1000000000u + (uint64_t)monotonic.tv_nsec,
+                          memory_order_relaxed);
+    atomic_store_explicit(&ticker.page->realtime_ns, (uint64_t)real.tv_sec * 1000000000u + (uint64_t)real.tv_nsec,
+                          memory_order_relaxed);
+}
+
+static void rest(void)
+{
+    atomic_store(&ticker.resting, 1);
+    if (atomic_load(&ticker.working) == 0 && !atomic_load(&ticker.stopping))
+        syscall(SYS_futex, &ticker.resting, FUTEX_WAIT_PRIVATE, 1, NULL, NULL, 0);
+    atomic_store(&ticker.resting, 0);
+}
+
+static void *tick(void *unused)
+{
+    pthread_setname_np(pthread_self(), "clock");
+    int idle = 0;
+    while (!atomic_load(&ticker.stopping)) {
+        store_time();
+        nanosleep(&(struct timespec){0, TICK_NS}, NULL);
+        idle = atomic_load_explicit(&ticker.working, memory_order_relaxed) == 0 ? idle + 1 : 0;
+        if (idle >= REST_AFTER_TICKS)
+            rest();
+    }
+    return NULL;
+}
+
+static void wake_ticker(void)
+{
+    if (atomic_load(&ticker.resting) && atomic_exchange(&ticker.resting, 0))
+        syscall(SYS_futex, &ticker.resting, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+int clock_start(struct time_page *page)
+{
+    ticker.page = page;
+    atomic_store(&ticker.stopping, false);
+    store_time();
+    int result = thread_start(&ticker.thread, tick, NULL);
+    ticker.started = result == 0;
+    return result;
+}
+
+void clock_stop(void)
+{
+    if (!ticker.started)
+        return;
+    atomic_store(&ticker.stopping, true);
+    wake_ticker();
+    pthread_join(ticker.thread, NULL);
+    ticker.started = false;
+}
+
+void clock_thread_rests(void)
+{
+    atomic_fetch_sub(&ticker.working, 1);
+}
+
+void clock_thread_works(void)
+{
+    store_time();
+    atomic_fetch_add(&ticker.working, 1);
+    wake_ticker();
+}

@@ -1,0 +1,52 @@
+/*
+ * The host's end of a worker's control channel: answers the enclave's RPCs. See common/protocol.h for the methods.
+ *
+ * Quick requests are answered on the I/O thread. What may block (commits, scans, quotes, connects) goes to a service
+ * thread, and its answer comes back to the I/O thread, the ring's only producer. Everything here is untrusted code
+ * that serves the enclave; a malformed request can only come from a broken enclave and is answered with -EINVAL.
+ */
+#ifndef ENCLAVE_OS_HOST_CONTROL_H
+#define ENCLAVE_OS_HOST_CONTROL_H
+
+#include <stdbool.h>
+
+#include "common/rpc.h"
+#include "host/kvstore/kvstore.h"
+#include "host/service.h"
+#include "sgx/quote/quote.h"
+
+/* What all workers' control channels share. The last two are called on an I/O thread. */
+struct control_backends {
+    struct kvstore *kv;
+    struct quote_backend *quote;
+    struct service *storage, *quoting, *egress;
+    bool verbose;
+    void (*on_ready)(const char *phases); /* text: one line for each phase */
+    void (*on_shutdown)(void);
+};
+
+struct control_job;
+
+struct control {
+    const struct control_backends *backends;
+    struct queue_producer out;
+    struct queue_consumer in;
+    struct rpc_reader reader;
+    _Atomic(struct control_job *) completed; /* pushed by service threads, taken whole by the I/O thread */
+    struct control_job *unsent_first, **unsent_last;
+    void (*wake)(void *user);                /* the I/O thread should call control_turn soon; from any thread */
+    void (*ring)(void *user);                /* put the control channel's name into the worker's doorbell */
+    int (*open)(void *user, int fd, channel_name *name); /* make a channel of a connected socket, which it owns then */
+    void *user;
+};
+
+/* Over rings that the caller made; the function pointers and user are set by the caller before. */
+void control_init(struct control *c);
+
+/* The channel's name stood in the doorbell. */
+void control_on_news(struct control *c);
+/* Send the answers that have become ready. */
+void control_turn(struct control *c);
+bool control_has_work(struct control *c);
+
+#endif

@@ -1,0 +1,163 @@
+/*
+ * Threads for the enclave. See dispatcher.h.
+ *
+ * The boot thread runs ecall_run first; inside, it makes threads as it needs them and asks for as many host threads
+ * (NOTIFY_THREADS_READY), each of which comes in by an ecall_run of its own. Threads that wait inside sleep here, on
+ * a futex for each TCS that counts its wakes.
+ */
+#include "host/dispatcher.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "edl/enclave_os_u.h"
+#include "host/clock.h"
+#include "host/threads.h"
+
+#define TCS_MAX 256u
+#define WAKES_MAX 1000u /* enough; a count that runs away is an enclave's mistake */
+
+static struct {
+    struct dispatcher_options options;
+    _Atomic uint32_t threads;      /* inside, or on their way */
+    _Atomic int boot_result;
+    _Atomic uint32_t wakes[TCS_MAX];
+} dispatcher;
+
+static void end_thread(void)
+{
+    if (atomic_fetch_sub(&dispatcher.threads, 1) == 1)
+        dispatcher.options.on_end(atomic_load(&dispatcher.boot_result));
+}
+
+static void *run(void *is_boot)
+{
+    int32_t result = 0;
+    pthread_setname_np(pthread_self(), is_boot ? "enclave boot" : "enclave");
+    clock_thread_works();
+    int status = ecall_run_u(dispatcher.options.enclave, &result, dispatcher.options.args);
+    clock_thread_rests();
+    if (status != 0)
+        result = status;
+    if (is_boot)
+        atomic_store(&dispatcher.boot_result, result);
+    else if (result != 0 && result != -EAGAIN && result != -ESHUTDOWN)
+        fprintf(stderr, "enclave-os: a thread left the enclave: %d\n", result);
+    end_thread();
+    return NULL;
+}
+
+static int start_thread(void *is_boot)
+{
+    pthread_t thread;
+    atomic_fetch_add(&dispatcher.threads, 1);
+    int result = thread_start(&thread, run, is_boot);
+    if (result != 0) {
+        atomic_fetch_sub(&dispatcher.threads, 1);
+        return result;
+    }
+    pthread_detach(thread);
+    return 0;
+}
+
+int dispatcher_start(const struct dispatcher_options *options)
+{
+    dispatcher.options = *options;
+    return start_thread((void *)1);
+}
+
+/* ---- the OCALL --------------------------------------------------------------------------------------------- */
+
+static int32_t threads_ready(uint64_t count)
+{
+    /* Each has a TCS, or finds none and leaves: never more than there are. */
+    for (uint64_t i = 0; i < count && atomic_load(&dispatcher.threads) < enclave_tcs_count(dispatcher.options.enclave); i++) {
+        int result = start_thread(NULL);
+        if (result != 0)
+            return result;
+    }
+    return 0;
+}
+
+static bool take_wake(_Atomic uint32_t *word)
+{
+    uint32_t count = atomic_load(word);
+    while (count > 0)
+        if (atomic_compare_exchange_weak(word, &count, count - 1))
+            return true;
+    return false;
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static int32_t thread_wait(uint64_t tcs, uint64_t timeout_ns)
+{
+    if (tcs >= TCS_MAX)
+        return -EINVAL;
+    _Atomic uint32_t *word = &dispatcher.wakes[tcs];
+    if (take_wake(word))
+        return 0;
+    uint64_t now = now_ns();
+    bool forever = timeout_ns > UINT64_MAX - now;
+    uint64_t until = now + timeout_ns;
+    struct timespec deadline = {(time_t)(until / 1000000000u), (long)(until % 1000000000u)};
+    int32_t result = -ETIMEDOUT;
+    clock_thread_rests();
+    for (;;) {
+        long r = syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, 0, forever ? NULL : &deadline, NULL,
+                         FUTEX_BITSET_MATCH_ANY);
+        int why = r == 0 ? 0 : errno;
+        if (take_wake(word)) {
+            result = 0;
+            break;
+        }
+        if (why == ETIMEDOUT)
+            break;
+    }
+    clock_thread_works();
+    return result;
+}
+
+static int32_t thread_wake(uint64_t tcs)
+{
+    if (tcs >= TCS_MAX)
+        return -EINVAL;
+    if (atomic_load(&dispatcher.wakes[tcs]) < WAKES_MAX)
+        atomic_fetch_add(&dispatcher.wakes[tcs], 1);
+    syscall(SYS_futex, &dispatcher.wakes[tcs], FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    return 0;
+}
+
+int32_t ocall_notify(uint32_t op, uint64_t arg, uint64_t timeout_ns)
+{
+    bool for_worker = op == NOTIFY_WAIT || op == NOTIFY_HOST || op == NOTIFY_WAKE_WORKER;
+    if (for_worker && arg >= dispatcher.options.args->workers)
+        return -EINVAL;
+    switch (op) {
+    case NOTIFY_WAIT:
+        return io_wait_for_news(dispatcher.options.ios[arg], timeout_ns);
+    case NOTIFY_HOST:
+        io_kick(dispatcher.options.ios[arg]);
+        return 0;
+    case NOTIFY_WAKE_WORKER:
+        io_wake_worker(dispatcher.options.ios[arg]);
+        return 0;
+    case NOTIFY_THREAD_WAIT:
+        return thread_wait(arg, timeout_ns);
+    case NOTIFY_THREAD_WAKE:
+        return thread_wake(arg);
+    case NOTIFY_THREADS_READY:
+        return threads_ready(arg);
+    default:
+        return -ENOSYS;
+    }
+}

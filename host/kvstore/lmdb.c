@@ -1,0 +1,197 @@
+/*
+ * The embedded store: LMDB. A commit is one write transaction, which LMDB syncs before it returns.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <lmdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "host/kvstore/kvstore.h"
+
+/* Address space only: the file grows as it is used. */
+#define MAP_SIZE (64ull << 30)
+
+struct kvstore {
+    MDB_env *env;
+    MDB_dbi dbi;
+    int lock; /* flock on it keeps a second process out, which LMDB itself would let in */
+};
+
+static int to_errno(int code)
+{
+    if (code <= 0 && code != MDB_SUCCESS)
+        return code == MDB_NOTFOUND ? -ENOENT : code == MDB_MAP_FULL ? -ENOSPC : -EIO;
+    return -code;
+}
+
+static MDB_val to_val(struct kvstore_bytes b)
+{
+    return (MDB_val){.mv_size = b.size, .mv_data = (void *)(uintptr_t)b.data};
+}
+
+static int take_lock(struct kvstore *kv, const char *folder, char *error, size_t error_size)
+{
+    char path[4096];
+    snprintf(path, sizeof(path), "%s/enclave-os.lock", folder);
+    kv->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (kv->lock < 0) {
+        int result = -errno;
+        snprintf(error, error_size, "data folder %s: %s", folder, strerror(errno));
+        return result;
+    }
+    if (flock(kv->lock, LOCK_EX | LOCK_NB) != 0) {
+        snprintf(error, error_size, "data folder %s is in use by another process", folder);
+        return -EBUSY;
+    }
+    return 0;
+}
+
+static int open_environment(struct kvstore *kv, const char *folder)
+{
+    MDB_txn *txn = NULL;
+    int code = mdb_env_create(&kv->env);
+    if (code == 0)
+        code = mdb_env_set_mapsize(kv->env, MAP_SIZE);
+    /* NOTLS: a reader's slot belongs to its transaction, so that any thread may read. */
+    if (code == 0)
+        code = mdb_env_open(kv->env, folder, MDB_NOTLS | MDB_NORDAHEAD, 0600);
+    if (code == 0)
+        code = mdb_txn_begin(kv->env, NULL, 0, &txn);
+    if (code == 0)
+        code = mdb_dbi_open(txn, NULL, 0, &kv->dbi);
+    if (code == 0) {
+        code = mdb_txn_commit(txn);
+        txn = NULL;
+    }
+    if (txn)
+        mdb_txn_abort(txn);
+    return code;
+}
+
+int kvstore_open(const char *folder, struct kvstore **out, char *error, size_t error_size)
+{
+    struct kvstore *kv = calloc(1, sizeof(*kv));
+    if (!kv)
+        return -ENOMEM;
+    kv->lock = -1;
+    int result = take_lock(kv, folder, error, error_size);
+    if (result == 0) {
+        int code = open_environment(kv, folder);
+        if (code != 0) {
+            snprintf(error, error_size, "data folder %s: %s", folder, mdb_strerror(code));
+            result = to_errno(code);
+        }
+    }
+    if (result != 0) {
+        kvstore_close(kv);
+        return result;
+    }
+    *out = kv;
+    return 0;
+}
+
+void kvstore_close(struct kvstore *kv)
+{
+    if (kv->env)
+        mdb_env_close(kv->env);
+    if (kv->lock >= 0)
+        close(kv->lock);
+    free(kv);
+}
+
+static bool key_is_valid(struct kvstore_bytes key)
+{
+    return key.size > 0 && key.size <= KVSTORE_KEY_MAX;
+}
+
+int kvstore_get(struct kvstore *kv, struct kvstore_bytes key, void **value, size_t *size)
+{
+    if (!key_is_valid(key))
+        return -EINVAL;
+    MDB_txn *txn;
+    int code = mdb_txn_begin(kv->env, NULL, MDB_RDONLY, &txn);
+    if (code != 0)
+        return to_errno(code);
+    MDB_val k = to_val(key), v;
+    int result = to_errno(mdb_get(txn, kv->dbi, &k, &v));
+    if (result == 0) {
+        *value = malloc(v.mv_size ? v.mv_size : 1);
+        *size = v.mv_size;
+        if (*value)
+            memcpy(*value, v.mv_data, v.mv_size);
+        else
+            result = -ENOMEM;
+    }
+    mdb_txn_abort(txn);
+    return result;
+}
+
+static int apply(struct kvstore *kv, MDB_txn *txn, const struct kvstore_op *op)
+{
+    if (!key_is_valid(op->key))
+        return -EINVAL;
+    MDB_val k = to_val(op->key), v = to_val(op->value);
+    int code = op->put ? mdb_put(txn, kv->dbi, &k, &v, 0) : mdb_del(txn, kv->dbi, &k, NULL);
+    return code == MDB_NOTFOUND ? 0 : to_errno(code);
+}
+
+int kvstore_commit(struct kvstore *kv, const struct kvstore_op *ops, size_t count)
+{
+    MDB_txn *txn;
+    int result = to_errno(mdb_txn_begin(kv->env, NULL, 0, &txn));
+    if (result != 0)
+        return result;
+    for (size_t i = 0; i < count && result == 0; i++)
+        result = apply(kv, txn, &ops[i]);
+    if (result != 0) {
+        mdb_txn_abort(txn);
+        return result;
+    }
+    return to_errno(mdb_txn_commit(txn));
+}
+
+static bool has_prefix(const MDB_val *key, struct kvstore_bytes prefix)
+{
+    return key->mv_size >= prefix.size && (prefix.size == 0 || memcmp(key->mv_data, prefix.data, prefix.size) == 0);
+}
+
+/* Stand on the first key that is >= prefix and > after. */
+static int first_key(MDB_cursor *cursor, struct kvstore_bytes prefix, struct kvstore_bytes after, MDB_val *k, MDB_val *v)
+{
+    if (after.size == 0) {
+        *k = to_val(prefix);
+        return mdb_cursor_get(cursor, k, v, prefix.size ? MDB_SET_RANGE : MDB_FIRST);
+    }
+    *k = to_val(after);
+    int code = mdb_cursor_get(cursor, k, v, MDB_SET_RANGE);
+    if (code == 0 && k->mv_size == after.size && memcmp(k->mv_data, after.data, after.size) == 0)
+        code = mdb_cursor_get(cursor, k, v, MDB_NEXT);
+    return code;
+}
+
+int kvstore_scan(struct kvstore *kv, struct kvstore_bytes prefix, struct kvstore_bytes after, kvstore_visit visit,
+                 void *user)
+{
+    if (prefix.size > KVSTORE_KEY_MAX || after.size > KVSTORE_KEY_MAX)
+        return -EINVAL;
+    MDB_txn *txn;
+    MDB_cursor *cursor;
+    int code = mdb_txn_begin(kv->env, NULL, MDB_RDONLY, &txn);
+    if (code != 0)
+        return to_errno(code);
+    code = mdb_cursor_open(txn, kv->dbi, &cursor);
+    if (code == 0) {
+        MDB_val k, v;
+        code = first_key(cursor, prefix, after, &k, &v);
+        while (code == 0 && has_prefix(&k, prefix) &&
+               visit(user, (struct kvstore_bytes){k.mv_data, k.mv_size}, (struct kvstore_bytes){v.mv_data, v.mv_size}))
+            code = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
+        mdb_cursor_close(cursor);
+    }
+    mdb_txn_abort(txn);
+    return code == MDB_NOTFOUND ? 0 : to_errno(code);
+}

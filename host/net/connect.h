@@ -1,0 +1,12 @@
+/*
+ * Outgoing connections, for the enclave's egress. Blocks: for service threads.
+ */
+#ifndef ENCLAVE_OS_HOST_NET_CONNECT_H
+#define ENCLAVE_OS_HOST_NET_CONNECT_H
+
+#include <stdint.h>
+
+/* A connected, non-blocking socket; or -EHOSTUNREACH (name unknown), -ECONNREFUSED, -ETIMEDOUT, another errno. */
+int connect_tcp(const char *host, uint16_t port);
+
+#endif

@@ -1,0 +1,699 @@
+/*
+ * The I/O thread. See io.h.
+ *
+ * Its turn: names from the enclave's doorbell, then events of the sockets, then answers that services have ready;
+ * at the end one wake for everything that was put into the worker's doorbell. With nothing to do it spins for a
+ * moment, announces that it sleeps (to the enclave by the doorbell's flag, to the host's threads by `asleep`), looks
+ * once more, and waits in epoll.
+ */
+#include "host/net/io.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/doorbell.h"
+#include "edl/enclave_os_u.h"
+#include "host/clock.h"
+#include "host/net/slots.h"
+#include "host/threads.h"
+
+#define EVENTS_MAX 128
+#define NAMES_PER_TURN 256
+#define ACCEPTS_PER_TURN 64
+#define SPIN_NS 20000u        /* before sleeping; bridges the gap between a request and its answer */
+#define LISTEN_BACKLOG 4096
+#define LINGER_NS 2000000000u /* how long a closed connection's peer may take to close its side */
+#define FINISH_NS 2000000000u /* at shutdown: how long to send what is left */
+#define CONTROL_RING_CAPACITY PROTO_RING_MAX
+#define BUSY_RETRIES 200
+
+/* epoll's data for what is no channel; channel ids are far below. */
+#define TAG_LISTENER ((uint64_t)UINT32_MAX)
+#define TAG_WAKE ((uint64_t)UINT32_MAX - 1)
+
+struct io {
+    struct enclave *enclave;
+    uint32_t worker;
+    int epoll, wake, listener;
+    bool accepting, listener_armed;
+    atomic_bool asked_accept, asked_stop, asked_finish;
+    _Atomic uint32_t asleep; /* 1: a write to wake is needed */
+    pthread_t thread;
+    bool started;
+
+    struct doorbell_shared *bell_in, *bell_out;
+    struct doorbell_producer to_worker;
+    struct doorbell_consumer from_worker;
+    bool rang;
+    uint8_t *shared; /* everything shared but the slots, one mapping */
+    size_t shared_size;
+    struct control control;
+    struct slots slots;
+    uint32_t open_count;    /* channels that are used */
+    uint32_t linger_first;  /* list of lingering sockets; UINT32_MAX ends it */
+    uint64_t finish_by_ns;
+};
+
+static uint64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static void futex_wake(_Atomic uint32_t *word)
+{
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+/* ---- doorbells --------------------------------------------------------------------------------------------- */
+
+static void ring_worker(struct io *io, channel_name name)
+{
+    if (doorbell_push(&io->to_worker, name) != 0) {
+        fprintf(stderr, "enclave-os: worker %u does not read its doorbell: giving up\n", io->worker);
+        abort(); /* the enclave is broken; nothing sensible can follow */
+    }
+    io->rang = true;
+}
+
+static void ring_control(void *user)
+{
+    ring_worker(user, channel_name_make(CHANNEL_CONTROL_ID, 0));
+}
+
+static void wake_if_rang(struct io *io)
+{
+    if (!io->rang)
+        return;
+    io->rang = false;
+    if (doorbell_wake(&io->to_worker))
+        futex_wake(&io->bell_in->sleeping);
+}
+
+void io_kick(struct io *io)
+{
+    if (atomic_exchange(&io->asleep, 0) == 1) {
+        uint64_t one = 1;
+        ssize_t ignored = write(io->wake, &one, sizeof(one));
+        (void)ignored;
+    }
+}
+
+static void kick(void *user)
+{
+    io_kick(user);
+}
+
+int io_wait_for_news(struct io *io, uint64_t timeout_ns)
+{
+    struct timespec timeout = {(time_t)(timeout_ns / 1000000000u), (long)(timeout_ns % 1000000000u)};
+    bool forever = timeout_ns > 1000000000ull * 86400 * 365;
+    io_kick(io);
+    clock_thread_rests();
+    int result = 0;
+    while (atomic_load(&io->bell_in->sleeping) == 1 && result == 0) {
+        if (syscall(SYS_futex, &io->bell_in->sleeping, FUTEX_WAIT_PRIVATE, 1, forever ? NULL : &timeout, NULL, 0) != 0 &&
+            errno == ETIMEDOUT)
+            result = -ETIMEDOUT;
+    }
+    clock_thread_works();
+    return result;
+}
+
+void io_wake_worker(struct io *io)
+{
+    atomic_exchange(&io->bell_in->sleeping, 0);
+    futex_wake(&io->bell_in->sleeping);
+}
+
+/* ---- closing ----------------------------------------------------------------------------------------------- */
+
+static void close_socket(struct channel *ch)
+{
+    if (ch->fd >= 0)
+        close(ch->fd); /* leaves the epoll set, too */
+    ch->fd = -1;
+}
+
+static void give_back(struct io *io, struct channel *ch)
+{
+    close_socket(ch);
+    slots_give(&io->slots, ch);
+    io->open_count--;
+    if (io->accepting && !io->listener_armed) { /* there is a slot again */
+        struct epoll_event event = {.events = EPOLLIN, .data.u64 = TAG_LISTENER};
+        io->listener_armed = epoll_ctl(io->epoll, EPOLL_CTL_MOD, io->listener, &event) == 0;
+    }
+}
+
+/* Read and drop; true once the peer has closed. Closing a socket with unread bytes would reset the connection and
+ * take the end of our answer with it. */
+static bool drained(struct channel *ch)
+{
+    char waste[4096];
+    for (int i = 0; i < 64; i++) {
+        ssize_t n = recv(ch->fd, waste, sizeof(waste), MSG_DONTWAIT);
+        if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+            return true;
+        if (n < 0)
+            return false;
+    }
+    return false;
+}
+
+/* The enclave has let go. */
+static void release(struct io *io, struct channel *ch)
+{
+    slots_release_memory(&io->slots, ch);
+    if (ch->fd < 0 || drained(ch)) {
+        give_back(io, ch);
+        return;
+    }
+    ch->linger_until_ns = now_ns() + LINGER_NS;
+    ch->next = io->linger_first;
+    io->linger_first = (uint32_t)(ch - io->slots.channels);
+}
+
+/* Close the lingering sockets whose peers are done, or out of time. Called about once a second. */
+static void sweep_lingering(struct io *io)
+{
+    uint64_t now = now_ns();
+    uint32_t *link = &io->linger_first;
+    while (*link != UINT32_MAX) {
+        struct channel *ch = &io->slots.channels[*link];
+        if (now >= ch->linger_until_ns || drained(ch)) {
+            *link = ch->next;
+            give_back(io, ch);
+        } else {
+            link = &ch->next;
+        }
+    }
+}
+
+/* ---- moving bytes ------------------------------------------------------------------------------------------ */
+
+static void announce_in(struct io *io, struct channel *ch)
+{
+    if (queue_mark_pending(ch->in.shared))
+        ring_worker(io, ch->name);
+}
+
+static void socket_broken(struct io *io, struct channel *ch)
+{
+    close_socket(ch);
+    ch->readable = ch->writable = false;
+    queue_producer_rst(&ch->in);
+    announce_in(io, ch);
+}
+
+static void pump_in(struct io *io, struct channel *ch)
+{
+    bool news = false;
+    while (ch->readable) {
+        struct queue_span spans[2];
+        int count = queue_producer_reserve(&ch->in, spans);
+        if (count == 0 && queue_producer_wait_space(&ch->in, 1))
+            break; /* the enclave rings when it has read */
+        if (count == 0)
+            continue;
+        struct iovec parts[2] = {{spans[0].data, spans[0].size}, {spans[1].data, spans[1].size}};
+        ssize_t n = count > 0 ? readv(ch->fd, parts, count) : -1;
+        if (n > 0) {
+            queue_producer_commit(&ch->in, (size_t)n);
+            news = true;
+            /* A short read has emptied the socket: the next bytes make a new edge. */
+            if ((size_t)n < spans[0].size + spans[1].size && !ch->hangup)
+                ch->readable = false;
+        } else if (n == 0) {
+            ch->readable = false;
+            queue_producer_fin(&ch->in);
+            news = true;
+        } else if (count > 0 && errno == EAGAIN) {
+            ch->readable = false;
+        } else if (count < 0 || errno != EINTR) {
+            socket_broken(io, ch);
+            return;
+        }
+    }
+    if (news)
+        announce_in(io, ch);
+}
+
+static ssize_t send_spans(int fd, const struct queue_span spans[2], int count)
+{
+    struct iovec parts[2] = {{spans[0].data, spans[0].size}, {spans[1].data, spans[1].size}};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = (size_t)count};
+    return sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* Tell the enclave of the space, if it waits for it. */
+static void release_out(struct io *io, struct channel *ch)
+{
+    if (queue_consumer_release(&ch->out) && queue_mark_space_pending(ch->out.shared))
+        ring_worker(io, ch->name);
+}
+
+static void pump_out(struct io *io, struct channel *ch)
+{
+    while (ch->writable) {
+        struct queue_span spans[2];
+        int count = queue_consumer_peek(&ch->out, spans);
+        if (count == 0)
+            return;
+        ssize_t n = count > 0 ? send_spans(ch->fd, spans, count) : -1;
+        if (n >= 0) {
+            queue_consumer_skip(&ch->out, (size_t)n);
+            release_out(io, ch);
+        } else if (count > 0 && errno == EAGAIN) {
+            ch->writable = false;
+        } else if (count < 0 || errno != EINTR) {
+            socket_broken(io, ch);
+        }
+    }
+    if (ch->fd < 0) { /* nobody is there to take it */
+        queue_consumer_skip(&ch->out, SLOT_RING_CAPACITY);
+        release_out(io, ch);
+    }
+}
+
+/* Act on the enclave's end of the channel, and free it once the enclave has let go of both rings. */
+static void settle(struct io *io, struct channel *ch)
+{
+    uint32_t ended = queue_consumer_ended(&ch->out);
+    if (ended && !ch->out_ended) {
+        ch->out_ended = true;
+        if (ended == RING_FIN && ch->fd >= 0) {
+            shutdown(ch->fd, SHUT_WR);
+        } else if (ch->fd >= 0) {
+            struct linger abort_now = {.l_onoff = 1, .l_linger = 0};
+            setsockopt(ch->fd, SOL_SOCKET, SO_LINGER, &abort_now, sizeof(abort_now));
+            close_socket(ch);
+            ch->readable = ch->writable = false;
+        }
+    }
+    if (ch->out_ended && queue_producer_consumer_done(&ch->in))
+        release(io, ch);
+}
+
+static void pump(struct io *io, struct channel *ch)
+{
+    pump_out(io, ch);
+    pump_in(io, ch);
+    settle(io, ch);
+}
+
+/* ---- new channels ------------------------------------------------------------------------------------------ */
+
+static void set_peer(struct channel_desc *desc, const struct sockaddr_storage *peer)
+{
+    if (peer->ss_family == AF_INET6) {
+        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)peer;
+        memcpy(desc->peer, &v6->sin6_addr, 16);
+        desc->peer_port = ntohs(v6->sin6_port);
+    } else if (peer->ss_family == AF_INET) {
+        const struct sockaddr_in *v4 = (const struct sockaddr_in *)peer;
+        memset(desc->peer + 10, 0xff, 2);
+        memcpy(desc->peer + 12, &v4->sin_addr, 4);
+        desc->peer_port = ntohs(v4->sin_port);
+    }
+}
+
+static int init_channel(struct io *io, const struct channel_desc *desc)
+{
+    int32_t result = 0;
+    int status = -EBUSY;
+    /* Every TCS may be taken for a moment by the other I/O threads. */
+    for (int i = 0; i < BUSY_RETRIES && status == -EBUSY; i++) {
+        if (i > 0)
+            usleep(50);
+        status = ecall_init_channel_u(io->enclave, &result, desc);
+    }
+    return status != 0 ? status : result;
+}
+
+/* A channel for a connected socket, which is closed on failure. */
+static int open_channel(struct io *io, int fd, const struct sockaddr_storage *peer, struct channel **out)
+{
+    int on = 1;
+    struct channel *ch = slots_take(&io->slots);
+    if (!ch) {
+        close(fd);
+        return -EAGAIN;
+    }
+    io->open_count++;
+    ch->fd = fd;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    struct channel_desc desc;
+    slots_describe(&io->slots, ch, io->worker, &desc);
+    set_peer(&desc, peer);
+    int result = init_channel(io, &desc);
+    if (result != 0) {
+        give_back(io, ch);
+        return result;
+    }
+    ch->shared = ch->readable = ch->writable = true;
+    announce_in(io, ch); /* also without bytes: the enclave times the handshake from now on */
+    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.u64 = ch->name};
+    if (epoll_ctl(io->epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
+        socket_broken(io, ch); /* the enclave has the channel: it must let go first */
+        return -EIO;
+    }
+    *out = ch;
+    return 0;
+}
+
+static int open_for_control(void *user, int fd, channel_name *name)
+{
+    struct io *io = user;
+    struct sockaddr_storage peer = {0};
+    socklen_t size = sizeof(peer);
+    struct channel *ch = NULL;
+    getpeername(fd, (struct sockaddr *)&peer, &size);
+    int result = open_channel(io, fd, &peer, &ch);
+    if (result == 0)
+        *name = ch->name;
+    return result;
+}
+
+static void disarm_listener(struct io *io)
+{
+    struct epoll_event event = {.events = 0, .data.u64 = TAG_LISTENER};
+    epoll_ctl(io->epoll, EPOLL_CTL_MOD, io->listener, &event);
+    io->listener_armed = false;
+}
+
+static void accept_some(struct io *io)
+{
+    for (int i = 0; i < ACCEPTS_PER_TURN && io->accepting; i++) {
+        if (io->open_count == io->slots.count) {
+            disarm_listener(io); /* the kernel's backlog waits until a slot is free */
+            return;
+        }
+        struct sockaddr_storage peer = {0};
+        socklen_t size = sizeof(peer);
+        int fd = accept4(io->listener, (struct sockaddr *)&peer, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0) {
+            if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+                disarm_listener(io); /* armed again when a connection closes, or at the next sweep */
+            return;
+        }
+        struct channel *ch;
+        if (open_channel(io, fd, &peer, &ch) == 0)
+            pump_in(io, ch); /* the first bytes are often there */
+    }
+}
+
+/* ---- the thread -------------------------------------------------------------------------------------------- */
+
+static bool read_doorbell(struct io *io)
+{
+    channel_name name;
+    int count = 0, result = 1;
+    while (count < NAMES_PER_TURN && (result = doorbell_pop(&io->from_worker, &name)) == 1) {
+        count++;
+        if ((uint32_t)name == CHANNEL_CONTROL_ID) {
+            queue_clear_pending(io->control.in.shared);
+            queue_clear_space_pending(io->control.out.shared);
+            control_on_news(&io->control);
+            continue;
+        }
+        struct channel *ch = slots_find(&io->slots, name);
+        if (!ch || !ch->shared)
+            continue;
+        queue_clear_pending(ch->out.shared);
+        queue_clear_space_pending(ch->in.shared);
+        pump(io, ch);
+    }
+    return count > 0;
+}
+
+static void on_channel_event(struct io *io, channel_name name, uint32_t events)
+{
+    struct channel *ch = slots_find(&io->slots, name);
+    if (!ch || ch->fd < 0 || !ch->shared)
+        return; /* closed earlier in this batch, or lingering */
+    if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+        ch->hangup = true;
+    if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+        ch->readable = true;
+    if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
+        ch->writable = true;
+    pump(io, ch);
+}
+
+static bool poll_sockets(struct io *io, int timeout_ms)
+{
+    struct epoll_event events[EVENTS_MAX];
+    int count = epoll_wait(io->epoll, events, EVENTS_MAX, timeout_ms);
+    for (int i = 0; i < count; i++) {
+        uint64_t tag = events[i].data.u64, value;
+        if (tag == TAG_LISTENER)
+            accept_some(io);
+        else if (tag != TAG_WAKE)
+            on_channel_event(io, tag, events[i].events);
+        else if (read(io->wake, &value, sizeof(value)) < 0)
+            continue; /* someone else's wake was read already */
+    }
+    return count > 0;
+}
+
+static void start_accepting(struct io *io)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = TAG_LISTENER};
+    int seconds = 1; /* come with the first bytes, or after this: saves the enclave a wake for each connection */
+    setsockopt(io->listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof(seconds));
+    if (listen(io->listener, LISTEN_BACKLOG) != 0 || epoll_ctl(io->epoll, EPOLL_CTL_ADD, io->listener, &event) != 0) {
+        fprintf(stderr, "enclave-os: cannot listen: %s\n", strerror(errno));
+        io->control.backends->on_shutdown();
+        return;
+    }
+    io->accepting = io->listener_armed = true;
+}
+
+static void obey(struct io *io)
+{
+    if (atomic_exchange(&io->asked_accept, false) && io->listener >= 0 && !io->accepting)
+        start_accepting(io);
+    if (atomic_exchange(&io->asked_stop, false) && io->listener >= 0) {
+        io->accepting = io->listener_armed = false;
+        close(io->listener);
+        io->listener = -1;
+    }
+    if (io->finish_by_ns == 0 && atomic_load(&io->asked_finish))
+        io->finish_by_ns = now_ns() + FINISH_NS;
+}
+
+static bool asked(struct io *io)
+{
+    return atomic_load(&io->asked_accept) || atomic_load(&io->asked_stop) ||
+           (io->finish_by_ns == 0 && atomic_load(&io->asked_finish));
+}
+
+/* Sleep until something happens. Both announcements come before the last look: whoever comes after it sees them. */
+static void sleep_once(struct io *io)
+{
+    atomic_store(&io->asleep, 1);
+    bool quiet = doorbell_sleep(&io->from_worker);
+    int timeout_ms = io->finish_by_ns ? 20 : io->linger_first != UINT32_MAX || (io->accepting && !io->listener_armed) ? 1000 : -1;
+    if (quiet && !control_has_work(&io->control) && !asked(io))
+        poll_sockets(io, timeout_ms);
+    doorbell_awake(&io->from_worker);
+    atomic_store(&io->asleep, 0);
+}
+
+static bool everything_sent(struct io *io)
+{
+    for (uint32_t i = 0; i < io->slots.never_used; i++) {
+        struct channel *ch = &io->slots.channels[i];
+        if (ch->used && ch->shared && ch->fd >= 0 && queue_consumer_available(&ch->out) > 0)
+            return false;
+    }
+    return true;
+}
+
+static bool finished(struct io *io)
+{
+    return io->finish_by_ns != 0 && (everything_sent(io) || now_ns() > io->finish_by_ns);
+}
+
+static void sweep(struct io *io, uint64_t *next_ns)
+{
+    uint64_t now = now_ns();
+    if (now < *next_ns)
+        return;
+    *next_ns = now + 1000000000u;
+    sweep_lingering(io);
+    if (io->accepting && !io->listener_armed && io->open_count < io->slots.count) {
+        struct epoll_event event = {.events = EPOLLIN, .data.u64 = TAG_LISTENER};
+        io->listener_armed = epoll_ctl(io->epoll, EPOLL_CTL_MOD, io->listener, &event) == 0;
+    }
+}
+
+static void *run(void *argument)
+{
+    struct io *io = argument;
+    char name[16];
+    snprintf(name, sizeof(name), "io %u", io->worker);
+    pthread_setname_np(pthread_self(), name);
+    uint64_t busy_ns = now_ns(), sweep_ns = 0;
+    while (!finished(io)) {
+        bool busy = read_doorbell(io);
+        wake_if_rang(io);
+        busy |= poll_sockets(io, 0);
+        control_turn(&io->control);
+        wake_if_rang(io);
+        obey(io);
+        uint64_t now = now_ns();
+        if (busy)
+            busy_ns = now;
+        else if (now - busy_ns > SPIN_NS) {
+            sleep_once(io);
+            wake_if_rang(io);
+            busy_ns = now_ns();
+        }
+        sweep(io, &sweep_ns);
+    }
+    return NULL;
+}
+
+/* ---- life -------------------------------------------------------------------------------------------------- */
+
+static size_t page_round(size_t size)
+{
+    return (size + 4095) & ~(size_t)4095;
+}
+
+/* One lazily filled mapping: both doorbells, both control rings' headers, both control rings' data. */
+static int map_shared(struct io *io, struct channel_desc *desc)
+{
+    size_t bell = page_round(sizeof(struct doorbell_shared));
+    io->shared_size = 2 * bell + 4096 + 2ull * CONTROL_RING_CAPACITY;
+    void *p = mmap(NULL, io->shared_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED)
+        return -errno;
+    io->shared = p;
+    io->bell_in = (struct doorbell_shared *)io->shared;
+    io->bell_out = (struct doorbell_shared *)(io->shared + bell);
+    struct ring_shared *rings = (struct ring_shared *)(io->shared + 2 * bell);
+    uint8_t *data = io->shared + 2 * bell + 4096;
+    doorbell_producer_init(&io->to_worker, io->bell_in);
+    doorbell_consumer_init(&io->from_worker, io->bell_out);
+    queue_producer_init(&io->control.out, &rings[0], data, CONTROL_RING_CAPACITY);
+    queue_consumer_init(&io->control.in, &rings[1], data + CONTROL_RING_CAPACITY, CONTROL_RING_CAPACITY);
+    *desc = (struct channel_desc){
+        .kind = CHANNEL_CONTROL,
+        .worker = io->worker,
+        .to_enclave = (uintptr_t)&rings[0],
+        .to_enclave_data = (uintptr_t)data,
+        .to_enclave_capacity = CONTROL_RING_CAPACITY,
+        .to_host = (uintptr_t)&rings[1],
+        .to_host_data = (uintptr_t)data + CONTROL_RING_CAPACITY,
+        .to_host_capacity = CONTROL_RING_CAPACITY,
+        .doorbell_in = (uintptr_t)io->bell_in,
+        .doorbell_out = (uintptr_t)io->bell_out,
+    };
+    return 0;
+}
+
+static int open_poll(struct io *io)
+{
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.u64 = TAG_WAKE};
+    io->epoll = epoll_create1(EPOLL_CLOEXEC);
+    io->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (io->epoll < 0 || io->wake < 0 || epoll_ctl(io->epoll, EPOLL_CTL_ADD, io->wake, &event) != 0)
+        return -errno;
+    return 0;
+}
+
+int io_create(const struct io_options *o, struct io **out, char *error, size_t error_size)
+{
+    struct channel_desc desc;
+    struct io *io = calloc(1, sizeof(*io));
+    if (!io)
+        return -ENOMEM;
+    io->enclave = o->enclave;
+    io->worker = o->worker;
+    io->listener = o->listener;
+    io->epoll = io->wake = -1;
+    io->linger_first = UINT32_MAX;
+    io->control.backends = o->backends;
+    io->control.wake = kick;
+    io->control.ring = ring_control;
+    io->control.open = open_for_control;
+    io->control.user = io;
+    uint32_t count = PROTO_MAX_CHANNELS / o->workers;
+    int result = map_shared(io, &desc);
+    if (result == 0)
+        result = open_poll(io);
+    if (result == 0)
+        result = slots_init(&io->slots, o->worker * count, count);
+    if (result == 0) {
+        control_init(&io->control);
+        result = init_channel(io, &desc);
+    }
+    if (result != 0) {
+        snprintf(error, error_size, "worker %u cannot be set up: %s", o->worker, strerror(-result));
+        io_destroy(io);
+        return result;
+    }
+    *out = io;
+    return 0;
+}
+
+int io_start(struct io *io)
+{
+    int result = thread_start(&io->thread, run, io);
+    io->started = result == 0;
+    return result;
+}
+
+void io_accept(struct io *io)
+{
+    atomic_store(&io->asked_accept, true);
+    io_kick(io);
+}
+
+void io_stop_accepting(struct io *io)
+{
+    atomic_store(&io->asked_stop, true);
+    io_kick(io);
+}
+
+void io_finish(struct io *io)
+{
+    atomic_store(&io->asked_finish, true);
+    io_kick(io);
+}
+
+void io_destroy(struct io *io)
+{
+    if (io->started)
+        pthread_join(io->thread, NULL);
+    for (uint32_t i = 0; i < io->slots.never_used; i++)
+        if (io->slots.channels[i].used)
+            close_socket(&io->slots.channels[i]);
+    if (io->listener >= 0)
+        close(io->listener);
+    if (io->epoll >= 0)
+        close(io->epoll);
+    if (io->wake >= 0)
+        close(io->wake);
+    slots_deinit(&io->slots);
+    if (io->shared)
+        munmap(io->shared, io->shared_size);
+    free(io);
+}

@@ -1,0 +1,120 @@
+/*
+ * Connection slots. See slots.h.
+ */
+#include "host/net/slots.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define HEADERS_SIZE 4096u
+#define STRIDE (HEADERS_SIZE + 2ull * SLOT_RING_CAPACITY)
+#define WARM_MAX 64u
+#define NONE UINT32_MAX
+
+_Static_assert(2 * sizeof(struct ring_shared) <= HEADERS_SIZE, "both headers fit the page");
+
+int slots_init(struct slots *s, uint32_t first_id, uint32_t count)
+{
+    *s = (struct slots){.first_id = first_id, .count = count, .free_first = NONE};
+    s->channels = calloc(count, sizeof(struct channel));
+    s->memory = mmap(NULL, count * STRIDE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (s->memory == MAP_FAILED)
+        s->memory = NULL;
+    if (!s->channels || !s->memory) {
+        slots_deinit(s);
+        return -ENOMEM;
+    }
+    /* A huge page for one connection's first byte would be a bad bargain. */
+    madvise(s->memory, count * STRIDE, MADV_NOHUGEPAGE);
+    return 0;
+}
+
+void slots_deinit(struct slots *s)
+{
+    if (s->memory)
+        munmap(s->memory, s->count * STRIDE);
+    free(s->channels);
+    *s = (struct slots){0};
+}
+
+static uint32_t index_of(const struct slots *s, const struct channel *ch)
+{
+    return (uint32_t)(ch - s->channels);
+}
+
+static uint8_t *memory_of(const struct slots *s, const struct channel *ch)
+{
+    return s->memory + index_of(s, ch) * STRIDE;
+}
+
+static struct ring_shared *ring_of(const struct slots *s, const struct channel *ch, unsigned which)
+{
+    return (struct ring_shared *)memory_of(s, ch) + which;
+}
+
+static uint8_t *data_of(const struct slots *s, const struct channel *ch, unsigned which)
+{
+    return memory_of(s, ch) + HEADERS_SIZE + which * SLOT_RING_CAPACITY;
+}
+
+struct channel *slots_take(struct slots *s)
+{
+    struct channel *ch;
+    if (s->free_first != NONE) {
+        ch = &s->channels[s->free_first];
+        s->free_first = ch->next;
+        s->warm -= s->warm > 0; /* warm ones are in front */
+    } else if (s->never_used < s->count) {
+        ch = &s->channels[s->never_used++];
+    } else {
+        return NULL;
+    }
+    uint32_t generation = (uint32_t)(ch->name >> 32) + 1;
+    *ch = (struct channel){.name = channel_name_make(s->first_id + index_of(s, ch), generation), .fd = -1, .next = NONE};
+    ch->used = true;
+    queue_producer_init(&ch->in, ring_of(s, ch, 0), data_of(s, ch, 0), SLOT_RING_CAPACITY);
+    queue_consumer_init(&ch->out, ring_of(s, ch, 1), data_of(s, ch, 1), SLOT_RING_CAPACITY);
+    return ch;
+}
+
+void slots_release_memory(struct slots *s, struct channel *ch)
+{
+    ch->shared = false;
+    if (s->warm < WARM_MAX)
+        memset(memory_of(s, ch), 0, 2 * sizeof(struct ring_shared));
+    else
+        madvise(memory_of(s, ch), STRIDE, MADV_DONTNEED); /* reads as zeros from now on */
+}
+
+void slots_give(struct slots *s, struct channel *ch)
+{
+    ch->used = false;
+    ch->next = s->free_first;
+    s->free_first = index_of(s, ch);
+    s->warm += s->warm < WARM_MAX;
+}
+
+struct channel *slots_find(struct slots *s, channel_name name)
+{
+    uint32_t index = (uint32_t)name - s->first_id;
+    if (index >= s->count || !s->channels[index].used || s->channels[index].name != name)
+        return NULL;
+    return &s->channels[index];
+}
+
+void slots_describe(const struct slots *s, const struct channel *ch, uint32_t worker, struct channel_desc *desc)
+{
+    *desc = (struct channel_desc){
+        .kind = CHANNEL_CONNECTION,
+        .worker = worker,
+        .name = ch->name,
+        .to_enclave = (uintptr_t)ring_of(s, ch, 0),
+        .to_enclave_data = (uintptr_t)data_of(s, ch, 0),
+        .to_enclave_capacity = SLOT_RING_CAPACITY,
+        .to_host = (uintptr_t)ring_of(s, ch, 1),
+        .to_host_data = (uintptr_t)data_of(s, ch, 1),
+        .to_host_capacity = SLOT_RING_CAPACITY,
+    };
+}

@@ -1,0 +1,315 @@
+/*
+ * enclave-os: loads the enclave, gives it network and storage, and stops it in good order.
+ *
+ * Everything here is outside the trusted part. Start-up: options, port, data folder, image, channels, boot. The main
+ * thread then waits for signals and for the enclave's end.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <poll.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "edl/enclave_os_u.h"
+#include "host/clock.h"
+#include "host/cpuid_table.h"
+#include "host/dispatcher.h"
+#include "host/host.h"
+#include "host/net/listen.h"
+#include "host/options.h"
+#include "sgx/emulator/emulator.h"
+
+#define EGRESS_THREADS 4
+
+static struct {
+    struct options options;
+    struct enclave *enclave;
+    struct io *ios[PROTO_MAX_WORKERS];
+    struct control_backends backends;
+    struct run_args args;
+    _Alignas(64) struct time_page time_page;
+    int events;                  /* eventfd: the main thread has something to look at */
+    atomic_bool shutdown_asked;  /* by the enclave */
+    atomic_bool ended;           /* every thread has left the enclave */
+    atomic_int end_result;
+    atomic_bool ready;
+    uint64_t start_ns, loaded_ns;
+    char listen_text[80];
+} server;
+
+static uint64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static void tell_main(void)
+{
+    uint64_t one = 1;
+    ssize_t ignored = write(server.events, &one, sizeof(one));
+    (void)ignored;
+}
+
+static void on_shutdown(void)
+{
+    atomic_store(&server.shutdown_asked, true);
+    tell_main();
+}
+
+static void on_end(int result)
+{
+    atomic_store(&server.end_result, result);
+    atomic_store(&server.ended, true);
+    tell_main();
+}
+
+/* The enclave serves: tell the operator, and let connections in. */
+static void on_ready(const char *phases)
+{
+    if (atomic_exchange(&server.ready, true))
+        return;
+    double ms = (double)(now_ns() - server.start_ns) / 1e6;
+    printf("boot:\n  %-32s %8.1f ms\n%sready after %.1f ms, listening on https://%s\n", "load and measure the image",
+           (double)(server.loaded_ns - server.start_ns) / 1e6, phases, ms, server.listen_text);
+    fflush(stdout);
+    for (uint32_t i = 0; i < server.options.workers; i++)
+        io_accept(server.ios[i]);
+}
+
+/* ---- start-up ---------------------------------------------------------------------------------------------- */
+
+static void prepare_folder(const char *path)
+{
+    struct stat st;
+    if (mkdir(path, 0700) != 0 && errno != EEXIST)
+        fail("data folder %s: %s", path, strerror(errno));
+    if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode))
+        fail("data folder %s: not a folder", path);
+    if (access(path, R_OK | W_OK | X_OK) != 0)
+        fail("data folder %s: %s", path, strerror(errno));
+}
+
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static void open_backends(void)
+{
+    char error[512];
+    struct control_backends *b = &server.backends;
+    if (kvstore_open(server.options.data, &b->kv, error, sizeof(error)) != 0)
+        fail("%s", error);
+    b->storage = service_create("storage", 1);
+    b->quoting = service_create("quoting", 1);
+    b->egress = service_create("egress", EGRESS_THREADS);
+    if (!b->storage || !b->quoting || !b->egress)
+        fail("cannot start threads: %s", strerror(errno));
+    b->verbose = server.options.verbose;
+    b->on_ready = on_ready;
+    b->on_shutdown = on_shutdown;
+}
+
+static void load_enclave(void)
+{
+    char error[512] = "";
+    const struct options *o = &server.options;
+    struct enclave_create_options create = {.image_path = o->image, .backend = o->backend, .debug = o->debug,
+                                            .machine_dir = o->machine_dir};
+    int result = enclave_create(&create, &server.enclave, error, sizeof(error));
+    if (result != 0)
+        fail("%s", error[0] ? error : strerror(-result));
+    server.loaded_ns = now_ns();
+    uint32_t tcs_count = enclave_tcs_count(server.enclave);
+    if (o->workers + 3 > tcs_count) /* the clock, the compiler, and one for short calls */
+        fail("--workers %u: the image has room for %u", o->workers, tcs_count > 3 ? tcs_count - 3 : 0);
+    if (enclave_backend_of(server.enclave) == ENCLAVE_BACKEND_EMULATOR &&
+        quote_simulation_create(o->machine_dir, emulator_report_key, &server.backends.quote, error, sizeof(error)) != 0)
+        fail("%s", error);
+}
+
+static void print_identity(void)
+{
+    const uint8_t *mrenclave = enclave_mrenclave(server.enclave);
+    bool emulated = enclave_backend_of(server.enclave) == ENCLAVE_BACKEND_EMULATOR;
+    printf("backend:   %s\n", emulated ? "emulator" : "sgx");
+    if (emulated)
+        printf("           the emulator gives no confidentiality: this machine can read everything inside\n");
+    printf("MRENCLAVE: ");
+    for (int i = 0; i < 32; i++)
+        printf("%02x", mrenclave[i]);
+    printf("\nlisten:    %s, %u worker%s\n", server.listen_text, server.options.workers,
+           server.options.workers == 1 ? "" : "s");
+    fflush(stdout);
+}
+
+static void default_san(char *san, size_t size)
+{
+    char text[INET6_ADDRSTRLEN] = "";
+    const struct in6_addr *a = &server.options.listen.sin6_addr;
+    if (IN6_IS_ADDR_V4MAPPED(a) && memcmp(a->s6_addr + 12, "\0\0\0\0", 4) != 0 && a->s6_addr[12] != 127)
+        inet_ntop(AF_INET, a->s6_addr + 12, text, sizeof(text));
+    else if (!IN6_IS_ADDR_V4MAPPED(a) && !IN6_IS_ADDR_UNSPECIFIED(a) && !IN6_IS_ADDR_LOOPBACK(a))
+        inet_ntop(AF_INET6, a, text, sizeof(text));
+    snprintf(san, size, "localhost,127.0.0.1,::1%s%s", text[0] ? "," : "", text);
+}
+
+static void fill_run_args(void)
+{
+    const struct options *o = &server.options;
+    struct run_args *a = &server.args;
+    a->version = PROTO_VERSION;
+    a->workers = o->workers;
+    a->time_page = (uintptr_t)&server.time_page;
+    a->cpuid_count = cpuid_table_fill(a->cpuid);
+    a->admin_key_size = o->admin_key_size;
+    memcpy(a->admin_key, o->admin_key, o->admin_key_size);
+    if (o->san)
+        snprintf(a->san, sizeof(a->san), "%s", o->san);
+    else
+        default_san(a->san, sizeof(a->san));
+    a->http_max_header_bytes = o->max_header_bytes;
+    a->http_max_headers = o->max_headers;
+    a->http_max_body_bytes = o->max_body_bytes;
+    a->http_header_timeout_ms = o->header_timeout_ms;
+    a->http_idle_timeout_ms = o->idle_timeout_ms;
+    a->http_request_timeout_ms = o->request_timeout_ms;
+    a->app_memory_max_mib = o->app_memory_mib;
+}
+
+static void start(const int *listeners)
+{
+    char error[512];
+    for (uint32_t i = 0; i < server.options.workers; i++) {
+        struct io_options io = {.enclave = server.enclave, .worker = i, .workers = server.options.workers,
+                                .listener = listeners[i], .backends = &server.backends};
+        if (io_create(&io, &server.ios[i], error, sizeof(error)) != 0)
+            fail("%s", error);
+    }
+    for (uint32_t i = 0; i < server.options.workers; i++)
+        if (io_start(server.ios[i]) != 0)
+            fail("cannot start threads");
+    if (clock_start(&server.time_page) != 0)
+        fail("cannot start threads");
+    struct dispatcher_options dispatcher = {.enclave = server.enclave, .args = &server.args, .ios = server.ios,
+                                            .on_end = on_end};
+    if (dispatcher_start(&dispatcher) != 0)
+        fail("cannot start threads");
+}
+
+/* ---- the main thread's wait -------------------------------------------------------------------------------- */
+
+static void begin_shutdown(void)
+{
+    int32_t result = 0;
+    fprintf(stderr, "enclave-os: stopping\n");
+    for (uint32_t i = 0; i < server.options.workers; i++)
+        io_stop_accepting(server.ios[i]);
+    int status = ecall_shutdown_u(server.enclave, &result, server.options.grace_ms);
+    if (status != 0 || result != 0) {
+        if (!atomic_load(&server.ended))
+            fail("the enclave cannot be stopped in good order (%d): exiting", status != 0 ? status : result);
+    }
+}
+
+/* Until every thread has left the enclave; a second signal ends the process at once. */
+static void wait_for_end(int signals)
+{
+    bool stopping = false;
+    struct pollfd fds[2] = {{.fd = signals, .events = POLLIN}, {.fd = server.events, .events = POLLIN}};
+    while (!atomic_load(&server.ended)) {
+        poll(fds, 2, -1);
+        struct signalfd_siginfo info;
+        uint64_t value;
+        bool signalled = read(signals, &info, sizeof(info)) == sizeof(info);
+        if (read(server.events, &value, sizeof(value)) < 0 && errno != EAGAIN)
+            fail("eventfd: %s", strerror(errno));
+        if (signalled && stopping)
+            fail("stopped at once by a second signal");
+        if (!stopping && !atomic_load(&server.ended) && (signalled || atomic_load(&server.shutdown_asked))) {
+            stopping = true;
+            begin_shutdown();
+        }
+    }
+}
+
+static void finish(void)
+{
+    for (uint32_t i = 0; i < server.options.workers; i++)
+        io_finish(server.ios[i]);
+    service_destroy(server.backends.egress);
+    service_destroy(server.backends.quoting);
+    service_destroy(server.backends.storage);
+    for (uint32_t i = 0; i < server.options.workers; i++)
+        io_destroy(server.ios[i]);
+    clock_stop();
+    enclave_destroy(server.enclave);
+    if (server.backends.quote)
+        quote_destroy(server.backends.quote);
+    kvstore_close(server.backends.kv);
+}
+
+static int open_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &set, NULL); /* before any thread exists: they inherit it */
+    signal(SIGPIPE, SIG_IGN);
+    return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+static int serve(int argc, char **argv)
+{
+    int listeners[PROTO_MAX_WORKERS];
+    server.start_ns = now_ns();
+    options_parse(&server.options, argc, argv);
+    int signals = open_signals();
+    server.events = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (signals < 0 || server.events < 0)
+        fail("%s", strerror(errno));
+    raise_file_limit();
+    if (access(server.options.image, R_OK) != 0)
+        fail("image %s: %s", server.options.image, strerror(errno));
+    int result = listen_bind(&server.options.listen, server.options.workers, listeners);
+    if (result != 0)
+        fail("cannot listen on %s: %s", server.options.listen_text, strerror(-result));
+    listen_describe(&server.options.listen, server.listen_text, sizeof(server.listen_text));
+    prepare_folder(server.options.data);
+    open_backends();
+    load_enclave();
+    fill_run_args();
+    print_identity();
+    start(listeners);
+    wait_for_end(signals);
+    result = atomic_load(&server.end_result);
+    if (result != 0)
+        fail("the enclave ended: %s", strerror(-result));
+    finish();
+    return 0;
+}
+
+int host_main(int argc, char **argv)
+{
+    if (argc >= 2 && strcmp(argv[1], "serve") == 0)
+        return serve(argc - 1, argv + 1);
+    fprintf(argc >= 2 && strcmp(argv[1], "--help") == 0 ? stdout : stderr,
+            "usage: enclave-os serve --image FILE --data DIR [options]\n       enclave-os serve --help\n");
+    return argc >= 2 && strcmp(argv[1], "--help") == 0 ? 0 : 2;
+}

@@ -1,0 +1,23 @@
+/*
+ * Work that may block (disk, name look-ups, signatures) on threads of its own, so that it never holds up the
+ * network. Jobs run in the order of their submission, on as many threads as the service has.
+ */
+#ifndef ENCLAVE_OS_HOST_SERVICE_H
+#define ENCLAVE_OS_HOST_SERVICE_H
+
+#include <stddef.h>
+
+struct job {
+    void (*run)(struct job *job); /* on a service thread; hands the job on to whoever owns it next */
+    struct job *next;
+};
+
+struct service;
+
+/* NULL if there are no resources. Its threads take no signals. */
+struct service *service_create(const char *name, unsigned threads);
+void service_submit(struct service *service, struct job *job);
+/* Runs what was submitted, then ends the threads. */
+void service_destroy(struct service *service);
+
+#endif
