@@ -129,7 +129,8 @@ int64_t queue_producer_write(struct queue_producer *p, const void *data, size_t 
         if (size > (uint64_t)space)
             size = (size_t)space;
     }
-    write_bytes(p, data, size);
+    if (size > 0)
+        write_bytes(p, data, size);
     return (int64_t)size;
 }
 

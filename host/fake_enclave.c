@@ -166,7 +166,7 @@ static void say(struct worker *w, const char *text)
 
 static void try_rpcs(struct worker *w)
 {
-    static uint8_t payload[300000], answer[PROTO_RPC_MAX];
+    static uint8_t payload[300000], value[90000], answer[PROTO_RPC_MAX];
     size_t size;
     struct bytes_writer p = bytes_writer_make(payload, sizeof(payload));
     CHECK(call(w, RPC_TIME, NULL, 0, answer, &size) == 0 && size == 8);
@@ -174,7 +174,7 @@ static void try_rpcs(struct worker *w)
     for (int i = 0; i < 3; i++) {
         bytes_append_u8(&p, 1);
         bytes_append_blob(&p, i == 0 ? "k0" : i == 1 ? "k1" : "other", i == 2 ? 5 : 2);
-        bytes_append_blob(&p, payload, i == 0 ? 4 : 90000);
+        bytes_append_blob(&p, value, i == 0 ? 4 : sizeof(value));
     }
     CHECK(call(w, RPC_KV_COMMIT, payload, p.size, answer, &size) == 0 && size == 0);
     CHECK(call(w, RPC_KV_COMMIT, payload, p.size - 1, answer, &size) == -EINVAL);
@@ -190,7 +190,7 @@ static void try_rpcs(struct worker *w)
     bytes_put_u32(payload + p.size - 8, 0); /* no record may come: there are more */
     CHECK(call(w, RPC_KV_SCAN, payload, p.size, answer, &size) == 0 && size == 5 && answer[4] == 1);
     CHECK(call(w, RPC_QUOTE_TARGET_INFO, NULL, 0, answer, &size) == 0 && size == 512);
-    CHECK(call(w, RPC_QUOTE, answer, 432, answer, &size) == -EACCES);
+    CHECK(call(w, RPC_QUOTE, value, 432, answer, &size) == -EACCES);
     CHECK(call(w, 0x7777, NULL, 0, answer, &size) == -ENOSYS);
     say(w, "all RPCs are right\x1b[31m");
 }

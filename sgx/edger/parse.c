@@ -189,7 +189,7 @@ static void parse_type(struct parser *p, char type[2 * EDL_NAME_MAX])
         snprintf(type, 2 * EDL_NAME_MAX, "struct %s", name);
     } else if (strcmp(name, "unsigned") == 0) {
         bool sized = at_token(p, "char") || at_token(p, "short") || at_token(p, "int") || at_token(p, "long");
-        snprintf(type, 2 * EDL_NAME_MAX, "unsigned %s", sized ? p->token.text : "int");
+        snprintf(type, 2 * EDL_NAME_MAX, "unsigned %.8s", sized ? p->token.text : "int");
         if (sized)
             advance(p);
     } else if (is_scalar(name) || strcmp(name, "void") == 0) {
