@@ -236,11 +236,15 @@ void connection_accept(struct worker *w, const struct channel_desc *d)
 
 void connection_close_idle(struct worker *w)
 {
-    for (uint32_t id = 0; id < PROTO_MAX_CHANNELS; id++)
-        if (w->connections[id] && w->connections[id]->phase == HANDSHAKING)
-            finish(w->connections[id], true);
     if (w->http)
-        http_server_drain(w->http, w);
+        atomic_store(&w->http->stopping, true);
+    for (uint32_t id = 0; id < PROTO_MAX_CHANNELS; id++) {
+        struct connection *c = w->connections[id];
+        if (c && c->phase == HANDSHAKING)
+            finish(c, true);
+        else if (c)
+            on_ready(c); /* HTTP sees that it should stop, and closes what is idle */
+    }
 }
 
 void connection_abort_all(struct worker *w)

@@ -243,9 +243,8 @@ static void refresh_end(struct refresh *r, int status)
 static int install(struct refresh *r, const uint8_t *quote, size_t quote_size)
 {
     uint8_t runtime_hash[32];
-    char names[PROTO_SAN_MAX + sizeof DEFAULT_NAMES + 1];
     SHA256((const uint8_t *)WASMTIME_VERSION_TEXT, sizeof WASMTIME_VERSION_TEXT - 1, runtime_hash);
-    snprintf(names, sizeof names, DEFAULT_NAMES ",%s", ecall_run_args()->san);
+    const char *names = ecall_run_args()->san[0] ? ecall_run_args()->san : DEFAULT_NAMES;
     struct leaf_content content = {.not_before_s = r->not_before_s,
                                    .names = names,
                                    .quote = quote,

@@ -26,4 +26,7 @@ extern struct system enclave_system;
 int system_get(const char *key, uint8_t **value, size_t *size); /* malloc'ed; status as kv_get */
 int system_put(const char *key, const void *value, size_t size);
 
+/* For http_server.more_metrics. */
+int system_metrics(void *user, char *buf, size_t size);
+
 #endif

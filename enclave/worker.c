@@ -16,6 +16,13 @@
 #define QUIET_TURNS_BEFORE_PARKING 200u
 #define NAMES_PER_TURN 256u
 
+static _Thread_local struct worker *current;
+
+struct worker *worker_current(void)
+{
+    return current;
+}
+
 static uint64_t monotonic_ns(void)
 {
     struct timespec t;
@@ -106,6 +113,7 @@ static void park(struct worker *w)
 
 void worker_turn(struct worker *w)
 {
+    current = w;
     bool busy = read_doorbell(w);
     busy |= loop_run_once(&w->loop, monotonic_ns());
     if (w->rang && doorbell_wake(&w->bell_out))

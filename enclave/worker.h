@@ -37,6 +37,9 @@ void worker_turn(struct worker *w);
 /* Turns until shutdown is asked for and connections have drained. */
 void worker_run(struct worker *w);
 
+/* The calling thread's worker; NULL on the compiler's and the clock's thread. */
+struct worker *worker_current(void);
+
 /* Tell the host that a channel has news. */
 void worker_ring_host(struct worker *w, uint64_t name);
 

@@ -1,0 +1,162 @@
+/* See admin.h. */
+#include "enclave/admin/admin.h"
+
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <openssl/sha.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "enclave/admin/jwt.h"
+#include "enclave/apps.h"
+#include "enclave/https/http.h"
+#include "enclave/identity.h"
+
+#define APPS_PATH "/_enclave/apps"
+#define USED_MAX 65536u
+
+/* Tokens used since boot, by the hash of their jti. A token of an earlier boot names another audience, and the clock
+ * is the host's: so none is ever forgotten, and when the table is full nothing more is administered. */
+static pthread_mutex_t used_lock = PTHREAD_MUTEX_INITIALIZER;
+static uint8_t (*used)[16];
+static size_t used_count, used_capacity;
+
+static bool use_once(const char *jti)
+{
+    uint8_t hash[32];
+    SHA256((const uint8_t *)jti, strlen(jti), hash);
+    bool fresh = strlen(jti) >= 16;
+    pthread_mutex_lock(&used_lock);
+    for (size_t i = 0; i < used_count && fresh; i++)
+        fresh = memcmp(used[i], hash, 16) != 0;
+    if (fresh && used_count == used_capacity) {
+        size_t capacity = used_capacity ? 2 * used_capacity : 64;
+        void *grown = capacity <= USED_MAX ? realloc(used, capacity * sizeof *used) : NULL;
+        fresh = grown != NULL;
+        if (grown) {
+            used = grown;
+            used_capacity = capacity;
+        }
+    }
+    if (fresh)
+        memcpy(used[used_count++], hash, 16);
+    pthread_mutex_unlock(&used_lock);
+    return fresh;
+}
+
+static void hex32(const uint8_t hash[32], char out[65])
+{
+    for (int i = 0; i < 32; i++)
+        snprintf(out + 2 * i, 3, "%02x", hash[i]);
+}
+
+/* A valid token for this enclave and boot; everything else is the caller's to check. */
+static const char *verify_token(const char *authorization, struct jwt_claims *claims)
+{
+    size_t key_size;
+    const uint8_t *key = identity_admin_key(&key_size);
+    char audience[65];
+    if (strncasecmp(authorization, "Bearer ", 7) != 0)
+        return "no bearer token";
+    const char *token = authorization + 7;
+    switch (jwt_verify(token, strlen(token), key, key_size, time(NULL), claims)) {
+    case 0:
+        break;
+    case -EACCES:
+        return "the token is not signed by the admin key";
+    case -ETIME:
+        return "the token has expired, is from the future, or is valid for too long";
+    default:
+        return "the token is malformed";
+    }
+    hex32(identity_spki_sha256(), audience);
+    return CRYPTO_memcmp(claims->audience, audience, 65) == 0 ? NULL : "the token is for another enclave or boot (aud)";
+}
+
+static const char *authorize(const struct http_admin_request *r)
+{
+    struct jwt_claims claims;
+    const char *why = verify_token(r->authorization, &claims);
+    if (why)
+        return why;
+    uint8_t hash[32];
+    char body[65];
+    SHA256(r->body, r->body_size, hash);
+    hex32(hash, body);
+    if (strcmp(claims.method, r->method) != 0 || strcmp(claims.path, r->path) != 0)
+        return "the token is for another request (method, path)";
+    if (strcmp(claims.body_sha256, body) != 0)
+        return "the token is for another body (body_sha256)";
+    return use_once(claims.jti) ? NULL : "the token was used before (jti)";
+}
+
+static void reply_error(struct http_admin_reply *reply, int status, const char *why)
+{
+    char json[256];
+    int size = snprintf(json, sizeof json, "{\"error\":\"%s\"}", why);
+    http_admin_reply(reply, status, json, (size_t)size);
+}
+
+static void on_changed(void *user, int status, const char *json)
+{
+    http_admin_reply(user, status, json, strlen(json));
+}
+
+static void list(struct http_admin_reply *reply)
+{
+    char *json = apps_list_json();
+    if (json)
+        http_admin_reply(reply, 200, json, strlen(json));
+    else
+        reply_error(reply, 503, "out of memory");
+    free(json);
+}
+
+static void handle(struct http_admin_hook *hook, struct worker *worker, const struct http_admin_request *r,
+                   struct http_admin_reply *reply)
+{
+    (void)hook;
+    size_t key_size;
+    identity_admin_key(&key_size);
+    const char *name = NULL;
+    if (!strncmp(r->path, APPS_PATH "/", strlen(APPS_PATH "/")))
+        name = r->path + strlen(APPS_PATH "/");
+    else if (strcmp(r->path, APPS_PATH) != 0) {
+        reply_error(reply, 404, "no such route");
+        return;
+    }
+    if (key_size == 0) {
+        reply_error(reply, 403, "this enclave was first booted without an admin key: nobody may administer it");
+        return;
+    }
+    const char *why = authorize(r);
+    if (why)
+        reply_error(reply, 401, why);
+    else if (!name && !strcmp(r->method, "GET"))
+        list(reply);
+    else if (name && !apps_name_ok(name, strlen(name)))
+        reply_error(reply, 400, "an app's name is 1 to 63 letters, digits, '-' or '_', and not a path of the server");
+    else if (name && !strcmp(r->method, "PUT"))
+        apps_push(worker, name, r->body, r->body_size, on_changed, reply);
+    else if (name && !strcmp(r->method, "DELETE"))
+        apps_remove(worker, name, on_changed, reply);
+    else
+        reply_error(reply, 405, "method not allowed");
+}
+
+static struct http_admin_hook hook = {.handle = handle};
+
+struct http_admin_hook *admin_hook(void)
+{
+    return &hook;
+}
+
+bool admin_authorize_monitoring(void *user, const char *authorization)
+{
+    (void)user;
+    struct jwt_claims claims;
+    return verify_token(authorization, &claims) == NULL && strcmp(claims.scope, "monitoring") == 0;
+}

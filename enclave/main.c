@@ -1,0 +1,288 @@
+/*
+ * The enclave's main: boot, then worker 0's life, then shutdown.
+ *
+ * Runs on the boot thread once libc is up. Each phase is timed and reported to the host; a failure is one line in the
+ * host's log and the end.
+ */
+#include <errno.h>
+#include <openssl/ssl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "enclave/admin/admin.h"
+#include "enclave/apps.h"
+#include "enclave/ecall.h"
+#include "enclave/https/http.h"
+#include "enclave/identity.h"
+#include "enclave/kvstore/kvstore.h"
+#include "enclave/kvstore/store.h"
+#include "enclave/rpc_client.h"
+#include "enclave/secrets/master.h"
+#include "enclave/system.h"
+#include "enclave/wasm/app.h"
+#include "enclave/wasm/runtime.h"
+#include "enclave_os_t.h"
+#include "sgx/include/arch.h"
+#include "sgx/trusted/bridge.h"
+
+#define EPOCH_TICK_NS 20000000u
+#define COMPILER_STACK_SIZE (8u << 20) /* Cranelift recurses deeply on large functions */
+#define PHASE_MAX 8
+
+struct system enclave_system;
+
+static struct http_server server;
+static pthread_t compiler_thread, clock_thread, worker_threads[PROTO_MAX_WORKERS];
+static atomic_bool clock_stopping;
+
+/* ---- phases ------------------------------------------------------------------------------------------------- */
+
+static struct {
+    const char *name;
+    uint64_t start_ns;
+} phases[PHASE_MAX];
+static uint32_t phase_count;
+
+static uint64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static void phase(const char *name)
+{
+    phases[phase_count].name = name;
+    phases[phase_count++].start_ns = now_ns();
+}
+
+static void report_phases(void)
+{
+    uint8_t payload[PHASE_MAX * 64], *at = payload;
+    uint64_t end = now_ns();
+    at = (uint8_t *)mempcpy(at, &phase_count, 4);
+    for (uint32_t i = 0; i < phase_count; i++) {
+        uint32_t size = (uint32_t)strlen(phases[i].name);
+        uint64_t next = i + 1 < phase_count ? phases[i + 1].start_ns : end, us = (next - phases[i].start_ns) / 1000;
+        at = (uint8_t *)mempcpy(at, &size, 4);
+        at = (uint8_t *)mempcpy(at, phases[i].name, size);
+        at = (uint8_t *)mempcpy(at, &us, 8);
+    }
+    rpc_call(enclave_system.owner->rpc, RPC_READY, payload, (size_t)(at - payload), NULL, NULL);
+}
+
+/* ---- the store, waited for (boot only) ------------------------------------------------------------------------ */
+
+struct wait {
+    int finished, status;
+    uint8_t *value;
+    size_t size;
+};
+
+static void on_got(void *user, int status, const uint8_t *value, size_t size)
+{
+    struct wait *w = user;
+    w->finished = 1;
+    w->status = status;
+    w->size = size;
+    w->value = status == 0 ? malloc(size ? size : 1) : NULL;
+    if (w->value && size)
+        memcpy(w->value, value, size);
+    else if (status == 0 && !w->value)
+        w->status = -ENOMEM;
+}
+
+static void on_put(void *user, int status)
+{
+    struct wait *w = user;
+    w->finished = 1;
+    w->status = status;
+}
+
+int system_get(const char *key, uint8_t **value, size_t *size)
+{
+    struct wait w = {0};
+    kv_get(enclave_system.owner, enclave_system.settings, key, strlen(key), on_got, &w);
+    while (!w.finished)
+        worker_turn(enclave_system.owner);
+    *value = w.value;
+    *size = w.size;
+    return w.status;
+}
+
+int system_put(const char *key, const void *value, size_t size)
+{
+    struct wait w = {0};
+    struct kv_op op = {KV_PUT, enclave_system.settings, key, strlen(key), value, size};
+    kv_commit(enclave_system.owner, &op, 1, on_put, &w);
+    while (!w.finished)
+        worker_turn(enclave_system.owner);
+    return w.status;
+}
+
+static int first_certificate(void)
+{
+    struct wait w = {0};
+    identity_refresh(on_put, &w);
+    while (!w.finished)
+        worker_turn(enclave_system.owner);
+    while (!enclave_system.owner->tls)
+        worker_turn(enclave_system.owner); /* the new context arrives as a message */
+    return w.status;
+}
+
+/* ---- threads ------------------------------------------------------------------------------------------------ */
+
+static void *worker_body(void *argument)
+{
+    worker_run(argument);
+    return NULL;
+}
+
+/* Advances the epoch, at which computing guests yield. A host that withholds its ticks only starves them. */
+static void *clock_body(void *unused)
+{
+    (void)unused;
+    while (!atomic_load(&clock_stopping)) {
+        int32_t ignored;
+        ocall_notify(&ignored, NOTIFY_THREAD_WAIT, sgx_tcs_index(), EPOCH_TICK_NS);
+        wasm_runtime_tick(enclave_system.wasm);
+    }
+    return NULL;
+}
+
+static int start_threads(void)
+{
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, COMPILER_STACK_SIZE);
+    int result = pthread_create(&compiler_thread, &attributes, apps_compiler, NULL);
+    pthread_attr_destroy(&attributes);
+    if (result == 0)
+        result = pthread_create(&clock_thread, NULL, clock_body, NULL);
+    for (uint32_t i = 1; i < enclave_system.worker_count && result == 0; i++)
+        result = pthread_create(&worker_threads[i], NULL, worker_body, &enclave_system.workers[i]);
+    return -result;
+}
+
+static void stop_threads(void)
+{
+    for (uint32_t i = 1; i < enclave_system.worker_count; i++)
+        pthread_join(worker_threads[i], NULL);
+    apps_stop();
+    atomic_store(&clock_stopping, true);
+    pthread_join(compiler_thread, NULL);
+    pthread_join(clock_thread, NULL);
+}
+
+/* ---- boot --------------------------------------------------------------------------------------------------- */
+
+static void guest_log(const char *app, bool error, const char *line, size_t size)
+{
+    /* Guests' output may hold anything: it stays inside unless this is a debug enclave, which keeps no secrets. */
+    static const uint8_t nothing[64];
+    static int debug = -1;
+    if (debug < 0) {
+        struct sgx_report report;
+        sgx_report(NULL, nothing, &report);
+        debug = (report.body.attributes.flags & SGX_FLAGS_DEBUG) != 0;
+    }
+    if (debug && worker_current())
+        rpc_log(worker_current()->rpc, error ? LOG_WARN : LOG_INFO, "app %s: %.*s", app, (int)size, line);
+}
+
+static void configure_http(void)
+{
+    const struct run_args *a = ecall_run_args();
+    http_server_init(&server, enclave_system.apps, now_ns());
+    if (a->http_max_header_bytes)
+        server.limits.header_bytes = a->http_max_header_bytes;
+    if (a->http_max_headers)
+        server.limits.header_count = a->http_max_headers;
+    if (a->http_max_body_bytes)
+        server.limits.streamed_body = a->http_max_body_bytes;
+    if (a->http_header_timeout_ms)
+        server.limits.header_timeout_ms = a->http_header_timeout_ms;
+    if (a->http_idle_timeout_ms)
+        server.limits.idle_timeout_ms = a->http_idle_timeout_ms;
+    server.admin = admin_hook();
+    server.authorize_monitoring = admin_authorize_monitoring;
+    server.more_metrics = system_metrics;
+    for (uint32_t i = 0; i < enclave_system.worker_count; i++)
+        enclave_system.workers[i].http = &server;
+}
+
+static int open_workers(char *error, size_t error_size)
+{
+    enclave_system.worker_count = ecall_run_args()->workers;
+    enclave_system.owner = &enclave_system.workers[0];
+    for (uint32_t i = 0; i < enclave_system.worker_count; i++) {
+        int result = worker_init(&enclave_system.workers[i], i);
+        if (result < 0) {
+            snprintf(error, error_size, "boot: worker %u has no control channel (error %d)", i, -result);
+            return result;
+        }
+    }
+    return 0;
+}
+
+static int boot(char *error, size_t error_size)
+{
+    int first_boot = 0;
+    phase("libraries");
+    OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
+    int result = open_workers(error, error_size);
+    if (result < 0)
+        return result;
+    phase("store");
+    result = master_open_store(enclave_system.owner, &first_boot, error, error_size);
+    if (result < 0)
+        return result;
+    enclave_system.settings = kv_namespace_open("system");
+    result = identity_open(first_boot, error, error_size);
+    if (result < 0)
+        return result;
+    phase("engine");
+    const struct wasm_runtime_config config = {.random = sgx_random, .log = guest_log};
+    enclave_system.wasm = wasm_runtime_new(&config);
+    enclave_system.apps = app_table_new();
+    phase("apps");
+    result = enclave_system.wasm && enclave_system.apps ? apps_load(error, error_size) : -ENOMEM;
+    if (result < 0)
+        return result;
+    phase("certificate");
+    result = first_certificate();
+    if (result < 0) {
+        snprintf(error, error_size, "boot: no certificate (error %d)", -result);
+        return result;
+    }
+    phase("threads");
+    configure_http();
+    result = start_threads();
+    if (result < 0)
+        snprintf(error, error_size, "boot: a thread cannot be made (error %d)", -result);
+    return result;
+}
+
+int main(void)
+{
+    char error[600] = "boot: out of memory";
+    if (boot(error, sizeof error) < 0) {
+        if (enclave_system.owner && enclave_system.owner->rpc) {
+            rpc_log(enclave_system.owner->rpc, LOG_ERROR, "%s", error);
+            worker_turn(enclave_system.owner); /* lets the host read it */
+        }
+        return 1;
+    }
+    if (store_damaged_count() > 0)
+        rpc_log(enclave_system.owner->rpc, LOG_ERROR, "store: %lu of %lu records are damaged; reading them is refused",
+                (unsigned long)store_damaged_count(), (unsigned long)store_record_count());
+    report_phases();
+    worker_run(enclave_system.owner);
+    stop_threads();
+    store_flush();
+    return 0;
+}
