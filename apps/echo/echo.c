@@ -1,0 +1,35 @@
+/*
+ * Sends the request's body back while it still arrives.
+ */
+#include "../common/wasi_http.h"
+
+static bool copy_some(uint32_t from, uint32_t to)
+{
+    struct read_result read;
+    struct stream_result written;
+    uintptr_t mark = heap_mark();
+    stream_read(from, 65536, &read);
+    if (read.error)
+        return false;
+    for (size_t at = 0; at < read.bytes.size; at += 4096) {
+        size_t size = read.bytes.size - at < 4096 ? read.bytes.size - at : 4096;
+        stream_write(to, read.bytes.data + at, size, &written);
+        if (written.error)
+            return false;
+    }
+    heap_release(mark);
+    return true;
+}
+
+EXPORT("wasi:http/incoming-handler@0.2.12#handle") void handle(uint32_t request, uint32_t outparam)
+{
+    struct handle_result body, stream;
+    request_consume(request, &body);
+    incoming_body_stream(body.handle, &stream);
+    uint32_t out, answer = respond(outparam, 200, &out);
+    while (copy_some(stream.handle, out))
+        ;
+    input_stream_drop(stream.handle);
+    incoming_body_drop(body.handle);
+    finish(answer, out);
+}

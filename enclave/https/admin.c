@@ -1,0 +1,136 @@
+/*
+ * Admin requests: the body is gathered within a limit, then the hook answers, now or later.
+ */
+#include "enclave/https/admin.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PIECE 16384u
+
+struct http_admin_reply {
+    struct http_server *server;
+    struct http_exchange *x; /* NULL: the client is gone */
+    bool handed_over;        /* to the hook */
+    char *method, *path;
+    char authorization[8192];
+    uint8_t *body;
+    size_t size, capacity;
+};
+
+static void reply_free(struct http_admin_reply *r)
+{
+    free(r->method);
+    free(r->path);
+    free(r->body);
+    free(r);
+}
+
+void http_admin_reply(struct http_admin_reply *r, int status, const char *json, size_t json_size)
+{
+    if (r->x)
+        http_answer_json(r->x, status, json, json_size);
+    reply_free(r);
+}
+
+static void refuse(struct http_admin_reply *r, int status)
+{
+    r->x->ops->fail(r->x, status);
+    reply_free(r);
+}
+
+static int grow(struct http_admin_reply *r)
+{
+    if (r->capacity - r->size >= PIECE)
+        return 0;
+    size_t limit = r->server->limits.buffered_body + PIECE;
+    size_t capacity = r->capacity ? r->capacity * 2 : 4 * PIECE;
+    if (capacity > limit)
+        capacity = limit;
+    if (capacity - r->size < PIECE)
+        return 413;
+    uint8_t *grown = realloc(r->body, capacity);
+    if (!grown)
+        return 503;
+    r->body = grown;
+    r->capacity = capacity;
+    return 0;
+}
+
+static void hand_over(struct http_admin_reply *r)
+{
+    struct http_admin_request request = {
+        .method = r->method,
+        .path = r->path,
+        .authorization = r->authorization,
+        .body = r->body,
+        .body_size = r->size,
+    };
+    r->handed_over = true;
+    r->server->admin->handle(r->server->admin, r->x->worker, &request, r);
+}
+
+static void gather(struct http_admin_reply *r)
+{
+    for (;;) {
+        int status = r->size > r->server->limits.buffered_body ? 413 : grow(r);
+        if (status) {
+            refuse(r, status);
+            return;
+        }
+        ssize_t got = r->x->ops->read_body(r->x, r->body + r->size, r->capacity - r->size);
+        if (got == -EAGAIN)
+            return;
+        if (got < 0) {
+            refuse(r, 400);
+            return;
+        }
+        if (got == 0) {
+            hand_over(r);
+            return;
+        }
+        r->size += (size_t)got;
+    }
+}
+
+static void on_event(struct http_exchange *x, enum http_event event, void *user)
+{
+    struct http_admin_reply *r = user;
+    if (event == HTTP_EVENT_GONE) {
+        r->x = NULL;
+        if (!r->handed_over)
+            reply_free(r);
+    } else if (event == HTTP_EVENT_BODY && !r->handed_over) {
+        gather(r);
+    }
+}
+
+void http_admin_start(struct http_server *server, struct http_exchange *x)
+{
+    if (!server->admin) {
+        x->ops->fail(x, 404);
+        return;
+    }
+    if (x->request.content_length > 0 && (uint64_t)x->request.content_length > server->limits.buffered_body) {
+        x->ops->fail(x, 413);
+        return;
+    }
+    struct http_admin_reply *r = calloc(1, sizeof *r);
+    if (r) {
+        r->method = strndup(x->request.method.data, x->request.method.size);
+        r->path = strndup(x->request.path.data, x->request.path.size);
+    }
+    if (!r || !r->method || !r->path) {
+        if (r)
+            reply_free(r);
+        x->ops->fail(x, 503);
+        return;
+    }
+    r->server = server;
+    r->x = x;
+    http_header(x, "authorization", r->authorization, sizeof r->authorization);
+    x->on_event = on_event;
+    x->user = r;
+    gather(r);
+}

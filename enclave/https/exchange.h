@@ -1,0 +1,77 @@
+/*
+ * One HTTP request being answered, whatever protocol carries it: what a connection offers to the answerer (a guest,
+ * a built-in route, the admin routes).
+ *
+ * One owner thread: the worker of the connection. Reading and writing never block; on_event says when to try again.
+ * Events come from the worker's loop, never from inside an operation. The exchange ends for the answerer with finish,
+ * with fail, or with HTTP_EVENT_GONE; it must not be touched afterwards.
+ */
+#ifndef ENCLAVE_OS_ENCLAVE_HTTPS_EXCHANGE_H
+#define ENCLAVE_OS_ENCLAVE_HTTPS_EXCHANGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct worker;
+
+struct http_text {
+    const char *data;
+    size_t size;
+};
+
+struct http_field {
+    struct http_text name; /* lower case in requests */
+    struct http_text value;
+};
+
+struct http_request {
+    struct http_text method;
+    struct http_text path; /* path and query, as sent; the router cuts the app's prefix off */
+    struct http_text authority;
+    const struct http_field *fields;
+    size_t field_count;
+    int64_t content_length; /* -1: chunked */
+};
+
+enum http_event {
+    HTTP_EVENT_BODY,  /* read_body may have more */
+    HTTP_EVENT_SPACE, /* write_body may take more */
+    HTTP_EVENT_GONE,  /* the client is gone */
+};
+
+struct http_exchange;
+
+struct http_exchange_ops {
+    /* > 0: bytes read. 0: the body is complete. -EAGAIN: wait for HTTP_EVENT_BODY. Other negative errno: broken. */
+    ssize_t (*read_body)(struct http_exchange *x, void *buf, size_t size);
+    bool (*body_ready)(struct http_exchange *x); /* read_body would not answer -EAGAIN */
+    /* Trailers of the request, once the body is complete. */
+    size_t (*trailers)(struct http_exchange *x, const struct http_field **fields);
+    /* Start the answer: once. content_length -1: not known. fields are copied and hold no framing headers.
+     * Nothing is sent before push, finish, or a body that outgrows the first buffer. 0 or -ENOMEM. */
+    int (*respond)(struct http_exchange *x, int status, const struct http_field *fields, size_t count,
+                   int64_t content_length);
+    size_t (*write_space)(struct http_exchange *x);
+    /* Bytes taken, at most write_space; -EAGAIN; -EMSGSIZE: more than content_length; -EPIPE: broken. */
+    ssize_t (*write_body)(struct http_exchange *x, const void *buf, size_t size);
+    void (*push)(struct http_exchange *x); /* send what is there, without waiting for more */
+    /* The answer is complete; the exchange is over in any case. -EMSGSIZE: less than content_length was written. */
+    int (*finish)(struct http_exchange *x, const struct http_field *trailers, size_t count);
+    /* Answer with this status if nothing was sent yet, else cut the connection. The exchange is over. */
+    void (*fail)(struct http_exchange *x, int status);
+};
+
+struct http_exchange {
+    const struct http_exchange_ops *ops;
+    struct worker *worker;
+    struct http_request request;
+    bool head; /* the answer's body is counted but not sent */
+    void (*on_event)(struct http_exchange *x, enum http_event event, void *user); /* set by the answerer */
+    void *user;
+};
+
+#define HTTP_TEXT(literal) ((struct http_text){literal, sizeof(literal) - 1})
+
+#endif

@@ -1,0 +1,329 @@
+/*
+ * An HTTP/1.1 connection's life: one state machine, run from the worker's loop whenever the transport, the timer or
+ * the answerer has news.
+ *
+ * One request is answered at a time; pipelined ones wait in the input buffer. Buffers exist only while they hold
+ * something, so that an idle connection is small.
+ */
+#include "enclave/https/h1.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct http_limits http_limits_default = {
+    .header_bytes = 65536,
+    .header_count = 100,
+    .buffered_body = 64u << 20,
+    .streamed_body = UINT64_C(1) << 40,
+    .header_timeout_ms = 30000,
+    .idle_timeout_ms = 75000,
+    .progress_timeout_ms = 60000,
+    .requests = 1000000,
+};
+
+int h1_room(struct h1_buffer *b, size_t size)
+{
+    if (b->capacity - b->end >= size)
+        return 0;
+    if (b->start > 0) {
+        memmove(b->data, b->data + b->start, b->end - b->start);
+        b->end -= b->start;
+        b->start = 0;
+        if (b->capacity - b->end >= size)
+            return 0;
+    }
+    size_t capacity = b->capacity ? b->capacity : 1024;
+    while (capacity - b->end < size)
+        capacity *= 2;
+    char *grown = capacity <= UINT32_MAX ? realloc(b->data, capacity) : NULL;
+    if (!grown)
+        return -ENOMEM;
+    b->data = grown;
+    b->capacity = (uint32_t)capacity;
+    return 0;
+}
+
+static void release(struct h1_buffer *b)
+{
+    free(b->data);
+    *b = (struct h1_buffer){0};
+}
+
+void h1_post(struct h1 *c)
+{
+    if (c->running)
+        c->again = true;
+    else
+        loop_post(&c->x.worker->loop, &c->task);
+}
+
+static uint64_t timeout_ns(const struct h1 *c)
+{
+    const struct http_limits *limits = &c->server->limits;
+    uint32_t ms = c->state == H1_IDLE   ? limits->idle_timeout_ms
+                  : c->state == H1_HEAD ? limits->header_timeout_ms
+                                        : limits->progress_timeout_ms;
+    return ms * UINT64_C(1000000);
+}
+
+/* The timer is moved only when it would fire too late; when it fires too early it starts again. */
+void h1_progress(struct h1 *c)
+{
+    struct loop *loop = &c->x.worker->loop;
+    c->timer_wanted_ns = loop->now_ns + timeout_ns(c);
+    if (!c->timer.heap_index || c->timer_wanted_ns < c->timer.deadline_ns)
+        loop_timer_start(loop, &c->timer, c->timer_wanted_ns);
+}
+
+static void on_timer(struct loop_timer *timer)
+{
+    struct h1 *c = (struct h1 *)((char *)timer - offsetof(struct h1, timer));
+    if (c->x.worker->loop.now_ns < c->timer_wanted_ns) {
+        loop_timer_start(&c->x.worker->loop, timer, c->timer_wanted_ns);
+        return;
+    }
+    c->timed_out = true;
+    h1_post(c);
+}
+
+static void on_ready(struct transport *t, void *user)
+{
+    h1_post(user);
+}
+
+int h1_fill(struct h1 *c)
+{
+    if (c->eof || c->broken)
+        return -1;
+    if (!c->in)
+        c->in = malloc(H1_IN_SIZE);
+    if (!c->in) {
+        c->broken = true;
+        return -1;
+    }
+    if (c->in_start == c->in_end && !c->span_size)
+        c->in_start = c->in_end = 0;
+    if (c->in_end == H1_IN_SIZE)
+        return 0;
+    ssize_t got = c->transport->ops->read(c->transport, c->in + c->in_end, H1_IN_SIZE - c->in_end);
+    if (got == -EAGAIN)
+        return 0;
+    if (got <= 0) {
+        c->eof = got == 0;
+        c->broken = got != 0;
+        return -1;
+    }
+    c->in_end += (uint32_t)got;
+    if (c->state != H1_HEAD) /* a trickle of header bytes does not buy time */
+        h1_progress(c);
+    return 1;
+}
+
+static void destroy(struct h1 *c)
+{
+    if (c->state == H1_EXCHANGE && c->x.on_event)
+        c->x.on_event(&c->x, HTTP_EVENT_GONE, c->x.user);
+    loop_timer_stop(&c->x.worker->loop, &c->timer);
+    if (c->broken || c->out.start != c->out.end)
+        c->transport->ops->abort(c->transport);
+    else
+        c->transport->ops->close(c->transport);
+    h1_free_head(c);
+    release(&c->out);
+    release(&c->early);
+    free(c->in);
+    free(c);
+}
+
+static void enter(struct h1 *c, enum h1_state state)
+{
+    c->state = state;
+    h1_progress(c);
+}
+
+/* Each step: true if the state changed or there is more to do now. -------------------------------------------- */
+
+static bool step_idle(struct h1 *c)
+{
+    if (c->in_start == c->in_end && h1_fill(c) <= 0) {
+        if (c->eof || atomic_load_explicit(&c->server->stopping, memory_order_relaxed)) {
+            enter(c, H1_CLOSING);
+            return true;
+        }
+        free(c->in);
+        c->in = NULL;
+        if (c->out.start == c->out.end)
+            release(&c->out);
+        release(&c->early);
+        return false;
+    }
+    h1_parse_begin(c);
+    enter(c, H1_HEAD);
+    return true;
+}
+
+static void start_exchange(struct h1 *c)
+{
+    c->responded = c->framed = c->chunked = c->no_body = false;
+    c->wants_body = c->wants_space = false;
+    c->length = -1;
+    c->written = 0;
+    c->early.start = c->early.end = 0;
+    c->x.on_event = NULL;
+    c->served++;
+    atomic_fetch_add_explicit(&c->server->counters.requests, 1, memory_order_relaxed);
+    if (c->served >= c->server->limits.requests ||
+        atomic_load_explicit(&c->server->stopping, memory_order_relaxed))
+        c->keep_alive = false;
+    enter(c, H1_EXCHANGE);
+    http_route(c->server, &c->x);
+}
+
+static bool step_head(struct h1 *c)
+{
+    h1_parse(c);
+    if (c->parse_status) {
+        c->keep_alive = false;
+        h1_answer_simple(c, c->parse_status);
+        enter(c, H1_CLOSING);
+        return true;
+    }
+    if (c->in_trailers) {
+        /* A bodyless request is complete at once: its message ends without taking input. */
+        if (c->x.request.content_length == 0)
+            c->message_complete = true;
+        start_exchange(c);
+        return true;
+    }
+    int got = h1_fill(c);
+    if (got < 0)
+        enter(c, H1_CLOSING);
+    return got != 0;
+}
+
+/* Give the answerer its news. */
+static bool step_exchange(struct h1 *c)
+{
+    h1_fill(c); /* tells whether the client is still there */
+    if (c->wants_body && !c->broken && h1_body(c) != -EAGAIN) {
+        c->wants_body = false;
+        c->x.on_event(&c->x, HTTP_EVENT_BODY, c->x.user);
+    }
+    if (c->state == H1_EXCHANGE && c->wants_space && c->x.ops->write_space(&c->x) > 0) {
+        c->wants_space = false;
+        c->x.on_event(&c->x, HTTP_EVENT_SPACE, c->x.user);
+    }
+    return false;
+}
+
+static bool step_drain(struct h1 *c)
+{
+    int got = h1_body(c);
+    c->span_size = 0;
+    if (got == -EAGAIN)
+        return false;
+    if (got < 0 || c->drained++ > H1_DRAIN_MAX / H1_IN_SIZE)
+        enter(c, H1_CLOSING);
+    else if (got == 0)
+        enter(c, c->keep_alive ? H1_IDLE : H1_CLOSING);
+    return true;
+}
+
+static void timed_out(struct h1 *c)
+{
+    c->timed_out = false;
+    if (c->state == H1_HEAD) {
+        c->keep_alive = false;
+        h1_answer_simple(c, 408);
+        enter(c, H1_CLOSING);
+    } else if (c->state == H1_IDLE) {
+        enter(c, H1_CLOSING);
+    } else if (c->state == H1_EXCHANGE && !c->wants_body && c->out.start == c->out.end) {
+        h1_progress(c); /* the answerer is slow, not the client; it has a deadline of its own */
+    } else {
+        c->broken = true;
+    }
+}
+
+static void h1_run(struct loop_task *task)
+{
+    struct h1 *c = (struct h1 *)((char *)task - offsetof(struct h1, task));
+    c->running = true;
+    bool more = true;
+    if (c->timed_out)
+        timed_out(c);
+    for (int budget = 64; more && !c->broken && budget > 0; budget--) {
+        switch (c->state) {
+        case H1_IDLE:
+            more = step_idle(c);
+            break;
+        case H1_HEAD:
+            more = step_head(c);
+            break;
+        case H1_EXCHANGE:
+            more = step_exchange(c) || c->state != H1_EXCHANGE;
+            break;
+        case H1_DRAIN:
+            more = step_drain(c);
+            break;
+        case H1_CLOSING:
+            more = false;
+            break;
+        }
+    }
+    h1_flush(c);
+    c->running = false;
+    if (c->broken || (c->state == H1_CLOSING && c->out.start == c->out.end)) {
+        destroy(c);
+        return;
+    }
+    if (more || c->again)
+        loop_post(&c->x.worker->loop, &c->task);
+    c->again = false;
+}
+
+void h1_end_exchange(struct h1 *c)
+{
+    c->x.on_event = NULL;
+    c->drained = 0;
+    /* A body that was never asked for ("expect") may never come. */
+    if (!c->message_complete && !c->expect_continue)
+        enter(c, H1_DRAIN);
+    else
+        enter(c, c->keep_alive && c->message_complete ? H1_IDLE : H1_CLOSING);
+    if (c->message_complete) {
+        h1_free_head(c);
+        c->span_size = 0;
+    }
+    h1_post(c);
+}
+
+void http_server_init(struct http_server *server, struct app_table *apps, uint64_t now_ns)
+{
+    memset(server, 0, sizeof *server);
+    server->limits = http_limits_default;
+    server->apps = apps;
+    server->started_ns = now_ns;
+}
+
+int http_connection_start(struct http_server *server, struct worker *worker, struct transport *transport)
+{
+    struct h1 *c = calloc(1, sizeof *c);
+    if (!c) {
+        transport->ops->abort(transport);
+        return -ENOMEM;
+    }
+    c->server = server;
+    c->transport = transport;
+    c->x.ops = &h1_ops;
+    c->x.worker = worker;
+    c->task.fn = h1_run;
+    c->timer.fn = on_timer;
+    transport->on_ready = on_ready;
+    transport->user = c;
+    atomic_fetch_add_explicit(&server->counters.connections, 1, memory_order_relaxed);
+    enter(c, H1_IDLE);
+    h1_post(c);
+    return 0;
+}

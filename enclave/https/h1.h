@@ -1,0 +1,115 @@
+/*
+ * Inside an HTTP/1.1 connection: shared by h1.c (life and timers), h1_parse.c (requests) and h1_write.c (responses).
+ */
+#ifndef ENCLAVE_OS_ENCLAVE_HTTPS_H1_H
+#define ENCLAVE_OS_ENCLAVE_HTTPS_H1_H
+
+#include <llhttp/llhttp.h>
+
+#include "enclave/https/exchange.h"
+#include "enclave/https/http.h"
+#include "enclave/https/transport.h"
+#include "enclave/loop.h"
+#include "enclave/worker.h"
+
+#define H1_IN_SIZE 16384u
+#define H1_OUT_SIZE 32768u
+#define H1_EARLY_SIZE 4096u  /* of a body, before its framing is decided */
+#define H1_CHUNK_ROOM 16u    /* "8000\r\n" before and "\r\n" after a chunk */
+#define H1_DRAIN_MAX 262144u /* of an unread body, to keep the connection */
+
+enum h1_state {
+    H1_IDLE,     /* waiting for a request's first byte */
+    H1_HEAD,     /* reading one */
+    H1_EXCHANGE, /* a request is being answered */
+    H1_DRAIN,    /* answered; its body is still coming */
+    H1_CLOSING,  /* the rest of the output, then close */
+};
+
+struct h1_buffer {
+    char *data;
+    uint32_t start, end, capacity;
+};
+
+/* A header line while it is parsed: offsets, since the arena moves. */
+struct h1_line {
+    uint32_t name, name_size, value, value_size;
+};
+
+struct h1 {
+    struct http_exchange x;
+    struct http_server *server;
+    struct transport *transport;
+    struct loop_task task;
+    struct loop_timer timer;
+    uint64_t timer_wanted_ns;
+    enum h1_state state;
+    uint32_t served;
+
+    bool running, again; /* inside h1_run; asked to run once more */
+    bool timed_out;
+    bool eof;           /* the peer ended its side */
+    bool broken;        /* the transport failed */
+    bool keep_alive;
+    bool expect_continue; /* 100 Continue is owed */
+    bool message_complete;
+    bool in_trailers;
+    bool wants_body, wants_space; /* the answerer waits */
+    bool body_failed;
+
+    /* Input */
+    llhttp_t parser;
+    char *in; /* H1_IN_SIZE, while there is unparsed input */
+    uint32_t in_start, in_end;
+    const char *span; /* body bytes in `in` that nobody has read yet */
+    uint32_t span_size;
+    uint64_t body_read;
+    uint32_t drained; /* pieces of an unread body */
+    const char *value_end; /* where the next part of a header's value must begin; else the line was folded */
+    int parse_status;      /* what to answer instead, 0: fine */
+
+    /* The head in an arena: target, then lines */
+    struct h1_buffer head, tail; /* tail: the trailers' */
+    uint32_t target_size;
+    struct h1_line *lines;
+    uint32_t line_count, line_capacity;
+    struct http_field *fields, *trailers; /* made of the lines when the part is complete */
+    uint32_t field_count;
+
+    /* Output */
+    struct h1_buffer out;
+    struct h1_buffer early; /* the body's first bytes */
+    bool responded, framed, chunked, no_body;
+    int64_t length, written; /* announced (-1: unknown) and given */
+    uint32_t head_size; /* of the response, as long as it is not framed */
+};
+
+/* h1.c */
+void h1_post(struct h1 *c);
+void h1_progress(struct h1 *c); /* restart the timer of the present state */
+int h1_room(struct h1_buffer *b, size_t size); /* make room for size more bytes; 0 or -ENOMEM */
+/* Take more input: 1 something came, 0 nothing now, -1 no more ever. */
+int h1_fill(struct h1 *c);
+
+/* h1_parse.c */
+void h1_parse_init(struct h1 *c);
+void h1_parse_begin(struct h1 *c);  /* a new message */
+void h1_parse(struct h1 *c);        /* as much of the input as can be taken now */
+int h1_make_request(struct h1 *c);  /* the parsed head into x.request; 0 or the status to answer */
+void h1_free_head(struct h1 *c);
+size_t h1_trailers(struct h1 *c, const struct http_field **fields);
+/* Bring the body's next bytes into span: 1 done, 0 the body is complete, -EAGAIN, other negative errno: broken. */
+int h1_body(struct h1 *c);
+size_t h1_find(const struct h1 *c, const char *name, struct http_text *value); /* how often; the first value */
+
+/* h1_write.c */
+extern const struct http_exchange_ops h1_ops;
+void h1_end_exchange(struct h1 *c);
+void h1_answer_simple(struct h1 *c, int status); /* a whole answer, made by the connection itself */
+void h1_flush(struct h1 *c);
+const char *http_reason(int status);
+
+/* router.c */
+void http_route(struct http_server *server, struct http_exchange *x);
+
+#endif

@@ -1,0 +1,390 @@
+/*
+ * HTTP/1.1 responses: the operations that an answerer has.
+ *
+ * The head waits for its framing: a body that is complete before anything must be sent gets a content-length, one
+ * that is streamed is chunked (or ends with the connection, for HTTP/1.0).
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "enclave/https/h1.h"
+
+static struct h1 *of(struct http_exchange *x)
+{
+    return (struct h1 *)((char *)x - offsetof(struct h1, x));
+}
+
+const char *http_reason(int status)
+{
+    static const struct {
+        int status;
+        const char *text;
+    } known[] = {
+        {200, "OK"},
+        {201, "Created"},
+        {202, "Accepted"},
+        {204, "No Content"},
+        {206, "Partial Content"},
+        {301, "Moved Permanently"},
+        {302, "Found"},
+        {303, "See Other"},
+        {304, "Not Modified"},
+        {307, "Temporary Redirect"},
+        {308, "Permanent Redirect"},
+        {400, "Bad Request"},
+        {401, "Unauthorized"},
+        {403, "Forbidden"},
+        {404, "Not Found"},
+        {405, "Method Not Allowed"},
+        {408, "Request Timeout"},
+        {409, "Conflict"},
+        {411, "Length Required"},
+        {413, "Content Too Large"},
+        {414, "URI Too Long"},
+        {417, "Expectation Failed"},
+        {422, "Unprocessable Content"},
+        {429, "Too Many Requests"},
+        {431, "Request Header Fields Too Large"},
+        {500, "Internal Server Error"},
+        {501, "Not Implemented"},
+        {502, "Bad Gateway"},
+        {503, "Service Unavailable"},
+        {504, "Gateway Timeout"},
+        {505, "HTTP Version Not Supported"},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (known[i].status == status)
+            return known[i].text;
+    return "Status"; /* the phrase means nothing to a client */
+}
+
+static const char *date_line(void)
+{
+    static _Thread_local time_t second;
+    static _Thread_local char line[48];
+    time_t now = time(NULL);
+    if (now != second) {
+        struct tm utc;
+        gmtime_r(&now, &utc);
+        strftime(line, sizeof line, "date: %a, %d %b %Y %H:%M:%S GMT\r\n", &utc);
+        second = now;
+    }
+    return line;
+}
+
+static void put(struct h1_buffer *b, const void *data, size_t size)
+{
+    if (size) {
+        memcpy(b->data + b->end, data, size);
+        b->end += (uint32_t)size;
+    }
+}
+
+static void put_text(struct h1_buffer *b, const char *text)
+{
+    put(b, text, strlen(text));
+}
+
+static void put_field(struct h1_buffer *b, const struct http_field *field)
+{
+    put(b, field->name.data, field->name.size);
+    put(b, ": ", 2);
+    put(b, field->value.data, field->value.size);
+    put(b, "\r\n", 2);
+}
+
+void h1_flush(struct h1 *c)
+{
+    struct h1_buffer *b = &c->out;
+    if (b->start == b->end || c->broken)
+        return;
+    while (b->start < b->end) {
+        uint32_t size = b->end - b->start;
+        /* A head whose framing is not decided yet stays. */
+        if (c->state == H1_EXCHANGE && c->responded && !c->framed)
+            size -= c->head_size;
+        if (size == 0)
+            break;
+        ssize_t sent = c->transport->ops->write(c->transport, b->data + b->start, size);
+        if (sent == -EAGAIN)
+            break;
+        if (sent < 0) {
+            c->broken = true;
+            h1_post(c);
+            return;
+        }
+        b->start += (uint32_t)sent;
+        h1_progress(c);
+    }
+    if (b->start == b->end)
+        b->start = b->end = 0;
+    c->transport->ops->flush(c->transport);
+}
+
+/* Reading ------------------------------------------------------------------------------------------------------- */
+
+static void send_continue(struct h1 *c)
+{
+    static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    c->expect_continue = false;
+    if (c->responded || h1_room(&c->out, sizeof text) != 0)
+        return;
+    put_text(&c->out, text);
+    h1_flush(c);
+}
+
+int h1_body(struct h1 *c)
+{
+    for (;;) {
+        if (c->body_read > c->server->limits.streamed_body)
+            return -EMSGSIZE;
+        if (c->span_size)
+            return 1;
+        if (c->message_complete)
+            return 0;
+        if (c->parse_status)
+            return -EBADMSG;
+        if (c->in_start < c->in_end) {
+            h1_parse(c);
+            continue;
+        }
+        if (c->expect_continue)
+            send_continue(c);
+        int got = h1_fill(c);
+        if (got == 0)
+            return -EAGAIN;
+        if (got < 0)
+            return -ECONNRESET;
+    }
+}
+
+static ssize_t read_body(struct http_exchange *x, void *buf, size_t size)
+{
+    struct h1 *c = of(x);
+    int got = h1_body(c);
+    c->wants_body = got == -EAGAIN;
+    if (got <= 0)
+        return got;
+    size_t count = size < c->span_size ? size : c->span_size;
+    memcpy(buf, c->span, count);
+    c->span += count;
+    c->span_size -= (uint32_t)count;
+    return (ssize_t)count;
+}
+
+static bool body_ready(struct http_exchange *x)
+{
+    struct h1 *c = of(x);
+    c->wants_body = h1_body(c) == -EAGAIN;
+    return !c->wants_body;
+}
+
+static size_t trailers(struct http_exchange *x, const struct http_field **fields)
+{
+    return h1_trailers(of(x), fields);
+}
+
+/* Writing ------------------------------------------------------------------------------------------------------- */
+
+static int respond(struct http_exchange *x, int status, const struct http_field *fields, size_t count,
+                   int64_t content_length)
+{
+    struct h1 *c = of(x);
+    size_t size = 128;
+    for (size_t i = 0; i < count; i++)
+        size += fields[i].name.size + fields[i].value.size + 4;
+    if (h1_room(&c->out, size) != 0)
+        return -ENOMEM;
+    uint32_t used = c->out.end - c->out.start;
+    char line[64];
+    snprintf(line, sizeof line, "HTTP/1.1 %d %s\r\n", status, http_reason(status));
+    put_text(&c->out, line);
+    bool dated = false;
+    for (size_t i = 0; i < count; i++) {
+        put_field(&c->out, &fields[i]);
+        dated |= fields[i].name.size == 4 && memcmp(fields[i].name.data, "date", 4) == 0;
+    }
+    if (!dated)
+        put_text(&c->out, date_line());
+    c->head_size = c->out.end - c->out.start - used;
+    c->responded = true;
+    c->length = content_length;
+    c->no_body = status == 204 || status == 304;
+    atomic_fetch_add_explicit(&c->server->counters.responses[status / 100 % 6], 1, memory_order_relaxed);
+    return 0;
+}
+
+/* Decide how the body ends, finish the head, and append what came of the body so far. */
+static int frame(struct h1 *c, bool complete, bool has_trailers)
+{
+    if (c->framed)
+        return 0;
+    if (h1_room(&c->out, 160 + (c->early.end - c->early.start)) != 0)
+        return -ENOMEM;
+    if (complete && c->length < 0 && !has_trailers)
+        c->length = c->written;
+    bool http10 = c->parser.http_minor == 0;
+    if (c->no_body || (c->x.head && c->length < 0)) {
+        /* nothing to frame */
+    } else if (c->length >= 0) {
+        char line[48];
+        snprintf(line, sizeof line, "content-length: %lld\r\n", (long long)c->length);
+        put_text(&c->out, line);
+    } else if (!http10) {
+        put_text(&c->out, "transfer-encoding: chunked\r\n");
+        c->chunked = !c->x.head;
+    } else {
+        c->keep_alive = false;
+    }
+    /* A body that was announced with "expect" and never asked for may come or not: only closing is unambiguous. */
+    if (c->expect_continue)
+        c->keep_alive = false;
+    if (!c->keep_alive)
+        put_text(&c->out, "connection: close\r\n");
+    else if (http10)
+        put_text(&c->out, "connection: keep-alive\r\n");
+    put_text(&c->out, "\r\n");
+    c->framed = true;
+    uint32_t early = c->early.end - c->early.start;
+    if (early) {
+        char line[16];
+        snprintf(line, sizeof line, "%x\r\n", early);
+        if (c->chunked)
+            put_text(&c->out, line);
+        put(&c->out, c->early.data + c->early.start, early);
+        if (c->chunked)
+            put_text(&c->out, "\r\n");
+        c->early.start = c->early.end = 0;
+    }
+    return 0;
+}
+
+static size_t write_space(struct http_exchange *x)
+{
+    struct h1 *c = of(x);
+    if (c->broken)
+        return H1_OUT_SIZE; /* the write tells */
+    uint32_t used = c->out.end - c->out.start + c->early.end - c->early.start;
+    size_t reserve = 256 + H1_CHUNK_ROOM;
+    if (used + reserve + 1024 > H1_OUT_SIZE) {
+        c->wants_space = true;
+        return 0;
+    }
+    return H1_OUT_SIZE - used - reserve;
+}
+
+static ssize_t write_body(struct http_exchange *x, const void *buf, size_t size)
+{
+    struct h1 *c = of(x);
+    if (c->broken)
+        return -EPIPE;
+    if (c->length >= 0 && c->written + (int64_t)size > c->length)
+        return -EMSGSIZE;
+    c->written += (int64_t)size;
+    if (c->x.head || c->no_body || size == 0)
+        return (ssize_t)size;
+    if (!c->framed && c->early.end + size <= H1_EARLY_SIZE && h1_room(&c->early, size) == 0) {
+        put(&c->early, buf, size);
+        return (ssize_t)size;
+    }
+    if (frame(c, false, false) != 0 || h1_room(&c->out, size + H1_CHUNK_ROOM) != 0) {
+        c->broken = true;
+        h1_post(c);
+        return -EPIPE;
+    }
+    char line[16];
+    snprintf(line, sizeof line, "%x\r\n", (unsigned)size);
+    if (c->chunked)
+        put_text(&c->out, line);
+    put(&c->out, buf, size);
+    if (c->chunked)
+        put_text(&c->out, "\r\n");
+    if (c->out.end - c->out.start > H1_OUT_SIZE / 2)
+        h1_flush(c);
+    return (ssize_t)size;
+}
+
+static void push(struct http_exchange *x)
+{
+    struct h1 *c = of(x);
+    if (c->responded && frame(c, false, false) != 0)
+        c->broken = true;
+    h1_flush(c);
+}
+
+static void put_trailers(struct h1 *c, const struct http_field *fields, size_t count)
+{
+    size_t size = 8;
+    for (size_t i = 0; i < count; i++)
+        size += fields[i].name.size + fields[i].value.size + 4;
+    if (h1_room(&c->out, size) != 0) {
+        c->broken = true;
+        return;
+    }
+    put_text(&c->out, "0\r\n");
+    for (size_t i = 0; i < count; i++)
+        put_field(&c->out, &fields[i]);
+    put_text(&c->out, "\r\n");
+}
+
+static int finish(struct http_exchange *x, const struct http_field *fields, size_t count)
+{
+    struct h1 *c = of(x);
+    int status = 0;
+    if (c->length >= 0 && c->written < c->length && !c->x.head && !c->no_body) {
+        c->broken = true; /* the client must notice that something is missing */
+        status = -EMSGSIZE;
+    } else if (frame(c, true, count > 0) != 0) {
+        c->broken = true;
+        status = -ENOMEM;
+    } else if (c->chunked) {
+        put_trailers(c, fields, count);
+    }
+    h1_end_exchange(c);
+    return status;
+}
+
+void h1_answer_simple(struct h1 *c, int status)
+{
+    char body[96];
+    int size = snprintf(body, sizeof body, "%d %s\n", status, http_reason(status));
+    struct http_field type = {HTTP_TEXT("content-type"), HTTP_TEXT("text/plain; charset=utf-8")};
+    c->framed = c->responded = c->chunked = false;
+    c->early.start = c->early.end = 0;
+    c->written = 0;
+    if (respond(&c->x, status, &type, 1, size) != 0 || frame(c, false, false) != 0 ||
+        h1_room(&c->out, (size_t)size) != 0) {
+        c->broken = true;
+        return;
+    }
+    if (!c->x.head && !c->no_body)
+        put(&c->out, body, (size_t)size);
+}
+
+static void fail(struct http_exchange *x, int status)
+{
+    struct h1 *c = of(x);
+    if (c->framed) {
+        c->broken = true; /* a response that breaks off is cut, so that nobody takes it for complete */
+    } else {
+        if (c->responded)
+            c->out.end -= c->head_size;
+        h1_answer_simple(c, status);
+    }
+    h1_end_exchange(c);
+}
+
+const struct http_exchange_ops h1_ops = {
+    .read_body = read_body,
+    .body_ready = body_ready,
+    .trailers = trailers,
+    .respond = respond,
+    .write_space = write_space,
+    .write_body = write_body,
+    .push = push,
+    .finish = finish,
+    .fail = fail,
+};

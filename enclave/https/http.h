@@ -1,0 +1,72 @@
+/*
+ * The HTTP/1.1 server: connections on transports, routed to apps, built-in routes and the admin hook.
+ *
+ * A struct http_server is filled once, before the first connection, and read by all workers. A connection belongs to
+ * one worker and is only touched from its thread.
+ */
+#ifndef ENCLAVE_OS_ENCLAVE_HTTPS_HTTP_H
+#define ENCLAVE_OS_ENCLAVE_HTTPS_HTTP_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct app_table;
+struct transport;
+struct worker;
+
+struct http_limits {
+    uint32_t header_bytes;       /* request line and fields; 431, or 414 for the target alone */
+    uint32_t header_count;       /* 431 */
+    uint64_t buffered_body;      /* bodies of the admin routes; 413 */
+    uint64_t streamed_body;      /* bodies that guests read; 413 */
+    uint32_t header_timeout_ms;  /* from a request's first byte to its last field; 408 */
+    uint32_t idle_timeout_ms;    /* between requests */
+    uint32_t progress_timeout_ms; /* without a byte read or written while one is wanted */
+    uint32_t requests;           /* per connection */
+};
+extern const struct http_limits http_limits_default;
+
+/* A complete admin request (/_enclave/...). All texts live until the reply. */
+struct http_admin_request {
+    const char *method, *path; /* zero-terminated; path with query */
+    const char *authorization; /* the header's value, or "" */
+    const uint8_t *body;
+    size_t body_size;
+};
+struct http_admin_reply;
+struct http_admin_hook {
+    /* Called on the connection's worker; must lead to exactly one http_admin_reply, now or later. */
+    void (*handle)(struct http_admin_hook *hook, struct worker *worker, const struct http_admin_request *request,
+                   struct http_admin_reply *reply);
+};
+/* Answer, from the same worker's thread. json is copied. Frees reply and what the request pointed to. */
+void http_admin_reply(struct http_admin_reply *reply, int status, const char *json, size_t json_size);
+
+struct http_counters {
+    _Atomic uint64_t connections, requests, app_calls;
+    _Atomic uint64_t responses[6]; /* by first digit of the status */
+};
+
+struct http_server {
+    struct http_limits limits;
+    struct app_table *apps;
+    struct http_admin_hook *admin; /* NULL: these routes answer 404 */
+    /* May this Authorization value ("" if none) see readyz, status and metrics? NULL: nobody may. */
+    bool (*authorize_monitoring)(void *user, const char *authorization);
+    /* Adds members to /metrics: writes at most size bytes like snprintf, each member with a leading comma. May be NULL. */
+    int (*more_metrics)(void *user, char *buf, size_t size);
+    void *user;
+    _Atomic bool stopping; /* answer with "connection: close", accept no further requests */
+    uint64_t started_ns;   /* set by http_server_init */
+    struct http_counters counters;
+};
+
+void http_server_init(struct http_server *server, struct app_table *apps, uint64_t now_ns);
+
+/* Serve the transport until it ends; takes it over, sets on_ready and user. On the worker's thread. -ENOMEM: the
+ * transport was aborted. */
+int http_connection_start(struct http_server *server, struct worker *worker, struct transport *transport);
+
+#endif

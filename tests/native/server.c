@@ -1,0 +1,267 @@
+/*
+ * The enclave's HTTP server and WASI host as an ordinary process: plain TCP, no sealing, no attestation. For tests,
+ * debuggers and sanitizers.
+ *
+ * Usage: native_server PORT WORKERS [NAME=FILE.wasm ...]
+ * The admin hook echoes; the monitoring right belongs to "Bearer test". TIMEOUT_MS sets the apps' deadline,
+ * HEADER_TIMEOUT_MS the connection's.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "enclave/https/http.h"
+#include "enclave/https/transport.h"
+#include "enclave/wasm/app.h"
+#include "enclave/wasm/runtime.h"
+#include "enclave/worker.h"
+
+static struct http_server server;
+static struct wasm_runtime *runtime;
+
+struct native_worker {
+    struct worker worker;
+    int epoll, event, listener;
+};
+
+struct socket_transport {
+    struct transport t;
+    int fd;
+    struct native_worker *owner;
+    bool want_write;
+};
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static void watch(struct socket_transport *s, int op, bool writing)
+{
+    struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET | (writing ? (unsigned)EPOLLOUT : 0),
+                                .data.ptr = s};
+    epoll_ctl(s->owner->epoll, op, s->fd, &event);
+    s->want_write = writing;
+}
+
+static ssize_t sock_read(struct transport *t, void *buf, size_t size)
+{
+    ssize_t got = recv(((struct socket_transport *)t)->fd, buf, size, 0);
+    return got < 0 ? (errno == EWOULDBLOCK ? -EAGAIN : -errno) : got;
+}
+
+static ssize_t sock_write(struct transport *t, const void *buf, size_t size)
+{
+    struct socket_transport *s = (struct socket_transport *)t;
+    ssize_t sent = send(s->fd, buf, size, MSG_NOSIGNAL);
+    if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+        if (!s->want_write)
+            watch(s, EPOLL_CTL_MOD, true);
+        return -EAGAIN;
+    }
+    return sent < 0 ? -errno : sent;
+}
+
+static void sock_flush(struct transport *t)
+{
+}
+
+/* Freed by the next pass of the loop: events of this pass may still name it. */
+static _Thread_local struct socket_transport *dead;
+
+static void sock_abort(struct transport *t)
+{
+    struct socket_transport *s = (struct socket_transport *)t;
+    close(s->fd);
+    s->t.on_ready = NULL;
+    s->t.user = dead;
+    dead = s;
+}
+
+static void sock_close(struct transport *t)
+{
+    struct socket_transport *s = (struct socket_transport *)t;
+    char sink[4096];
+    /* What the client still sends must not turn the close into a reset before it read the answer. */
+    shutdown(s->fd, SHUT_WR);
+    while (recv(s->fd, sink, sizeof sink, 0) > 0)
+        ;
+    sock_abort(t);
+}
+
+static const struct transport_ops sock_ops = {
+    .read = sock_read, .write = sock_write, .flush = sock_flush, .close = sock_close, .abort = sock_abort};
+
+static void accept_all(struct native_worker *w)
+{
+    for (;;) {
+        int fd = accept4(w->listener, NULL, NULL, SOCK_NONBLOCK);
+        if (fd < 0)
+            return;
+        int one = 1;
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+        struct socket_transport *s = calloc(1, sizeof *s);
+        s->t.ops = &sock_ops;
+        s->t.peer = "native";
+        s->fd = fd;
+        s->owner = w;
+        watch(s, EPOLL_CTL_ADD, false);
+        http_connection_start(&server, &w->worker, &s->t);
+    }
+}
+
+static void wake(struct loop *loop)
+{
+    struct native_worker *w = (struct native_worker *)((char *)loop - offsetof(struct worker, loop));
+    eventfd_write(w->event, 1);
+}
+
+static void bury(void)
+{
+    while (dead) {
+        struct socket_transport *next = dead->t.user;
+        free(dead);
+        dead = next;
+    }
+}
+
+static void *worker_main(void *user)
+{
+    struct native_worker *w = user;
+    struct epoll_event events[256];
+    for (;;) {
+        uint64_t deadline = loop_next_deadline(&w->worker.loop), now = now_ns();
+        int wait = deadline == UINT64_MAX ? 1000 : deadline <= now ? 0 : (int)((deadline - now) / 1000000 + 1);
+        int count = epoll_wait(w->epoll, events, 256, wait);
+        for (int i = 0; i < count; i++) {
+            struct socket_transport *s = events[i].data.ptr;
+            if (!s)
+                accept_all(w);
+            else if ((void *)s == w)
+                eventfd_read(w->event, &(eventfd_t){0});
+            else if (s->t.on_ready)
+                s->t.on_ready(&s->t, s->t.user);
+        }
+        loop_run_once(&w->worker.loop, now_ns());
+        bury();
+    }
+    return NULL;
+}
+
+static int listen_on(int port)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), one = 1;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
+    if (bind(fd, (struct sockaddr *)&address, sizeof address) != 0 || listen(fd, 1024) != 0) {
+        perror("listen");
+        exit(1);
+    }
+    return fd;
+}
+
+static void start_worker(struct native_worker *w, uint32_t index, int port)
+{
+    w->worker.index = index;
+    loop_init(&w->worker.loop, wake);
+    w->worker.loop.now_ns = now_ns();
+    w->epoll = epoll_create1(0);
+    w->event = eventfd(0, EFD_NONBLOCK);
+    w->listener = listen_on(port);
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
+    epoll_ctl(w->epoll, EPOLL_CTL_ADD, w->listener, &event);
+    event.data.ptr = w;
+    epoll_ctl(w->epoll, EPOLL_CTL_ADD, w->event, &event);
+    pthread_t thread;
+    pthread_create(&thread, NULL, worker_main, w);
+}
+
+static void log_line(const char *app, bool error, const char *line, size_t size)
+{
+    fprintf(stderr, "[%s%s] %.*s\n", app, error ? "!" : "", (int)size, line);
+}
+
+static void load(struct app_table *apps, char *argument)
+{
+    char *file = strchr(argument, '='), error[512];
+    static uint8_t bytes[64 << 20];
+    if (!file)
+        exit(2);
+    *file++ = 0;
+    FILE *in = fopen(file, "rb");
+    if (!in) {
+        perror(file);
+        exit(1);
+    }
+    size_t size = fread(bytes, 1, sizeof bytes, in);
+    fclose(in);
+    uint64_t start = now_ns();
+    struct wasm_component *component = wasm_compile(runtime, bytes, size, error, sizeof error);
+    const struct app_variable variables[] = {{"APP_NAME", argument}};
+    struct app_config config = {.name = argument, .variables = variables, .variable_count = 1};
+    if (getenv("TIMEOUT_MS"))
+        config.timeout_ms = (uint32_t)atoi(getenv("TIMEOUT_MS"));
+    struct app *app = component ? app_new(runtime, &config, component, error, sizeof error) : NULL;
+    if (!app) {
+        fprintf(stderr, "%s: %s\n", file, error);
+        exit(1);
+    }
+    app_table_put(apps, app);
+    fprintf(stderr, "%s: %zu bytes, ready in %.0f ms\n", argument, size, (double)(now_ns() - start) / 1e6);
+}
+
+static bool authorize(void *user, const char *authorization)
+{
+    return strcmp(authorization, "Bearer test") == 0;
+}
+
+static void admin(struct http_admin_hook *hook, struct worker *worker, const struct http_admin_request *request,
+                  struct http_admin_reply *reply)
+{
+    char json[256];
+    int size = snprintf(json, sizeof json, "{\"method\":\"%s\",\"path\":\"%.100s\",\"size\":%zu}", request->method,
+                        request->path, request->body_size);
+    http_admin_reply(reply, 200, json, (size_t)size);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 3) {
+        fprintf(stderr, "usage: native_server PORT WORKERS [NAME=FILE.wasm ...]\n");
+        return 2;
+    }
+    static struct http_admin_hook hook = {admin};
+    struct wasm_runtime_config config = {.log = log_line};
+    runtime = wasm_runtime_new(&config);
+    struct app_table *apps = app_table_new();
+    for (int i = 3; i < argc; i++)
+        load(apps, argv[i]);
+    http_server_init(&server, apps, now_ns());
+    server.admin = &hook;
+    server.authorize_monitoring = authorize;
+    if (getenv("HEADER_TIMEOUT_MS"))
+        server.limits.header_timeout_ms = (uint32_t)atoi(getenv("HEADER_TIMEOUT_MS"));
+    int workers = atoi(argv[2]);
+    struct native_worker *all = calloc((size_t)workers, sizeof *all);
+    for (int i = 0; i < workers; i++)
+        start_worker(&all[i], (uint32_t)i, atoi(argv[1]));
+    fprintf(stderr, "listening on port %s\n", argv[1]);
+    for (;;) {
+        usleep(10000);
+        wasm_runtime_tick(runtime);
+    }
+}
