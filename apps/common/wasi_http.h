@@ -40,7 +40,7 @@ struct handle_result {
 /* result<_, stream-error>: tag, variant tag, error handle */
 struct stream_result {
     uint8_t error;
-    uint8_t which; /* 0: failed, 1: closed */
+    _Alignas(4) uint8_t which; /* 0: failed, 1: closed */
     uint32_t handle;
 };
 struct read_result {

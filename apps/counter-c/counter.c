@@ -17,7 +17,7 @@ struct set_result {
 };
 struct get_result {
     uint8_t error;
-    uint8_t some;
+    _Alignas(4) uint8_t some;
     struct byte_list value;
 };
 

@@ -138,6 +138,8 @@ static int on_body(llhttp_t *parser, const char *at, size_t size)
     c->span = at;
     c->span_size = (uint32_t)size;
     c->body_read += size;
+    /* The parser would say so only with the next message's first byte. */
+    c->message_complete = c->x.request.content_length >= 0 && c->body_read >= (uint64_t)c->x.request.content_length;
     return HPE_PAUSED;
 }
 

@@ -130,9 +130,14 @@ static void send_continue(struct h1 *c)
 {
     static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
     c->expect_continue = false;
-    if (c->responded || h1_room(&c->out, sizeof text) != 0)
+    if (c->framed || h1_room(&c->out, sizeof text) != 0)
         return;
-    put_text(&c->out, text);
+    /* It goes before a head that has not been sent. */
+    uint32_t head = c->responded ? c->head_size : 0, size = sizeof text - 1;
+    char *at = c->out.data + c->out.end - head;
+    memmove(at + size, at, head);
+    memcpy(at, text, size);
+    c->out.end += size;
     h1_flush(c);
 }
 

@@ -82,10 +82,16 @@ static void guest_free(struct guest *g)
 
 static void log_failure(struct guest *g, wasmtime_error_t *error)
 {
-    char text[256];
+    char text[2048];
     if (error)
         error_text(error, text, sizeof text);
-    const char *why = g->expired ? "the request took too long" : g->trap ? g->trap : error ? text : "no response";
+    /* The backtrace says little without symbols, the cause behind it much. */
+    const char *cause = error ? strstr(text, "wasm trap: ") : NULL;
+    const char *why = g->expired ? "the request took too long"
+                      : g->trap  ? g->trap
+                      : cause    ? cause
+                      : error    ? text
+                                 : "no complete response";
     if (g->app->rt->config.log)
         g->app->rt->config.log(g->app->name, true, why, strlen(why));
 }
