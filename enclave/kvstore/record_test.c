@@ -1,0 +1,135 @@
+/* Records, the root's digest and the index: what is sealed opens, and nothing else does. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "enclave/kvstore/record.h"
+
+static struct record_keys keys;
+static const struct record_name name = {(const uint8_t *)"app:a:kv:b", (const uint8_t *)"key", 10, 3};
+
+static int setup(void **state)
+{
+    (void)state;
+    uint8_t master[32];
+    memset(master, 7, sizeof master);
+    return record_keys_derive(master, &keys);
+}
+
+static size_t sealed(uint8_t storage_key[32], uint64_t version, const char *value, uint8_t *out)
+{
+    assert_int_equal(record_storage_key(&keys, &name, storage_key), 0);
+    int64_t size = record_seal(&keys, &name, storage_key, version, value, strlen(value), out);
+    assert_true(size > 0);
+    return (size_t)size;
+}
+
+static void test_round_trip(void **state)
+{
+    (void)state;
+    uint8_t storage_key[32], record[1024];
+    for (size_t length = 0; length < 40; length++) {
+        char value[64] = "";
+        memset(value, 'v', length);
+        size_t size = sealed(storage_key, 9, value, record);
+        struct record_opened opened;
+        assert_int_equal(record_open(&keys, storage_key, 9, record, size, &opened), 0);
+        assert_int_equal(opened.value_size, length);
+        assert_memory_equal(opened.value, value, length);
+        assert_int_equal(opened.name.key_size, 3);
+        assert_memory_equal(opened.name.ns, "app:a:kv:b", 10);
+        free(opened.plain);
+    }
+}
+
+static void test_every_bit_counts(void **state)
+{
+    (void)state;
+    uint8_t storage_key[32], record[1024];
+    size_t size = sealed(storage_key, 9, "value", record);
+    struct record_opened opened;
+    for (size_t bit = 0; bit < size * 8; bit++) {
+        record[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        assert_int_equal(record_open(&keys, storage_key, 9, record, size, &opened), -EBADMSG);
+        record[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    }
+    for (size_t shorter = 0; shorter < size; shorter++)
+        assert_int_equal(record_open(&keys, storage_key, 9, record, shorter, &opened), -EBADMSG);
+    assert_int_equal(record_open(&keys, storage_key, 10, record, size, &opened), -EBADMSG); /* another version */
+    storage_key[0] ^= 1;
+    assert_int_equal(record_open(&keys, storage_key, 9, record, size, &opened), -EBADMSG); /* another key's record */
+}
+
+static void test_namespaces_differ(void **state)
+{
+    (void)state;
+    uint8_t a[32], b[32];
+    struct record_name other = name;
+    other.ns = (const uint8_t *)"app:b:kv:b";
+    assert_int_equal(record_storage_key(&keys, &name, a), 0);
+    assert_int_equal(record_storage_key(&keys, &other, b), 0);
+    assert_memory_not_equal(a, b, 32);
+}
+
+static void test_root(void **state)
+{
+    (void)state;
+    struct root root = {.epoch = 3}, empty = root, opened;
+    uint8_t storage_key[32] = {1}, tag[16] = {2}, out[ROOT_SIZE];
+    for (uint64_t version = 1; version < 20; version++)
+        assert_int_equal(root_digest(&keys, &root, storage_key, version, tag, 1), 0);
+    assert_int_equal(root.count, 19);
+    assert_int_equal(root_seal(&keys, &root, out), 0);
+    assert_int_equal(root_open(&keys, out, sizeof out, &opened), 0);
+    assert_memory_equal(&root, &opened, sizeof root);
+    out[20] ^= 1;
+    assert_int_equal(root_open(&keys, out, sizeof out, &opened), -EBADMSG);
+    for (uint64_t version = 19; version > 0; version--)
+        assert_int_equal(root_digest(&keys, &root, storage_key, version, tag, 0), 0);
+    assert_memory_equal(&root, &empty, sizeof root);
+}
+
+static void test_index(void **state)
+{
+    (void)state;
+    enum { N = 3000 };
+    struct index x = {0};
+    static bool present[N];
+    srand(1);
+    for (int step = 0; step < 40000; step++) {
+        uint32_t i = (uint32_t)rand() % N;
+        uint8_t storage_key[32] = {0};
+        uint32_t spread = i * 2654435761u % 64; /* many share a home slot */
+        memcpy(storage_key, &spread, 4);
+        memcpy(storage_key + 8, &i, 4);
+        struct index_entry *e = index_find(&x, storage_key);
+        assert_int_equal(e != NULL, present[i]);
+        if (e) {
+            assert_int_equal(e->version, i + 1);
+            index_remove(&x, e);
+        } else {
+            index_put(&x, storage_key)->version = i + 1;
+        }
+        present[i] = !present[i];
+    }
+    size_t expected = 0;
+    for (int i = 0; i < N; i++)
+        expected += present[i];
+    assert_int_equal(x.count, expected);
+    index_free(&x);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_every_bit_counts),
+        cmocka_unit_test(test_namespaces_differ), cmocka_unit_test(test_root), cmocka_unit_test(test_index),
+    };
+    return cmocka_run_group_tests(tests, setup, NULL);
+}

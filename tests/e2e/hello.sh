@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# The main path: boot, deploy over a verified connection, verify, answer; and what a stranger sees of errors.
+. "$(dirname "$0")/lib.sh"
+
+check start
+contains "$(cat "$work/server.log")" "the emulator gives no confidentiality"
+contains "$(cat "$work/server.log")" "MRENCLAVE: $(ctl measure "$BUILD/enclave_os.signed")"
+equal "$(get /healthz)" '{"status":"ok"}'
+equal "$(status /hello/)" 404 "before deploying"
+root_before=$(ctl app list --url "$url" --admin-key "$admin" --allow-simulation)
+
+push hello hello-c
+equal "$(status /hello/)" 200
+get /hello/ | grep -qi hello || fail "hello says: $(get /hello/)"
+list=$(ctl app list --url "$url" --admin-key "$admin" --allow-simulation)
+contains "$list" "$(sha256sum "$BUILD/apps/hello-c.wasm" | cut -d' ' -f1)"
+[ "$list" != "$root_before" ] || fail "the Merkle root did not change with the deployment"
+
+# verify: all checks hold, and each way of being wrong is refused
+check ctl verify "$url" --allow-simulation --mrenclave "$(ctl measure "$BUILD/enclave_os.signed")" >"$work/verify.txt"
+! ctl verify "$url" >/dev/null 2>&1 || fail "a simulated quote was accepted without --allow-simulation"
+! ctl verify "$url" --allow-simulation --mrenclave "$(printf '00%.0s' $(seq 32))" >/dev/null 2>&1 ||
+    fail "another MRENCLAVE was accepted"
+
+# TLS 1.3 only, and no resumption
+openssl s_client -connect "127.0.0.1:$port" -tls1_3 </dev/null 2>/dev/null | grep -q 'TLSv1.3' || fail "no TLS 1.3"
+! openssl s_client -connect "127.0.0.1:$port" -tls1_2 </dev/null >/dev/null 2>&1 || fail "TLS 1.2 was accepted"
+(printf 'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n'; sleep 0.5) |
+    openssl s_client -connect "127.0.0.1:$port" -tls1_3 -sess_out "$work/session" >/dev/null 2>&1 || true
+[ ! -s "$work/session" ] || fail "the server gave out a session ticket"
+
+# other people's admin keys and replays
+ctl keygen "$work/other.key" >/dev/null
+! ctl app rm hello --url "$url" --admin-key "$work/other.key" --allow-simulation 2>/dev/null || fail "a stranger removed an app"
+equal "$(status /_enclave/apps)" 401 "no token"
+equal "$(status /hello/)" 200
+
+# a component that cannot run here is refused with the reason
+printf '\0asm\x0d\0\1\0' >"$work/empty.wasm"
+! why=$(ctl app push empty "$work/empty.wasm" --url "$url" --admin-key "$admin" --allow-simulation 2>&1) ||
+    fail "a component without a handler was deployed"
+contains "$why" "incoming-handler"
+
+ctl app rm hello --url "$url" --admin-key "$admin" --allow-simulation >/dev/null
+equal "$(status /hello/)" 404 "after removal"
+check stop

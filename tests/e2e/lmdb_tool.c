@@ -1,0 +1,124 @@
+/* A hostile host's hands on the store: lmdb_tool DIR count|digest|flip I WHERE|delete I|truncate I|swap I J|restore-from DIR */
+#include <lmdb.h>
+#include <openssl/sha.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RECORDS_MAX 100000
+
+struct record {
+    uint8_t key[64], *value;
+    size_t key_size, value_size;
+};
+static struct record records[RECORDS_MAX];
+static size_t count;
+
+static void must(int result, const char *what)
+{
+    if (result != 0) {
+        fprintf(stderr, "lmdb_tool: %s: %s\n", what, mdb_strerror(result));
+        exit(1);
+    }
+}
+
+static MDB_env *open_env(const char *path)
+{
+    MDB_env *env;
+    must(mdb_env_create(&env), "create");
+    must(mdb_env_set_mapsize(env, 1ul << 32), "map size");
+    must(mdb_env_open(env, path, 0, 0600), path);
+    return env;
+}
+
+static void load(MDB_env *env)
+{
+    MDB_txn *txn;
+    MDB_dbi dbi;
+    MDB_cursor *cursor;
+    MDB_val key, value;
+    must(mdb_txn_begin(env, NULL, MDB_RDONLY, &txn), "begin");
+    must(mdb_dbi_open(txn, NULL, 0, &dbi), "open");
+    must(mdb_cursor_open(txn, dbi, &cursor), "cursor");
+    for (count = 0; mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0 && count < RECORDS_MAX; count++) {
+        struct record *r = &records[count];
+        memcpy(r->key, key.mv_data, r->key_size = key.mv_size);
+        r->value = malloc(value.mv_size + 1);
+        memcpy(r->value, value.mv_data, r->value_size = value.mv_size);
+    }
+    mdb_cursor_close(cursor);
+    mdb_txn_abort(txn);
+}
+
+static void change(MDB_env *env, const struct record *r, const uint8_t *value, size_t size)
+{
+    MDB_txn *txn;
+    MDB_dbi dbi;
+    MDB_val key = {r->key_size, (void *)r->key}, data = {size, (void *)value};
+    must(mdb_txn_begin(env, NULL, 0, &txn), "begin");
+    must(mdb_dbi_open(txn, NULL, 0, &dbi), "open");
+    if (value)
+        must(mdb_put(txn, dbi, &key, &data, 0), "put");
+    else
+        must(mdb_del(txn, dbi, &key, NULL), "del");
+    must(mdb_txn_commit(txn), "commit");
+}
+
+static void digest(void)
+{
+    uint8_t sum[32] = {0}, hash[32];
+    for (size_t i = 0; i < count; i++) {
+        SHA256(records[i].value, records[i].value_size, hash);
+        for (int k = 0; k < 32; k++)
+            sum[k] ^= (uint8_t)(hash[k] + records[i].key[k % (records[i].key_size ? records[i].key_size : 1)]);
+    }
+    for (int k = 0; k < 32; k++)
+        printf("%02x", sum[k]);
+    printf("\n");
+}
+
+/* Everything but the root as it was in another copy of the store: what a rollback of single records would be. */
+static void restore_from(MDB_env *env, const char *path)
+{
+    MDB_env *old = open_env(path);
+    load(old);
+    for (size_t i = 0; i < count; i++)
+        if (records[i].key_size == 32)
+            change(env, &records[i], records[i].value, records[i].value_size);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 3)
+        return 2;
+    MDB_env *env = open_env(argv[1]);
+    load(env);
+    const char *verb = argv[2];
+    size_t i = argc > 3 ? strtoul(argv[3], NULL, 10) : 0;
+    if (!strcmp(verb, "count")) {
+        printf("%zu\n", count);
+    } else if (!strcmp(verb, "digest")) {
+        digest();
+    } else if (!strcmp(verb, "restore-from") && argc > 3) {
+        restore_from(env, argv[3]);
+    } else if (i >= count) {
+        return 2;
+    } else if (!strcmp(verb, "flip") && argc > 4) {
+        struct record *r = &records[i];
+        size_t at = !strcmp(argv[4], "first") ? 0 : !strcmp(argv[4], "last") ? r->value_size - 1 : r->value_size / 2;
+        r->value[at] ^= 0x10;
+        change(env, r, r->value, r->value_size);
+    } else if (!strcmp(verb, "delete")) {
+        change(env, &records[i], NULL, 0);
+    } else if (!strcmp(verb, "truncate")) {
+        change(env, &records[i], records[i].value, records[i].value_size / 2);
+    } else if (!strcmp(verb, "swap") && argc > 4 && strtoul(argv[4], NULL, 10) < count) {
+        size_t j = strtoul(argv[4], NULL, 10);
+        change(env, &records[i], records[j].value, records[j].value_size);
+        change(env, &records[j], records[i].value, records[i].value_size);
+    } else {
+        return 2;
+    }
+    mdb_env_close(env);
+    return 0;
+}

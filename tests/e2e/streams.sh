@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Bodies: 10 MiB through the echo component both ways, chunked and with a length, and 500 connections at once.
+. "$(dirname "$0")/lib.sh"
+
+check start
+push echo echo
+push hello hello-c
+head -c 10485760 /dev/urandom >"$work/body"
+get /echo/ --data-binary "@$work/body" -H 'Expect:' -o "$work/back"
+cmp "$work/body" "$work/back" || fail "10 MiB with Content-Length came back changed"
+get /echo/ -T - -X POST <"$work/body" -o "$work/back"
+cmp "$work/body" "$work/back" || fail "10 MiB chunked came back changed"
+get /echo/ --data-binary "@$work/body" -H 'Expect: 100-continue' -o "$work/back"
+cmp "$work/body" "$work/back" || fail "with 100-continue"
+
+# a client that reads slowly stops its own guest and nobody else
+get /echo/ --data-binary "@$work/body" --limit-rate 200k -o "$work/slow" &
+slow=$!
+sleep 0.3
+for _ in $(seq 20); do equal "$(status /hello/)" 200 "beside a slow client"; done
+kill $slow 2>/dev/null || true
+wait $slow 2>/dev/null || true
+
+# 500 connections at once, each with a request of its own
+seq 500 | sed "s|.*|url=\"$url/hello/\"|" >"$work/urls"
+curl -sk --parallel --parallel-immediate --parallel-max 300 --max-time 60 -K "$work/urls" -o /dev/null -w '%{http_code}\n' \
+    >"$work/codes" 2>/dev/null || true
+equal "$(wc -l <"$work/codes")" 500 "answers"
+equal "$(sort -u "$work/codes")" 200 "all of 500 connections"
+check stop
