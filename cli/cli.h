@@ -1,0 +1,26 @@
+/*
+ * enclavectl's commands and what they share. Each command prints its own usage and errors and returns the process's
+ * exit status: 0, 1 (it failed), 2 (wrong arguments).
+ */
+#ifndef ENCLAVE_OS_CLI_CLI_H
+#define ENCLAVE_OS_CLI_CLI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+int verify_main(int argc, char **argv);
+int keygen_main(int argc, char **argv);
+int app_main(int argc, char **argv);
+
+/* Prints "enclavectl: ..." on standard error; returns 1, for `return complain(...)`. */
+int complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The whole file, malloc'ed and NUL-terminated; NULL with errno set. Files above limit fail with EFBIG. */
+char *read_whole_file(const char *path, size_t limit, size_t *size);
+
+/* 64 hex digits. */
+bool parse_hex32(const char *text, uint8_t out[32]);
+void format_hex(const uint8_t *data, size_t size, char *out);
+
+#endif

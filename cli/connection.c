@@ -1,0 +1,162 @@
+/*
+ * Connecting and judging. See connection.h.
+ */
+#include "cli/connection.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <openssl/err.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+
+#define TIMEOUT_SECONDS 60
+
+int trust_option(struct trust_options *t, int id, const char *value)
+{
+    size_t size;
+    switch (id) {
+    case TRUST_MRENCLAVE:
+        if (!parse_hex32(value, t->mrenclave))
+            return complain("--mrenclave: expected 64 hex digits");
+        t->policy.mrenclave = t->mrenclave;
+        return 0;
+    case TRUST_ALLOW_SIMULATION:
+        t->policy.allow_simulation = true;
+        return 0;
+    case TRUST_ALLOW_DEBUG:
+        t->policy.allow_debug = true;
+        return 0;
+    default:
+        free(t->root_pem);
+        t->root_pem = read_whole_file(value, 1 << 20, &size);
+        t->policy.root_pem = t->root_pem;
+        return t->root_pem ? 0 : complain("--root %s: %s", value, strerror(errno));
+    }
+}
+
+void trust_options_deinit(struct trust_options *t)
+{
+    free(t->root_pem);
+    t->root_pem = NULL;
+}
+
+/* https://HOST[:PORT][/]; HOST may be [IPv6]. */
+static bool split_url(const char *url, struct connection *c, char port[8])
+{
+    if (strncmp(url, "https://", 8) != 0)
+        return false;
+    size_t size = strcspn(url + 8, "/");
+    if (size == 0 || size >= sizeof(c->authority) || (url[8 + size] != '\0' && url[8 + size + 1] != '\0'))
+        return false;
+    snprintf(c->authority, sizeof(c->authority), "%.*s", (int)size, url + 8);
+    const char *start = c->authority, *end = strchr(start, ':');
+    if (*start == '[') {
+        start++;
+        end = strchr(start, ']');
+        if (!end)
+            return false;
+    }
+    size_t host_size = end ? (size_t)(end - start) : strlen(start);
+    if (host_size == 0 || host_size >= sizeof(c->host))
+        return false;
+    memcpy(c->host, start, host_size);
+    c->host[host_size] = '\0';
+    const char *colon = end ? strchr(end, ':') : NULL;
+    if (colon && (strlen(colon + 1) == 0 || strlen(colon + 1) > 5))
+        return false;
+    snprintf(port, 8, "%s", colon ? colon + 1 : "443");
+    return true;
+}
+
+static int dial(const char *host, const char *port)
+{
+    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM}, *list;
+    int result = getaddrinfo(host, port, &hints, &list);
+    if (result != 0) {
+        complain("%s: %s", host, gai_strerror(result));
+        return -1;
+    }
+    int fd = -1;
+    for (const struct addrinfo *a = list; a && fd < 0; a = a->ai_next) {
+        fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        struct timeval timeout = {.tv_sec = TIMEOUT_SECONDS};
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
+        if (fd >= 0 && connect(fd, a->ai_addr, a->ai_addrlen) != 0) {
+            int reason = errno;
+            close(fd);
+            fd = -1;
+            errno = reason;
+        }
+    }
+    if (fd < 0)
+        complain("cannot connect to %s port %s: %s", host, port, strerror(errno));
+    freeaddrinfo(list);
+    return fd;
+}
+
+static bool is_address(const char *host)
+{
+    uint8_t ignored[16];
+    return inet_pton(AF_INET, host, ignored) == 1 || inet_pton(AF_INET6, host, ignored) == 1;
+}
+
+int connection_open(struct connection *c, const char *url)
+{
+    char port[8];
+    *c = (struct connection){0};
+    if (!split_url(url, c, port))
+        return complain("%s: expected https://HOST:PORT", url);
+    int fd = dial(c->host, port);
+    if (fd < 0)
+        return 1;
+    c->context = SSL_CTX_new(TLS_client_method());
+    if (c->context && SSL_CTX_set_min_proto_version(c->context, TLS1_3_VERSION))
+        c->ssl = SSL_new(c->context);
+    if (!c->ssl || !SSL_set_fd(c->ssl, fd)) {
+        close(fd);
+        connection_close(c);
+        return complain("out of memory");
+    }
+    BIO_set_close(SSL_get_rbio(c->ssl), BIO_CLOSE);
+    /* No CA is asked: the quote decides (connection_verify), before anything is sent. */
+    SSL_set_verify(c->ssl, SSL_VERIFY_NONE, NULL);
+    SSL_set_session(c->ssl, NULL);
+    if (!is_address(c->host))
+        SSL_set_tlsext_host_name(c->ssl, c->host);
+    if (SSL_connect(c->ssl) != 1) {
+        unsigned long error = ERR_get_error();
+        connection_close(c);
+        return complain("no TLS 1.3 handshake with %s: %s", url, error ? ERR_reason_error_string(error) : "connection closed");
+    }
+    return 0;
+}
+
+bool connection_verify(struct connection *c, const struct verifier_policy *policy, struct verifier_result *result)
+{
+    struct verifier_policy live = *policy;
+    X509 *leaf = SSL_get0_peer_certificate(c->ssl);
+    live.live = !SSL_session_reused(c->ssl);
+    if (!leaf) {
+        *result = (struct verifier_result){0};
+        return false;
+    }
+    return verifier_check_certificate(leaf, &live, result);
+}
+
+void connection_close(struct connection *c)
+{
+    if (c->ssl) {
+        SSL_shutdown(c->ssl);
+        SSL_free(c->ssl);
+    }
+    SSL_CTX_free(c->context);
+    c->ssl = NULL;
+    c->context = NULL;
+}

@@ -1,0 +1,100 @@
+/*
+ * enclavectl: verify a server, manage its apps, make keys, measure and sign images.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "sgx/sign/sign.h"
+
+static const char usage[] =
+    "usage: enclavectl COMMAND ...\n"
+    "  verify https://HOST:PORT [--mrenclave HEX] [--allow-simulation] [--root FILE] [--json]\n"
+    "  app push NAME FILE.wasm | app list | app rm NAME, with --url https://HOST:PORT --admin-key FILE\n"
+    "      [--allow-simulation] [--mrenclave HEX] [--root FILE]\n"
+    "  keygen FILE            make an admin key: FILE (secret) and FILE.pub\n"
+    "  measure IMAGE          print MRENCLAVE\n"
+    "  sign ...               sign an enclave image\n";
+
+int complain(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    fputs("enclavectl: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
+    return 1;
+}
+
+char *read_whole_file(const char *path, size_t limit, size_t *size)
+{
+    FILE *file = fopen(path, "rb");
+    if (!file)
+        return NULL;
+    char *data = NULL;
+    size_t used = 0, capacity = 65536;
+    for (;;) {
+        char *grown = realloc(data, capacity + 1);
+        if (!grown)
+            break;
+        data = grown;
+        used += fread(data + used, 1, capacity - used, file);
+        if (used < capacity) {
+            if (ferror(file))
+                break;
+            fclose(file);
+            data[used] = '\0';
+            *size = used;
+            return data;
+        }
+        if (used > limit) {
+            errno = EFBIG;
+            break;
+        }
+        capacity *= 2;
+    }
+    int reason = errno;
+    free(data);
+    fclose(file);
+    errno = reason;
+    return NULL;
+}
+
+bool parse_hex32(const char *text, uint8_t out[32])
+{
+    if (strlen(text) != 64 || strspn(text, "0123456789abcdefABCDEF") != 64)
+        return false;
+    for (int i = 0; i < 32; i++) {
+        char digits[3] = {text[2 * i], text[2 * i + 1], '\0'};
+        out[i] = (uint8_t)strtoul(digits, NULL, 16);
+    }
+    return true;
+}
+
+void format_hex(const uint8_t *data, size_t size, char *out)
+{
+    for (size_t i = 0; i < size; i++)
+        sprintf(out + 2 * i, "%02x", data[i]);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        int (*run)(int argc, char **argv);
+    } commands[] = {{"verify", verify_main}, {"app", app_main},   {"keygen", keygen_main},
+                    {"measure", measure_main}, {"sign", sign_main}};
+    if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)) {
+        fputs(usage, stdout);
+        return 0;
+    }
+    for (size_t i = 0; argc >= 2 && i < sizeof(commands) / sizeof(commands[0]); i++)
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return commands[i].run(argc - 1, argv + 1);
+    fputs(usage, stderr);
+    return 2;
+}

@@ -1,0 +1,21 @@
+/*
+ * The administrator's token: a JWT signed with ES256 that authorises one request to one enclave, for a minute.
+ */
+#ifndef ENCLAVE_OS_CLI_TOKEN_H
+#define ENCLAVE_OS_CLI_TOKEN_H
+
+#include <openssl/evp.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct token_request {
+    const uint8_t *spki_sha256; /* 32 bytes: the enclave that was verified */
+    const char *method, *path;
+    const void *body;
+    size_t body_size;
+};
+
+/* malloc'ed text, or NULL. */
+char *token_make(EVP_PKEY *key, const struct token_request *request);
+
+#endif
