@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# Build the example components from source into build/apps (or the folder given as first argument).
+# Tools and WIT files come from npm and crates.io and are cached outside the tree; nothing is built again needlessly.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+out=${1:-../build/apps}
+mkdir -p "$out"
+out=$(cd "$out" && pwd)
+cache=${ENCLAVE_OS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/enclave-os}
+clang=${WASM_CLANG:-clang-19}
+
+tools=$cache/apps-npm-$(sha256sum package.json | cut -c1-16)
+if [ ! -f "$tools/complete" ]; then
+    echo "installing the component tools (npm, once)..." >&2
+    mkdir -p "$tools"
+    cp package.json "$tools/"
+    (cd "$tools" && npm install --no-audit --no-fund --loglevel=error >&2)
+    touch "$tools/complete"
+fi
+export NODE_FOLDER=$tools
+
+# The WIT packages of WASI 0.2.12 are files of two crates.
+wit=$cache/apps-wit-48.0.8
+if [ ! -f "$wit/complete" ]; then
+    echo "fetching the WASI interface files (cargo, once)..." >&2
+    fetch=$(mktemp -d)
+    trap 'rm -rf "$fetch"' EXIT
+    mkdir -p "$fetch/src" "$wit/keyvalue"
+    touch "$fetch/src/lib.rs"
+    printf '[package]\nname = "fetch"\nversion = "0.0.0"\nedition = "2021"\n[dependencies]\nwasmtime-wasi-http = "=48.0.8"\nwasmtime-wasi-keyvalue = "=48.0.8"\n' >"$fetch/Cargo.toml"
+    cargo fetch --quiet --manifest-path "$fetch/Cargo.toml" >&2
+    sources=$(echo "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*/)
+    cp ${sources}wasmtime-wasi-http-48.0.8/wit/deps/*.wit "$wit/"
+    # One file, since some of the parts have no package line.
+    (echo 'package wasi:keyvalue@0.2.0-draft;' &&
+        cat ${sources}wasmtime-wasi-keyvalue-48.0.8/wit/deps/keyvalue/{store,atomic,batch}.wit | grep -v '^package') >"$wit/keyvalue/keyvalue.wit"
+    touch "$wit/complete"
+fi
+
+# A component is made again when any of its inputs is newer.
+stale() {
+    local made=$1 input
+    shift
+    [ -f "$made" ] || return 0
+    for input in "$@"; do [ "$input" -nt "$made" ] && return 0; done
+    return 1
+}
+
+c_app() { # NAME SOURCE WORLD
+    local made=$out/$1.wasm
+    stale "$made" "$2" "$3" common/wasi_http.h componentize.mjs build.sh || return 0
+    echo "building $1.wasm" >&2
+    "$clang" --target=wasm32 -O2 -ffreestanding -nostdlib -fno-builtin -mbulk-memory -mexec-model=reactor \
+        -Wall -Wextra -Werror -Wno-unused-parameter \
+        -Wl,--no-entry -Wl,-z,stack-size=16384 -Wl,--strip-all "$2" -o "$made.core"
+    node componentize.mjs "$3" "$wit" "$made.core" "$made"
+    rm "$made.core"
+}
+
+js_app() { # NAME SOURCE WORLD
+    local made=$out/$1.wasm
+    stale "$made" "$2" "$3" componentize-js.mjs build.sh || return 0
+    echo "building $1.wasm (a JavaScript engine with the script inside: some seconds)" >&2
+    node componentize-js.mjs "$2" "$3" "$wit" "$made"
+}
+
+c_app hello-c hello-c/hello.c common/handler.wit
+c_app echo echo/echo.c common/handler.wit
+c_app counter-c counter-c/counter.c common/handler-kv.wit
+c_app misbehave guests/misbehave.c common/handler.wit
+c_app missing-import guests/missing.c common/handler-missing.wit
+js_app hello-js hello-js/hello.js hello-js/hello.wit
