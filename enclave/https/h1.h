@@ -66,6 +66,7 @@ struct h1 {
     uint64_t body_read;
     uint32_t drained; /* pieces of an unread body */
     const char *value_end; /* where the next part of a header's value must begin; else the line was folded */
+    char before;           /* the last byte of earlier input that is not blank */
     int parse_status;      /* what to answer instead, 0: fine */
 
     /* The head in an arena: target, then lines */

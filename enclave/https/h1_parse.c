@@ -96,15 +96,22 @@ static int on_field_complete(llhttp_t *parser)
     return 0;
 }
 
+/* The last byte before end that is not blank; otherwise, if there is none. */
+static char last_visible(const char *start, const char *end, char otherwise)
+{
+    while (end > start && (end[-1] == ' ' || end[-1] == '\t'))
+        end--;
+    return end > start ? end[-1] : otherwise;
+}
+
 /* llhttp joins folded lines (RFC 9112 section 5.2 says: refuse). Their parts do not follow each other in memory, and
  * a value whose first line is empty has a line end before it instead of the colon. */
 static bool folded(const struct h1 *c, const char *at)
 {
     if (c->value_end)
         return at != c->value_end;
-    while (at > c->in && (at[-1] == ' ' || at[-1] == '\t'))
-        at--;
-    return at > c->in && (at[-1] == '\n' || at[-1] == '\r');
+    char before = last_visible(c->in, at, c->before);
+    return before == '\n' || before == '\r';
 }
 
 static int on_value(llhttp_t *parser, const char *at, size_t size)
@@ -138,6 +145,7 @@ static int on_body(llhttp_t *parser, const char *at, size_t size)
     c->span = at;
     c->span_size = (uint32_t)size;
     c->body_read += size;
+    c->expect_continue = false; /* it came without being asked for */
     /* The parser would say so only with the next message's first byte. */
     c->message_complete = c->x.request.content_length >= 0 && c->body_read >= (uint64_t)c->x.request.content_length;
     return HPE_PAUSED;
@@ -229,6 +237,7 @@ void h1_parse(struct h1 *c)
     /* A value that goes on in the next buffer goes on at its beginning. */
     if (c->value_end)
         c->value_end = c->value_end == c->in + c->in_end ? c->in : c->in + H1_IN_SIZE + 1;
+    c->before = last_visible(c->in, c->in + c->in_end, c->before);
     c->in_start = c->in_end = 0;
 }
 
@@ -331,7 +340,7 @@ static int take_framing(struct h1 *c, struct http_request *request)
 
 static int take_expect(struct h1 *c)
 {
-    struct http_text expect;
+    struct http_text expect = {0};
     if (h1_find(c, "expect", &expect) == 0 || c->parser.http_minor == 0)
         return 0;
     if (!text_is(expect, "100-continue"))

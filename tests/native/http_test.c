@@ -1,0 +1,314 @@
+/*
+ * The HTTP/1.1 server over a transport in memory: what is accepted, what is refused, and what the answers look like.
+ *
+ * Every case runs twice: with the input in one piece, and byte by byte, since both must be understood alike.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "enclave/https/http.h"
+#include "enclave/https/transport.h"
+#include "enclave/wasm/app.h"
+#include "enclave/worker.h"
+
+struct memory {
+    struct transport t;
+    const char *in;
+    size_t in_size, at, step;
+    size_t window; /* how much output is taken at once; 0: all */
+    char out[1 << 20];
+    size_t out_size;
+    bool closed, aborted, keep_open;
+};
+
+static ssize_t mem_read(struct transport *t, void *buf, size_t size)
+{
+    struct memory *m = (struct memory *)t;
+    if (m->at == m->in_size)
+        return m->keep_open ? -EAGAIN : 0;
+    size_t count = m->in_size - m->at;
+    if (count > size)
+        count = size;
+    if (m->step && count > m->step)
+        count = m->step;
+    memcpy(buf, m->in + m->at, count);
+    m->at += count;
+    return (ssize_t)count;
+}
+
+static ssize_t mem_write(struct transport *t, const void *buf, size_t size)
+{
+    struct memory *m = (struct memory *)t;
+    if (m->window && size > m->window)
+        size = m->window;
+    assert_true(m->out_size + size < sizeof m->out);
+    memcpy(m->out + m->out_size, buf, size);
+    m->out_size += size;
+    return (ssize_t)size;
+}
+
+static void mem_flush(struct transport *t)
+{
+}
+static void mem_close(struct transport *t)
+{
+    ((struct memory *)t)->closed = true;
+}
+static void mem_abort(struct transport *t)
+{
+    ((struct memory *)t)->aborted = true;
+}
+static const struct transport_ops mem_ops = {mem_read, mem_write, mem_flush, mem_close, mem_abort};
+
+static struct http_server server;
+static struct worker worker;
+static struct memory m;
+
+static void echo_admin(struct http_admin_hook *hook, struct worker *w, const struct http_admin_request *request,
+                       struct http_admin_reply *reply)
+{
+    char json[512];
+    int size = snprintf(json, sizeof json, "{%s %s [%s] %.*s}", request->method, request->path, request->authorization,
+                        request->body_size < 100 ? (int)request->body_size : 0, (const char *)request->body);
+    http_admin_reply(reply, 200, json, (size_t)size);
+}
+
+static bool may(void *user, const char *authorization)
+{
+    return strcmp(authorization, "Bearer right") == 0;
+}
+
+static void run(const char *in, size_t size, size_t step, bool keep_open)
+{
+    memset(&m, 0, sizeof m);
+    m.t.ops = &mem_ops;
+    m.in = in;
+    m.in_size = size;
+    m.step = step;
+    m.keep_open = keep_open;
+    assert_int_equal(http_connection_start(&server, &worker, &m.t), 0);
+    for (int i = 0; i < 200000 && !m.closed && !m.aborted; i++)
+        if (!loop_run_once(&worker.loop, worker.loop.now_ns + 1))
+            break;
+    m.out[m.out_size] = 0;
+}
+
+/* End a connection that stays open: its peer goes. */
+static void hang_up(void)
+{
+    m.keep_open = false;
+    for (int i = 0; i < 100 && !m.closed && !m.aborted; i++) {
+        m.t.on_ready(&m.t, m.t.user);
+        loop_run_once(&worker.loop, worker.loop.now_ns + 1);
+    }
+    assert_true(m.closed || m.aborted);
+}
+
+/* The statuses of all responses in the output, as "200 404 ". */
+static const char *statuses(void)
+{
+    static char text[256];
+    text[0] = 0;
+    for (const char *at = m.out; (at = strstr(at, "HTTP/1.1 ")); at += 9)
+        strncat(strncat(text, at + 9, 3), " ", 2);
+    return text;
+}
+
+#define H "Host: a\r\n"
+#define GET "GET /healthz HTTP/1.1\r\n" H
+#define POST "POST /_enclave/x HTTP/1.1\r\n" H
+
+static const struct {
+    const char *what, *in, *expected;
+} cases[] = {
+    {"plain", GET "\r\n", "200 "},
+    {"two in a row", GET "\r\n" GET "\r\n", "200 200 "},
+    {"pipelined bodies", POST "Content-Length: 3\r\n\r\nabc" POST "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n" GET
+                         "\r\n", "200 200 200 "},
+    {"unread body is skipped", "POST /healthz HTTP/1.1\r\n" H "Content-Length: 5\r\n\r\nhello" GET "\r\n", "405 200 "},
+    {"trailers", POST "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nA: b\r\n\r\n" GET "\r\n", "200 200 "},
+    {"close is honoured", "GET /healthz HTTP/1.1\r\n" H "Connection: close\r\n\r\n" GET "\r\n", "200 "},
+    {"HTTP/1.0 closes", "GET /healthz HTTP/1.0\r\n\r\n" GET "\r\n", "200 "},
+    {"HTTP/1.0 keep-alive", "GET /healthz HTTP/1.0\r\nConnection: keep-alive\r\n\r\n" GET "\r\n", "200 200 "},
+    {"absolute form", "GET http://a/healthz HTTP/1.1\r\n" H "\r\n", "200 "},
+    {"unknown path", "GET /nothing/here HTTP/1.1\r\n" H "\r\n", "404 "},
+    {"wrong method", "DELETE /healthz HTTP/1.1\r\n" H "\r\n", "405 "},
+    {"no right", "GET /metrics HTTP/1.1\r\n" H "\r\n", "401 "},
+    {"right", "GET /metrics HTTP/1.1\r\n" H "Authorization: Bearer right\r\n\r\n", "200 "},
+    {"unknown expectation", POST "Expect: miracles\r\nContent-Length: 2\r\n\r\nok", "417 "},
+
+    {"no host", "GET /healthz HTTP/1.1\r\n\r\n", "400 "},
+    {"two hosts", GET "Host: b\r\n\r\n", "400 "},
+    {"garbage", "\x01\x02\x03\r\n\r\n", "501 "},
+    {"unknown method", "BREW /healthz HTTP/1.1\r\n" H "\r\n", "501 "},
+    {"connect", "CONNECT a:1 HTTP/1.1\r\n" H "\r\n", "400 "},
+    {"version 2.0", "GET /healthz HTTP/2.0\r\n" H "\r\n", "505 "},
+    {"version 1.7", "GET /healthz HTTP/1.7\r\n" H "\r\n", "505 "},
+    {"version 0.9", "GET /healthz HTTP/0.9\r\n" H "\r\n", "505 "},
+    {"length and chunked", POST "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" GET "\r\n", "400 "},
+    {"chunked and length", POST "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n" GET "\r\n", "400 "},
+    {"two lengths", POST "Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc" GET "\r\n", "400 "},
+    {"two different lengths", POST "Content-Length: 3\r\nContent-Length: 4\r\n\r\nabc" GET "\r\n", "400 "},
+    {"list of lengths", POST "Content-Length: 3, 3\r\n\r\nabc" GET "\r\n", "400 "},
+    {"signed length", POST "Content-Length: +3\r\n\r\nabc" GET "\r\n", "400 "},
+    {"hexadecimal length", POST "Content-Length: 0x3\r\n\r\nabc" GET "\r\n", "400 "},
+    {"empty length", POST "Content-Length:\r\n\r\n" GET "\r\n", "400 "},
+    {"huge length", POST "Content-Length: 99999999999999999999\r\n\r\n", "400 "},
+    {"too long for admin", POST "Content-Length: 99999999999\r\n\r\n", "413 "},
+    {"chunked twice", POST "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "400 "},
+    {"chunked not last", POST "Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n", "400 "},
+    {"another coding", POST "Transfer-Encoding: gzip\r\n\r\n", "501 "},
+    {"chunked disguised", POST "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", "501 "},
+    {"chunked in 1.0", "POST /_enclave/x HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "400 "},
+    {"space before colon", GET "A : b\r\n\r\n", "400 "},
+    {"folded value", GET "A: b\r\n c\r\n\r\n", "400 "},
+    {"folded empty value", GET "A:\r\n c\r\n\r\n", "400 "},
+    {"folded length", POST "Content-Length:\r\n 3\r\n\r\nabc", "400 "},
+    {"bad name", GET "A(b: c\r\n\r\n", "400 "},
+    {"control character", GET "A: b\x01" "c\r\n\r\n", "400 "},
+    {"bare CR in value", GET "A: b\rc\r\n\r\n", "400 "},
+    {"bad chunk size", POST "Transfer-Encoding: chunked\r\n\r\nxyz\r\n", "400 "},
+    {"chunk longer than said", POST "Transfer-Encoding: chunked\r\n\r\n2\r\nabc\r\n0\r\n\r\n", "400 "},
+    {"relative target", "GET healthz HTTP/1.1\r\n" H "\r\n", "400 "},
+    {"fragment", "GET /healthz#x HTTP/1.1\r\n" H "\r\n", "400 "},
+};
+
+static void requests_are_understood_or_refused(void **state)
+{
+    int bad = 0;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        for (size_t step = 0; step < 4; step++) {
+            run(cases[i].in, strlen(cases[i].in), step, false);
+            if (strcmp(statuses(), cases[i].expected) != 0)
+                bad++, print_error("%s (step %zu): expected %s, got %s\n", cases[i].what, step, cases[i].expected, statuses());
+            assert_true(m.closed || m.aborted);
+        }
+    }
+    assert_int_equal(bad, 0);
+}
+
+static void heads_have_limits(void **state)
+{
+    static char in[200000];
+    int size = sprintf(in, GET);
+    for (int i = 0; i < 101; i++)
+        size += sprintf(in + size, "x%d: y\r\n", i);
+    size += sprintf(in + size, "\r\n");
+    run(in, (size_t)size, 0, false);
+    assert_string_equal(statuses(), "431 ");
+
+    size = sprintf(in, GET "x: ");
+    memset(in + size, 'y', 70000);
+    size += 70000;
+    size += sprintf(in + size, "\r\n\r\n");
+    run(in, (size_t)size, 0, false);
+    assert_string_equal(statuses(), "431 ");
+
+    size = sprintf(in, "GET /");
+    memset(in + size, 'y', 70000);
+    size += 70000;
+    size += sprintf(in + size, " HTTP/1.1\r\n" H "\r\n");
+    run(in, (size_t)size, 0, false);
+    assert_string_equal(statuses(), "414 ");
+}
+
+static void slow_heads_time_out(void **state)
+{
+    run("GET /hea", 8, 0, true);
+    assert_string_equal(statuses(), "");
+    worker.loop.now_ns += UINT64_C(31000000000);
+    for (int i = 0; i < 10 && !m.closed; i++)
+        loop_run_once(&worker.loop, worker.loop.now_ns);
+    m.out[m.out_size] = 0;
+    assert_string_equal(statuses(), "408 ");
+    assert_true(m.closed);
+}
+
+static void idle_connections_end_quietly(void **state)
+{
+    run(GET "\r\n", strlen(GET "\r\n"), 0, true);
+    assert_string_equal(statuses(), "200 ");
+    assert_false(m.closed);
+    worker.loop.now_ns += UINT64_C(80000000000);
+    for (int i = 0; i < 10 && !m.closed; i++)
+        loop_run_once(&worker.loop, worker.loop.now_ns);
+    assert_true(m.closed);
+    m.out[m.out_size] = 0;
+    assert_string_equal(statuses(), "200 ");
+}
+
+static void bodies_reach_the_hook(void **state)
+{
+    static const char in[] = "PUT /_enclave/a?b HTTP/1.1\r\n" H "Authorization: Bearer t\r\nTransfer-Encoding: chunked\r\n"
+                             "\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n";
+    for (size_t step = 0; step < 3; step++) {
+        run(in, sizeof in - 1, step, false);
+        assert_non_null(strstr(m.out, "{PUT /_enclave/a?b [Bearer t] abcde}"));
+    }
+}
+
+static void continue_is_sent_when_the_body_is_wanted(void **state)
+{
+    static const char in[] = POST "Expect: 100-continue\r\nContent-Length: 2\r\n\r\nok" GET "\r\n";
+    size_t head = (size_t)(strstr(in, "\r\n\r\n") - in) + 4;
+    run(in, head, 0, true);
+    assert_string_equal(statuses(), "100 ");
+    m.in_size = sizeof in - 1;
+    hang_up();
+    m.out[m.out_size] = 0;
+    assert_string_equal(statuses(), "100 200 200 ");
+    /* Nobody wants this body, so it is not asked for, and the connection cannot go on. */
+    static const char unwanted[] = "POST /healthz HTTP/1.1\r\n" H "Expect: 100-continue\r\nContent-Length: 2\r\n\r\n";
+    run(unwanted, sizeof unwanted - 1, 0, true);
+    assert_string_equal(statuses(), "405 ");
+    assert_true(m.closed);
+}
+
+static void head_has_no_body(void **state)
+{
+    static const char in[] = "HEAD /healthz HTTP/1.1\r\n" H "\r\n" GET "\r\n";
+    run(in, sizeof in - 1, 0, false);
+    assert_string_equal(statuses(), "200 200 ");
+    assert_non_null(strstr(m.out, "content-length: 15\r\n"));
+    char *first = strstr(m.out, "\r\n\r\n");
+    assert_true(first && strncmp(first + 4, "HTTP/1.1 200", 12) == 0);
+}
+
+static void a_broken_transport_ends_everything(void **state)
+{
+    run(POST "Content-Length: 10\r\n\r\nabc", strlen(POST "Content-Length: 10\r\n\r\nabc"), 0, true);
+    hang_up();
+    assert_int_equal(worker.loop.timer_count, 0);
+}
+
+static int setup(void **state)
+{
+    static struct http_admin_hook hook = {echo_admin};
+    loop_init(&worker.loop, NULL);
+    worker.loop.now_ns = 1;
+    http_server_init(&server, app_table_new(), 1);
+    server.admin = &hook;
+    server.authorize_monitoring = may;
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(requests_are_understood_or_refused),
+        cmocka_unit_test(heads_have_limits),
+        cmocka_unit_test(slow_heads_time_out),
+        cmocka_unit_test(idle_connections_end_quietly),
+        cmocka_unit_test(bodies_reach_the_hook),
+        cmocka_unit_test(continue_is_sent_when_the_body_is_wanted),
+        cmocka_unit_test(head_has_no_body),
+        cmocka_unit_test(a_broken_transport_ends_everything),
+    };
+    return cmocka_run_group_tests(tests, setup, NULL);
+}

@@ -1,0 +1,115 @@
+/*
+ * How long a request takes without HTTP around it: instantiate, call, drop. And a check of nothing else.
+ *
+ * Usage: wasm_bench FILE.wasm [COUNT]
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "enclave/wasm/app.h"
+#include "enclave/wasm/runtime.h"
+#include "enclave/worker.h"
+
+static size_t body_size;
+static int status_seen;
+static bool over;
+
+static ssize_t read_body(struct http_exchange *x, void *buf, size_t size)
+{
+    return 0;
+}
+static bool body_ready(struct http_exchange *x)
+{
+    return true;
+}
+static size_t trailers(struct http_exchange *x, const struct http_field **fields)
+{
+    return 0;
+}
+static int respond(struct http_exchange *x, int status, const struct http_field *fields, size_t count, int64_t length)
+{
+    status_seen = status;
+    return 0;
+}
+static size_t write_space(struct http_exchange *x)
+{
+    return 65536;
+}
+static ssize_t write_body(struct http_exchange *x, const void *buf, size_t size)
+{
+    body_size += size;
+    return (ssize_t)size;
+}
+static void push(struct http_exchange *x)
+{
+}
+static int finish(struct http_exchange *x, const struct http_field *fields, size_t count)
+{
+    over = true;
+    return 0;
+}
+static void fail(struct http_exchange *x, int status)
+{
+    status_seen = status;
+    over = true;
+}
+static const struct http_exchange_ops ops = {read_body,   body_ready, trailers, respond, write_space,
+                                             write_body, push,       finish,   fail};
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static void log_line(const char *app, bool error, const char *line, size_t size)
+{
+    fprintf(stderr, "%.*s\n", (int)size, line);
+}
+
+int main(int argc, char **argv)
+{
+    static uint8_t bytes[64 << 20];
+    char error[512];
+    FILE *in = argc > 1 ? fopen(argv[1], "rb") : NULL;
+    if (!in)
+        return 2;
+    size_t size = fread(bytes, 1, sizeof bytes, in);
+    fclose(in);
+    int count = argc > 2 ? atoi(argv[2]) : 100000;
+    struct wasm_runtime_config config = {.log = log_line};
+    struct wasm_runtime *rt = wasm_runtime_new(&config);
+    struct wasm_component *component = wasm_compile(rt, bytes, size, error, sizeof error);
+    struct app_config app_config = {.name = "bench"};
+    struct app *app = component ? app_new(rt, &app_config, component, error, sizeof error) : NULL;
+    if (!app) {
+        fprintf(stderr, "%s\n", error);
+        return 1;
+    }
+    struct worker worker = {0};
+    loop_init(&worker.loop, NULL);
+    worker.loop.now_ns = now_ns();
+    struct http_field host = {HTTP_TEXT("accept"), HTTP_TEXT("*/*")};
+    uint64_t start = now_ns();
+    for (int i = 0; i < count; i++) {
+        struct http_exchange x = {
+            .ops = &ops,
+            .worker = &worker,
+            .request = {HTTP_TEXT("GET"), HTTP_TEXT("/"), HTTP_TEXT("localhost"), &host, 1, 0},
+        };
+        over = false;
+        app_handle(app, &x);
+        while (loop_run_once(&worker.loop, now_ns()) || !over)
+            ;
+    }
+    uint64_t took = now_ns() - start;
+    printf("%d requests, status %d, %zu bytes each, %.2f us each\n", count, status_seen, body_size / (size_t)count,
+           (double)took / 1e3 / count);
+    app_unref(app);
+    wasm_runtime_delete(rt);
+    return status_seen == 200 ? 0 : 1;
+}
