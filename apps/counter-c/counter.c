@@ -1,9 +1,11 @@
 /*
- * Counts its requests in wasi:keyvalue: GET increments and answers with the new value, /peek only reads.
+ * State in wasi:keyvalue: / counts its requests (atomically), /peek reads the count, /put/TEXT stores a text and
+ * /get answers with it.
  */
 #include "../common/wasi_http.h"
 
 #define STORE "wasi:keyvalue/store@0.2.0-draft"
+#define ATOMICS "wasi:keyvalue/atomics@0.2.0-draft"
 
 /* result<own<bucket>, error>, result<_, error> and result<option<list<u8>>, error> */
 struct bucket_result {
@@ -14,6 +16,11 @@ struct bucket_result {
 struct set_result {
     uint8_t error;
     uint32_t rest[3];
+};
+struct increment_result {
+    uint8_t error;
+    uint64_t value;
+    uint32_t rest[2];
 };
 struct get_result {
     uint8_t error;
@@ -28,13 +35,8 @@ IMPORT(STORE, "[method]bucket.set")
 void bucket_set(uint32_t bucket, const char *key, size_t size, const void *value, size_t value_size,
                 struct set_result *result);
 
-static uint64_t parse(const struct byte_list *text)
-{
-    uint64_t number = 0;
-    for (size_t i = 0; i < text->size; i++)
-        number = number * 10 + (text->data[i] - '0');
-    return number;
-}
+IMPORT(ATOMICS, "increment")
+void increment(uint32_t bucket, const char *key, size_t size, uint64_t delta, struct increment_result *result);
 
 static size_t format(uint64_t number, char out[24])
 {
@@ -48,27 +50,54 @@ static size_t format(uint64_t number, char out[24])
     return count;
 }
 
+static void count(uint32_t bucket, uint64_t delta, uint32_t outparam)
+{
+    struct increment_result result;
+    char text[24];
+    increment(bucket, "count", 5, delta, &result);
+    if (result.error) {
+        respond_text(outparam, 500, TEXT("the store failed\n"));
+        return;
+    }
+    size_t size = format(result.value, text);
+    text[size++] = '\n';
+    respond_text(outparam, 200, (struct text){text, size});
+}
+
+static void put(uint32_t bucket, struct text value, uint32_t outparam)
+{
+    struct set_result result;
+    bucket_set(bucket, "text", 4, value.data, value.size, &result);
+    if (result.error)
+        respond_text(outparam, 500, TEXT("the store failed\n"));
+    else
+        respond_text(outparam, 200, TEXT("stored\n"));
+}
+
+static void get(uint32_t bucket, uint32_t outparam)
+{
+    struct get_result result;
+    bucket_get(bucket, "text", 4, &result);
+    if (result.error)
+        respond_text(outparam, 500, TEXT("the store failed\n"));
+    else if (!result.some)
+        respond_text(outparam, 404, TEXT("nothing stored\n"));
+    else
+        respond_text(outparam, 200, (struct text){(const char *)result.value.data, result.value.size});
+}
+
 EXPORT("wasi:http/incoming-handler@0.2.12#handle") void handle(uint32_t request, uint32_t outparam)
 {
     struct option_text path;
     struct bucket_result bucket;
-    struct set_result set;
-    struct get_result got = {0};
-    char text[24];
     request_path(request, &path);
-    bool peek = path.some && text_starts(path.text, TEXT("/peek"));
     store_open("default", 7, &bucket);
-    if (!bucket.error)
-        bucket_get(bucket.handle, "count", 5, &got);
-    uint64_t count = !got.error && got.some ? parse(&got.value) : 0;
-    size_t size = format(peek ? count : count + 1, text);
-    set.error = 0;
-    if (!bucket.error && !got.error && !peek)
-        bucket_set(bucket.handle, "count", 5, text, size, &set);
-    if (bucket.error || got.error || set.error) {
-        respond_text(outparam, 500, TEXT("the store failed\n"));
-        return;
-    }
-    text[size++] = '\n';
-    respond_text(outparam, 200, (struct text){text, size});
+    if (bucket.error)
+        respond_text(outparam, 500, TEXT("no bucket\n"));
+    else if (text_starts(path.text, TEXT("/put/")))
+        put(bucket.handle, (struct text){path.text.data + 5, path.text.size - 5}, outparam);
+    else if (text_starts(path.text, TEXT("/get")))
+        get(bucket.handle, outparam);
+    else
+        count(bucket.handle, text_starts(path.text, TEXT("/peek")) ? 0 : 1, outparam);
 }

@@ -146,6 +146,8 @@ struct guest {
     struct loop_task task;
     struct loop_timer deadline; /* of the request */
     struct loop_timer wakeup;   /* earliest pollable that it waits for */
+    struct guest *next;         /* among those that used up their tick: see guest.c */
+    bool computing, ended;
     bool waiting;               /* a host function answered HOST_WAIT in this poll */
     bool expired, exited, exit_failed, gone;
     bool responded, finished;

@@ -199,8 +199,8 @@ static enum host_status open(struct guest *g, const struct slot *args, size_t co
 
 static enum host_status get(struct guest *g, const struct slot *args, size_t count)
 {
-    struct kv_namespace *ns;
-    struct kv_call *call;
+    struct kv_namespace *ns = NULL;
+    struct kv_call *call = NULL;
     enum host_status status = step(g, args, &ns, &call);
     if (status == HOST_WAIT && !g->kv && begin(g))
         kv_get(g->worker, ns, slot_text(&args[1]), args[1].size, got_value, g->kv);
@@ -223,8 +223,8 @@ static enum host_status get(struct guest *g, const struct slot *args, size_t cou
 
 static enum host_status commit(struct guest *g, const struct slot *args, enum kv_op_kind kind)
 {
-    struct kv_namespace *ns;
-    struct kv_call *call;
+    struct kv_namespace *ns = NULL;
+    struct kv_call *call = NULL;
     enum host_status status = step(g, args, &ns, &call);
     if (status == HOST_WAIT && !g->kv && begin(g)) {
         struct kv_op op = {.kind = kind, .ns = ns, .key = slot_text(&args[1]), .key_size = args[1].size};
@@ -256,8 +256,8 @@ static enum host_status delete(struct guest *g, const struct slot *args, size_t 
 
 static enum host_status exists(struct guest *g, const struct slot *args, size_t count)
 {
-    struct kv_namespace *ns;
-    struct kv_call *call;
+    struct kv_namespace *ns = NULL;
+    struct kv_call *call = NULL;
     enum host_status status = step(g, args, &ns, &call);
     if (status == HOST_WAIT && !g->kv && begin(g))
         kv_exists(g->worker, ns, slot_text(&args[1]), args[1].size, got_status, g->kv);
@@ -275,8 +275,8 @@ static enum host_status exists(struct guest *g, const struct slot *args, size_t 
 
 static enum host_status list_keys(struct guest *g, const struct slot *args, size_t count)
 {
-    struct kv_namespace *ns;
-    struct kv_call *call;
+    struct kv_namespace *ns = NULL;
+    struct kv_call *call = NULL;
     enum host_status status = step(g, args, &ns, &call);
     if (status == HOST_WAIT && !g->kv && begin(g))
         kv_list(g->worker, ns, args[1].word ? args[2].word : 0, got_names, g->kv);
@@ -321,8 +321,8 @@ static int add(void *user, const uint8_t *value, size_t size, uint8_t **out, siz
 
 static enum host_status increment(struct guest *g, const struct slot *args, size_t count)
 {
-    struct kv_namespace *ns;
-    struct kv_call *call;
+    struct kv_namespace *ns = NULL;
+    struct kv_call *call = NULL;
     enum host_status status = step(g, args, &ns, &call);
     if (status == HOST_WAIT && !g->kv && begin(g)) {
         g->kv->number = args[2].word;
