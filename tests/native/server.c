@@ -9,6 +9,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <malloc.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
@@ -244,6 +246,10 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: native_server PORT WORKERS [NAME=FILE.wasm ...]\n");
         return 2;
     }
+    /* As in the enclave: memory is never given back, so none is mapped for a request. */
+    mallopt(M_MMAP_MAX, 0);
+    mallopt(M_TRIM_THRESHOLD, INT_MAX);
+    mallopt(M_TOP_PAD, 16 << 20);
     static struct http_admin_hook hook = {admin};
     struct wasm_runtime_config config = {.log = log_line};
     runtime = wasm_runtime_new(&config);
