@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# The example components on the native server: answers, streaming, state, and guests that misbehave.
+# Usage: apps_test.sh NATIVE_SERVER APPS-FOLDER
+set -euo pipefail
+server=$1 apps=$2
+[ -f "$apps/misbehave.wasm" ] || { echo "components not built (apps/build.sh)"; exit 77; }
+work=$(mktemp -d)
+port=$((20000 + RANDOM % 20000))
+TIMEOUT_MS=1500 "$server" "$port" 1 hello="$apps/hello-c.wasm" echo="$apps/echo.wasm" a="$apps/counter-c.wasm" \
+    b="$apps/counter-c.wasm" bad="$apps/misbehave.wasm" 2>"$work/log" &
+pid=$!
+trap 'kill $pid 2>/dev/null; rm -rf "$work"' EXIT
+url=http://127.0.0.1:$port
+for _ in $(seq 100); do curl -s -o /dev/null "$url/healthz" && break || sleep 0.1; done
+
+failed=0
+expect() { # WHAT EXPECTED ACTUAL
+    if [ "$2" = "$3" ]; then echo "ok   $1"; else echo "FAIL $1: expected '$2', got '$3'"; failed=1; fi
+}
+get() { curl -s -m 20 "$@"; }
+code() { curl -s -m 20 -o /dev/null -w '%{http_code}' "$@"; }
+
+expect "hello" "Hello from C inside the enclave" "$(get "$url/hello/")"
+expect "unknown app" 404 "$(code "$url/nobody/")"
+head -c 10485760 /dev/urandom >"$work/ten"
+sum=$(sha256sum <"$work/ten")
+expect "10 MiB echo" "$sum" "$(get --data-binary "@$work/ten" "$url/echo/" | sha256sum)"
+expect "10 MiB echo, chunked" "$sum" "$(get -H 'Transfer-Encoding: chunked' --data-binary "@$work/ten" "$url/echo/" | sha256sum)"
+expect "slow reader" "$sum" "$(get --limit-rate 4M --data-binary "@$work/ten" "$url/echo/" | sha256sum)"
+expect "count" "1 2 3" "$(echo $(get "$url/a/" "$url/a/" "$url/a/"))"
+expect "the other app counts for itself" 0 "$(get "$url/b/peek")"
+get "$url/a/put/secret" >/dev/null
+expect "own text" secret "$(get "$url/a/get")"
+expect "not the other's" 404 "$(code "$url/b/get")"
+for path in trap bomb stack silent unfinished; do expect "$path" 500 "$(code "$url/bad/$path")"; done
+expect "loop" 504 "$(code "$url/bad/loop")"
+for _ in 1 2 3 4; do code "$url/bad/loop" >/dev/null & done
+sleep 0.2
+expect "others are served while guests loop" yes \
+    "$(curl -s -o /dev/null -w '%{time_total}' "$url/hello/" | awk '{print ($1 < 0.5 ? "yes" : $1)}')"
+wait $(jobs -p | grep -v "^$pid$")
+expect "still there" "Hello from C inside the enclave" "$(get "$url/hello/")"
+"$server" 1 1 x="$apps/missing-import.wasm" 2>"$work/missing" && failed=1
+expect "missing import is named" 1 "$(grep -c 'apps:absent/nowhere@1.0.0' "$work/missing")"
+exit $failed
