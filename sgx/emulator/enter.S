@@ -154,7 +154,12 @@ emu_asm_signal:
     mov 168(%rdx), %rax             /* ucontext: RIP */
     sub emu_elrange_base(%rip), %rax
     cmp emu_elrange_size(%rip), %rax
+    jb 2f
+    rdfsbase %rax                   /* the enclave may have jumped out of ELRANGE: then its FS base tells */
+    sub emu_elrange_base(%rip), %rax
+    cmp emu_elrange_size(%rip), %rax
     jae emu_signal_in_host
+2:
     cld
     mov %rsp, %rax
     and $-EMU_THREAD_SPAN, %rax

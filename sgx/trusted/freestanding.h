@@ -7,9 +7,12 @@
 
 #include <stddef.h>
 
-void *memcpy(void *, const void *, size_t) __asm__("rt_memcpy");
-void *memmove(void *, const void *, size_t) __asm__("rt_memmove");
-void *memset(void *, int, size_t) __asm__("rt_memset");
-int memcmp(const void *, const void *, size_t) __asm__("rt_memcmp");
+void *memcpy(void *, const void *, size_t);
+void *memmove(void *, const void *, size_t);
+void *memset(void *, int, size_t);
+int memcmp(const void *, const void *, size_t);
+
+/* By the assembler, since the compiler's own calls do not always heed a declaration's asm label. */
+__asm__(".set memcpy, rt_memcpy\n.set memmove, rt_memmove\n.set memset, rt_memset\n.set memcmp, rt_memcmp");
 
 #endif
