@@ -144,12 +144,16 @@ static void forward(struct http_exchange *x, struct app *app, size_t prefix)
     for (size_t i = 0; i < request->field_count; i++)
         if (fields[i].name.size != 18 || memcmp(fields[i].name.data, "x-forwarded-prefix", 18) != 0)
             fields[kept++] = fields[i];
-    fields[kept++] = (struct http_field){HTTP_TEXT("x-forwarded-prefix"), {request->path.data, prefix}};
+    fields[kept++] = (struct http_field){HTTP_TEXT("x-forwarded-prefix"), {app_prefix(app), prefix}};
     request->field_count = kept;
     request->path.data += prefix;
     request->path.size -= prefix;
-    if (request->path.size == 0)
-        request->path = HTTP_TEXT("/");
+    if (request->path.size == 0 || request->path.data[0] == '?') {
+        /* "/app-a?x" is "/?x" to the app: the last letter of the name makes room for the slash. */
+        request->path.data--;
+        request->path.size++;
+        *(char *)request->path.data = '/';
+    }
     app_handle(app, x);
 }
 
@@ -176,10 +180,6 @@ void http_route(struct http_server *server, struct http_exchange *x)
         return;
     }
     atomic_fetch_add_explicit(&server->counters.app_calls, 1, memory_order_relaxed);
-    /* "/app-a?x" reaches the app as "/?x": there the query needs a slash in front. */
-    if (prefix == size && query)
-        x->ops->fail(x, 404);
-    else
-        forward(x, app, prefix);
+    forward(x, app, prefix);
     app_unref(app);
 }

@@ -75,6 +75,7 @@ struct app *app_new(struct wasm_runtime *rt, const struct app_config *config, st
         return NULL;
     }
     atomic_store(&app->refs, 1);
+    app->name = app->path + 1;
     app->rt = rt;
     app->component = component;
     app->id = atomic_fetch_add(&next_id, 1);
@@ -86,7 +87,8 @@ struct app *app_new(struct wasm_runtime *rt, const struct app_config *config, st
         snprintf(error, error_size, "an app's name has 1 to %u letters, digits, '-' or '_'", APP_NAME_MAX);
         status = -EINVAL;
     } else {
-        strcpy(app->name, config->name);
+        app->path[0] = '/';
+        strcpy(app->path + 1, config->name);
         status = copy_variables(app, config);
         if (status)
             snprintf(error, error_size, "no memory");
@@ -127,6 +129,11 @@ void app_unref(struct app *app)
 const char *app_name(const struct app *app)
 {
     return app->name;
+}
+
+const char *app_prefix(const struct app *app)
+{
+    return app->path;
 }
 
 const uint8_t *app_sha256(const struct app *app)

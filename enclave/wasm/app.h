@@ -39,6 +39,7 @@ struct app *app_ref(struct app *app);
 void app_unref(struct app *app);
 
 const char *app_name(const struct app *app);
+const char *app_prefix(const struct app *app); /* "/NAME": where it is reached */
 const uint8_t *app_sha256(const struct app *app);
 const struct wasm_component *app_component(const struct app *app);
 uint64_t app_calls(const struct app *app);

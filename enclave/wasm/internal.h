@@ -42,7 +42,8 @@ struct app {
     uint64_t memory_limit, timeout_ns;
     _Atomic(struct app_bucket *) buckets; /* only ever grows */
     uint8_t sha256[32];
-    char name[APP_NAME_MAX + 1];
+    char path[APP_NAME_MAX + 2]; /* "/" and the name */
+    const char *name;
     size_t variable_count;
     struct app_variable *variables; /* one allocation with the texts */
 };
