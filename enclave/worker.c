@@ -114,6 +114,7 @@ static void park(struct worker *w)
 void worker_turn(struct worker *w)
 {
     current = w;
+    w->loop.now_ns = monotonic_ns(); /* after a sleep, before anything starts a timer */
     bool busy = read_doorbell(w);
     busy |= loop_run_once(&w->loop, monotonic_ns());
     if (w->rang && doorbell_wake(&w->bell_out))
