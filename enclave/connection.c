@@ -85,6 +85,7 @@ static ssize_t map_error(struct connection *c, int result)
     case SSL_ERROR_WANT_READ:
         return -EAGAIN;
     case SSL_ERROR_WANT_WRITE:
+        publish(c); /* the host makes space only by reading what it has been told of */
         if (!queue_producer_wait_space(&c->out, MIN_WRITE_SPACE) && !c->out.error)
             loop_post(&c->worker->loop, &c->retry);
         return -EAGAIN;

@@ -53,6 +53,7 @@ struct http_exchange_ops {
      * Nothing is sent before push, finish, or a body that outgrows the first buffer. 0 or -ENOMEM. */
     int (*respond)(struct http_exchange *x, int status, const struct http_field *fields, size_t count,
                    int64_t content_length);
+    /* 0 (HTTP_EVENT_SPACE will come), or at least 4096 bytes. */
     size_t (*write_space)(struct http_exchange *x);
     /* Bytes taken, at most write_space; -EAGAIN; -EMSGSIZE: more than content_length; -EPIPE: broken. */
     ssize_t (*write_body)(struct http_exchange *x, const void *buf, size_t size);

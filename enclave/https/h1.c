@@ -273,6 +273,8 @@ static void h1_run(struct loop_task *task)
         }
     }
     h1_flush(c);
+    if (c->state == H1_EXCHANGE && c->wants_space && c->x.ops->write_space(&c->x) > 0)
+        c->again = true; /* the flush made the space that the answerer waits for: nobody else will tell it */
     c->running = false;
     if (c->broken || (c->state == H1_CLOSING && c->out.start == c->out.end)) {
         destroy(c);

@@ -267,6 +267,8 @@ static int frame(struct h1 *c, bool complete, bool has_trailers)
     return 0;
 }
 
+#define H1_WRITE_MIN 4096u /* what wasi:io's blocking-write-and-flush may bring at once */
+
 static size_t write_space(struct http_exchange *x)
 {
     struct h1 *c = of(x);
@@ -274,7 +276,8 @@ static size_t write_space(struct http_exchange *x)
         return H1_OUT_SIZE; /* the write tells */
     uint32_t used = c->out.end - c->out.start + c->early.end - c->early.start;
     size_t reserve = 256 + H1_CHUNK_ROOM;
-    if (used + reserve + 1024 > H1_OUT_SIZE) {
+    /* All or nothing: a guest's blocking write waits for room for the whole of its piece. */
+    if (used + reserve + H1_WRITE_MIN > H1_OUT_SIZE) {
         c->wants_space = true;
         return 0;
     }

@@ -2,20 +2,20 @@
 # Guests that trap, never end, or eat memory: their own request fails, and nobody else notices.
 . "$(dirname "$0")/lib.sh"
 
-check start --request-timeout-ms 1500
+check start --request-timeout 1500
 push hello hello-c
-push trap trap
-push loop loop
-push bomb bomb
-equal "$(status /trap/)" 500 "trap"
-equal "$(status /bomb/)" 500 "memory bomb"
-for _ in 1 2 3; do get /loop/ -o /dev/null & done
+push bad misbehave
+equal "$(status /bad/trap)" 500 "trap"
+equal "$(status /bad/bomb)" 500 "memory bomb"
+equal "$(status /bad/stack)" 500 "endless recursion"
+equal "$(status /bad/silent)" 500 "a handler that never answers"
+for _ in 1 2 3; do get /bad/loop -o /dev/null & done
 sleep 0.2
 begin=$(date +%s%N)
 for _ in $(seq 20); do equal "$(status /hello/)" 200 "beside endless loops"; done
 elapsed=$((($(date +%s%N) - begin) / 1000000))
 [ $elapsed -lt 5000 ] || fail "20 requests took $elapsed ms beside endless loops"
-equal "$(status /loop/)" 504 "endless loop"
+equal "$(status /bad/loop)" 504 "endless loop"
 wait $(jobs -p | grep -v "^$server\$") 2>/dev/null || true
 equal "$(status /hello/)" 200 "afterwards"
 check stop
