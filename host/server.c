@@ -226,6 +226,18 @@ static void begin_shutdown(void)
     }
 }
 
+/* On SIGUSR1: how often the enclave was entered and left so far, for measurements. */
+static void print_counters(void)
+{
+    struct emulator_counters c;
+    if (enclave_backend_of(server.enclave) != ENCLAVE_BACKEND_EMULATOR)
+        return; /* nobody counts on hardware */
+    emulator_counters(&c);
+    printf("counters: eenter %lu eexit %lu eresume %lu aex %lu syscalls %lu\n", (unsigned long)c.eenter,
+           (unsigned long)c.eexit, (unsigned long)c.eresume, (unsigned long)c.aex, (unsigned long)c.syscalls);
+    fflush(stdout);
+}
+
 /* Until every thread has left the enclave; a second signal ends the process at once. */
 static void wait_for_end(int signals)
 {
@@ -236,6 +248,10 @@ static void wait_for_end(int signals)
         struct signalfd_siginfo info;
         uint64_t value;
         bool signalled = read(signals, &info, sizeof(info)) == sizeof(info);
+        if (signalled && info.ssi_signo == SIGUSR1) {
+            print_counters();
+            continue;
+        }
         if (read(server.events, &value, sizeof(value)) < 0 && errno != EAGAIN)
             fail("eventfd: %s", strerror(errno));
         if (signalled && stopping)
@@ -270,6 +286,7 @@ static int open_signals(void)
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, &set, NULL); /* before any thread exists: they inherit it */
     signal(SIGPIPE, SIG_IGN);
     return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
