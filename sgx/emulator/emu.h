@@ -121,9 +121,13 @@ int emu_install_handlers(void);
 int emu_load_fuses(const char *machine_dir, char *error, size_t error_size);
 void emu_ereport(const struct sgx_targetinfo *target, const uint8_t reportdata[64], struct sgx_report *out);
 enum sgx_error emu_egetkey(const struct sgx_keyrequest *request, uint8_t key[16]);
+/* EGETKEY faults if not. */
+bool emu_keyrequest_valid(const struct sgx_keyrequest *request);
 
 /* epc.c: is [address, address + size) within ELRANGE, in one page of the given kind with these permissions? */
 bool emu_page_allows(uint64_t address, uint64_t size, bool write);
+/* Is the instruction at address, on executable pages of the enclave, this one? */
+bool emu_code_is(uint64_t address, const uint8_t *bytes, size_t size);
 
 #endif
 #endif

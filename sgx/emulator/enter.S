@@ -172,6 +172,13 @@ emu_asm_signal:
     wrfsbase %rcx
     mov THREAD_HOST_GS(%rax), %rcx
     wrgsbase %rcx
+    /* compiled code would push these, the enclave's, where they stay; sigreturn loads them from the context anyway */
+    xor %ebx, %ebx
+    xor %ebp, %ebp
+    xor %r12d, %r12d
+    xor %r13d, %r13d
+    xor %r14d, %r14d
+    xor %r15d, %r15d
     mov %rax, %rcx
     and $-16, %rsp
     call emu_signal_in_enclave      /* (signo, info, context, thread): 1 if the enclave goes on */

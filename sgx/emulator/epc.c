@@ -77,6 +77,9 @@ static const char *tcs_fault(const struct sgx_tcs *t)
         return "TCS.OFSBASE or OGSBASE";
     if ((t->fslimit & 0xfff) != 0xfff || (t->gslimit & 0xfff) != 0xfff)
         return "TCS.FSLIMIT or GSLIMIT";
+    for (size_t i = 0; i < sizeof t->reserved; i++)
+        if (t->reserved[i])
+            return "TCS has reserved bytes set";
     return NULL;
 }
 
@@ -141,11 +144,9 @@ static int emu_add_pages(struct backend *b, uint64_t offset, uint64_t length, co
                              .w = !!(secinfo->flags & SECINFO_W),
                              .x = !!(secinfo->flags & SECINFO_X),
                              .type = secinfo->flags >> 8 & 0xf};
-    for (uint64_t i = 0; i < length / SGX_PAGE_SIZE; i++) {
+    for (uint64_t i = 0; i < length / SGX_PAGE_SIZE; i++)
         if (emu.pages[offset / SGX_PAGE_SIZE + i].valid)
             return fail(error, error_size, -EEXIST, "EADD at %#lx: the page is there already", offset);
-        emu.pages[offset / SGX_PAGE_SIZE + i] = entry;
-    }
     uint8_t *at = (uint8_t *)emu.secs.base + offset;
     if (entry.type == PT_TCS) {
         for (uint64_t page = 0; page < length; page += SGX_PAGE_SIZE) {
@@ -161,6 +162,8 @@ static int emu_add_pages(struct backend *b, uint64_t offset, uint64_t length, co
         if (mprotect(at, length, protection) != 0)
             return fail(error, error_size, -errno, "emulator: mprotect: %s", strerror(errno));
     }
+    for (uint64_t i = 0; i < length / SGX_PAGE_SIZE; i++)
+        emu.pages[offset / SGX_PAGE_SIZE + i] = entry;
     measure_range(offset, length, content, secinfo, measured);
     return 0;
 }
@@ -228,6 +231,17 @@ bool emu_page_allows(uint64_t address, uint64_t size, bool write)
         return false;
     const struct emu_page *p = &emu.pages[offset / SGX_PAGE_SIZE];
     return p->valid && p->type == PT_REG && p->r && (!write || p->w);
+}
+
+bool emu_code_is(uint64_t address, const uint8_t *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        uint64_t offset = address + i - emu.secs.base;
+        if (!emu_page_allows(address + i, 1, false) || !emu.pages[offset / SGX_PAGE_SIZE].x ||
+            *(const uint8_t *)(address + i) != bytes[i])
+            return false;
+    }
+    return true;
 }
 
 static void emu_destroy(struct backend *b)

@@ -116,6 +116,15 @@ static void seal_dependencies(const struct sgx_keyrequest *r, struct key_depende
     memcpy(d->cpusvn, r->cpusvn, 16);
 }
 
+bool emu_keyrequest_valid(const struct sgx_keyrequest *r)
+{
+    uint8_t any = r->reserved1;
+    for (size_t i = 0; i < sizeof r->reserved2; i++)
+        any |= r->reserved2[i];
+    /* the further policies need ATTRIBUTES.KSS, which is not modelled */
+    return any == 0 && (r->keypolicy & ~(KEYPOLICY_MRENCLAVE | KEYPOLICY_MRSIGNER)) == 0;
+}
+
 enum sgx_error emu_egetkey(const struct sgx_keyrequest *r, uint8_t key[16])
 {
     struct key_dependencies d = {.keyname = r->keyname};

@@ -20,11 +20,7 @@
 #define XSAVE_HEADER_SIZE 64u
 #define XSAVE_SW_RESERVED 464u /* the kernel's own words in the frame's legacy area */
 
-static bool at_enclu(const uint8_t *rip)
-{
-    static const uint8_t enclu[3] = {0x0f, 0x01, 0xd7};
-    return emu_page_allows((uint64_t)rip, 1, false) && memcmp(rip, enclu, 3) == 0;
-}
+static const uint8_t enclu[3] = {0x0f, 0x01, 0xd7}, cpuid[2] = {0x0f, 0xa2};
 
 /* The frame's XSAVE area holds the enclave's registers: make it the initial state, keeping the kernel's own words. */
 static void scrub_frame(uint8_t *xsave, uint32_t size)
@@ -65,12 +61,10 @@ static void save_gpr(const greg_t *g, const struct emu_thread *t, struct sgx_gpr
 /* The x86 vector of what stopped the enclave. */
 static uint32_t vector_of(int signo, const greg_t *g)
 {
-    static const uint8_t cpuid[2] = {0x0f, 0xa2};
     if (signo == SIGSYS)
         return VEC_UD;
     uint32_t trap = (uint32_t)g[REG_TRAPNO];
-    const void *rip = (const void *)g[REG_RIP];
-    if (trap == VEC_GP && emu_page_allows((uint64_t)rip, 2, false) && memcmp(rip, cpuid, 2) == 0)
+    if (trap == VEC_GP && emu_code_is((uint64_t)g[REG_RIP], cpuid, sizeof cpuid))
         return VEC_UD; /* CPUID is illegal inside; ARCH_SET_CPUID makes it #GP */
     return trap;
 }
@@ -165,7 +159,8 @@ static bool leaf_ereport(greg_t *g)
 static bool leaf_egetkey(greg_t *g)
 {
     uint64_t request = (uint64_t)g[REG_RBX], out = (uint64_t)g[REG_RCX];
-    if (request % 512 || out % 16 || !emu_page_allows(request, 512, false) || !emu_page_allows(out, 16, true))
+    if (request % 512 || out % 16 || !emu_page_allows(request, 512, false) || !emu_page_allows(out, 16, true) ||
+        !emu_keyrequest_valid((const void *)request))
         return false;
     enum sgx_error result = emu_egetkey((const void *)request, (uint8_t *)out);
     const greg_t flags = 0x8d5; /* CF, PF, AF, ZF, SF, OF */
@@ -192,7 +187,7 @@ __attribute__((used)) int emu_signal_in_enclave(int signo, siginfo_t *info, ucon
 {
     (void)info;
     greg_t *g = context->uc_mcontext.gregs;
-    if ((signo == SIGILL || signo == SIGSEGV) && at_enclu((const uint8_t *)g[REG_RIP])) {
+    if ((signo == SIGILL || signo == SIGSEGV) && emu_code_is((uint64_t)g[REG_RIP], enclu, sizeof enclu)) {
         bool done = false;
         switch ((uint32_t)g[REG_RAX]) {
         case ENCLU_EEXIT:
