@@ -194,14 +194,14 @@ void connection_on_news(struct connection *c, channel_name name)
     on_ready(c);
 }
 
-static int setup(struct connection *c, const struct channel_desc *d)
+static int setup(struct connection *c, struct worker *w, const struct channel_desc *d)
 {
     int result = queue_consumer_init(&c->in, (struct ring_shared *)d->to_enclave, (const void *)d->to_enclave_data,
                                      d->to_enclave_capacity);
     if (result == 0)
         result = queue_producer_init(&c->out, (struct ring_shared *)d->to_host, (void *)d->to_host_data,
                                      d->to_host_capacity);
-    c->ssl = result == 0 ? SSL_new(c->worker->tls) : NULL;
+    c->ssl = result == 0 ? SSL_new(w->tls) : NULL;
     BIO *bio = c->ssl ? ring_bio_new(&c->in, &c->out) : NULL;
     if (!bio)
         return -ENOMEM;
@@ -210,11 +210,25 @@ static int setup(struct connection *c, const struct channel_desc *d)
     return 0;
 }
 
+/* Give a channel back unserved, by its shared flags alone. */
+static void refuse(struct worker *w, const struct channel_desc *d)
+{
+    struct ring_shared *in = (struct ring_shared *)d->to_enclave, *out = (struct ring_shared *)d->to_host;
+    channel_free((uint32_t)d->name);
+    atomic_store(&out->producer_flags, RING_RST);
+    atomic_store(&in->consumer_flags, RING_DONE);
+    if (queue_mark_pending(out))
+        worker_ring_host(w, d->name);
+}
+
 void connection_accept(struct worker *w, const struct channel_desc *d)
 {
     struct connection *c = calloc(1, sizeof *c);
-    if (!c) {
-        channel_free((uint32_t)d->name);
+    if (!c || setup(c, w, d) < 0) {
+        if (c)
+            SSL_free(c->ssl);
+        free(c);
+        refuse(w, d);
         return;
     }
     c->worker = w;
@@ -226,13 +240,11 @@ void connection_accept(struct worker *w, const struct channel_desc *d)
     c->retry.fn = on_retry;
     w->connections[(uint32_t)d->name] = c;
     w->connection_count++;
-    if (setup(c, d) < 0 || loop_timer_start(&w->loop, &c->handshake_timer,
-                                            w->loop.now_ns + CONNECTION_HANDSHAKE_TIMEOUT_MS * 1000000ull) < 0) {
-        if (c->out.shared && c->in.shared)
-            finish(c, true);
-        return;
-    }
-    connection_on_news(c, d->name);
+    if (loop_timer_start(&w->loop, &c->handshake_timer,
+                         w->loop.now_ns + CONNECTION_HANDSHAKE_TIMEOUT_MS * 1000000ull) < 0)
+        finish(c, true);
+    else
+        connection_on_news(c, d->name);
 }
 
 void connection_close_idle(struct worker *w)

@@ -106,6 +106,15 @@ static void on_event(struct http_exchange *x, enum http_event event, void *user)
     }
 }
 
+/* PUT brings a component: without a length it would be taken for an empty one. */
+static bool lacks_length(struct http_exchange *x)
+{
+    char value[32];
+    http_header(x, "content-length", value, sizeof value);
+    return x->request.method.size == 3 && memcmp(x->request.method.data, "PUT", 3) == 0 &&
+           x->request.content_length == 0 && !value[0];
+}
+
 void http_admin_start(struct http_server *server, struct http_exchange *x)
 {
     if (!server->admin) {
@@ -114,6 +123,10 @@ void http_admin_start(struct http_server *server, struct http_exchange *x)
     }
     if (x->request.content_length > 0 && (uint64_t)x->request.content_length > server->limits.buffered_body) {
         x->ops->fail(x, 413);
+        return;
+    }
+    if (lacks_length(x)) {
+        x->ops->fail(x, 411);
         return;
     }
     struct http_admin_reply *r = calloc(1, sizeof *r);
@@ -130,6 +143,10 @@ void http_admin_start(struct http_server *server, struct http_exchange *x)
     r->server = server;
     r->x = x;
     http_header(x, "authorization", r->authorization, sizeof r->authorization);
+    if (!r->authorization[0]) { /* nothing is gathered for someone who does not even claim to be anyone */
+        refuse(r, 401);
+        return;
+    }
     x->on_event = on_event;
     x->user = r;
     gather(r);

@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# HTTP over the real TLS path: status codes, pipelining, smuggling, limits, and other people's clients.
+. "$(dirname "$0")/lib.sh"
+
+# raw REQUEST: what the server answers to these very bytes (\r\n written as such)
+raw() { (printf "$1"; sleep "${2:-0.6}") | openssl s_client -connect "127.0.0.1:$port" -quiet -ign_eof 2>/dev/null || true; }
+line() { raw "$@" | head -n 1 | tr -d '\r'; }
+
+check start --max-header-bytes 8192 --max-headers 20 --max-body-bytes 100000 --header-timeout 700
+push hello hello-c
+push echo echo
+host='Host: x\r\n'
+
+equal "$(status /healthz -X POST)" 405 "wrong method on a built-in route"
+equal "$(status /none/)" 404
+equal "$(status /readyz)" 401 "monitoring without a token"
+equal "$(status /_enclave/apps/x -X PUT -H 'Authorization: Bearer x' -H 'Content-Length;')" 400 "an empty Content-Length"
+equal "$(line "PUT /_enclave/apps/x HTTP/1.1\r\n${host}Authorization: Bearer x\r\nConnection: close\r\n\r\n")" "HTTP/1.1 411 Length Required"
+equal "$(line "GET / HTTP/1.1\r\n\r\n")" "HTTP/1.1 400 Bad Request" "no Host"
+equal "$(line "GARBAGE / HTTP/1.1\r\n${host}\r\n")" "HTTP/1.1 501 Not Implemented" "an unknown method"
+equal "$(line "GET /\001 HTTP/1.1\r\n${host}\r\n")" "HTTP/1.1 400 Bad Request" "a control character"
+equal "$(line "POST /echo/ HTTP/1.1\r\n${host}Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd")" "HTTP/1.1 400 Bad Request" "two lengths"
+equal "$(line "POST /echo/ HTTP/1.1\r\n${host}Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")" \
+    "HTTP/1.1 400 Bad Request" "length and chunked"
+equal "$(line "POST /echo/ HTTP/1.1\r\n${host}Transfer-Encoding: gzip\r\n\r\n")" "HTTP/1.1 501 Not Implemented"
+equal "$(line "GET /hello/ HTTP/1.1\r\n${host}" 2)" "HTTP/1.1 408 Request Timeout" "a head that never ends"
+equal "$(line "GET /hello/ HTTP/1.1\r\n${host}$(for i in $(seq 25); do printf 'X-%s: y\\r\\n' "$i"; done)\r\n")" \
+    "HTTP/1.1 431 Request Header Fields Too Large" "too many fields"
+equal "$(status /hello/ -H "X: $(head -c 9000 /dev/zero | tr '\0' a)")" 431 "a long field"
+equal "$(head -c 200000 /dev/zero | curl -sk -o /dev/null -w '%{http_code}' --data-binary @- "$url/echo/")" 413 "a long body"
+
+# pipelining: three answers, in order, on one connection
+answers=$(raw "GET /hello/ HTTP/1.1\r\n${host}\r\nGET /nothing/ HTTP/1.1\r\n${host}\r\nGET /healthz HTTP/1.1\r\n${host}Connection: close\r\n\r\n" |
+    grep -a '^HTTP/1.1' | tr -d '\r' | cut -d' ' -f2 | tr '\n' ' ')
+equal "$answers" "200 404 200 " "pipelined answers"
+
+# HEAD has the fields and no body; keep-alive serves two requests on one connection
+equal "$(curl -skI "$url/hello/" | head -n 1 | tr -d '\r')" "HTTP/1.1 200 OK"
+equal "$(curl -sk -o /dev/null -o /dev/null -w '%{num_connects} ' "$url/hello/" "$url/hello/")" "1 0 " "keep-alive"
+
+# prefix and path as the guest sees them, and ALPN with an unknown name first
+contains "$(openssl s_client -connect "127.0.0.1:$port" -alpn privasys-ratls/1,http/1.1 </dev/null 2>/dev/null)" "ALPN protocol: http/1.1"
+contains "$(openssl s_client -connect "127.0.0.1:$port" -alpn h2 </dev/null 2>/dev/null)" "No ALPN negotiated"
+
+# a component with an import that is not served is refused, naming it
+! why=$(ctl app push missing "$BUILD/apps/missing-import.wasm" --url "$url" --admin-key "$admin" --allow-simulation 2>&1) ||
+    fail "a component with a missing import was deployed"
+contains "$why" "import"
+check stop
