@@ -108,18 +108,12 @@ static void chunk_key(const struct deployed *d, size_t index, char out[64])
 
 /* ---- the sealed list ---------------------------------------------------------------------------------------- */
 
-static char *list_text(const struct deployed *list)
+static json_t *entry_json(const struct deployed *d)
 {
-    json_t *array = json_array();
-    for (const struct deployed *d = list; d; d = d->next) {
-        char sha[65];
-        hex(d->sha256, 32, sha);
-        json_array_append_new(array, json_pack("{s:s,s:s,s:s,s:I}", "name", d->name, "sha256", sha, "artefact",
-                                               d->artefact, "size", (json_int_t)d->size));
-    }
-    char *text = json_dumps(array, JSON_COMPACT);
-    json_decref(array);
-    return text;
+    char sha[65];
+    hex(d->sha256, 32, sha);
+    return json_pack("{s:s,s:s,s:s,s:I}", "name", d->name, "sha256", sha, "artefact", d->artefact, "size",
+                     (json_int_t)d->size);
 }
 
 static int parse_entry(const json_t *item, struct deployed **out)
@@ -220,6 +214,32 @@ static int load_app(const struct deployed *d, char *error, size_t error_size)
     return app_table_put(enclave_system.apps, app);
 }
 
+static bool is_orphan(const struct kv_name *name)
+{
+    static const char prefix[] = "artefact/";
+    size_t id = sizeof prefix - 1;
+    if (name->size < id + 32 || memcmp(name->data, prefix, id) != 0)
+        return false;
+    for (const struct deployed *d = deployed; d; d = d->next)
+        if (!memcmp(d->artefact, name->data + id, 32))
+            return false;
+    return true;
+}
+
+/* A deployment that was cut off leaves records that no list names. */
+static void remove_orphans(void *user, int status, const struct kv_name *names, size_t count, uint64_t cursor)
+{
+    (void)user, (void)cursor; /* what does not fit one page goes at the next boot */
+    struct kv_op *ops = status == 0 ? calloc(count + 1, sizeof *ops) : NULL;
+    size_t orphans = 0;
+    for (size_t i = 0; ops && i < count; i++)
+        if (is_orphan(&names[i]))
+            ops[orphans++] = (struct kv_op){KV_DELETE, enclave_system.settings, names[i].data, names[i].size, NULL, 0};
+    if (orphans > 0)
+        kv_commit(enclave_system.owner, ops, orphans, NULL, NULL);
+    free(ops);
+}
+
 int apps_load(char *error, size_t error_size)
 {
     int result = load_list();
@@ -227,6 +247,8 @@ int apps_load(char *error, size_t error_size)
         snprintf(error, error_size, "apps: the sealed list cannot be read (error %d)", -result);
     for (const struct deployed *d = deployed; d && result == 0; d = d->next)
         result = load_app(d, error, error_size);
+    if (result == 0)
+        kv_list(enclave_system.owner, enclave_system.settings, 0, remove_orphans, NULL);
     return result;
 }
 
@@ -301,27 +323,28 @@ static void on_list_committed(void *user, int status)
     identity_refresh(on_refreshed, c);
 }
 
+/* What the list will say once the change is durable. */
+static char *future_list_text(const struct change *c)
+{
+    json_t *array = json_array();
+    for (const struct deployed *d = deployed; d; d = d->next)
+        if (strcmp(d->name, c->name) != 0)
+            json_array_append_new(array, entry_json(d));
+    if (c->entry)
+        json_array_append_new(array, entry_json(c->entry));
+    char *text = json_dumps(array, JSON_COMPACT);
+    json_decref(array);
+    return text;
+}
+
 /* Step 3: the new list, and the old artefact's records gone, in one transaction. */
 static void commit_list(struct change *c)
 {
-    struct deployed **at = find(c->name), *old = *at, *before = deployed;
-    if (old)
-        *at = old->next;
-    if (c->entry) {
-        c->entry->next = deployed;
-        deployed = c->entry;
-    }
-    char *text = list_text(deployed);
-    if (c->entry) { /* not in force before it is durable */
-        deployed = c->entry->next;
-        c->entry->next = NULL;
-    }
-    if (old)
-        *at = old;
-    deployed = before;
+    const struct deployed *old = *find(c->name);
     size_t old_chunks = old ? chunk_count(old) : 0;
+    char *text = future_list_text(c);
     struct kv_op *ops = calloc(1 + old_chunks, sizeof *ops);
-    char (*keys)[64] = calloc(1 + old_chunks, sizeof *keys);
+    char(*keys)[64] = calloc(1 + old_chunks, sizeof *keys);
     if (!text || !ops || !keys) {
         on_list_committed(c, -ENOMEM);
     } else {

@@ -101,6 +101,7 @@ int32_t sgx_run_thread(const struct cpuid_entry *cpuid, uint32_t cpuid_count, co
     unsigned expected = STATE_NEW;
     if (rt_td()->tcs_index != 0 || !atomic_compare_exchange_strong(&state, &expected, STATE_BOOTING))
         return expected == STATE_ENDED ? -108 : (int32_t)rt_adopt_thread();
+    rt_console_init();
     rt_time_set_page(time_page);
     int64_t result = rt_cpuid_set(cpuid, cpuid_count);
     return (int32_t)(result < 0 ? result : rt_boot());

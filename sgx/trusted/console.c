@@ -27,18 +27,20 @@ void rt_console_write(const char *text, size_t size)
     rt_unlock(&lock);
 }
 
-static bool is_debug(void)
+static bool is_debug;
+
+void rt_console_init(void)
 {
     static const uint8_t nothing[64];
     struct sgx_report report;
     sgx_report(0, nothing, &report);
-    return report.body.attributes.flags & SGX_FLAGS_DEBUG;
+    is_debug = report.body.attributes.flags & SGX_FLAGS_DEBUG;
 }
 
 const char *rt_console_to_untrusted(const char *text)
 {
     struct thread_data *td = rt_td();
-    if (!is_debug() || td->scratch_size < 2 * KEEP)
+    if (!is_debug || td->scratch_size < 2 * KEEP)
         return 0;
     size_t size = 0;
     char out[2 * KEEP];

@@ -113,6 +113,7 @@ int64_t rt_cpuid_set(const struct cpuid_entry *entries, uint32_t count);
 bool rt_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 
 /* console.c: what libc writes to file descriptors 1 and 2 is kept for the last words. */
+void rt_console_init(void); /* before libc starts: last words must not need EREPORT */
 void rt_console_write(const char *text, size_t size);
 const char *rt_console_to_untrusted(const char *text);
 
