@@ -9,8 +9,18 @@ equal "$(get /healthz)" '{"status":"ok"}'
 equal "$(status /hello/)" 404 "before deploying"
 root_before=$(ctl app list --url "$url" --admin-key "$admin" --allow-simulation)
 
+# a connection that is open while an app is deployed is not dropped, and sees the app; new ones see a new certificate
+leaf() { openssl s_client -connect "127.0.0.1:$port" </dev/null 2>/dev/null | openssl x509 -noout -serial; }
+serial=$(leaf)
+(printf 'GET /hello/ HTTP/1.1\r\nHost: x\r\n\r\n'; sleep 1.5; printf 'GET /hello/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'; sleep 1) |
+    openssl s_client -connect "127.0.0.1:$port" -quiet -ign_eof >"$work/held" 2>/dev/null &
+held=$!
+sleep 0.4
 push hello hello-c
 equal "$(status /hello/)" 200
+wait $held || fail "the connection held during the deployment was dropped"
+equal "$(grep -a '^HTTP/1.1' "$work/held" | cut -d' ' -f2 | tr '\n' ' ')" "404 200 " "the held connection, before and after"
+[ "$(leaf)" != "$serial" ] || fail "the certificate did not change with the deployment"
 get /hello/ | grep -qi hello || fail "hello says: $(get /hello/)"
 list=$(ctl app list --url "$url" --admin-key "$admin" --allow-simulation)
 contains "$list" "$(sha256sum "$BUILD/apps/hello-c.wasm" | cut -d' ' -f1)"
