@@ -13,6 +13,15 @@ openssl s_client -connect "127.0.0.1:$port" </dev/null 2>/dev/null | openssl x50
     openssl s_client -connect "127.0.0.1:$port" -quiet >/dev/null 2>&1 &
 client=$!
 get "/counter/?$marker" >/dev/null
+# the same marker through a recorder on the wire, there and back
+wire=$((port + 1))
+socat -r "$work/to-server" -R "$work/to-client" "TCP-LISTEN:$wire,bind=127.0.0.1,reuseaddr" "TCP:127.0.0.1:$port" &
+sleep 0.3
+equal "$(curl -sk --max-time 10 "https://127.0.0.1:$wire/echo/" -d "$marker")" "$marker" "through the recorder"
+for side in to-server to-client; do
+    [ "$(stat -c %s "$work/$side")" -gt 300 ] || fail "nothing was recorded ($side)"
+    ! grep -qa "$marker" "$work/$side" || fail "the marker is on the wire ($side)"
+done
 sleep 1
 "$BUILD/bin/memscan" "$server" "$work/leaf.pem" "$marker" >"$work/scan" || fail "memscan: $(cat "$work/scan")"
 cat "$work/scan"
