@@ -38,6 +38,22 @@ static void on_text(void *user, const char *text, int size)
         r->text[r->text_size++] = text[i];
 }
 
+static bool fits(struct reader *r, const char *name, uint64_t value)
+{
+    static const struct {
+        const char *name;
+        uint64_t max;
+    } bounds[] = {{"ProdID", UINT16_MAX},     {"ISVSVN", UINT16_MAX},   {"TCSNum", UINT32_MAX},
+                  {"DisableDebug", 1},        {"MiscMask", UINT32_MAX}, {"MiscSelect", UINT32_MAX},
+                  {"ReservedMemExecutable", 1}};
+    for (size_t i = 0; i < sizeof bounds / sizeof *bounds; i++)
+        if (!strcmp(name, bounds[i].name) && value > bounds[i].max) {
+            stop(r, "too large:", name);
+            return false;
+        }
+    return true;
+}
+
 static void store(struct reader *r, const char *name, uint64_t value)
 {
     struct image_config *c = r->config;
@@ -76,9 +92,9 @@ static void on_end(void *user, const char *name)
     char *end;
     errno = 0;
     uint64_t value = strtoull(r->text, &end, 0);
-    if (errno || end == r->text || *end)
+    if (errno || end == r->text || *end || strchr(r->text, '-'))
         stop(r, "not a number:", name);
-    else
+    else if (fits(r, name, value))
         store(r, name, value);
 }
 

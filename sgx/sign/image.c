@@ -96,6 +96,9 @@ static int parse_elf(struct image *image, char *error, size_t error_size)
     }
     if (image->segment_count == 0 || image->segments[0].offset != 0)
         return fail(error, error_size, -ENOEXEC, "image: no segment at offset 0");
+    const struct image_segment *last = &image->segments[image->segment_count - 1];
+    if (eh->e_entry >= last->offset + last->length)
+        return fail(error, error_size, -ENOEXEC, "image: its entry lies outside");
     image->layout.entry_offset = eh->e_entry;
     image->layout.phdr_offset = eh->e_phoff;
     image->layout.phdr_count = eh->e_phnum;
