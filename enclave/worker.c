@@ -11,9 +11,12 @@
 #include "enclave/rpc_client.h"
 #include "enclave_os_t.h"
 
-/* Turns without work before the worker parks. Measured on two cores shared with the client (docs/benchmarks.md): long
- * enough to bridge the host's answer to what was just sent, short enough not to take the core from it. */
-#define QUIET_TURNS_BEFORE_PARKING 200u
+/* Turns without work before the worker parks (docs/benchmarks.md). Where the last sleep was cut short, work is coming
+ * steadily, and looking for about a millisecond costs less than leaving and being woken; after a long sleep a few
+ * microseconds suffice, so that a quiet server does not hold a core. */
+#define QUIET_TURNS_STEADY 30000u
+#define QUIET_TURNS_SPARSE 200u
+#define SHORT_SLEEP_NS 500000u
 #define NAMES_PER_TURN 256u
 
 static _Thread_local struct worker *current;
@@ -105,6 +108,7 @@ static void park(struct worker *w)
     if (asleep && deadline > now && !atomic_load(&w->loop.remote)) {
         w->rang = false; /* NOTIFY_WAIT wakes the host's side too */
         notify(w, NOTIFY_WAIT, deadline == UINT64_MAX ? UINT64_MAX : deadline - now);
+        w->quiet_turns_max = monotonic_ns() - now < SHORT_SLEEP_NS ? QUIET_TURNS_STEADY : QUIET_TURNS_SPARSE;
     }
     doorbell_awake(&w->bell_in);
     atomic_store(&w->parked, false);
@@ -122,7 +126,7 @@ void worker_turn(struct worker *w)
     w->rang = false;
     if (busy) {
         w->quiet_turns = 0;
-    } else if (++w->quiet_turns > QUIET_TURNS_BEFORE_PARKING) {
+    } else if (++w->quiet_turns > w->quiet_turns_max) {
         park(w);
     } else {
         __builtin_ia32_pause();

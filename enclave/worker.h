@@ -21,6 +21,7 @@ struct worker {
     struct doorbell_producer bell_out;
     bool rang;                /* names were pushed since the host was last woken */
     uint32_t quiet_turns;     /* turns since there was last something to do */
+    uint32_t quiet_turns_max; /* how many of them before it parks */
     atomic_bool parked;       /* asleep in the host; loop_post_remote must wake it */
     SSL_CTX *tls;             /* for new connections; replaced when the configuration changes */
     struct http_server *http; /* NULL until boot is done */

@@ -25,7 +25,7 @@ static const char usage[] =
     "  --data DIR               folder of the key-value store; made if missing\n"
     "  --listen ADDR:PORT       default " DEFAULT_LISTEN "; [ADDR]:PORT for IPv6\n"
     "  --backend auto|sgx|emulator  default auto: hardware where there is any\n"
-    "  --workers N              threads that serve connections, 1 to 8; default: one for each CPU\n"
+    "  --workers N              threads that serve connections, 1 to 8; default: half the CPUs, at least 1\n"
     "  --admin-key FILE.pub     who may deploy apps (P-256, PEM); counts at the first boot only\n"
     "  --san NAMES              names and IP addresses for the certificate, separated by commas\n"
     "  --sim-dir DIR            the emulated machine's secrets; default $ENCLAVE_OS_SIM_DIR or " DEFAULT_MACHINE_DIR "\n"
@@ -221,7 +221,8 @@ static void set_defaults(struct options *o)
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
     *o = (struct options){.backend = ENCLAVE_BACKEND_AUTO, .grace_ms = DEFAULT_GRACE_MS};
     o->machine_dir = machine_dir && *machine_dir ? machine_dir : DEFAULT_MACHINE_DIR;
-    o->workers = cpus < 1 ? 1 : cpus > PROTO_MAX_WORKERS ? PROTO_MAX_WORKERS : (uint32_t)cpus;
+    /* Each worker has an I/O thread beside it, which is about as busy under load (docs/benchmarks.md). */
+    o->workers = cpus < 4 ? 1 : cpus > 2 * PROTO_MAX_WORKERS ? PROTO_MAX_WORKERS : (uint32_t)cpus / 2;
     parse_listen(o, DEFAULT_LISTEN);
 }
 
