@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# ./dev lint: what the compiler does not say. Dependency arrows, the built image, scripts, file sizes.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+failed=0
+bad() { echo "lint: $*"; failed=$((failed + 1)); }
+
+# Arrows: FOLDER may include only from these places (its own folder, the generated bridges and system headers aside).
+arrows() {
+    local folder=$1 allowed=$2 file line target
+    while IFS=: read -r file _ line; do
+        target=$(sed -E 's/.*#include "([^"]+)".*/\1/' <<<"$line")
+        case $target in
+        */*) ;;
+        *) continue ;; # a generated bridge, or a header beside the file
+        esac
+        [[ $target == edl/* || $target == "$folder"/* ]] && continue
+        grep -qE "^($allowed)/" <<<"$target" || bad "$file includes $target"
+    done < <(git grep -n '#include "' -- "$folder/*.c" "$folder/*.h" ':!*_test.c')
+}
+arrows common "common"
+arrows enclave "common|sgx/include|sgx/trusted"
+arrows host "common|sgx/include|sgx/loader|sgx/emulator|sgx/quote"
+arrows sgx/include "sgx/include"
+arrows sgx/trusted "common|sgx/include|sgx/loader/abi.h|sgx/loader"
+arrows sgx/emulator "sgx/include|sgx/loader|sgx/sign"
+arrows sgx/sign "sgx/include"
+arrows sgx/quote "common|sgx/include|sgx/emulator"
+arrows verifier "sgx/include|common"
+arrows cli "verifier|common|sgx/sign"
+
+# The image: nothing both writable and executable, no dynamic loader.
+image=build/enclave_os.elf
+if [ -f $image ]; then
+    readelf -lW $image | grep -qE '^ *LOAD .* RWE ' && bad "the image has a segment that is writable and executable"
+    readelf -lW $image | grep -q INTERP && bad "the image wants a dynamic loader"
+fi
+# What runs before libc has relocated the image must not reach libc.
+for object in build/sgx/trusted/CMakeFiles/sgx_trusted.dir/*.o $(find build/enclave/CMakeFiles/enclave_early.dir -name '*.o' 2>/dev/null); do
+    [ -f "$object" ] || continue
+    outside=$(nm -u "$object" | awk '{print $2}' |
+        grep -vE '^(rt_|sgx_|ocall_|ecall_|enclave_|channel_|_end$|__ehdr_start$|_start$|_GLOBAL_OFFSET_TABLE_$)' | tr '\n' ' ')
+    [ -z "$outside" ] || bad "$(basename "$object") reaches outside the runtime: $outside"
+done
+
+for script in dev .ci/run $(git ls-files '*.sh'); do bash -n "$script" || bad "$script has a syntax error"; done
+git ls-files '*.c' '*.h' '*.S' | xargs wc -l | awk '$2 != "total" && $1 > 600 {print "lint: note: " $2 " has " $1 " lines"}'
+
+[ $failed -eq 0 ] && echo "lint: clean" || echo "lint: $failed findings"
+exit $((failed > 0))
