@@ -105,7 +105,7 @@ static void test_index(void **state)
     for (int step = 0; step < 40000; step++) {
         uint32_t i = (uint32_t)rand() % N;
         uint8_t storage_key[32] = {0};
-        uint32_t spread = i * 2654435761u % 64; /* many share a home slot */
+        uint32_t spread = i * 2654435761u % 1024; /* many share a home slot */
         memcpy(storage_key, &spread, 4);
         memcpy(storage_key + 8, &i, 4);
         struct index_entry *e = index_find(&x, storage_key);

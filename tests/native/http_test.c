@@ -122,7 +122,7 @@ static const char *statuses(void)
 
 #define H "Host: a\r\n"
 #define GET "GET /healthz HTTP/1.1\r\n" H
-#define POST "POST /_enclave/x HTTP/1.1\r\n" H
+#define POST "POST /_enclave/x HTTP/1.1\r\n" H "Authorization: Bearer t\r\n"
 
 static const struct {
     const char *what, *in, *expected;
