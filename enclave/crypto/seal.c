@@ -53,10 +53,14 @@ int seal(const void *plain, size_t size, uint8_t *out)
     return result;
 }
 
-/* A request from a blob is only used if it is one we could have made: never for a key of another policy. */
+/* A request from a blob is only used if it is one we could have made: never for a key of another policy, and never
+ * with a reserved bit set, at which EGETKEY faults. */
 static int check_request(const struct sgx_keyrequest *r)
 {
-    return r->keyname == KEYNAME_SEAL && r->keypolicy == KEYPOLICY_MRENCLAVE &&
+    uint8_t reserved = r->reserved1 | r->cet_attributes_mask;
+    for (size_t i = 0; i < sizeof r->reserved2; i++)
+        reserved |= r->reserved2[i];
+    return reserved == 0 && r->keyname == KEYNAME_SEAL && r->keypolicy == KEYPOLICY_MRENCLAVE &&
            r->attributemask.flags == ATTRIBUTE_FLAGS_MASK && r->attributemask.xfrm == 0 && r->miscmask == MISC_MASK;
 }
 
