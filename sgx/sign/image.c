@@ -10,6 +10,8 @@
 
 #include "sgx/sign/measure.h"
 
+#define SEGMENT_MAX (1ull << 30) /* bytes, and the highest start: a file cannot ask for more memory than this */
+
 static int fail(char *error, size_t size, int code, const char *format, ...)
 {
     va_list args;
@@ -50,8 +52,10 @@ static int read_file(const char *path, uint8_t **out, size_t *out_size)
 static int load_segment(struct image *image, const Elf64_Phdr *ph, char *error, size_t error_size)
 {
     if (ph->p_offset > image->elf_size || ph->p_filesz > image->elf_size - ph->p_offset || ph->p_filesz > ph->p_memsz ||
-        ph->p_vaddr > 1ull << 32 || ph->p_memsz > 1ull << 32)
-        return fail(error, error_size, -ENOEXEC, "image: a PT_LOAD header points outside the file");
+        ph->p_vaddr > SEGMENT_MAX || ph->p_memsz > SEGMENT_MAX)
+        return fail(error, error_size, -ENOEXEC, "image: a PT_LOAD header points outside the file or is too large");
+    if (ph->p_memsz == 0)
+        return 0; /* no pages */
     if (image->segment_count == sizeof image->segments / sizeof image->segments[0])
         return fail(error, error_size, -ENOEXEC, "image: more than 8 PT_LOAD segments");
     if ((ph->p_flags & PF_W) && (ph->p_flags & PF_X))
@@ -81,9 +85,9 @@ static int parse_elf(struct image *image, char *error, size_t error_size)
         return fail(error, error_size, -ENOEXEC, "image: not an x86-64 ELF file");
     if (eh->e_type != ET_DYN)
         return fail(error, error_size, -ENOEXEC, "image: not position-independent (static-PIE)");
-    if (eh->e_phentsize != sizeof(Elf64_Phdr) || eh->e_phoff > image->elf_size ||
+    if (eh->e_phentsize != sizeof(Elf64_Phdr) || eh->e_phoff % 8 || eh->e_phoff > image->elf_size ||
         eh->e_phnum > (image->elf_size - eh->e_phoff) / sizeof(Elf64_Phdr))
-        return fail(error, error_size, -ENOEXEC, "image: program headers lie outside the file");
+        return fail(error, error_size, -ENOEXEC, "image: program headers lie outside the file, or unaligned");
     const Elf64_Phdr *ph = (const Elf64_Phdr *)(image->elf + eh->e_phoff);
     for (uint32_t i = 0; i < eh->e_phnum; i++) {
         if (ph[i].p_type == PT_INTERP)

@@ -286,6 +286,8 @@ static void test_bad_images(void **state)
         {18, EM_386, 2, "not an x86-64 ELF"},
         {32, 0x1000000, 8, "outside the file"},
         {32, UINT64_MAX, 8, "outside the file"},
+        {32, 63, 8, "unaligned"},
+        {160, 1ull << 31, 8, "too large"},
         {54, 32, 2, "outside the file"},
         {56, 0xffff, 2, "outside the file"},
         {56, 0, 2, "no segment at offset 0"},
