@@ -7,8 +7,8 @@
  *   client boot PORT PATH COMMAND...        starts COMMAND, prints the milliseconds until the first byte of a 200
  *                                           from https://127.0.0.1:PORT/PATH, and stops it with SIGTERM
  *
- * Certificates are not checked: this measures, it does not trust. A handshake counts once the server, too, has
- * finished it: the client ends its side and waits for the server to end its own.
+ * Certificates are not checked (only that the server holds the key): this measures, it does not trust. A handshake
+ * counts once the server, too, has finished it: the client ends its side and waits for the server to end its own.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -52,12 +52,20 @@ static struct sockaddr_in loopback(const char *port)
     return a;
 }
 
+/* The client's work would otherwise grow with the server's certificate, and it is already the larger part. */
+static int accept_any(X509_STORE_CTX *store, void *user)
+{
+    (void)store, (void)user;
+    return 1;
+}
+
 static SSL_CTX *context(void)
 {
     SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
     if (!ctx || SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) != 1)
         die("TLS context");
     SSL_CTX_set_verify(ctx, SSL_VERIFY_NONE, NULL);
+    SSL_CTX_set_cert_verify_callback(ctx, accept_any, NULL);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     return ctx;
 }
