@@ -43,7 +43,7 @@ static struct {
 } posts[PROTO_MAX_CHANNELS];
 static _Atomic uint32_t next_worker;
 static atomic_bool stopping;
-static const struct run_args *args;
+static _Atomic uint32_t worker_count; /* of the run arguments */
 
 /* ---- one worker -------------------------------------------------------------------------------------------- */
 
@@ -211,7 +211,7 @@ static int32_t run_worker(uint32_t index)
         uint8_t ready[64];
         struct bytes_writer p = bytes_writer_make(ready, sizeof(ready));
         try_rpcs(w);
-        ocall_notify(NOTIFY_THREADS_READY, args->workers - 1, 0);
+        ocall_notify(NOTIFY_THREADS_READY, atomic_load(&worker_count) - 1, 0);
         bytes_append_u32(&p, 1);
         bytes_append_blob(&p, "fake boot", 9);
         bytes_append_u64(&p, 1500);
@@ -259,12 +259,12 @@ int enclave_ecall(struct enclave *e, uint32_t index, void *ms)
         }
         words[0] = 0;
     } else if (index == ENCLAVE_ECALL_RUN_INDEX) {
-        args = (const void *)words[1];
+        atomic_store(&worker_count, ((const struct run_args *)words[1])->workers);
         uint32_t worker = atomic_fetch_add(&next_worker, 1);
-        words[0] = worker < args->workers ? (uint64_t)run_worker(worker) : (uint64_t)-EAGAIN;
+        words[0] = worker < atomic_load(&worker_count) ? (uint64_t)run_worker(worker) : (uint64_t)-EAGAIN;
     } else {
         atomic_store(&stopping, true);
-        for (uint32_t i = 0; i < args->workers; i++)
+        for (uint32_t i = 0; i < atomic_load(&worker_count); i++)
             ocall_notify(NOTIFY_WAKE_WORKER, i, 0);
         words[0] = 0;
     }

@@ -70,6 +70,8 @@ static int setup(void **state)
     return 0;
 }
 
+static bool ended_well; /* cmocka's result does not count a group teardown that fails */
+
 static int teardown(void **state)
 {
     int status;
@@ -79,8 +81,7 @@ static int teardown(void **state)
     snprintf(command, sizeof(command), "rm -rf %s", folder);
     int ignored = system(command);
     (void)ignored;
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), 0);
+    ended_well = WIFEXITED(status) && WEXITSTATUS(status) == 0;
     return 0;
 }
 
@@ -248,5 +249,8 @@ int main(void)
         cmocka_unit_test(test_errors),
     };
     alarm(120);
-    return cmocka_run_group_tests(tests, setup, teardown);
+    int failed = cmocka_run_group_tests(tests, setup, teardown);
+    if (!ended_well)
+        fprintf(stderr, "the host did not end with status 0\n");
+    return failed || !ended_well;
 }

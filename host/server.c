@@ -73,17 +73,20 @@ static void on_end(int result)
     tell_main();
 }
 
-/* The enclave serves: tell the operator, and let connections in. */
+/* The enclave serves: let connections in, and then tell the operator, who may take the line at its word. */
 static void on_ready(const char *phases)
 {
     if (atomic_exchange(&server.ready, true))
         return;
+    for (uint32_t i = 0; i < server.options.workers; i++) {
+        int result = io_accept(server.ios[i]);
+        if (result < 0)
+            fail("cannot listen on %s: %s", server.listen_text, strerror(-result));
+    }
     double ms = (double)(now_ns() - server.start_ns) / 1e6;
     printf("boot:\n  %-32s %8.1f ms\n%sready after %.1f ms, listening on https://%s\n", "load and measure the image",
            (double)(server.loaded_ns - server.start_ns) / 1e6, phases, ms, server.listen_text);
     fflush(stdout);
-    for (uint32_t i = 0; i < server.options.workers; i++)
-        io_accept(server.ios[i]);
 }
 
 /* ---- start-up ---------------------------------------------------------------------------------------------- */

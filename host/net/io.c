@@ -484,9 +484,7 @@ static bool poll_sockets(struct io *io, uint64_t timeout_ns)
 static void start_accepting(struct io *io)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = TAG_LISTENER};
-    int seconds = 1; /* come with the first bytes, or after this: saves the enclave a wake for each connection */
-    setsockopt(io->listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof(seconds));
-    if (listen(io->listener, LISTEN_BACKLOG) != 0 || epoll_ctl(io->epoll, EPOLL_CTL_ADD, io->listener, &event) != 0) {
+    if (epoll_ctl(io->epoll, EPOLL_CTL_ADD, io->listener, &event) != 0) {
         fprintf(stderr, "enclave-os: cannot listen: %s\n", strerror(errno));
         io->control.backends->on_shutdown();
         return;
@@ -692,10 +690,15 @@ int io_start(struct io *io)
     return result;
 }
 
-void io_accept(struct io *io)
+int io_accept(struct io *io)
 {
+    int seconds = 1; /* come with the first bytes, or after this: saves the enclave a wake for each connection */
+    setsockopt(io->listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof(seconds));
+    if (listen(io->listener, LISTEN_BACKLOG) != 0)
+        return -errno;
     atomic_store(&io->asked_accept, true);
     io_kick(io);
+    return 0;
 }
 
 void io_stop_accepting(struct io *io)
