@@ -73,6 +73,8 @@ static int new_line(struct h1 *c)
 static int on_field(llhttp_t *parser, const char *at, size_t size)
 {
     struct h1 *c = of(parser);
+    if (size == 0)
+        return 0; /* a name cut off at the buffer's end, or none at all: on_field_complete knows */
     bool fresh = c->line_count == 0 || current(c)->value || current(c)->value_size;
     if (fresh && new_line(c) != 0)
         return -1;
@@ -90,8 +92,8 @@ static int on_field(llhttp_t *parser, const char *at, size_t size)
 static int on_field_complete(llhttp_t *parser)
 {
     struct h1 *c = of(parser);
-    if (c->line_count == 0)
-        return refuse(c, 400);
+    if (c->line_count == 0 || current(c)->value)
+        return refuse(c, 400); /* no name came before this colon */
     current(c)->value = arena(c)->end;
     return 0;
 }
