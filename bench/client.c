@@ -191,8 +191,8 @@ static SSL *request(SSL_CTX *ctx, int fd, const char *path)
     int size = snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nhost: localhost\r\n\r\n", path);
     if (!ssl || SSL_set_fd(ssl, fd) != 1)
         die("TLS");
-    if (SSL_connect(ssl) == 1 && SSL_write(ssl, text, size) == size &&
-        SSL_read(ssl, answer, sizeof(answer)) > 12 && memcmp(answer, "HTTP/1.1 200", 12) == 0)
+    if (SSL_connect(ssl) == 1 && SSL_write(ssl, text, size) == size && SSL_read(ssl, answer, sizeof(answer)) > 12 &&
+        memcmp(answer, "HTTP/1.1 200", 12) == 0)
         return ssl;
     SSL_free(ssl);
     ERR_clear_error();

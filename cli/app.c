@@ -73,8 +73,11 @@ static int exchange(const struct app_options *o, struct http_request *request, s
         return 1;
     int result = open_verified(&c, o, &verified);
     if (result == 0) {
-        struct token_request t = {.spki_sha256 = verified.spki_sha256, .method = request->method, .path = request->path,
-                                  .body = request->body, .body_size = request->body_size};
+        struct token_request t = {.spki_sha256 = verified.spki_sha256,
+                                  .method = request->method,
+                                  .path = request->path,
+                                  .body = request->body,
+                                  .body_size = request->body_size};
         char *token = token_make(key, &t);
         request->token = token;
         result = token ? http_exchange(&c, request, answer) : complain("cannot make a token");
@@ -151,8 +154,8 @@ static int dispatch(const struct app_options *o, int argc, char **argv)
 
 int app_main(int argc, char **argv)
 {
-    static const struct option table[] = {TRUST_OPTIONS, {"url", 1, 0, 'u'}, {"admin-key", 1, 0, 'k'},
-                                          {"json", 0, 0, 'j'}, {0, 0, 0, 0}};
+    static const struct option table[] = {
+        TRUST_OPTIONS, {"url", 1, 0, 'u'}, {"admin-key", 1, 0, 'k'}, {"json", 0, 0, 'j'}, {0, 0, 0, 0}};
     struct app_options o = {0};
     int result = 0;
     for (int id; result == 0 && (id = getopt_long(argc, argv, "", table, NULL)) != -1;) {

@@ -133,7 +133,8 @@ int connection_open(struct connection *c, const char *url)
     if (SSL_connect(c->ssl) != 1) {
         unsigned long error = ERR_get_error();
         connection_close(c);
-        return complain("no TLS 1.3 handshake with %s: %s", url, error ? ERR_reason_error_string(error) : "connection closed");
+        return complain("no TLS 1.3 handshake with %s: %s", url,
+                        error ? ERR_reason_error_string(error) : "connection closed");
     }
     return 0;
 }

@@ -25,9 +25,11 @@ struct trust_options {
 
 enum trust_option_id { TRUST_MRENCLAVE = 1000, TRUST_ALLOW_SIMULATION, TRUST_ALLOW_DEBUG, TRUST_ROOT };
 /* Entries for a getopt_long table. */
+// clang-format off
 #define TRUST_OPTIONS \
     {"mrenclave", 1, 0, TRUST_MRENCLAVE}, {"allow-simulation", 0, 0, TRUST_ALLOW_SIMULATION}, \
     {"allow-debug", 0, 0, TRUST_ALLOW_DEBUG}, {"root", 1, 0, TRUST_ROOT}
+// clang-format on
 
 /* Take one of them. 0, or what complain returned. */
 int trust_option(struct trust_options *t, int id, const char *value);

@@ -86,8 +86,11 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         int (*run)(int argc, char **argv);
-    } commands[] = {{"verify", verify_main}, {"app", app_main},   {"keygen", keygen_main},
-                    {"measure", measure_main}, {"sign", sign_main}};
+    } commands[] = {{"verify", verify_main},
+                    {"app", app_main},
+                    {"keygen", keygen_main},
+                    {"measure", measure_main},
+                    {"sign", sign_main}};
     if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)) {
         fputs(usage, stdout);
         return 0;

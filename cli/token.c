@@ -56,7 +56,8 @@ static bool sign(EVP_PKEY *key, const char *text, size_t size, uint8_t out[64])
               EVP_DigestSign(context, der, &der_size, (const uint8_t *)text, size) == 1;
     EVP_MD_CTX_free(context);
     ECDSA_SIG *pair = ok ? d2i_ECDSA_SIG(NULL, &next, (long)der_size) : NULL;
-    ok = pair && BN_bn2binpad(ECDSA_SIG_get0_r(pair), out, 32) == 32 && BN_bn2binpad(ECDSA_SIG_get0_s(pair), out + 32, 32) == 32;
+    ok = pair && BN_bn2binpad(ECDSA_SIG_get0_r(pair), out, 32) == 32 &&
+         BN_bn2binpad(ECDSA_SIG_get0_s(pair), out + 32, 32) == 32;
     ECDSA_SIG_free(pair);
     return ok;
 }

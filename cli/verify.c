@@ -48,7 +48,8 @@ static void print_json(const struct verifier_result *r, const char *url, bool ok
 static int usage(void)
 {
     fputs("usage: enclavectl verify https://HOST:PORT [--mrenclave HEX] [--allow-simulation] [--allow-debug]\n"
-          "                         [--root FILE] [--json]\n", stderr);
+          "                         [--root FILE] [--json]\n",
+          stderr);
     return 2;
 }
 

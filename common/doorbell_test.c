@@ -52,7 +52,7 @@ static void test_sleep_protocol(void **state)
     assert_true(doorbell_sleep(&c));
     doorbell_push(&p, 5);
     assert_true(doorbell_wake(&p));
-    assert_false(doorbell_wake(&p)); /* only a sleeper is woken */
+    assert_false(doorbell_wake(&p));  /* only a sleeper is woken */
     assert_false(doorbell_sleep(&c)); /* there is news */
     assert_false(doorbell_wake(&p));
     free(shared);

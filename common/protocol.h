@@ -43,13 +43,13 @@ static inline channel_name channel_name_make(uint32_t id, uint32_t generation)
 
 /* Header of a byte ring; the data follows at its own address. See common/queue.h. */
 struct ring_shared {
-    _Alignas(64) _Atomic uint64_t head;      /* bytes ever consumed; written by the consumer only */
-    _Alignas(64) _Atomic uint64_t tail;      /* bytes ever produced; written by the producer only */
+    _Alignas(64) _Atomic uint64_t head;           /* bytes ever consumed; written by the consumer only */
+    _Alignas(64) _Atomic uint64_t tail;           /* bytes ever produced; written by the producer only */
     _Alignas(64) _Atomic uint32_t producer_flags; /* RING_FIN | RING_RST */
-    _Atomic uint32_t pending;                /* 1: the channel's name stands in the consumer's doorbell */
-    _Atomic uint32_t want_space;             /* 1: the producer waits for space; the consumer rings back after reading */
+    _Atomic uint32_t pending;                     /* 1: the channel's name stands in the consumer's doorbell */
+    _Atomic uint32_t want_space; /* 1: the producer waits for space; the consumer rings back after reading */
     _Alignas(64) _Atomic uint32_t consumer_flags; /* RING_DONE */
-    _Atomic uint32_t space_pending;          /* 1: the channel's name stands in the producer's doorbell (space news) */
+    _Atomic uint32_t space_pending; /* 1: the channel's name stands in the producer's doorbell (space news) */
 };
 _Static_assert(sizeof(struct ring_shared) == 256, "layout is shared");
 
@@ -68,9 +68,9 @@ enum channel_kind { CHANNEL_CONNECTION = 1, CHANNEL_CONTROL = 2 };
 /* Pointers are addresses in untrusted memory; the enclave checks that each object lies wholly outside ELRANGE
  * and is 64-byte aligned. Capacities are bytes, powers of two, PROTO_RING_MIN .. PROTO_RING_MAX. */
 struct channel_desc {
-    uint32_t kind;       /* enum channel_kind */
-    uint32_t worker;     /* 0 .. workers-1 */
-    channel_name name;   /* connection: id and generation. control: 0 */
+    uint32_t kind;            /* enum channel_kind */
+    uint32_t worker;          /* 0 .. workers-1 */
+    channel_name name;        /* connection: id and generation. control: 0 */
     uint64_t to_enclave;      /* struct ring_shared *, host produces */
     uint64_t to_enclave_data; /* uint8_t[to_enclave_capacity] */
     uint64_t to_enclave_capacity;
@@ -105,9 +105,9 @@ struct cpuid_entry {
 /* Start-up configuration, the same for every ecall_run; only the boot thread's copy counts. All of it is the
  * host's word: what matters for trust (admin key, limits) becomes a leaf of the Merkle tree. */
 struct run_args {
-    uint32_t version; /* PROTO_VERSION */
-    uint32_t workers; /* 1 .. PROTO_MAX_WORKERS */
-    uint64_t time_page;  /* struct time_page * */
+    uint32_t version;   /* PROTO_VERSION */
+    uint32_t workers;   /* 1 .. PROTO_MAX_WORKERS */
+    uint64_t time_page; /* struct time_page * */
     uint32_t cpuid_count;
     uint32_t admin_key_size;
     uint8_t admin_key[PROTO_ADMIN_KEY_MAX]; /* DER SubjectPublicKeyInfo, P-256; size 0: none. Used at first boot only */
@@ -127,11 +127,13 @@ enum notify_op {
     /* Sleep until doorbell_in of worker arg has its sleeping flag cleared, or timeout_ns has passed (UINT64_MAX:
      * none). The worker has set the flag and looked at the ring once more. Implies NOTIFY_HOST for arg. */
     NOTIFY_WAIT = 1,
-    NOTIFY_HOST = 2,         /* the host's side of worker arg's doorbell_out sleeps and has news */
-    NOTIFY_THREAD_WAIT = 3,  /* park the thread with TCS number arg until NOTIFY_THREAD_WAKE, or timeout. Wakes are counted */
-    NOTIFY_THREAD_WAKE = 4,  /* unpark the thread with TCS number arg */
+    NOTIFY_HOST = 2, /* the host's side of worker arg's doorbell_out sleeps and has news */
+    /* Park the thread with TCS number arg until NOTIFY_THREAD_WAKE, or timeout. Wakes are counted. */
+    NOTIFY_THREAD_WAIT = 3,
+    NOTIFY_THREAD_WAKE = 4,   /* unpark the thread with TCS number arg */
     NOTIFY_THREADS_READY = 5, /* arg threads wait to be run: call ecall_run from that many more host threads */
-    NOTIFY_WAKE_WORKER = 6,  /* clear worker arg's doorbell_in sleeping flag and wake it (a thread inside has work for it) */
+    /* Clear worker arg's doorbell_in sleeping flag and wake it: a thread inside has work for it. */
+    NOTIFY_WAKE_WORKER = 6,
 };
 
 /* ---- RPC over a worker's control channel -------------------------------------------------------------------- */
@@ -139,7 +141,7 @@ enum notify_op {
 /* Frame: u32 length of what follows, then a header, then payload. See common/rpc.h. Requests go from the enclave
  * to the host. Answers are matched by req_id. Integers in payloads are little-endian; "blob" is u32 length, bytes. */
 enum rpc_method {
-    RPC_NET_CONNECT = 0x0101,  /* blob host name, u16 port -> u32 channel id, u32 generation (egress) */
+    RPC_NET_CONNECT = 0x0101, /* blob host name, u16 port -> u32 channel id, u32 generation (egress) */
 
     /* Storage: an ordered map of at most 64-byte keys. A commit is one transaction and is on disk when answered. */
     RPC_KV_GET = 0x0201,    /* blob key -> value; status -ENOENT */
@@ -147,8 +149,8 @@ enum rpc_method {
     RPC_KV_SCAN = 0x0203,   /* blob prefix, blob after (empty: from the start), u32 max count, u32 max bytes
                              * -> u32 count, count x {blob key, blob value}, u8 more */
 
-    RPC_TIME = 0x0300, /* -> u64 realtime_ns */
-    RPC_LOG = 0x0301,  /* u8 level (enum log_level), blob text; no answer is sent */
+    RPC_TIME = 0x0300,  /* -> u64 realtime_ns */
+    RPC_LOG = 0x0301,   /* u8 level (enum log_level), blob text; no answer is sent */
     RPC_READY = 0x0302, /* u32 count, count x {blob phase name, u64 microseconds}; no answer is sent */
 
     RPC_QUOTE_TARGET_INFO = 0x0400, /* -> TARGETINFO, 512 bytes */

@@ -91,7 +91,12 @@ static void test_malformed(void **state)
 {
     const struct {
         uint32_t length, payload;
-    } bad[] = {{0, 0}, {13, 0}, {15, 0}, {14, 1}, {14 + PROTO_RPC_MAX + 1, PROTO_RPC_MAX + 1}, {UINT32_MAX, 0},
+    } bad[] = {{0, 0},
+               {13, 0},
+               {15, 0},
+               {14, 1},
+               {14 + PROTO_RPC_MAX + 1, PROTO_RPC_MAX + 1},
+               {UINT32_MAX, 0},
                {5000 /* more than the ring */, 4986}};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         struct pair x;
@@ -191,12 +196,9 @@ static void test_two_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_layout),
-        cmocka_unit_test(test_round_trip_and_skip),
-        cmocka_unit_test(test_in_pieces),
-        cmocka_unit_test(test_malformed),
-        cmocka_unit_test(test_writer_reserves),
-        cmocka_unit_test(test_largest_frame),
+        cmocka_unit_test(test_layout),          cmocka_unit_test(test_round_trip_and_skip),
+        cmocka_unit_test(test_in_pieces),       cmocka_unit_test(test_malformed),
+        cmocka_unit_test(test_writer_reserves), cmocka_unit_test(test_largest_frame),
         cmocka_unit_test(test_two_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

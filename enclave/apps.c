@@ -72,7 +72,7 @@ static int unhex(const char *text, uint8_t *out, size_t size)
 
 int apps_name_ok(const char *name, size_t size)
 {
-    static const char *const reserved[] = {"healthz", "readyz",   "status", "metrics", "data", "attestation-servers",
+    static const char *const reserved[] = {"healthz",  "readyz",     "status", "metrics", "data", "attestation-servers",
                                            "shutdown", ".well-known"};
     if (size == 0 || size > APP_NAME_MAX)
         return 0;
@@ -167,7 +167,8 @@ static int load_list(void)
 static struct app *make_app(const char *name, const uint8_t sha256[32], struct wasm_component *component, char *error,
                             size_t error_size)
 {
-    struct app_config config = {.name = name, .memory_limit = (uint64_t)ecall_run_args()->app_memory_max_mib << 20,
+    struct app_config config = {.name = name,
+                                .memory_limit = (uint64_t)ecall_run_args()->app_memory_max_mib << 20,
                                 .timeout_ms = ecall_run_args()->http_request_timeout_ms};
     memcpy(config.sha256, sha256, 32);
     return app_new(enclave_system.wasm, &config, component, error, error_size);
@@ -400,7 +401,8 @@ static void compile(struct change *c)
 {
     uint8_t id[16];
     c->status = 422;
-    struct wasm_component *component = wasm_compile(enclave_system.wasm, c->wasm, c->wasm_size, c->error, sizeof c->error);
+    struct wasm_component *component =
+        wasm_compile(enclave_system.wasm, c->wasm, c->wasm_size, c->error, sizeof c->error);
     c->entry = calloc(1, sizeof *c->entry);
     if (!component || !c->entry)
         return;

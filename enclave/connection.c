@@ -240,8 +240,8 @@ void connection_accept(struct worker *w, const struct channel_desc *d)
     c->retry.fn = on_retry;
     w->connections[(uint32_t)d->name] = c;
     w->connection_count++;
-    if (loop_timer_start(&w->loop, &c->handshake_timer,
-                         w->loop.now_ns + CONNECTION_HANDSHAKE_TIMEOUT_MS * 1000000ull) < 0)
+    if (loop_timer_start(&w->loop, &c->handshake_timer, w->loop.now_ns + CONNECTION_HANDSHAKE_TIMEOUT_MS * 1000000ull) <
+        0)
         finish(c, true);
     else
         connection_on_news(c, d->name);

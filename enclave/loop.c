@@ -44,8 +44,8 @@ void loop_post_remote(struct loop *loop, struct loop_task *task)
     do
         task->next = top;
     /* Release: the owner that takes the stack sees the task's fields. */
-    while (!atomic_compare_exchange_weak_explicit(&loop->remote, &top, task, memory_order_release,
-                                                  memory_order_relaxed));
+    while (
+        !atomic_compare_exchange_weak_explicit(&loop->remote, &top, task, memory_order_release, memory_order_relaxed));
     if (loop->wake)
         loop->wake(loop);
 }
@@ -94,8 +94,7 @@ static void sift_down(struct loop *loop, uint32_t index, struct loop_timer *time
         uint32_t child = 2 * index + 1;
         if (child >= loop->timer_count)
             break;
-        if (child + 1 < loop->timer_count &&
-            loop->timers[child + 1]->deadline_ns < loop->timers[child]->deadline_ns)
+        if (child + 1 < loop->timer_count && loop->timers[child + 1]->deadline_ns < loop->timers[child]->deadline_ns)
             child++;
         if (timer->deadline_ns <= loop->timers[child]->deadline_ns)
             break;

@@ -6,7 +6,7 @@
 
 #include "common/queue.h"
 
-/* Both queues must outlive the BIO. Written bytes stay unpublished until the owner publishes. NULL when out of memory. */
+/* Both queues must outlive the BIO. What is written stays unpublished until the owner publishes. NULL: no memory. */
 BIO *ring_bio_new(struct queue_consumer *in, struct queue_producer *out);
 
 #endif

@@ -40,7 +40,7 @@ struct rpc_client {
     int broken;
 };
 
-#define CLIENT_OF_TASK(t) ((struct rpc_client *)((char *)(t) - offsetof(struct rpc_client, retry)))
+#define CLIENT_OF_TASK(t) ((struct rpc_client *)((char *)(t)-offsetof(struct rpc_client, retry)))
 
 static void retry_deferred(struct loop_task *task);
 
@@ -54,7 +54,8 @@ struct rpc_client *rpc_client_create(struct worker *worker, const struct channel
     c->deferred_end = &c->deferred_first;
     for (uint32_t i = 0; i < OUTSTANDING_MAX; i++)
         c->free_slots[c->free_count++] = OUTSTANDING_MAX - 1 - i;
-    if (queue_producer_init(&c->out, (struct ring_shared *)d->to_host, (void *)d->to_host_data, d->to_host_capacity) < 0 ||
+    if (queue_producer_init(&c->out, (struct ring_shared *)d->to_host, (void *)d->to_host_data, d->to_host_capacity) <
+            0 ||
         queue_consumer_init(&c->in, (struct ring_shared *)d->to_enclave, (void *)d->to_enclave_data,
                             d->to_enclave_capacity) < 0) {
         free(c);
@@ -75,7 +76,8 @@ static void ring_host(struct rpc_client *c)
         worker_ring_host(c->worker, channel_name_make(CHANNEL_CONTROL_ID, 0));
 }
 
-static int try_send(struct rpc_client *c, const struct rpc_request *head, const void *payload, rpc_done done, void *user)
+static int try_send(struct rpc_client *c, const struct rpc_request *head, const void *payload, rpc_done done,
+                    void *user)
 {
     if (c->broken)
         return c->broken;
@@ -117,7 +119,9 @@ static void defer(struct rpc_client *c, const struct rpc_request *head, const vo
 void rpc_call(struct rpc_client *c, enum rpc_method method, const void *payload, size_t size, rpc_done done, void *user)
 {
     struct rpc_request head = {.method = (uint16_t)method, .payload_size = (uint32_t)size};
-    int result = size > PROTO_RPC_MAX ? -EMSGSIZE : c->deferred_first ? -EAGAIN : try_send(c, &head, payload, done, user);
+    int result = size > PROTO_RPC_MAX ? -EMSGSIZE
+                 : c->deferred_first  ? -EAGAIN
+                                      : try_send(c, &head, payload, done, user);
     if (result < 0)
         defer(c, &head, payload, done, user, result);
     if (result == -EAGAIN && !queue_producer_wait_space(&c->out, 4 + RPC_REQUEST_HEADER_SIZE + size))
@@ -131,7 +135,8 @@ static void retry_deferred(struct loop_task *task)
         struct deferred *d = c->deferred_first;
         int result = d->status == -EAGAIN ? try_send(c, &d->head, d->payload, d->done, d->user) : d->status;
         if (result == -EAGAIN) {
-            if (!queue_producer_wait_space(&c->out, 4 + RPC_REQUEST_HEADER_SIZE + d->head.payload_size) && c->free_count)
+            if (!queue_producer_wait_space(&c->out, 4 + RPC_REQUEST_HEADER_SIZE + d->head.payload_size) &&
+                c->free_count)
                 loop_post(&c->worker->loop, &c->retry);
             return;
         }

@@ -24,7 +24,8 @@ void rpc_client_destroy(struct rpc_client *c);
 
 /* Send; payload is copied. done (which may be NULL: then no answer is expected) runs exactly once, later, from the
  * worker's loop; after -EMSGSIZE, -ENOMEM or a broken channel with that status. */
-void rpc_call(struct rpc_client *c, enum rpc_method method, const void *payload, size_t size, rpc_done done, void *user);
+void rpc_call(struct rpc_client *c, enum rpc_method method, const void *payload, size_t size, rpc_done done,
+              void *user);
 
 /* The same, turning the worker's own event loop until the answer is there: only at boot and at shutdown. The payload
  * is malloc'ed into *out (NULL if not wanted). Returns the status. */

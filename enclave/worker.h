@@ -14,20 +14,20 @@ struct connection;
 struct http_server;
 
 struct worker {
-    struct loop loop;         /* first: loop callbacks find the worker by it */
-    uint32_t index;           /* 0 .. workers-1 */
-    struct rpc_client *rpc;   /* this worker's control channel; enclave/rpc_client.h */
+    struct loop loop;       /* first: loop callbacks find the worker by it */
+    uint32_t index;         /* 0 .. workers-1 */
+    struct rpc_client *rpc; /* this worker's control channel; enclave/rpc_client.h */
     struct doorbell_consumer bell_in;
     struct doorbell_producer bell_out;
-    bool rang;                /* names were pushed since the host was last woken */
-    uint32_t quiet_turns;     /* turns since there was last something to do */
-    uint32_t quiet_turns_max; /* how many of them before it parks */
-    atomic_bool parked;       /* asleep in the host; loop_post_remote must wake it */
-    SSL_CTX *tls;             /* for new connections; replaced when the configuration changes */
-    struct http_server *http; /* NULL until boot is done */
+    bool rang;                       /* names were pushed since the host was last woken */
+    uint32_t quiet_turns;            /* turns since there was last something to do */
+    uint32_t quiet_turns_max;        /* how many of them before it parks */
+    atomic_bool parked;              /* asleep in the host; loop_post_remote must wake it */
+    SSL_CTX *tls;                    /* for new connections; replaced when the configuration changes */
+    struct http_server *http;        /* NULL until boot is done */
     struct connection **connections; /* by channel id, PROTO_MAX_CHANNELS of them */
     uint32_t connection_count;
-    uint64_t exits;           /* ocall_notify calls made by this worker */
+    uint64_t exits; /* ocall_notify calls made by this worker */
 };
 
 /* Take up the control channel that the host posted for this worker. 0; -ENODEV if it posted none; -ENOMEM. */

@@ -30,8 +30,8 @@ static void store_time(void)
     struct timespec monotonic, real;
     clock_gettime(CLOCK_MONOTONIC, &monotonic);
     clock_gettime(CLOCK_REALTIME, &real);
-    atomic_store_explicit(&ticker.page->monotonic_ns, (uint64_t)monotonic.tv_sec * 1000000000u + (uint64_t)monotonic.tv_nsec,
-                          memory_order_relaxed);
+    atomic_store_explicit(&ticker.page->monotonic_ns,
+                          (uint64_t)monotonic.tv_sec * 1000000000u + (uint64_t)monotonic.tv_nsec, memory_order_relaxed);
     atomic_store_explicit(&ticker.page->realtime_ns, (uint64_t)real.tv_sec * 1000000000u + (uint64_t)real.tv_nsec,
                           memory_order_relaxed);
 }

@@ -50,7 +50,8 @@ static void do_get(struct control_job *j)
     struct bytes_reader r = bytes_reader_make(j->payload, j->payload_size);
     struct kvstore_bytes key = take_bytes(&r);
     void *value = NULL;
-    j->status = bytes_reader_complete(&r) ? kvstore_get(j->control->backends->kv, key, &value, &j->answer_size) : -EINVAL;
+    j->status =
+        bytes_reader_complete(&r) ? kvstore_get(j->control->backends->kv, key, &value, &j->answer_size) : -EINVAL;
     j->answer = value;
 }
 
@@ -199,8 +200,8 @@ static void do_ready(struct control_job *j)
         const uint8_t *name = bytes_take_blob(&r, &size);
         uint64_t us = bytes_take_u64(&r);
         if (!r.failed)
-            used += (size_t)snprintf(text + used, sizeof(text) - used, "  %-32.*s %8.1f ms\n", size > 64 ? 64 : (int)size,
-                                     (const char *)name, (double)us / 1000);
+            used += (size_t)snprintf(text + used, sizeof(text) - used, "  %-32.*s %8.1f ms\n",
+                                     size > 64 ? 64 : (int)size, (const char *)name, (double)us / 1000);
     }
     j->control->backends->on_ready(text);
 }
@@ -228,7 +229,8 @@ static void run_on_service(struct job *job)
     struct control_job *first = atomic_load_explicit(&c->completed, memory_order_relaxed);
     do
         j->next = first;
-    while (!atomic_compare_exchange_weak_explicit(&c->completed, &first, j, memory_order_seq_cst, memory_order_relaxed));
+    while (
+        !atomic_compare_exchange_weak_explicit(&c->completed, &first, j, memory_order_seq_cst, memory_order_relaxed));
     c->wake(c->user);
 }
 
@@ -358,10 +360,11 @@ void control_turn(struct control *c)
     while (c->unsent_first) {
         struct control_job *j = c->unsent_first;
         bool ok = j->status == 0;
-        struct rpc_response response = {.req_id = j->req_id, .status = j->status,
-                                        .payload_size = ok ? (uint32_t)j->answer_size : 0};
+        struct rpc_response response = {
+            .req_id = j->req_id, .status = j->status, .payload_size = ok ? (uint32_t)j->answer_size : 0};
         int result = rpc_response_send(&c->out, &response, j->answer);
-        if (result == -EAGAIN && queue_producer_wait_space(&c->out, RPC_FRAME_MAX - PROTO_RPC_MAX + response.payload_size))
+        if (result == -EAGAIN &&
+            queue_producer_wait_space(&c->out, RPC_FRAME_MAX - PROTO_RPC_MAX + response.payload_size))
             break;
         if (result == -EAGAIN)
             continue;

@@ -34,8 +34,8 @@ struct control {
     struct rpc_reader reader;
     _Atomic(struct control_job *) completed; /* pushed by service threads, taken whole by the I/O thread */
     struct control_job *unsent_first, **unsent_last;
-    void (*wake)(void *user);                /* the I/O thread should call control_turn soon; from any thread */
-    void (*ring)(void *user);                /* put the control channel's name into the worker's doorbell */
+    void (*wake)(void *user); /* the I/O thread should call control_turn soon; from any thread */
+    void (*ring)(void *user); /* put the control channel's name into the worker's doorbell */
     int (*open)(void *user, int fd, channel_name *name); /* make a channel of a connected socket, which it owns then */
     void *user;
 };

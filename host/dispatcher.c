@@ -23,7 +23,7 @@
 
 static struct {
     struct dispatcher_options options;
-    _Atomic uint32_t threads;      /* inside, or on their way */
+    _Atomic uint32_t threads; /* inside, or on their way */
     _Atomic int boot_result;
     _Atomic uint32_t wakes[TCS_MAX];
 } dispatcher;
@@ -75,7 +75,8 @@ int dispatcher_start(const struct dispatcher_options *options)
 static int32_t threads_ready(uint64_t count)
 {
     /* Each has a TCS, or finds none and leaves: never more than there are. */
-    for (uint64_t i = 0; i < count && atomic_load(&dispatcher.threads) < enclave_tcs_count(dispatcher.options.enclave); i++) {
+    for (uint64_t i = 0; i < count && atomic_load(&dispatcher.threads) < enclave_tcs_count(dispatcher.options.enclave);
+         i++) {
         int result = start_thread(NULL);
         if (result != 0)
             return result;

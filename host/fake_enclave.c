@@ -131,7 +131,8 @@ static void turn(struct worker *w)
     }
 }
 
-static int32_t call(struct worker *w, uint16_t method, const void *payload, size_t size, uint8_t *answer, size_t *answer_size)
+static int32_t call(struct worker *w, uint16_t method, const void *payload, size_t size, uint8_t *answer,
+                    size_t *answer_size)
 {
     static uint64_t req_id;
     struct rpc_request q = {.req_id = ++req_id, .method = method, .payload_size = (uint32_t)size};
@@ -158,10 +159,10 @@ static void say(struct worker *w, const char *text)
     call(w, RPC_LOG, payload, p.size, NULL, NULL);
 }
 
-#define CHECK(condition) \
-    if (!(condition)) { \
+#define CHECK(condition)               \
+    if (!(condition)) {                \
         say(w, "FAILED: " #condition); \
-        return; \
+        return;                        \
     }
 
 static void try_rpcs(struct worker *w)
@@ -186,7 +187,8 @@ static void try_rpcs(struct worker *w)
     bytes_append_blob(&p, "k0", 2);
     bytes_append_u32(&p, 10);
     bytes_append_u32(&p, 1 << 20);
-    CHECK(call(w, RPC_KV_SCAN, payload, p.size, answer, &size) == 0 && size == 4 + 4 + 2 + 4 + 90000 + 1 && answer[size - 1] == 0);
+    CHECK(call(w, RPC_KV_SCAN, payload, p.size, answer, &size) == 0 && size == 4 + 4 + 2 + 4 + 90000 + 1 &&
+          answer[size - 1] == 0);
     bytes_put_u32(payload + p.size - 8, 0); /* no record may come: there are more */
     CHECK(call(w, RPC_KV_SCAN, payload, p.size, answer, &size) == 0 && size == 5 && answer[4] == 1);
     CHECK(call(w, RPC_QUOTE_TARGET_INFO, NULL, 0, answer, &size) == 0 && size == 512);

@@ -53,8 +53,8 @@ static int setup(void **state)
     char data[80], sim[80], line[512];
     snprintf(data, sizeof(data), "%s/data", folder);
     snprintf(sim, sizeof(sim), "%s/sim", folder);
-    const char *arguments[] = {"--image", "/dev/null", "--data", data, "--sim-dir", sim,
-                               "--listen", "127.0.0.1:0", "--workers", "2", NULL};
+    const char *arguments[] = {"--image",  "/dev/null",   "--data",    data, "--sim-dir", sim,
+                               "--listen", "127.0.0.1:0", "--workers", "2",  NULL};
     server = run_host(&output, arguments);
     bool rpcs = false, warned = false, phase = false;
     while (port == 0 && fgets(line, sizeof(line), output)) {

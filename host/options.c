@@ -28,7 +28,8 @@ static const char usage[] =
     "  --workers N              threads that serve connections, 1 to 8; default: half the CPUs, at least 1\n"
     "  --admin-key FILE.pub     who may deploy apps (P-256, PEM); counts at the first boot only\n"
     "  --san NAMES              names and IP addresses for the certificate, separated by commas\n"
-    "  --sim-dir DIR            the emulated machine's secrets; default $ENCLAVE_OS_SIM_DIR or " DEFAULT_MACHINE_DIR "\n"
+    "  --sim-dir DIR            the emulated machine's secrets; default $ENCLAVE_OS_SIM_DIR or " DEFAULT_MACHINE_DIR
+    "\n"
     "  --debug                  hardware: run with ATTRIBUTES.DEBUG\n"
     "  --grace MS               time to finish requests at shutdown; default 10000\n"
     "  --max-header-bytes N, --max-headers N, --max-body-bytes N\n"
@@ -129,18 +130,48 @@ static enum enclave_backend parse_backend(const char *text)
 }
 
 enum option_id {
-    IMAGE = 1, DATA, LISTEN, BACKEND, WORKERS, ADMIN_KEY, SAN, SIM_DIR, DEBUG, GRACE, MAX_HEADER_BYTES, MAX_HEADERS,
-    MAX_BODY_BYTES, HEADER_TIMEOUT, IDLE_TIMEOUT, REQUEST_TIMEOUT, APP_MEMORY, VERBOSE, HELP
+    IMAGE = 1,
+    DATA,
+    LISTEN,
+    BACKEND,
+    WORKERS,
+    ADMIN_KEY,
+    SAN,
+    SIM_DIR,
+    DEBUG,
+    GRACE,
+    MAX_HEADER_BYTES,
+    MAX_HEADERS,
+    MAX_BODY_BYTES,
+    HEADER_TIMEOUT,
+    IDLE_TIMEOUT,
+    REQUEST_TIMEOUT,
+    APP_MEMORY,
+    VERBOSE,
+    HELP
 };
 
 static const struct option table[] = {
-    {"image", 1, 0, IMAGE}, {"data", 1, 0, DATA}, {"listen", 1, 0, LISTEN}, {"backend", 1, 0, BACKEND},
-    {"workers", 1, 0, WORKERS}, {"admin-key", 1, 0, ADMIN_KEY}, {"san", 1, 0, SAN}, {"sim-dir", 1, 0, SIM_DIR},
-    {"debug", 0, 0, DEBUG}, {"grace", 1, 0, GRACE}, {"max-header-bytes", 1, 0, MAX_HEADER_BYTES},
-    {"max-headers", 1, 0, MAX_HEADERS}, {"max-body-bytes", 1, 0, MAX_BODY_BYTES},
-    {"header-timeout", 1, 0, HEADER_TIMEOUT}, {"idle-timeout", 1, 0, IDLE_TIMEOUT},
-    {"request-timeout", 1, 0, REQUEST_TIMEOUT}, {"app-memory", 1, 0, APP_MEMORY}, {"verbose", 0, 0, VERBOSE},
-    {"help", 0, 0, HELP}, {0, 0, 0, 0},
+    {"image", 1, 0, IMAGE},
+    {"data", 1, 0, DATA},
+    {"listen", 1, 0, LISTEN},
+    {"backend", 1, 0, BACKEND},
+    {"workers", 1, 0, WORKERS},
+    {"admin-key", 1, 0, ADMIN_KEY},
+    {"san", 1, 0, SAN},
+    {"sim-dir", 1, 0, SIM_DIR},
+    {"debug", 0, 0, DEBUG},
+    {"grace", 1, 0, GRACE},
+    {"max-header-bytes", 1, 0, MAX_HEADER_BYTES},
+    {"max-headers", 1, 0, MAX_HEADERS},
+    {"max-body-bytes", 1, 0, MAX_BODY_BYTES},
+    {"header-timeout", 1, 0, HEADER_TIMEOUT},
+    {"idle-timeout", 1, 0, IDLE_TIMEOUT},
+    {"request-timeout", 1, 0, REQUEST_TIMEOUT},
+    {"app-memory", 1, 0, APP_MEMORY},
+    {"verbose", 0, 0, VERBOSE},
+    {"help", 0, 0, HELP},
+    {0, 0, 0, 0},
 };
 
 static void set_limit(struct options *o, int id, const char *name, const char *text)

@@ -37,9 +37,9 @@ static struct {
     struct control_backends backends;
     struct run_args args;
     _Alignas(64) struct time_page time_page;
-    int events;                  /* eventfd: the main thread has something to look at */
-    atomic_bool shutdown_asked;  /* by the enclave */
-    atomic_bool ended;           /* every thread has left the enclave */
+    int events;                 /* eventfd: the main thread has something to look at */
+    atomic_bool shutdown_asked; /* by the enclave */
+    atomic_bool ended;          /* every thread has left the enclave */
     atomic_int end_result;
     atomic_bool ready;
     uint64_t start_ns, loaded_ns;
@@ -131,8 +131,8 @@ static void load_enclave(void)
 {
     char error[512] = "";
     const struct options *o = &server.options;
-    struct enclave_create_options create = {.image_path = o->image, .backend = o->backend, .debug = o->debug,
-                                            .machine_dir = o->machine_dir};
+    struct enclave_create_options create = {
+        .image_path = o->image, .backend = o->backend, .debug = o->debug, .machine_dir = o->machine_dir};
     int result = enclave_create(&create, &server.enclave, error, sizeof(error));
     if (result != 0)
         fail("%s", error[0] ? error : strerror(-result));
@@ -198,8 +198,11 @@ static void start(const int *listeners)
 {
     char error[512];
     for (uint32_t i = 0; i < server.options.workers; i++) {
-        struct io_options io = {.enclave = server.enclave, .worker = i, .workers = server.options.workers,
-                                .listener = listeners[i], .backends = &server.backends};
+        struct io_options io = {.enclave = server.enclave,
+                                .worker = i,
+                                .workers = server.options.workers,
+                                .listener = listeners[i],
+                                .backends = &server.backends};
         if (io_create(&io, &server.ios[i], error, sizeof(error)) != 0)
             fail("%s", error);
     }
@@ -208,8 +211,8 @@ static void start(const int *listeners)
             fail("cannot start threads");
     if (clock_start(&server.time_page) != 0)
         fail("cannot start threads");
-    struct dispatcher_options dispatcher = {.enclave = server.enclave, .args = &server.args, .ios = server.ios,
-                                            .on_end = on_end};
+    struct dispatcher_options dispatcher = {
+        .enclave = server.enclave, .args = &server.args, .ios = server.ios, .on_end = on_end};
     if (dispatcher_start(&dispatcher) != 0)
         fail("cannot start threads");
 }

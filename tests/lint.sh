@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# ./dev lint: what the compiler does not say. Dependency arrows, the built image, scripts, file sizes.
+# ./dev lint: what the compiler does not say. Dependency arrows, format, the built image, scripts, file sizes.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 failed=0
@@ -42,6 +42,12 @@ for object in build/sgx/trusted/CMakeFiles/sgx_trusted.dir/*.o $(find build/encl
         grep -vE '^(rt_|sgx_|ocall_|ecall_|enclave_|channel_|_end$|__ehdr_start$|_start$|_GLOBAL_OFFSET_TABLE_$)' | tr '\n' ' ')
     [ -z "$outside" ] || bad "$(basename "$object") reaches outside the runtime: $outside"
 done
+
+# One format; its version is fixed, since versions differ.
+git ls-files '*.c' '*.h' | xargs clang-format-14 --dry-run -Werror >/dev/null 2>&1 ||
+    bad "some files are not formatted: ./dev fmt"
+while read -r place; do bad "$place is longer than 120 columns"; done < <(
+    git ls-files '*.c' '*.h' | xargs awk 'length > 120 {print FILENAME ":" FNR}')
 
 for script in dev .ci/run $(git ls-files '*.sh'); do bash -n "$script" || bad "$script has a syntax error"; done
 git ls-files '*.c' '*.h' '*.S' | xargs wc -l | awk '$2 != "total" && $1 > 600 {print "lint: note: " $2 " has " $1 " lines"}'

@@ -103,7 +103,7 @@ static bool signature_holds(EVP_PKEY *key, const uint8_t rs[64], const void *dat
     return ok;
 }
 
-static STACK_OF(X509) *read_pem(const char *text, size_t size)
+static STACK_OF(X509) * read_pem(const char *text, size_t size)
 {
     STACK_OF(X509) *list = sk_X509_new_null();
     BIO *bio = BIO_new_mem_buf(text, (int)size);
@@ -115,7 +115,7 @@ static STACK_OF(X509) *read_pem(const char *text, size_t size)
     return list;
 }
 
-static void free_list(STACK_OF(X509) *list)
+static void free_list(STACK_OF(X509) * list)
 {
     sk_X509_pop_free(list, X509_free);
 }
@@ -138,8 +138,8 @@ static bool has_intel_key(X509 *root)
 }
 
 /* Which certificates may end the chain. NULL: none; the check is then recorded as failed. */
-static STACK_OF(X509) *choose_roots(STACK_OF(X509) *chain, const struct verifier_policy *policy,
-                                    struct verifier_result *r)
+static STACK_OF(X509) *
+    choose_roots(STACK_OF(X509) * chain, const struct verifier_policy *policy, struct verifier_result *r)
 {
     X509 *last = sk_X509_value(chain, sk_X509_num(chain) - 1);
     r->simulated = is_named_simulation(last);
@@ -148,8 +148,8 @@ static STACK_OF(X509) *choose_roots(STACK_OF(X509) *chain, const struct verifier
         return NULL;
     }
     if (policy->root_pem) {
-        record(r, "root", VERIFIER_PASSED, "%s", r->simulated ? "pinned by the caller; a simulation, not hardware"
-                                                              : "pinned by the caller");
+        record(r, "root", VERIFIER_PASSED, "%s",
+               r->simulated ? "pinned by the caller; a simulation, not hardware" : "pinned by the caller");
         return read_pem(policy->root_pem, strlen(policy->root_pem));
     }
     if (r->simulated) {
@@ -168,7 +168,7 @@ static STACK_OF(X509) *choose_roots(STACK_OF(X509) *chain, const struct verifier
     return roots;
 }
 
-static bool chain_holds(STACK_OF(X509) *chain, STACK_OF(X509) *roots, char *reason, size_t size)
+static bool chain_holds(STACK_OF(X509) * chain, STACK_OF(X509) * roots, char *reason, size_t size)
 {
     X509_STORE *store = X509_STORE_new();
     X509_STORE_CTX *context = X509_STORE_CTX_new();
@@ -224,7 +224,8 @@ static bool check_quoting_identity(const struct quote *q, struct verifier_result
                                              0x77, 0xc6, 0x8a, 0x82, 0x9a, 0x00, 0x56, 0xac, 0x8d, 0xed, 0x70,
                                              0x14, 0x0b, 0x08, 0x1b, 0x09, 0x44, 0x90, 0xc5, 0x7b, 0xff};
     if (r->simulated)
-        return record(r, "quoting enclave's identity", VERIFIER_NOT_CHECKED, "there is none: it is simulated in the host");
+        return record(r, "quoting enclave's identity", VERIFIER_NOT_CHECKED,
+                      "there is none: it is simulated in the host");
     bool intel = memcmp(BODY_MRSIGNER(q->qe_body), intel_signer, 32) == 0 && bytes_u16(BODY_PROD_ID(q->qe_body)) == 1;
     return record(r, "quoting enclave's identity", intel ? VERIFIER_PASSED : VERIFIER_FAILED,
                   intel ? "Intel's quoting enclave" : "not Intel's quoting enclave");
@@ -237,9 +238,9 @@ static bool check_quoting_enclave(const struct quote *q, EVP_PKEY *pck, struct v
     bool signature = signature_holds(pck, q->qe_signature, q->qe_body, QUOTE_BODY_SIZE);
     bool ok = record(r, "quoting enclave's report", signature ? VERIFIER_PASSED : VERIFIER_FAILED,
                      signature ? "signed by the PCK key" : "its signature is not the PCK key's");
-    bool bound = hash && EVP_DigestInit_ex(hash, EVP_sha256(), NULL) && EVP_DigestUpdate(hash, q->attestation_key, 64) &&
-                 EVP_DigestUpdate(hash, q->auth_data, q->auth_size) && EVP_DigestFinal_ex(hash, expected, NULL) &&
-                 memcmp(expected, BODY_REPORT_DATA(q->qe_body), 64) == 0;
+    bool bound = hash && EVP_DigestInit_ex(hash, EVP_sha256(), NULL) &&
+                 EVP_DigestUpdate(hash, q->attestation_key, 64) && EVP_DigestUpdate(hash, q->auth_data, q->auth_size) &&
+                 EVP_DigestFinal_ex(hash, expected, NULL) && memcmp(expected, BODY_REPORT_DATA(q->qe_body), 64) == 0;
     EVP_MD_CTX_free(hash);
     ok &= record(r, "attestation key", bound ? VERIFIER_PASSED : VERIFIER_FAILED,
                  bound ? "bound by the quoting enclave's report" : "is not the one in the quoting enclave's report");
@@ -304,7 +305,8 @@ static bool check_debug(const struct quote *q, const struct verifier_policy *pol
                                       : "a debug enclave: its host can read it");
 }
 
-static bool check_measurement(const char *name, const uint8_t actual[32], const uint8_t *expected, struct verifier_result *r)
+static bool check_measurement(const char *name, const uint8_t actual[32], const uint8_t *expected,
+                              struct verifier_result *r)
 {
     char text[65], other[65];
     hex(actual, 32, text);
@@ -334,12 +336,15 @@ static bool check_validity(X509 *leaf, struct verifier_result *r)
     bool begun = X509_cmp_current_time(X509_get0_notBefore(leaf)) < 0;
     bool open = X509_cmp_current_time(X509_get0_notAfter(leaf)) > 0;
     return record(r, "certificate time", begun && open ? VERIFIER_PASSED : VERIFIER_FAILED, "%s",
-                  !begun ? "not valid yet" : open ? "within its time of validity" : "expired");
+                  !begun ? "not valid yet"
+                  : open ? "within its time of validity"
+                         : "expired");
 }
 
 /* ---- all of it ------------------------------------------------------------------------------------------------- */
 
-static bool check_quote(X509 *leaf, const struct quote *q, const struct verifier_policy *policy, struct verifier_result *r)
+static bool check_quote(X509 *leaf, const struct quote *q, const struct verifier_policy *policy,
+                        struct verifier_result *r)
 {
     memcpy(r->mrenclave, BODY_MRENCLAVE(q->body), 32);
     memcpy(r->mrsigner, BODY_MRSIGNER(q->body), 32);

@@ -62,7 +62,8 @@ static size_t make_quote(time_t minute, uint8_t *out)
     strftime(text, sizeof(text), "%Y-%m-%dT%H:%MZ", &tm);
     memcpy(input + 32, text, 17);
     struct sgx_report report = {.body = {.attributes = {SGX_FLAGS_INIT | SGX_FLAGS_DEBUG | SGX_FLAGS_MODE64BIT, 7},
-                                         .isvprodid = 1, .isvsvn = 2}};
+                                         .isvprodid = 1,
+                                         .isvsvn = 2}};
     memset(report.body.mrenclave, 0xab, 32);
     memset(report.body.mrsigner, 0xcd, 32);
     SHA512(input, sizeof(input), report.body.reportdata);
@@ -231,22 +232,22 @@ static void test_tampering(void **state)
         size_t offset;
         const char *check;
     } flips[] = {
-        {0, "quote"},                    /* version */
-        {2, "quote"},                    /* key type */
-        {12, "quote"},                   /* vendor */
-        {432, "quote"},                  /* signature length */
-        {1046, "quote"},                 /* certification type */
-        {1048, "quote"},                 /* certification size */
-        {28, "quote signature"},         /* user data */
-        {48 + 64, "quote signature"},    /* MRENCLAVE */
-        {48 + 48, "debug"},              /* INIT */
-        {368, "certificate key"},        /* ReportData */
-        {436, "quote signature"},        /* signature */
-        {500, "attestation key"},        /* attestation key */
+        {0, "quote"},                 /* version */
+        {2, "quote"},                 /* key type */
+        {12, "quote"},                /* vendor */
+        {432, "quote"},               /* signature length */
+        {1046, "quote"},              /* certification type */
+        {1048, "quote"},              /* certification size */
+        {28, "quote signature"},      /* user data */
+        {48 + 64, "quote signature"}, /* MRENCLAVE */
+        {48 + 48, "debug"},           /* INIT */
+        {368, "certificate key"},     /* ReportData */
+        {436, "quote signature"},     /* signature */
+        {500, "attestation key"},     /* attestation key */
         {564 + 320, "quoting enclave's report"},
         {948, "quoting enclave's report"}, /* its signature */
-        {1014, "attestation key"},       /* authentication data */
-        {1052 + 60, "pck chain"},        /* in the PCK certificate */
+        {1014, "attestation key"},         /* authentication data */
+        {1052 + 60, "pck chain"},          /* in the PCK certificate */
     };
     uint8_t quote[QUOTE_SIZE_MAX];
     size_t size = make_quote(this_minute(), quote);

@@ -1,6 +1,6 @@
 /*
- * Test guests in one: /trap, /loop, /bomb (memory), /stack (recursion), /unfinished (no end of body), /silent (no answer);
- * anything else says hello.
+ * Test guests in one: /trap, /loop, /bomb (memory), /stack (recursion), /unfinished (no end of body), /silent (no
+ * answer); anything else says hello.
  */
 #include "../common/wasi_http.h"
 

@@ -78,7 +78,8 @@ static int check_header(const char *text, size_t size)
 }
 
 /* r || s (64 bytes) over the first two parts as sent. */
-static int check_signature(const char *token, size_t signed_size, const uint8_t rs[64], const uint8_t *key, size_t key_size)
+static int check_signature(const char *token, size_t signed_size, const uint8_t rs[64], const uint8_t *key,
+                           size_t key_size)
 {
     EVP_PKEY *public_key = d2i_PUBKEY(NULL, &key, (long)key_size);
     ECDSA_SIG *signature = ECDSA_SIG_new();
@@ -90,7 +91,8 @@ static int check_signature(const char *token, size_t signed_size, const uint8_t 
         der_size = i2d_ECDSA_SIG(signature, &der);
     }
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    int ok = public_key && der_size > 0 && ctx && EVP_DigestVerifyInit(ctx, NULL, EVP_sha256(), NULL, public_key) == 1 &&
+    int ok = public_key && der_size > 0 && ctx &&
+             EVP_DigestVerifyInit(ctx, NULL, EVP_sha256(), NULL, public_key) == 1 &&
              EVP_DigestVerify(ctx, der, (size_t)der_size, (const uint8_t *)token, signed_size) == 1;
     EVP_MD_CTX_free(ctx);
     OPENSSL_free(der);

@@ -15,7 +15,7 @@
 #define JWT_LIFETIME_MAX_S 600
 
 struct jwt_claims {
-    char audience[65];    /* hex SHA-256 of the leaf's SubjectPublicKeyInfo */
+    char audience[65]; /* hex SHA-256 of the leaf's SubjectPublicKeyInfo */
     char method[16];
     char path[512];
     char body_sha256[65]; /* hex; "" if absent */

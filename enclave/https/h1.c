@@ -173,8 +173,7 @@ static void start_exchange(struct h1 *c)
     c->x.on_event = NULL;
     c->served++;
     atomic_fetch_add_explicit(&c->server->counters.requests, 1, memory_order_relaxed);
-    if (c->served >= c->server->limits.requests ||
-        atomic_load_explicit(&c->server->stopping, memory_order_relaxed))
+    if (c->served >= c->server->limits.requests || atomic_load_explicit(&c->server->stopping, memory_order_relaxed))
         c->keep_alive = false;
     enter(c, H1_EXCHANGE);
     http_route(c->server, &c->x);

@@ -48,8 +48,8 @@ struct h1 {
 
     bool running, again; /* inside h1_run; asked to run once more */
     bool timed_out;
-    bool eof;           /* the peer ended its side */
-    bool broken;        /* the transport failed */
+    bool eof;    /* the peer ended its side */
+    bool broken; /* the transport failed */
     bool keep_alive;
     bool expect_continue; /* 100 Continue is owed */
     bool message_complete;
@@ -64,7 +64,7 @@ struct h1 {
     const char *span; /* body bytes in `in` that nobody has read yet */
     uint32_t span_size;
     uint64_t body_read;
-    uint32_t drained; /* pieces of an unread body */
+    uint32_t drained;      /* pieces of an unread body */
     const char *value_end; /* where the next part of a header's value must begin; else the line was folded */
     char before;           /* the last byte of earlier input that is not blank */
     int parse_status;      /* what to answer instead, 0: fine */
@@ -82,21 +82,21 @@ struct h1 {
     struct h1_buffer early; /* the body's first bytes */
     bool responded, framed, chunked, no_body;
     int64_t length, written; /* announced (-1: unknown) and given */
-    uint32_t head_size; /* of the response, as long as it is not framed */
+    uint32_t head_size;      /* of the response, as long as it is not framed */
 };
 
 /* h1.c */
 void h1_post(struct h1 *c);
-void h1_progress(struct h1 *c); /* restart the timer of the present state */
+void h1_progress(struct h1 *c);                /* restart the timer of the present state */
 int h1_room(struct h1_buffer *b, size_t size); /* make room for size more bytes; 0 or -ENOMEM */
 /* Take more input: 1 something came, 0 nothing now, -1 no more ever. */
 int h1_fill(struct h1 *c);
 
 /* h1_parse.c */
 void h1_parse_init(struct h1 *c);
-void h1_parse_begin(struct h1 *c);  /* a new message */
-void h1_parse(struct h1 *c);        /* as much of the input as can be taken now */
-int h1_make_request(struct h1 *c);  /* the parsed head into x.request; 0 or the status to answer */
+void h1_parse_begin(struct h1 *c); /* a new message */
+void h1_parse(struct h1 *c);       /* as much of the input as can be taken now */
+int h1_make_request(struct h1 *c); /* the parsed head into x.request; 0 or the status to answer */
 void h1_free_head(struct h1 *c);
 size_t h1_trailers(struct h1 *c, const struct http_field **fields);
 /* Bring the body's next bytes into span: 1 done, 0 the body is complete, -EAGAIN, other negative errno: broken. */

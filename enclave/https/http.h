@@ -17,14 +17,14 @@ struct transport;
 struct worker;
 
 struct http_limits {
-    uint32_t header_bytes;       /* request line and fields; 431, or 414 for the target alone */
-    uint32_t header_count;       /* 431 */
-    uint64_t buffered_body;      /* bodies of the admin routes; 413 */
-    uint64_t streamed_body;      /* bodies that guests read; 413 */
-    uint32_t header_timeout_ms;  /* from a request's first byte to its last field; 408 */
-    uint32_t idle_timeout_ms;    /* between requests */
+    uint32_t header_bytes;        /* request line and fields; 431, or 414 for the target alone */
+    uint32_t header_count;        /* 431 */
+    uint64_t buffered_body;       /* bodies of the admin routes; 413 */
+    uint64_t streamed_body;       /* bodies that guests read; 413 */
+    uint32_t header_timeout_ms;   /* from a request's first byte to its last field; 408 */
+    uint32_t idle_timeout_ms;     /* between requests */
     uint32_t progress_timeout_ms; /* without a byte read or written while one is wanted */
-    uint32_t requests;           /* per connection */
+    uint32_t requests;            /* per connection */
 };
 extern const struct http_limits http_limits_default;
 
@@ -55,7 +55,7 @@ struct http_server {
     struct http_admin_hook *admin; /* NULL: these routes answer 404 */
     /* May this Authorization value ("" if none) see readyz, status and metrics? NULL: nobody may. */
     bool (*authorize_monitoring)(void *user, const char *authorization);
-    /* Adds members to /metrics: writes at most size bytes like snprintf, each member with a leading comma. May be NULL. */
+    /* Adds members to /metrics: writes at most size bytes like snprintf, each with a leading comma. May be NULL. */
     int (*more_metrics)(void *user, char *buf, size_t size);
     void *user;
     _Atomic bool stopping; /* answer with "connection: close", accept no further requests */

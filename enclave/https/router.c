@@ -69,8 +69,7 @@ static void add_status(void *user, struct app *app)
         return;
     text->size += (size_t)snprintf(text->data + text->size, sizeof text->data - text->size,
                                    "%s{\"name\":\"%s\",\"details\":{\"sha256\":\"%s\",\"calls\":%llu}}",
-                                   text->size > 1 ? "," : "", app_name(app), hash,
-                                   (unsigned long long)app_calls(app));
+                                   text->size > 1 ? "," : "", app_name(app), hash, (unsigned long long)app_calls(app));
 }
 
 static void status(struct http_server *server, struct http_exchange *x)
@@ -88,14 +87,14 @@ static void metrics(struct http_server *server, struct http_exchange *x)
     char json[4096];
     struct http_counters *c = &server->counters;
     unsigned long long uptime = (x->worker->loop.now_ns - server->started_ns) / 1000000000u;
-    int size = snprintf(json, sizeof json,
-                        "{\"connections_total\":%llu,\"frames_total\":%llu,\"wasm_calls_total\":%llu,"
-                        "\"responses_2xx_total\":%llu,\"responses_3xx_total\":%llu,\"responses_4xx_total\":%llu,"
-                        "\"responses_5xx_total\":%llu,\"uptime_seconds\":%llu",
-                        (unsigned long long)c->connections, (unsigned long long)c->requests,
-                        (unsigned long long)c->app_calls, (unsigned long long)c->responses[2],
-                        (unsigned long long)c->responses[3], (unsigned long long)c->responses[4],
-                        (unsigned long long)c->responses[5], uptime);
+    int size =
+        snprintf(json, sizeof json,
+                 "{\"connections_total\":%llu,\"frames_total\":%llu,\"wasm_calls_total\":%llu,"
+                 "\"responses_2xx_total\":%llu,\"responses_3xx_total\":%llu,\"responses_4xx_total\":%llu,"
+                 "\"responses_5xx_total\":%llu,\"uptime_seconds\":%llu",
+                 (unsigned long long)c->connections, (unsigned long long)c->requests, (unsigned long long)c->app_calls,
+                 (unsigned long long)c->responses[2], (unsigned long long)c->responses[3],
+                 (unsigned long long)c->responses[4], (unsigned long long)c->responses[5], uptime);
     if (server->more_metrics) {
         int more = server->more_metrics(server->user, json + size, sizeof json - (size_t)size - 2);
         if (more > 0 && (size_t)more < sizeof json - (size_t)size - 2)

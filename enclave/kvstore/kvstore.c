@@ -65,8 +65,8 @@ static struct {
     struct index index;
     struct root root;
     uint64_t damaged;
-    struct job *jobs, **jobs_end;             /* all that are not finished, in order of arrival */
-    struct job *commits, **commits_end;       /* running, waiting for a transaction; by commit_next */
+    struct job *jobs, **jobs_end;       /* all that are not finished, in order of arrival */
+    struct job *commits, **commits_end; /* running, waiting for a transaction; by commit_next */
     bool in_flight;
 } store;
 
@@ -199,7 +199,8 @@ static bool append_blob(struct transaction *t, const void *data, size_t size)
     return append(t, &length, 4) && append(t, data, size);
 }
 
-static bool append_op(struct transaction *t, uint8_t kind, const void *key, size_t key_size, const void *value, size_t size)
+static bool append_op(struct transaction *t, uint8_t kind, const void *key, size_t key_size, const void *value,
+                      size_t size)
 {
     t->op_count++;
     return append(t, &kind, 1) && append_blob(t, key, key_size) && (kind == KV_DELETE || append_blob(t, value, size));
@@ -369,8 +370,8 @@ static int open_answer(struct job *j, const uint8_t *record, size_t size)
     if (result < 0)
         return result;
     const struct record_name *n = &j->opened.name; /* an HMAC collision cannot happen; a bug could */
-    bool same = n->ns_size == op->ns.size && n->key_size == op->key_size &&
-                !memcmp(n->ns, op->ns.name, n->ns_size) && !memcmp(n->key, op->key, n->key_size);
+    bool same = n->ns_size == op->ns.size && n->key_size == op->key_size && !memcmp(n->ns, op->ns.name, n->ns_size) &&
+                !memcmp(n->key, op->key, n->key_size);
     return same ? 0 : -EBADMSG;
 }
 
@@ -541,8 +542,8 @@ void kv_namespace_close(struct kv_namespace *ns)
     free(ns);
 }
 
-static struct job *single(struct worker *w, enum job_kind kind, struct kv_namespace *ns, const void *key, size_t key_size,
-                          void *user)
+static struct job *single(struct worker *w, enum job_kind kind, struct kv_namespace *ns, const void *key,
+                          size_t key_size, void *user)
 {
     struct kv_op op = {.kind = KV_PUT, .ns = ns, .key = key, .key_size = key_size};
     return job_new(w, kind, &op, 1, user);

@@ -128,8 +128,11 @@ static void test_index(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_every_bit_counts),
-        cmocka_unit_test(test_namespaces_differ), cmocka_unit_test(test_root), cmocka_unit_test(test_index),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_every_bit_counts),
+        cmocka_unit_test(test_namespaces_differ),
+        cmocka_unit_test(test_root),
+        cmocka_unit_test(test_index),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }

@@ -54,7 +54,8 @@ static void test_known_roots(void **state)
 }
 
 /* RFC 9162 2.1.3.2, straight from its text. */
-static void verify(const uint8_t leaf[32], size_t index, size_t size, uint8_t proof[64][32], int length, uint8_t root[32])
+static void verify(const uint8_t leaf[32], size_t index, size_t size, uint8_t proof[64][32], int length,
+                   uint8_t root[32])
 {
     uint8_t r[32], input[65];
     size_t fn = index, sn = size - 1;

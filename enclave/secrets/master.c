@@ -65,8 +65,9 @@ int master_open_store(struct worker *owner, int *first_boot, char *error, size_t
         result = size == MASTER_KEY_SIZE + SEAL_OVERHEAD ? unseal(blob, size, master) : -EBADMSG;
     free(blob);
     if (result == -EACCES)
-        snprintf(error, error_size, "store: sealed by another enclave image (other MRENCLAVE), in another debug mode, or "
-                                    "on another CPU; it was left untouched");
+        snprintf(error, error_size,
+                 "store: sealed by another enclave image (other MRENCLAVE), in another debug mode, or "
+                 "on another CPU; it was left untouched");
     else if (result < 0)
         snprintf(error, error_size, "store: the sealed master key is damaged (error %d)", -result);
     else

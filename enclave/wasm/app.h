@@ -22,9 +22,9 @@ struct app_variable {
 
 struct app_config {
     const char *name;
-    uint8_t sha256[32];             /* of the .wasm */
-    uint64_t memory_limit;          /* bytes of linear memory for one request; 0: 256 MiB */
-    uint32_t timeout_ms;            /* for one request; 0: 30 s */
+    uint8_t sha256[32];                   /* of the .wasm */
+    uint64_t memory_limit;                /* bytes of linear memory for one request; 0: 256 MiB */
+    uint32_t timeout_ms;                  /* for one request; 0: 30 s */
     const struct app_variable *variables; /* wasi:cli/environment */
     size_t variable_count;
 };

@@ -10,11 +10,11 @@ static enum host_status nothing(struct guest *g, const struct slot *args, size_t
     return HOST_DONE;
 }
 
-#define FILE_ERROR                                                                                                     \
-    "enum{access,would-block,already,bad-descriptor,busy,deadlock,quota,exist,file-too-large,"                        \
-    "illegal-byte-sequence,in-progress,interrupted,invalid,io,is-directory,loop,too-many-links,message-size,"         \
-    "name-too-long,no-device,no-entry,no-lock,insufficient-memory,insufficient-space,not-directory,not-empty,"        \
-    "not-recoverable,unsupported,no-tty,no-such-device,overflow,not-permitted,pipe,read-only,invalid-seek,"           \
+#define FILE_ERROR                                                                                             \
+    "enum{access,would-block,already,bad-descriptor,busy,deadlock,quota,exist,file-too-large,"                 \
+    "illegal-byte-sequence,in-progress,interrupted,invalid,io,is-directory,loop,too-many-links,message-size,"  \
+    "name-too-long,no-device,no-entry,no-lock,insufficient-memory,insufficient-space,not-directory,not-empty," \
+    "not-recoverable,unsupported,no-tty,no-such-device,overflow,not-permitted,pipe,read-only,invalid-seek,"    \
     "text-file-busy,cross-device}"
 
 static const struct host_func types_funcs[] = {

@@ -6,24 +6,24 @@
 
 #include <stdint.h>
 
-#define ERROR_CODE \
-    "variant{DNS-timeout,DNS-error:record{rcode:option<string>,info-code:option<u16>}," \
-    "destination-not-found,destination-unavailable,destination-IP-prohibited," \
-    "destination-IP-unroutable,connection-refused,connection-terminated,connection-timeout," \
+#define ERROR_CODE                                                                                  \
+    "variant{DNS-timeout,DNS-error:record{rcode:option<string>,info-code:option<u16>},"             \
+    "destination-not-found,destination-unavailable,destination-IP-prohibited,"                      \
+    "destination-IP-unroutable,connection-refused,connection-terminated,connection-timeout,"        \
     "connection-read-timeout,connection-write-timeout,connection-limit-reached,TLS-protocol-error," \
-    "TLS-certificate-error,TLS-alert-received:record{alert-id:option<u8>," \
-    "alert-message:option<string>},HTTP-request-denied,HTTP-request-length-required," \
-    "HTTP-request-body-size:option<u64>,HTTP-request-method-invalid,HTTP-request-URI-invalid," \
-    "HTTP-request-URI-too-long,HTTP-request-header-section-size:option<u32>," \
-    "HTTP-request-header-size:option<record{field-name:option<string>,field-size:option<u32>}>," \
-    "HTTP-request-trailer-section-size:option<u32>," \
-    "HTTP-request-trailer-size:record{field-name:option<string>,field-size:option<u32>}," \
-    "HTTP-response-incomplete,HTTP-response-header-section-size:option<u32>," \
-    "HTTP-response-header-size:record{field-name:option<string>,field-size:option<u32>}," \
-    "HTTP-response-body-size:option<u64>,HTTP-response-trailer-section-size:option<u32>," \
-    "HTTP-response-trailer-size:record{field-name:option<string>,field-size:option<u32>}," \
-    "HTTP-response-transfer-coding:option<string>,HTTP-response-content-coding:option<string>," \
-    "HTTP-response-timeout,HTTP-upgrade-failed,HTTP-protocol-error,loop-detected," \
+    "TLS-certificate-error,TLS-alert-received:record{alert-id:option<u8>,"                          \
+    "alert-message:option<string>},HTTP-request-denied,HTTP-request-length-required,"               \
+    "HTTP-request-body-size:option<u64>,HTTP-request-method-invalid,HTTP-request-URI-invalid,"      \
+    "HTTP-request-URI-too-long,HTTP-request-header-section-size:option<u32>,"                       \
+    "HTTP-request-header-size:option<record{field-name:option<string>,field-size:option<u32>}>,"    \
+    "HTTP-request-trailer-section-size:option<u32>,"                                                \
+    "HTTP-request-trailer-size:record{field-name:option<string>,field-size:option<u32>},"           \
+    "HTTP-response-incomplete,HTTP-response-header-section-size:option<u32>,"                       \
+    "HTTP-response-header-size:record{field-name:option<string>,field-size:option<u32>},"           \
+    "HTTP-response-body-size:option<u64>,HTTP-response-trailer-section-size:option<u32>,"           \
+    "HTTP-response-trailer-size:record{field-name:option<string>,field-size:option<u32>},"          \
+    "HTTP-response-transfer-coding:option<string>,HTTP-response-content-coding:option<string>,"     \
+    "HTTP-response-timeout,HTTP-upgrade-failed,HTTP-protocol-error,loop-detected,"                  \
     "configuration-error,internal-error:option<string>}"
 
 /* Positions in the variant. */

@@ -16,8 +16,15 @@ enum { INVALID_SYNTAX, FORBIDDEN, IMMUTABLE_ERROR };
 
 /* Framing and routing are the connection's business. */
 static const char *const forbidden[] = {
-    "connection",         "host",             "http2-settings",    "keep-alive", "proxy-authenticate",
-    "proxy-authorization", "proxy-connection", "transfer-encoding", "upgrade",
+    "connection",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "transfer-encoding",
+    "upgrade",
 };
 
 bool http_name_forbidden(const char *name, size_t size)

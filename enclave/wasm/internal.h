@@ -149,13 +149,13 @@ struct guest {
     struct loop_timer wakeup;   /* earliest pollable that it waits for */
     struct guest *next;         /* among those that used up their tick: see guest.c */
     bool computing, ended;
-    bool waiting;               /* a host function answered HOST_WAIT in this poll */
+    bool waiting; /* a host function answered HOST_WAIT in this poll */
     bool expired, exited, exit_failed, gone;
     bool responded, finished;
-    struct kv_call *kv;              /* the one storage call it waits for */
-    const char *trap;                /* why a host function ended it; static text */
-    struct resource *response_body;  /* counted: the body of the response that was set */
-    char *line[2];                   /* unfinished lines of stdout and stderr */
+    struct kv_call *kv;             /* the one storage call it waits for */
+    const char *trap;               /* why a host function ended it; static text */
+    struct resource *response_body; /* counted: the body of the response that was set */
+    char *line[2];                  /* unfinished lines of stdout and stderr */
     uint16_t line_size[2];
 
     struct slot *reply;
@@ -209,8 +209,11 @@ struct host_interface {
     size_t func_count;
 };
 
-#define INTERFACE(package_and_name, wanted_version, table) \
-    {.name = (package_and_name), .version = (wanted_version), .funcs = (table), .func_count = sizeof(table) / sizeof *(table)}
+#define INTERFACE(package_and_name, wanted_version, table)                         \
+    {                                                                              \
+        .name = (package_and_name), .version = (wanted_version), .funcs = (table), \
+        .func_count = sizeof(table) / sizeof *(table)                              \
+    }
 
 extern const struct host_interface wasi_io[3], wasi_clocks[2], wasi_random[3], wasi_cli[10], wasi_filesystem[2],
     wasi_sockets[7], wasi_http[2], wasi_keyvalue[2];

@@ -249,7 +249,7 @@ static enum host_status set(struct guest *g, const struct slot *args, size_t cou
     return commit(g, args, KV_PUT);
 }
 
-static enum host_status delete(struct guest *g, const struct slot *args, size_t count)
+static enum host_status delete_key(struct guest *g, const struct slot *args, size_t count)
 {
     return commit(g, args, KV_DELETE);
 }
@@ -348,7 +348,7 @@ static const struct host_func store_funcs[] = {
     {"open", "(string)->(result<own<bucket>," KV_ERROR ">)", open, SHAPE_ANY, false},
     {BUCKET "get", "(borrow<bucket>,string)->(result<option<list<u8>>," KV_ERROR ">)", get, SHAPE_KV_GET, true},
     {BUCKET "set", "(borrow<bucket>,string,list<u8>)->(result<_," KV_ERROR ">)", set, SHAPE_KV_SET, true},
-    {BUCKET "delete", "(borrow<bucket>,string)->(result<_," KV_ERROR ">)", delete, SHAPE_ANY, true},
+    {BUCKET "delete", "(borrow<bucket>,string)->(result<_," KV_ERROR ">)", delete_key, SHAPE_ANY, true},
     {BUCKET "exists", "(borrow<bucket>,string)->(result<bool," KV_ERROR ">)", exists, SHAPE_ANY, true},
     {BUCKET "list-keys",
      "(borrow<bucket>,option<u64>)->(result<record{keys:list<string>,cursor:option<u64>}," KV_ERROR ">)", list_keys,

@@ -43,9 +43,12 @@ static const struct {
     const struct host_interface *list;
     size_t count;
 } packages[] = {
-#define PACKAGE(list) {list, sizeof(list) / sizeof *(list)}
-    PACKAGE(wasi_io), PACKAGE(wasi_clocks),  PACKAGE(wasi_random), PACKAGE(wasi_cli), PACKAGE(wasi_filesystem),
-    PACKAGE(wasi_sockets), PACKAGE(wasi_http), PACKAGE(wasi_keyvalue),
+#define PACKAGE(list)                       \
+    {                                       \
+        list, sizeof(list) / sizeof *(list) \
+    }
+    PACKAGE(wasi_io),         PACKAGE(wasi_clocks),  PACKAGE(wasi_random), PACKAGE(wasi_cli),
+    PACKAGE(wasi_filesystem), PACKAGE(wasi_sockets), PACKAGE(wasi_http),   PACKAGE(wasi_keyvalue),
 };
 
 /* "0.2" serves 0.2.0, 0.2.12 and the like, but no pre-release; any other version serves itself. */

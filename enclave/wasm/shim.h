@@ -37,11 +37,11 @@ enum host_status {
 /* Signatures with a typed path of their own; the numbers are those of Place::define in host.rs. */
 enum shape {
     SHAPE_ANY = 0,
-    SHAPE_WRITE = 1,       /* (handle, bytes) -> result<_, stream-error> */
-    SHAPE_READ = 2,        /* (handle, u64) -> result<bytes, stream-error> */
-    SHAPE_RANDOM = 3,      /* (u64) -> bytes */
-    SHAPE_FIELDS_GET = 4,  /* (handle, string) -> list<bytes> */
-    SHAPE_FIELDS_SET = 5,  /* (handle, string, list<bytes>) -> result<_, header-error> */
+    SHAPE_WRITE = 1,      /* (handle, bytes) -> result<_, stream-error> */
+    SHAPE_READ = 2,       /* (handle, u64) -> result<bytes, stream-error> */
+    SHAPE_RANDOM = 3,     /* (u64) -> bytes */
+    SHAPE_FIELDS_GET = 4, /* (handle, string) -> list<bytes> */
+    SHAPE_FIELDS_SET = 5, /* (handle, string, list<bytes>) -> result<_, header-error> */
     SHAPE_FIELDS_APPEND = 6,
     SHAPE_FIELDS_ENTRIES = 7,
     SHAPE_FIELDS_FROM_LIST = 8,
@@ -82,8 +82,8 @@ bool enclave_call_poll(enclave_call_t *call, wasmtime_error_t **error);
 void enclave_call_delete(enclave_call_t *call); /* not from inside a poll */
 
 enum item_kind { ITEM_FUNC = 0, ITEM_RESOURCE = 1, ITEM_TYPE = 2, ITEM_INSTANCE = 3, ITEM_OTHER = 4 };
-typedef void (*item_visitor)(void *user, const char *instance, size_t instance_size, const char *name,
-                             size_t name_size, enum item_kind kind, const char *type, size_t type_size);
+typedef void (*item_visitor)(void *user, const char *instance, size_t instance_size, const char *name, size_t name_size,
+                             enum item_kind kind, const char *type, size_t type_size);
 void enclave_component_each(const wasmtime_component_t *component, bool exports, item_visitor visit, void *user);
 
 #endif

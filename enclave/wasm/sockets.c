@@ -21,10 +21,10 @@ static enum host_status denied(struct guest *g, const struct slot *args, size_t 
     return HOST_DONE;
 }
 
-#define SOCKET_ERROR                                                                                                   \
-    "enum{unknown,access-denied,not-supported,invalid-argument,out-of-memory,timeout,concurrency-conflict,"           \
-    "not-in-progress,would-block,invalid-state,new-socket-limit,address-not-bindable,address-in-use,"                 \
-    "remote-unreachable,connection-refused,connection-reset,connection-aborted,datagram-too-large,"                   \
+#define SOCKET_ERROR                                                                                        \
+    "enum{unknown,access-denied,not-supported,invalid-argument,out-of-memory,timeout,concurrency-conflict," \
+    "not-in-progress,would-block,invalid-state,new-socket-limit,address-not-bindable,address-in-use,"       \
+    "remote-unreachable,connection-refused,connection-reset,connection-aborted,datagram-too-large,"         \
     "name-unresolvable,temporary-resolver-failure,permanent-resolver-failure}"
 
 static const struct host_func unreachable_funcs[] = {

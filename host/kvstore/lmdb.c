@@ -160,7 +160,8 @@ static bool has_prefix(const MDB_val *key, struct kvstore_bytes prefix)
 }
 
 /* Stand on the first key that is >= prefix and > after. */
-static int first_key(MDB_cursor *cursor, struct kvstore_bytes prefix, struct kvstore_bytes after, MDB_val *k, MDB_val *v)
+static int first_key(MDB_cursor *cursor, struct kvstore_bytes prefix, struct kvstore_bytes after, MDB_val *k,
+                     MDB_val *v)
 {
     if (after.size == 0) {
         *k = to_val(prefix);

@@ -69,8 +69,8 @@ struct io {
     size_t shared_size;
     struct control control;
     struct slots slots;
-    uint32_t open_count;    /* channels that are used */
-    uint32_t linger_first;  /* list of lingering sockets; UINT32_MAX ends it */
+    uint32_t open_count;   /* channels that are used */
+    uint32_t linger_first; /* list of lingering sockets; UINT32_MAX ends it */
     uint64_t finish_by_ns;
 };
 
@@ -133,7 +133,8 @@ int io_wait_for_news(struct io *io, uint64_t timeout_ns)
     clock_thread_rests();
     int result = 0;
     while (atomic_load(&io->bell_in->sleeping) == 1 && result == 0) {
-        if (syscall(SYS_futex, &io->bell_in->sleeping, FUTEX_WAIT_PRIVATE, 1, forever ? NULL : &timeout, NULL, 0) != 0 &&
+        if (syscall(SYS_futex, &io->bell_in->sleeping, FUTEX_WAIT_PRIVATE, 1, forever ? NULL : &timeout, NULL, 0) !=
+                0 &&
             errno == ETIMEDOUT)
             result = -ETIMEDOUT;
     }

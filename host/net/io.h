@@ -35,7 +35,7 @@ void io_finish(struct io *io);
 void io_destroy(struct io *io);
 
 /* From the enclave's OCALLs, any thread. */
-void io_kick(struct io *io);                             /* wake the I/O thread if it sleeps */
+void io_kick(struct io *io);                              /* wake the I/O thread if it sleeps */
 int io_wait_for_news(struct io *io, uint64_t timeout_ns); /* the worker sleeps: 0 or -ETIMEDOUT */
 void io_wake_worker(struct io *io);
 

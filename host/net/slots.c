@@ -72,7 +72,8 @@ struct channel *slots_take(struct slots *s)
         return NULL;
     }
     uint32_t generation = (uint32_t)(ch->name >> 32) + 1;
-    *ch = (struct channel){.name = channel_name_make(s->first_id + index_of(s, ch), generation), .fd = -1, .next = NONE};
+    *ch =
+        (struct channel){.name = channel_name_make(s->first_id + index_of(s, ch), generation), .fd = -1, .next = NONE};
     ch->used = true;
     queue_producer_init(&ch->in, ring_of(s, ch, 0), data_of(s, ch, 0), SLOT_RING_CAPACITY);
     queue_consumer_init(&ch->out, ring_of(s, ch, 1), data_of(s, ch, 1), SLOT_RING_CAPACITY);

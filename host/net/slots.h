@@ -17,16 +17,16 @@
 
 struct channel {
     channel_name name;
-    int fd;        /* -1: the socket is gone */
-    bool used;     /* the enclave may still touch the rings, or the socket is not closed yet */
-    bool shared;   /* the enclave has the channel */
+    int fd;                  /* -1: the socket is gone */
+    bool used;               /* the enclave may still touch the rings, or the socket is not closed yet */
+    bool shared;             /* the enclave has the channel */
     bool readable, writable; /* since the last EAGAIN */
-    bool hangup;   /* the peer has ended its side: read until the end shows */
-    bool out_ended; /* FIN or RST of the enclave's direction was acted upon */
+    bool hangup;             /* the peer has ended its side: read until the end shows */
+    bool out_ended;          /* FIN or RST of the enclave's direction was acted upon */
     struct queue_producer in;
     struct queue_consumer out;
     uint64_t linger_until_ns; /* not 0: the rings are gone, the socket waits for the peer to close */
-    uint32_t next; /* free list, or list of lingering sockets; UINT32_MAX ends it */
+    uint32_t next;            /* free list, or list of lingering sockets; UINT32_MAX ends it */
 };
 
 struct slots {

@@ -167,9 +167,9 @@ static void expect_name(struct parser *p, char name[EDL_NAME_MAX], const char *w
 
 /* ---- types ------------------------------------------------------------------------------------------------- */
 
-static const char *const scalars[] = {"char",    "short",   "int",      "long",     "bool",     "size_t",   "int8_t",
-                                      "int16_t", "int32_t", "int64_t",  "uint8_t",  "uint16_t", "uint32_t", "uint64_t",
-                                      "intptr_t", "uintptr_t"};
+static const char *const scalars[] = {"char",     "short",    "int",      "long",     "bool",    "size_t",
+                                      "int8_t",   "int16_t",  "int32_t",  "int64_t",  "uint8_t", "uint16_t",
+                                      "uint32_t", "uint64_t", "intptr_t", "uintptr_t"};
 
 static bool is_scalar(const char *name)
 {

@@ -71,10 +71,20 @@ static void add_refuses_secinfo(void)
     created(&e);
     const uint64_t reg = SECINFO_TYPE(PT_REG), r = SECINFO_R;
     const uint64_t bad[] = {
-        reg | r | SECINFO_PENDING, reg | r | SECINFO_MODIFIED, reg | r | SECINFO_PR, reg | r | 0x40, reg | r | 0x80,
-        reg | r | 1ull << 16,      reg | r | 1ull << 63,       reg | SECINFO_W,      reg | SECINFO_W | SECINFO_X,
-        SECINFO_TYPE(PT_SECS) | r, SECINFO_TYPE(PT_VA) | r,    SECINFO_TYPE(PT_TRIM) | r,
-        SECINFO_TYPE(5) | r,       SECINFO_TYPE(0x12) | r,
+        reg | r | SECINFO_PENDING,
+        reg | r | SECINFO_MODIFIED,
+        reg | r | SECINFO_PR,
+        reg | r | 0x40,
+        reg | r | 0x80,
+        reg | r | 1ull << 16,
+        reg | r | 1ull << 63,
+        reg | SECINFO_W,
+        reg | SECINFO_W | SECINFO_X,
+        SECINFO_TYPE(PT_SECS) | r,
+        SECINFO_TYPE(PT_VA) | r,
+        SECINFO_TYPE(PT_TRIM) | r,
+        SECINFO_TYPE(5) | r,
+        SECINFO_TYPE(0x12) | r,
     };
     for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++)
         CHECK(add(&e, 0, SGX_PAGE_SIZE, bad[i], NULL) == -EINVAL);
@@ -92,8 +102,8 @@ static void add_refuses_tcs(void)
 {
     struct te e;
     created(&e);
-    const struct sgx_tcs good = {.ossa = TE_SSA, .nssa = 1, .ofsbase = TE_FS, .ogsbase = TE_GS, .fslimit = 0xfff,
-                                 .gslimit = 0xfff};
+    const struct sgx_tcs good = {
+        .ossa = TE_SSA, .nssa = 1, .ofsbase = TE_FS, .ogsbase = TE_GS, .fslimit = 0xfff, .gslimit = 0xfff};
     struct sgx_tcs bad[16];
     unsigned n = 0;
     for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++)
@@ -160,16 +170,17 @@ static void init_answers(const struct init_case *cases, unsigned count)
         CHECK(status == 0);
     }
 }
-#define INIT_ANSWERS(...)                                                                                              \
-    do {                                                                                                               \
-        static const struct init_case cases[] = {__VA_ARGS__};                                                         \
-        init_answers(cases, sizeof cases / sizeof *cases);                                                             \
+#define INIT_ANSWERS(...)                                      \
+    do {                                                       \
+        static const struct init_case cases[] = {__VA_ARGS__}; \
+        init_answers(cases, sizeof cases / sizeof *cases);     \
     } while (0)
 #define FIELD(name) .flip = offsetof(struct sgx_sigstruct, name)
 
 static void init_accepts(void)
 {
-    INIT_ANSWERS({.expected = NULL}, {.secs_misc = SGX_MISC_EXINFO}, {.secs_misc = 1, .misc_select = 1, .misc_mask = 1});
+    INIT_ANSWERS({.expected = NULL}, {.secs_misc = SGX_MISC_EXINFO},
+                 {.secs_misc = 1, .misc_select = 1, .misc_mask = 1});
 }
 
 static void init_checks_fixed_fields(void)
@@ -183,9 +194,9 @@ static void init_checks_fixed_fields(void)
 static void init_checks_signature(void)
 {
 #define BAD(name) {FIELD(name), .expected = "SGX_INVALID_SIGNATURE"}
-    INIT_ANSWERS(BAD(signature[0]), BAD(signature[383]), BAD(modulus[0]), BAD(q1[0]), BAD(q1[383]), BAD(q2[0]), BAD(q2[383]),
-                 BAD(date), BAD(swdefined), BAD(miscselect), BAD(miscmask), BAD(attributes), BAD(attributemask),
-                 BAD(enclavehash), BAD(isvprodid), BAD(isvsvn));
+    INIT_ANSWERS(BAD(signature[0]), BAD(signature[383]), BAD(modulus[0]), BAD(q1[0]), BAD(q1[383]), BAD(q2[0]),
+                 BAD(q2[383]), BAD(date), BAD(swdefined), BAD(miscselect), BAD(miscmask), BAD(attributes),
+                 BAD(attributemask), BAD(enclavehash), BAD(isvprodid), BAD(isvsvn));
 #undef BAD
 }
 

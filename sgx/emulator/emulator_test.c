@@ -14,7 +14,8 @@
  *   AEX: SSA frame complete, synthetic state, ERESUME           exception_test.c  registers
  *   EXITINFO: #UD (`syscall` too), #DE, #BP                     exception_test.c  illegal_syscall, divide, breakpoint
  *   EXITINFO and EXINFO: #PF, #GP, with and without             exception_test.c  page_faults_*
- *   EPCM permissions: W, X, TCS pages, no page                  exception_test.c  page_faults_*, code_must_be_executable
+ *   EPCM permissions: W, X, TCS pages, no page                  exception_test.c  page_faults_*,
+ *                                                                                code_must_be_executable
  *   EREPORT: content, MAC, target, operands                     key_test.c        report_*
  *   EGETKEY: each input counts, refusals, operands              key_test.c        key_*
  *

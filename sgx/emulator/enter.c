@@ -149,10 +149,19 @@ int emu_enter(unsigned long rdi, unsigned long rsi, unsigned long rdx, unsigned 
             return general_protection(run, function);
         }
         struct sgx_gprsgx *gpr = ssa_gpr(frame_address(tcs, index));
-        struct emu_enter enter = {.rax = tcs->cssa, .rbx = tcs->address, .rdi = rdi, .rsi = rsi, .rdx = rdx, .r8 = r8,
-                                  .r9 = r9, .rip = emu.secs.base + tcs->oentry, .fs = emu.secs.base + tcs->ofsbase,
-                                  .gs = emu.secs.base + tcs->ogsbase, .gprsgx = gpr,
-                                  .xsave = (void *)frame_address(tcs, index), .xfrm = emu.secs.attributes.xfrm};
+        struct emu_enter enter = {.rax = tcs->cssa,
+                                  .rbx = tcs->address,
+                                  .rdi = rdi,
+                                  .rsi = rsi,
+                                  .rdx = rdx,
+                                  .r8 = r8,
+                                  .r9 = r9,
+                                  .rip = emu.secs.base + tcs->oentry,
+                                  .fs = emu.secs.base + tcs->ofsbase,
+                                  .gs = emu.secs.base + tcs->ogsbase,
+                                  .gprsgx = gpr,
+                                  .xsave = (void *)frame_address(tcs, index),
+                                  .xfrm = emu.secs.attributes.xfrm};
         if (resume) {
             tcs->cssa--;
             enter.fs = gpr->fsbase;
@@ -168,8 +177,9 @@ int emu_enter(unsigned long rdi, unsigned long rsi, unsigned long rdx, unsigned 
         run->function = ENCLU_EEXIT;
         if (!run->user_handler)
             return 0;
-        int next = ((enclave_user_handler)run->user_handler)((long)t->exit_rdi, (long)t->exit_rsi, (long)t->exit_rdx,
-                                                             (long)t->exit_rsp, (long)t->exit_r8, (long)t->exit_r9, run);
+        int next =
+            ((enclave_user_handler)run->user_handler)((long)t->exit_rdi, (long)t->exit_rsi, (long)t->exit_rdx,
+                                                      (long)t->exit_rsp, (long)t->exit_r8, (long)t->exit_r9, run);
         if (next <= 0)
             return next;
         function = (unsigned int)next;

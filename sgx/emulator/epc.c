@@ -150,8 +150,8 @@ static int emu_add_pages(struct backend *b, uint64_t offset, uint64_t length, co
     uint8_t *at = (uint8_t *)emu.secs.base + offset;
     if (entry.type == PT_TCS) {
         for (uint64_t page = 0; page < length; page += SGX_PAGE_SIZE) {
-            int result = add_tcs(offset + page, content ? (const void *)((const uint8_t *)content + page) : NULL,
-                                 error, error_size);
+            int result = add_tcs(offset + page, content ? (const void *)((const uint8_t *)content + page) : NULL, error,
+                                 error_size);
             if (result < 0)
                 return result;
         }

@@ -30,7 +30,8 @@ static int leaf(struct te *e, uint64_t number, uint64_t rbx, uint64_t rcx, uint6
 static void cmac(const uint8_t key[16], const void *data, size_t size, uint8_t mac[16])
 {
     size_t mac_size;
-    CHECK(EVP_Q_mac(NULL, "CMAC", NULL, "AES-128-CBC", NULL, key, 16, data, size, mac, 16, &mac_size) && mac_size == 16);
+    CHECK(EVP_Q_mac(NULL, "CMAC", NULL, "AES-128-CBC", NULL, key, 16, data, size, mac, 16, &mac_size) &&
+          mac_size == 16);
 }
 
 static bool mac_opens(const struct sgx_report *r, const struct sgx_targetinfo *target)
@@ -111,8 +112,11 @@ static void operands_are_checked(void)
 
 static struct sgx_keyrequest seal_request(void)
 {
-    return (struct sgx_keyrequest){.keyname = KEYNAME_SEAL, .keypolicy = KEYPOLICY_MRENCLAVE, .isvsvn = 5,
-                                   .attributemask = {0xFF0000000000000Bull, 0}, .miscmask = 0xF0000000};
+    return (struct sgx_keyrequest){.keyname = KEYNAME_SEAL,
+                                   .keypolicy = KEYPOLICY_MRENCLAVE,
+                                   .isvsvn = 5,
+                                   .attributemask = {0xFF0000000000000Bull, 0},
+                                   .miscmask = 0xF0000000};
 }
 
 /* The leaf's answer; the key if it is SGX_SUCCESS. */

@@ -50,8 +50,8 @@ static void derive(struct key_dependencies *d, uint8_t key[16])
 int emulator_report_key(const uint8_t targetinfo[512], const uint8_t keyid[32], uint8_t key[16])
 {
     const struct sgx_targetinfo *t = (const void *)targetinfo;
-    struct key_dependencies d = {.keyname = KEYNAME_REPORT, .configsvn = t->configsvn, .attributes = t->attributes,
-                                 .miscselect = t->miscselect};
+    struct key_dependencies d = {
+        .keyname = KEYNAME_REPORT, .configsvn = t->configsvn, .attributes = t->attributes, .miscselect = t->miscselect};
     memcpy(d.mrenclave, t->mrenclave, 32);
     memcpy(d.keyid, keyid, 32);
     memcpy(d.cpusvn, cpu_svn, 16);
@@ -130,8 +130,8 @@ enum sgx_error emu_egetkey(const struct sgx_keyrequest *r, uint8_t key[16])
     struct key_dependencies d = {.keyname = r->keyname};
     switch (r->keyname) {
     case KEYNAME_REPORT: {
-        struct sgx_targetinfo self = {.attributes = emu.secs.attributes, .miscselect = emu.secs.miscselect,
-                                      .configsvn = emu.secs.configsvn};
+        struct sgx_targetinfo self = {
+            .attributes = emu.secs.attributes, .miscselect = emu.secs.miscselect, .configsvn = emu.secs.configsvn};
         memcpy(self.mrenclave, emu.secs.mrenclave, 32);
         memcpy(self.configid, emu.secs.configid, 64);
         emulator_report_key((const uint8_t *)&self, r->keyid, key);

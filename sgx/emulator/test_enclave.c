@@ -81,8 +81,8 @@ void te_sign(const struct te *e, uint32_t misc_select, uint32_t misc_mask, bool 
             measure_eextend(m, e->pages[i].offset + at, e->pages[i].content + at);
     }
     measure_final(m, mrenclave);
-    struct image_config config = {.misc_select = misc_select, .misc_mask = misc_mask, .prod_id = 7, .isv_svn = 5,
-                                  .disable_debug = 1};
+    struct image_config config = {
+        .misc_select = misc_select, .misc_mask = misc_mask, .prod_id = 7, .isv_svn = 5, .disable_debug = 1};
     CHECK(sigstruct_make(&config, mrenclave, 0x20260101, production, te_signing_key, out) == 0);
 }
 
@@ -98,8 +98,8 @@ void te_build(struct te *e, uint32_t miscselect)
 
 static int note(long rdi, long rsi, long rdx, long rsp, long r8, long r9, struct enclave_run *run)
 {
-    *(struct te_exit *)run->user_data = (struct te_exit){(uint64_t)rdi, (uint64_t)rsi, (uint64_t)rdx, (uint64_t)r8,
-                                                         (uint64_t)r9};
+    *(struct te_exit *)run->user_data =
+        (struct te_exit){(uint64_t)rdi, (uint64_t)rsi, (uint64_t)rdx, (uint64_t)r8, (uint64_t)r9};
     return 0;
 }
 
@@ -107,7 +107,7 @@ int te_call(struct te *e, uint64_t tcs, unsigned function, uint64_t rdi, uint64_
             struct te_exit *out, struct enclave_run *run)
 {
     static _Thread_local struct te_exit ignored;
-    *run = (struct enclave_run){.tcs = (uint64_t)te_at(tcs), .user_handler = (uint64_t)note,
-                                .user_data = (uint64_t)(out ? out : &ignored)};
+    *run = (struct enclave_run){
+        .tcs = (uint64_t)te_at(tcs), .user_handler = (uint64_t)note, .user_data = (uint64_t)(out ? out : &ignored)};
     return e->backend->ops->enter(rdi, rsi, rdx, function, 0, 0, run);
 }

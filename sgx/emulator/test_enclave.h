@@ -8,17 +8,17 @@
 #define ENCLAVE_OS_SGX_EMULATOR_TEST_ENCLAVE_H
 
 /* Offsets in ELRANGE. */
-#define TE_CODE 0x0000  /* RX */
-#define TE_DATA 0x1000  /* RW: registers and the leaves' operands */
-#define TE_TCS 0x2000   /* three SSA frames, FS and GS on different pages */
+#define TE_CODE 0x0000 /* RX */
+#define TE_DATA 0x1000 /* RW: registers and the leaves' operands */
+#define TE_TCS 0x2000  /* three SSA frames, FS and GS on different pages */
 #define TE_SSA 0x3000
 #define TE_FS 0x6000
 #define TE_GS 0x7000
-#define TE_TCS2 0x8000  /* two SSA frames, FS and GS on one page */
+#define TE_TCS2 0x8000 /* two SSA frames, FS and GS on one page */
 #define TE_SSA2 0x9000
 #define TE_GS2 0xb000
 #define TE_READONLY 0xc000
-#define TE_EDGE 0xd000  /* RX; its last byte is HLT, and no page follows */
+#define TE_EDGE 0xd000 /* RX; its last byte is HLT, and no page follows */
 #define TE_HOLE 0xe000
 #define TE_SIZE 0x10000
 
@@ -29,11 +29,11 @@
 #define OP_SYSCALL 3   /* RAX behind a `syscall` */
 #define OP_DIVIDE 4    /* by zero */
 #define OP_INT3 5
-#define OP_LOAD 6      /* the word at RSI */
-#define OP_STORE 7     /* RDX to the word at RSI */
-#define OP_JUMP 8      /* to RSI */
-#define OP_LEAF 9      /* ENCLU leaf RSI with RBX, RCX, RDX from DATA_LEAF: RAX, ZF */
-#define OP_SPIN 10     /* set the second 32-bit word at RSI, wait for the first */
+#define OP_LOAD 6  /* the word at RSI */
+#define OP_STORE 7 /* RDX to the word at RSI */
+#define OP_JUMP 8  /* to RSI */
+#define OP_LEAF 9  /* ENCLU leaf RSI with RBX, RCX, RDX from DATA_LEAF: RAX, ZF */
+#define OP_SPIN 10 /* set the second 32-bit word at RSI, wait for the first */
 #define OP_COUNT 11
 
 /* In the data page. General registers in GPRSGX's order, then sixteen YMM registers. */
@@ -72,12 +72,12 @@ struct te_remains {
 int te_enter_and_look(enclave_enter_function enter, struct enclave_run *run, unsigned long rdi,
                       struct te_remains *remains);
 
-#define CHECK(condition)                                                                                               \
-    do {                                                                                                               \
-        if (!(condition)) {                                                                                            \
-            fprintf(stderr, "%s:%d: not true: %s\n", __FILE__, __LINE__, #condition);                                  \
-            exit(1);                                                                                                   \
-        }                                                                                                              \
+#define CHECK(condition)                                                              \
+    do {                                                                              \
+        if (!(condition)) {                                                           \
+            fprintf(stderr, "%s:%d: not true: %s\n", __FILE__, __LINE__, #condition); \
+            exit(1);                                                                  \
+        }                                                                             \
     } while (0)
 
 struct te_page {
@@ -99,8 +99,7 @@ void te_open(struct te *e);
 /* ECREATE and EADD of all pages, each of which must succeed. */
 void te_add_all(struct te *e, uint32_t miscselect);
 /* A SIGSTRUCT that fits the pages. misc_select and misc_mask go into it; production: DEBUG must be 0. */
-void te_sign(const struct te *e, uint32_t misc_select, uint32_t misc_mask, bool production,
-             struct sgx_sigstruct *out);
+void te_sign(const struct te *e, uint32_t misc_select, uint32_t misc_mask, bool production, struct sgx_sigstruct *out);
 /* All of it, EINIT and the calling thread included. */
 void te_build(struct te *e, uint32_t miscselect);
 

@@ -50,11 +50,28 @@ static void save_gpr(const greg_t *g, const struct emu_thread *t, struct sgx_gpr
 {
     uint64_t ursp = out->ursp, urbp = out->urbp;
     *out = (struct sgx_gprsgx){
-        .rax = g[REG_RAX], .rcx = g[REG_RCX], .rdx = g[REG_RDX], .rbx = g[REG_RBX], .rsp = g[REG_RSP],
-        .rbp = g[REG_RBP], .rsi = g[REG_RSI], .rdi = g[REG_RDI], .r8 = g[REG_R8],   .r9 = g[REG_R9],
-        .r10 = g[REG_R10], .r11 = g[REG_R11], .r12 = g[REG_R12], .r13 = g[REG_R13], .r14 = g[REG_R14],
-        .r15 = g[REG_R15], .rflags = g[REG_EFL], .rip = g[REG_RIP], .ursp = ursp,   .urbp = urbp,
-        .fsbase = t->enclave_fs, .gsbase = t->enclave_gs,
+        .rax = g[REG_RAX],
+        .rcx = g[REG_RCX],
+        .rdx = g[REG_RDX],
+        .rbx = g[REG_RBX],
+        .rsp = g[REG_RSP],
+        .rbp = g[REG_RBP],
+        .rsi = g[REG_RSI],
+        .rdi = g[REG_RDI],
+        .r8 = g[REG_R8],
+        .r9 = g[REG_R9],
+        .r10 = g[REG_R10],
+        .r11 = g[REG_R11],
+        .r12 = g[REG_R12],
+        .r13 = g[REG_R13],
+        .r14 = g[REG_R14],
+        .r15 = g[REG_R15],
+        .rflags = g[REG_EFL],
+        .rip = g[REG_RIP],
+        .ursp = ursp,
+        .urbp = urbp,
+        .fsbase = t->enclave_fs,
+        .gsbase = t->enclave_gs,
     };
 }
 
@@ -90,8 +107,8 @@ static void set_exitinfo(struct sgx_gprsgx *gpr, uint32_t vector, const greg_t *
             break;
         gpr->exitinfo = EXITINFO_VALID | EXITINFO_TYPE_HARDWARE | vector;
         struct sgx_exinfo *exinfo = (struct sgx_exinfo *)gpr - 1;
-        *exinfo = (struct sgx_exinfo){.maddr = vector == VEC_PF ? (uint64_t)g[REG_CR2] : 0,
-                                      .errcd = (uint32_t)g[REG_ERR]};
+        *exinfo =
+            (struct sgx_exinfo){.maddr = vector == VEC_PF ? (uint64_t)g[REG_CR2] : 0, .errcd = (uint32_t)g[REG_ERR]};
         break;
     default:
         break; /* #DB and the like: not reported to the enclave */
@@ -128,7 +145,8 @@ static void asynchronous_exit(int signo, ucontext_t *context, struct emu_thread 
         g[REG_RIP] -= 2; /* hardware's #UD is a fault: RIP stays at the instruction */
         __atomic_add_fetch(&emu_count.syscalls, 1, __ATOMIC_RELAXED);
     }
-    uint8_t *frame = (uint8_t *)emu.secs.base + tcs->ossa + (uint64_t)tcs->cssa * emu.secs.ssa_frame_size * SGX_PAGE_SIZE;
+    uint8_t *frame =
+        (uint8_t *)emu.secs.base + tcs->ossa + (uint64_t)tcs->cssa * emu.secs.ssa_frame_size * SGX_PAGE_SIZE;
     struct sgx_gprsgx *gpr = (void *)(frame + emu.secs.ssa_frame_size * SGX_PAGE_SIZE - sizeof *gpr);
     save_xsave(xsave, xsave_size, frame);
     save_gpr(g, t, gpr);
@@ -228,7 +246,8 @@ int emu_install_handlers(void)
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
         if (sigaction(signals[i], &action, NULL) != 0)
             return -errno;
-    emu.cpuid_faults = syscall(SYS_arch_prctl, ARCH_GET_CPUID, 0) == 1 && syscall(SYS_arch_prctl, ARCH_SET_CPUID, 1) == 0;
+    emu.cpuid_faults =
+        syscall(SYS_arch_prctl, ARCH_GET_CPUID, 0) == 1 && syscall(SYS_arch_prctl, ARCH_SET_CPUID, 1) == 0;
     return 0;
 }
 

@@ -143,8 +143,19 @@ _Static_assert(sizeof(struct sgx_exinfo) == 16, "EXINFO");
 #define EXITINFO_VALID 0x80000000u
 #define EXITINFO_TYPE_HARDWARE (3u << 8)
 #define EXITINFO_TYPE_SOFTWARE (6u << 8)
-#define EXITINFO_VECTOR(info) ((info) & 0xffu)
-enum x86_vector { VEC_DE = 0, VEC_DB = 1, VEC_BP = 3, VEC_BR = 5, VEC_UD = 6, VEC_GP = 13, VEC_PF = 14, VEC_MF = 16, VEC_AC = 17, VEC_XM = 19 };
+#define EXITINFO_VECTOR(info) ((info)&0xffu)
+enum x86_vector {
+    VEC_DE = 0,
+    VEC_DB = 1,
+    VEC_BP = 3,
+    VEC_BR = 5,
+    VEC_UD = 6,
+    VEC_GP = 13,
+    VEC_PF = 14,
+    VEC_MF = 16,
+    VEC_AC = 17,
+    VEC_XM = 19
+};
 
 struct sgx_sigstruct {
     uint8_t header[16];
@@ -234,7 +245,13 @@ struct sgx_keyrequest {
     uint8_t reserved2[434];
 };
 _Static_assert(sizeof(struct sgx_keyrequest) == 512, "KEYREQUEST");
-enum sgx_keyname { KEYNAME_EINITTOKEN = 0, KEYNAME_PROVISION = 1, KEYNAME_PROVISION_SEAL = 2, KEYNAME_REPORT = 3, KEYNAME_SEAL = 4 };
+enum sgx_keyname {
+    KEYNAME_EINITTOKEN = 0,
+    KEYNAME_PROVISION = 1,
+    KEYNAME_PROVISION_SEAL = 2,
+    KEYNAME_REPORT = 3,
+    KEYNAME_SEAL = 4
+};
 #define KEYPOLICY_MRENCLAVE 0x1u
 #define KEYPOLICY_MRSIGNER 0x2u
 #define KEYPOLICY_NOISVPRODID 0x4u

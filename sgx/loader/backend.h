@@ -53,7 +53,7 @@ struct backend_ops {
 struct backend {
     const struct backend_ops *ops;
     uint32_t miscselect; /* what the machine offers (EXINFO) */
-    uint64_t xfrm; /* what the machine allows for ATTRIBUTES.XFRM */
+    uint64_t xfrm;       /* what the machine allows for ATTRIBUTES.XFRM */
 };
 
 #endif

@@ -204,7 +204,8 @@ int enclave_ecall(struct enclave *e, uint32_t index, void *ms)
         return slot;
     _Alignas(64) uint8_t scratch[SCRATCH_SIZE];
     struct exit_words words = {0};
-    struct enclave_run run = {.tcs = e->slots[slot].tcs, .user_handler = (uint64_t)note_exit, .user_data = (uint64_t)&words};
+    struct enclave_run run = {
+        .tcs = e->slots[slot].tcs, .user_handler = (uint64_t)note_exit, .user_data = (uint64_t)&words};
     int outer = current_tcs;
     current_tcs = slot;
     bool alive = enter_until_exit(e, &run, &words, index, ms, scratch);

@@ -91,8 +91,11 @@ static int add_chunk(struct sgx_device *d, uint64_t offset, uint64_t length, con
                      const struct sgx_secinfo *secinfo, bool measured)
 {
     struct sgx_secinfo aligned __attribute__((aligned(64))) = *secinfo;
-    struct sgx_enclave_add_pages add = {.src = (uint64_t)src, .offset = offset, .length = length,
-                                        .secinfo = (uint64_t)&aligned, .flags = measured ? SGX_PAGE_MEASURE : 0};
+    struct sgx_enclave_add_pages add = {.src = (uint64_t)src,
+                                        .offset = offset,
+                                        .length = length,
+                                        .secinfo = (uint64_t)&aligned,
+                                        .flags = measured ? SGX_PAGE_MEASURE : 0};
     while (add.length > 0) {
         add.count = 0;
         int result = ioctl(d->fd, SGX_IOC_ENCLAVE_ADD_PAGES, &add);
@@ -119,7 +122,8 @@ static int device_add_pages(struct backend *b, uint64_t offset, uint64_t length,
         result = add_chunk(d, offset, length, aligned, secinfo, measured);
     }
     for (uint64_t at = 0; !content && at < length && result == 0; at += ADD_CHUNK)
-        result = add_chunk(d, offset + at, length - at < ADD_CHUNK ? length - at : ADD_CHUNK, d->zeros, secinfo, measured);
+        result =
+            add_chunk(d, offset + at, length - at < ADD_CHUNK ? length - at : ADD_CHUNK, d->zeros, secinfo, measured);
     free(aligned);
     if (result < 0) {
         snprintf(error, error_size, "sgx: SGX_IOC_ENCLAVE_ADD_PAGES at %#lx: %s", offset, strerror(-result));
@@ -129,7 +133,8 @@ static int device_add_pages(struct backend *b, uint64_t offset, uint64_t length,
         return -ENOSPC;
     bool tcs = (secinfo->flags >> 8 & 0xff) == PT_TCS;
     int protection = tcs ? PROT_READ | PROT_WRITE
-                         : (secinfo->flags & SECINFO_R ? PROT_READ : 0) | (secinfo->flags & SECINFO_W ? PROT_WRITE : 0) |
+                         : (secinfo->flags & SECINFO_R ? PROT_READ : 0) |
+                               (secinfo->flags & SECINFO_W ? PROT_WRITE : 0) |
                                (secinfo->flags & SECINFO_X ? PROT_EXEC : 0);
     d->maps[d->map_count].offset = offset;
     d->maps[d->map_count].length = length;

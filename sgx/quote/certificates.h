@@ -7,12 +7,12 @@
 
 struct certificate_options {
     const char *common_name;
-    EVP_PKEY *key;          /* the subject's */
-    X509 *issuer;           /* NULL: self-signed */
+    EVP_PKEY *key; /* the subject's */
+    X509 *issuer;  /* NULL: self-signed */
     EVP_PKEY *issuer_key;
-    bool authority;         /* CA:TRUE with keyCertSign and cRLSign */
-    int path_length;        /* of an authority; -1: none */
-    bool sgx_extension;     /* a PCK certificate */
+    bool authority;     /* CA:TRUE with keyCertSign and cRLSign */
+    int path_length;    /* of an authority; -1: none */
+    bool sgx_extension; /* a PCK certificate */
 };
 
 /* NULL on failure. */

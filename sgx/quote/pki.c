@@ -57,8 +57,8 @@ static bool write_bio(const char *folder, const char *name, mode_t mode, BIO *bi
 static bool write_key(const char *folder, const char *name, EVP_PKEY *key)
 {
     BIO *bio = BIO_new(BIO_s_secmem());
-    bool ok = bio && PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) &&
-              write_bio(folder, name, 0600, bio);
+    bool ok =
+        bio && PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) && write_bio(folder, name, 0600, bio);
     BIO_free(bio);
     return ok;
 }
@@ -163,20 +163,27 @@ static bool make_certificates(struct maker *m)
     m->attestation_key = EVP_EC_gen("P-256");
     if (!m->root_key || !m->ca_key || !m->pck_key || !m->tcb_key || !m->attestation_key)
         return false;
-    m->root = certificate_make(&(struct certificate_options){.common_name = SIMULATION_ROOT_NAME, .key = m->root_key,
-                                                             .issuer_key = m->root_key, .authority = true,
+    m->root = certificate_make(&(struct certificate_options){.common_name = SIMULATION_ROOT_NAME,
+                                                             .key = m->root_key,
+                                                             .issuer_key = m->root_key,
+                                                             .authority = true,
                                                              .path_length = 1});
     if (!m->root)
         return false;
-    m->ca = certificate_make(&(struct certificate_options){.common_name = SIMULATION_PCK_CA_NAME, .key = m->ca_key,
-                                                           .issuer = m->root, .issuer_key = m->root_key,
-                                                           .authority = true, .path_length = 0});
-    m->tcb = certificate_make(&(struct certificate_options){.common_name = SIMULATION_TCB_NAME, .key = m->tcb_key,
-                                                            .issuer = m->root, .issuer_key = m->root_key});
+    m->ca = certificate_make(&(struct certificate_options){.common_name = SIMULATION_PCK_CA_NAME,
+                                                           .key = m->ca_key,
+                                                           .issuer = m->root,
+                                                           .issuer_key = m->root_key,
+                                                           .authority = true,
+                                                           .path_length = 0});
+    m->tcb = certificate_make(&(struct certificate_options){
+        .common_name = SIMULATION_TCB_NAME, .key = m->tcb_key, .issuer = m->root, .issuer_key = m->root_key});
     if (!m->ca || !m->tcb)
         return false;
-    m->pck = certificate_make(&(struct certificate_options){.common_name = SIMULATION_PCK_NAME, .key = m->pck_key,
-                                                            .issuer = m->ca, .issuer_key = m->ca_key,
+    m->pck = certificate_make(&(struct certificate_options){.common_name = SIMULATION_PCK_NAME,
+                                                            .key = m->pck_key,
+                                                            .issuer = m->ca,
+                                                            .issuer_key = m->ca_key,
                                                             .sgx_extension = true});
     return m->pck != NULL;
 }
@@ -296,8 +303,8 @@ int pki_open(struct pki *pki, const char *folder, char *error, size_t error_size
     pki->attestation_key = read_key(folder, "attestation.key");
     pki->chain = read_chain(folder, &pki->chain_size);
     if (!pki->pck_key || !pki->attestation_key || !pki->chain || pki->chain_size == 0) {
-        snprintf(error, error_size, "the simulation's certificates in %s cannot be read; remove the folder to make new ones",
-                 folder);
+        snprintf(error, error_size,
+                 "the simulation's certificates in %s cannot be read; remove the folder to make new ones", folder);
         pki_close(pki);
         return -EIO;
     }

@@ -47,7 +47,8 @@ static bool cmac(const uint8_t key[16], const void *data, size_t size, uint8_t o
     EVP_MAC *mac = EVP_MAC_fetch(NULL, "CMAC", NULL);
     EVP_MAC_CTX *context = mac ? EVP_MAC_CTX_new(mac) : NULL;
     char cipher[] = "AES-128-CBC";
-    const OSSL_PARAM parameters[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_CIPHER, cipher, 0), OSSL_PARAM_END};
+    const OSSL_PARAM parameters[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_CIPHER, cipher, 0),
+                                     OSSL_PARAM_END};
     size_t out_size = 0;
     bool ok = context && EVP_MAC_init(context, key, 16, parameters) && EVP_MAC_update(context, data, size) &&
               EVP_MAC_final(context, out, &out_size, 16) && out_size == 16;
@@ -168,7 +169,8 @@ static bool load_public_key(struct simulation *s)
 {
     uint8_t point[65], digest[32];
     size_t size = 0;
-    if (!EVP_PKEY_get_octet_string_param(s->pki.attestation_key, OSSL_PKEY_PARAM_PUB_KEY, point, sizeof(point), &size) ||
+    if (!EVP_PKEY_get_octet_string_param(s->pki.attestation_key, OSSL_PKEY_PARAM_PUB_KEY, point, sizeof(point),
+                                         &size) ||
         size != sizeof(point) || point[0] != 4)
         return false;
     memcpy(s->attestation_public, point + 1, 64);

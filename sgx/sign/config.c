@@ -21,7 +21,8 @@ struct reader {
 
 static void stop(struct reader *r, const char *what, const char *name)
 {
-    snprintf(r->error, r->error_size, "configuration: line %lu: %s %s", XML_GetCurrentLineNumber(r->parser), what, name);
+    snprintf(r->error, r->error_size, "configuration: line %lu: %s %s", XML_GetCurrentLineNumber(r->parser), what,
+             name);
     XML_StopParser(r->parser, XML_FALSE);
 }
 
@@ -43,8 +44,8 @@ static bool fits(struct reader *r, const char *name, uint64_t value)
     static const struct {
         const char *name;
         uint64_t max;
-    } bounds[] = {{"ProdID", UINT16_MAX},     {"ISVSVN", UINT16_MAX},   {"TCSNum", UINT32_MAX},
-                  {"DisableDebug", 1},        {"MiscMask", UINT32_MAX}, {"MiscSelect", UINT32_MAX},
+    } bounds[] = {{"ProdID", UINT16_MAX},      {"ISVSVN", UINT16_MAX},   {"TCSNum", UINT32_MAX},
+                  {"DisableDebug", 1},         {"MiscMask", UINT32_MAX}, {"MiscSelect", UINT32_MAX},
                   {"ReservedMemExecutable", 1}};
     for (size_t i = 0; i < sizeof bounds / sizeof *bounds; i++)
         if (!strcmp(name, bounds[i].name) && value > bounds[i].max) {

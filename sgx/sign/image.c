@@ -71,8 +71,8 @@ static int load_segment(struct image *image, const Elf64_Phdr *ph, char *error, 
     if (!s->content)
         return fail(error, error_size, -ENOMEM, "image: out of memory");
     memcpy(s->content + (ph->p_vaddr - start), image->elf + ph->p_offset, ph->p_filesz);
-    s->secinfo_flags = SECINFO_TYPE(PT_REG) | SECINFO_R | (ph->p_flags & PF_W ? SECINFO_W : 0) |
-                       (ph->p_flags & PF_X ? SECINFO_X : 0);
+    s->secinfo_flags =
+        SECINFO_TYPE(PT_REG) | SECINFO_R | (ph->p_flags & PF_W ? SECINFO_W : 0) | (ph->p_flags & PF_X ? SECINFO_X : 0);
     image->segment_count++;
     return 0;
 }
@@ -216,7 +216,8 @@ struct walk {
     void *user;
 };
 
-static int emit(const struct walk *w, uint64_t offset, uint64_t length, uint64_t flags, const void *content, bool measured)
+static int emit(const struct walk *w, uint64_t offset, uint64_t length, uint64_t flags, const void *content,
+                bool measured)
 {
     struct image_pages pages = {.offset = offset, .length = length, .content = content, .measured = measured};
     pages.secinfo.flags = flags;

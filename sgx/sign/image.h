@@ -57,7 +57,8 @@ struct image {
 
 /* Read a signed image, or a bare ELF file with config (NULL for a signed one). On failure returns a negative errno
  * and leaves a line in error. image_close releases it. */
-int image_open(const char *path, const struct image_config *config, struct image *image, char *error, size_t error_size);
+int image_open(const char *path, const struct image_config *config, struct image *image, char *error,
+               size_t error_size);
 void image_close(struct image *image);
 
 /* One run of pages with equal SECINFO. content is NULL for zero pages, else length bytes (a multiple of a page).

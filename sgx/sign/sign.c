@@ -97,8 +97,8 @@ struct options {
 
 static int parse(int argc, char **argv, struct options *o)
 {
-    static const struct option long_options[] = {{"config", 1, 0, 'c'}, {"key", 1, 0, 'k'},
-                                                 {"out", 1, 0, 'o'},    {"date", 1, 0, 'd'}, {0}};
+    static const struct option long_options[] = {
+        {"config", 1, 0, 'c'}, {"key", 1, 0, 'k'}, {"out", 1, 0, 'o'}, {"date", 1, 0, 'd'}, {0}};
     memset(o, 0, sizeof *o);
     optind = 1;
     for (int c; (c = getopt_long(argc, argv, "", long_options, NULL)) != -1;) {
@@ -139,7 +139,8 @@ int sign_main(int argc, char **argv)
 {
     struct options o;
     if (parse(argc, argv, &o) < 0 || !o.config || !o.key || !o.out) {
-        fprintf(stderr, "usage: enclavectl sign --config FILE.xml --key KEY.pem --out SIGNED [--date YYYYMMDD] IMAGE\n");
+        fprintf(stderr,
+                "usage: enclavectl sign --config FILE.xml --key KEY.pem --out SIGNED [--date YYYYMMDD] IMAGE\n");
         return 2;
     }
     struct image image;

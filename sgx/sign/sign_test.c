@@ -40,8 +40,8 @@ static EVP_PKEY *make_key(unsigned bits, unsigned exponent)
 static EVP_PKEY *key;
 static struct sgx_sigstruct development, production;
 static const uint8_t hash[32] = {1, 2, 3};
-static const struct image_config config = {.prod_id = 0x1234, .isv_svn = 0x5678, .misc_select = 1, .misc_mask = 0xff,
-                                           .disable_debug = 1};
+static const struct image_config config = {
+    .prod_id = 0x1234, .isv_svn = 0x5678, .misc_select = 1, .misc_mask = 0xff, .disable_debug = 1};
 
 static int setup(void **state)
 {
@@ -205,7 +205,8 @@ static void test_config_errors(void **state)
     static const struct {
         const char *text, *line, *what;
     } bad[] = {
-        {"<EnclaveConfiguration>\n<HeapSize>1</HeapSize></EnclaveConfiguration>", "line 2:", "unknown element HeapSize"},
+        {"<EnclaveConfiguration>\n<HeapSize>1</HeapSize></EnclaveConfiguration>",
+         "line 2:", "unknown element HeapSize"},
         {"<EnclaveConfiguration>\n\n<TCSNum>many</TCSNum></EnclaveConfiguration>", "line 3:", "not a number: TCSNum"},
         {"<EnclaveConfiguration>\n<TCSNum></TCSNum></EnclaveConfiguration>", "line 2:", "not a number: TCSNum"},
         {"<EnclaveConfiguration>\n<ProdID>1</ProdID>\n</Enclave>", "line 3:", "not well-formed"},
@@ -230,8 +231,15 @@ static size_t tiny_elf(uint8_t *out)
 {
     const size_t size = 0x1010;
     memset(out, 0, size);
-    Elf64_Ehdr eh = {.e_ident = {0x7f, 'E', 'L', 'F', 2, 1, 1}, .e_type = ET_DYN, .e_machine = EM_X86_64, .e_version = 1,
-                     .e_entry = 0x100, .e_phoff = 64, .e_ehsize = 64, .e_phentsize = 56, .e_phnum = 2};
+    Elf64_Ehdr eh = {.e_ident = {0x7f, 'E', 'L', 'F', 2, 1, 1},
+                     .e_type = ET_DYN,
+                     .e_machine = EM_X86_64,
+                     .e_version = 1,
+                     .e_entry = 0x100,
+                     .e_phoff = 64,
+                     .e_ehsize = 64,
+                     .e_phentsize = 56,
+                     .e_phnum = 2};
     Elf64_Phdr ph[2] = {{PT_LOAD, PF_R | PF_X, 0, 0, 0, 0x200, 0x200, 0x1000},
                         {PT_LOAD, PF_R | PF_W, 0x1000, 0x1000, 0x1000, 16, 0x1800, 0x1000}};
     memcpy(out, &eh, sizeof eh);
@@ -242,10 +250,14 @@ static size_t tiny_elf(uint8_t *out)
     return size;
 }
 
-static const struct image_config tiny_config = {.heap_init_size = 0x2000, .code_size = 0x1000, .main_stack_size = 0x2000,
-                                                .thread_stack_size = 0x1000, .tcs_num = 2};
+static const struct image_config tiny_config = {.heap_init_size = 0x2000,
+                                                .code_size = 0x1000,
+                                                .main_stack_size = 0x2000,
+                                                .thread_stack_size = 0x1000,
+                                                .tcs_num = 2};
 
-static int open_image(const uint8_t *elf, size_t size, const struct image_config *c, struct image *image, char error[256])
+static int open_image(const uint8_t *elf, size_t size, const struct image_config *c, struct image *image,
+                      char error[256])
 {
     const char *path = write_temporary(elf, size);
     error[0] = 0;

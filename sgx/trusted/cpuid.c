@@ -33,7 +33,8 @@ static void try_features(void)
 {
     uint64_t value;
     __asm__ volatile("pxor %%xmm0, %%xmm0\n\taesenc %%xmm0, %%xmm0\n\tpclmulqdq $0, %%xmm0, %%xmm0\n\t"
-                     "rdrand %0\n\trdseed %0\n\tpxor %%xmm0, %%xmm0" : "=r"(value));
+                     "rdrand %0\n\trdseed %0\n\tpxor %%xmm0, %%xmm0"
+                     : "=r"(value));
 }
 
 int64_t rt_cpuid_set(const struct cpuid_entry *entries, uint32_t count)

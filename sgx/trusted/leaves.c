@@ -22,7 +22,10 @@ void sgx_report(const struct sgx_targetinfo *target, const uint8_t reportdata[64
     else
         __builtin_memset(&target_space, 0, sizeof target_space);
     __builtin_memcpy(data_space, reportdata, 64);
-    __asm__ volatile("enclu" : : "a"(ENCLU_EREPORT), "b"(&target_space), "c"(data_space), "d"(&report_space) : "memory");
+    __asm__ volatile("enclu"
+                     :
+                     : "a"(ENCLU_EREPORT), "b"(&target_space), "c"(data_space), "d"(&report_space)
+                     : "memory");
     *out = report_space;
     rt_unlock(&lock);
 }

@@ -46,8 +46,10 @@ static void mark(struct region *r, uint64_t page, uint64_t count, bool used)
 
 void rt_memory_init(const struct enclave_layout *l)
 {
-    heap = (struct region){.base = sgx_base() + l->heap_offset, .pages = l->heap_size / SGX_PAGE_SIZE, .bits = heap_bits};
-    code = (struct region){.base = sgx_base() + l->code_offset, .pages = l->code_size / SGX_PAGE_SIZE, .bits = code_bits};
+    heap =
+        (struct region){.base = sgx_base() + l->heap_offset, .pages = l->heap_size / SGX_PAGE_SIZE, .bits = heap_bits};
+    code =
+        (struct region){.base = sgx_base() + l->code_offset, .pages = l->code_size / SGX_PAGE_SIZE, .bits = code_bits};
     if (heap.pages > MAX_PAGES || code.pages > MAX_PAGES / 4)
         sgx_panic("boot: heap or code region too large for the page map");
     brk_at = heap.base;

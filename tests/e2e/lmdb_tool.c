@@ -1,4 +1,5 @@
-/* A hostile host's hands on the store: lmdb_tool DIR count|digest|flip I WHERE|delete I|truncate I|swap I J|restore-from DIR */
+/* A hostile host's hands on the store:
+ * lmdb_tool DIR count|digest|flip I WHERE|delete I|truncate I|swap I J|restore-from DIR */
 #include <lmdb.h>
 #include <openssl/sha.h>
 #include <stdio.h>

@@ -47,8 +47,8 @@ static bool is_private_key(struct scan *s, const uint8_t *p)
 {
     BIGNUM *d = BN_lebin2bn(p, 32, NULL);
     EC_POINT *q = EC_POINT_new(s->group);
-    bool same = EC_POINT_mul(s->group, q, d, NULL, NULL, NULL) == 1 &&
-                EC_POINT_cmp(s->group, q, s->public_point, NULL) == 0;
+    bool same =
+        EC_POINT_mul(s->group, q, d, NULL, NULL, NULL) == 1 && EC_POINT_cmp(s->group, q, s->public_point, NULL) == 0;
     EC_POINT_free(q);
     BN_clear_free(d);
     s->tried++;
@@ -154,7 +154,7 @@ int main(int argc, char **argv)
     }
     s.bytes = 0;
     walk(&s, pid, false);
-    printf("searched %lu MiB: key inside %lu, outside %lu; marker inside %lu, outside %lu\n", s.bytes >> 20, s.keys_inside,
-           s.keys_outside, s.markers_inside, s.markers_outside);
+    printf("searched %lu MiB: key inside %lu, outside %lu; marker inside %lu, outside %lu\n", s.bytes >> 20,
+           s.keys_inside, s.keys_outside, s.markers_inside, s.markers_outside);
     return s.keys_inside && s.markers_inside && !s.keys_outside && !s.markers_outside ? 0 : 1;
 }

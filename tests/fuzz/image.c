@@ -38,8 +38,11 @@ static void open_with(const char *path, const struct image_config *config)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct image_config config = {.heap_init_size = 0x2000, .code_size = 0x1000, .main_stack_size = 0x2000,
-                                               .thread_stack_size = 0x1000, .tcs_num = 2};
+    static const struct image_config config = {.heap_init_size = 0x2000,
+                                               .code_size = 0x1000,
+                                               .main_stack_size = 0x2000,
+                                               .thread_stack_size = 0x1000,
+                                               .tcs_num = 2};
     static int fd = -1;
     static char path[64];
     if (fd < 0) {

@@ -129,8 +129,9 @@ static const struct {
 } cases[] = {
     {"plain", GET "\r\n", "200 "},
     {"two in a row", GET "\r\n" GET "\r\n", "200 200 "},
-    {"pipelined bodies", POST "Content-Length: 3\r\n\r\nabc" POST "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n" GET
-                         "\r\n", "200 200 200 "},
+    {"pipelined bodies",
+     POST "Content-Length: 3\r\n\r\nabc" POST "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n" GET "\r\n",
+     "200 200 200 "},
     {"unread body is skipped", "POST /healthz HTTP/1.1\r\n" H "Content-Length: 5\r\n\r\nhello" GET "\r\n", "405 200 "},
     {"trailers", POST "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nA: b\r\n\r\n" GET "\r\n", "200 200 "},
     {"close is honoured", "GET /healthz HTTP/1.1\r\n" H "Connection: close\r\n\r\n" GET "\r\n", "200 "},
@@ -174,7 +175,10 @@ static const struct {
     {"folded empty value", GET "A:\r\n c\r\n\r\n", "400 "},
     {"folded length", POST "Content-Length:\r\n 3\r\n\r\nabc", "400 "},
     {"bad name", GET "A(b: c\r\n\r\n", "400 "},
-    {"control character", GET "A: b\x01" "c\r\n\r\n", "400 "},
+    {"control character",
+     GET "A: b\x01"
+         "c\r\n\r\n",
+     "400 "},
     {"bare CR in value", GET "A: b\rc\r\n\r\n", "400 "},
     {"bad chunk size", POST "Transfer-Encoding: chunked\r\n\r\nxyz\r\n", "400 "},
     {"chunk longer than said", POST "Transfer-Encoding: chunked\r\n\r\n2\r\nabc\r\n0\r\n\r\n", "400 "},
@@ -189,7 +193,8 @@ static void requests_are_understood_or_refused(void **state)
         for (size_t step = 0; step < 4; step++) {
             run(cases[i].in, strlen(cases[i].in), step, false);
             if (strcmp(statuses(), cases[i].expected) != 0)
-                bad++, print_error("%s (step %zu): expected %s, got %s\n", cases[i].what, step, cases[i].expected, statuses());
+                bad++, print_error("%s (step %zu): expected %s, got %s\n", cases[i].what, step, cases[i].expected,
+                                   statuses());
             assert_true(m.closed || m.aborted);
         }
     }
@@ -248,8 +253,9 @@ static void idle_connections_end_quietly(void **state)
 
 static void bodies_reach_the_hook(void **state)
 {
-    static const char in[] = "PUT /_enclave/a?b HTTP/1.1\r\n" H "Authorization: Bearer t\r\nTransfer-Encoding: chunked\r\n"
-                             "\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n";
+    static const char in[] =
+        "PUT /_enclave/a?b HTTP/1.1\r\n" H "Authorization: Bearer t\r\nTransfer-Encoding: chunked\r\n"
+        "\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n";
     for (size_t step = 0; step < 3; step++) {
         run(in, sizeof in - 1, step, false);
         assert_non_null(strstr(m.out, "{PUT /_enclave/a?b [Bearer t] abcde}"));

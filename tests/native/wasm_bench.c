@@ -58,7 +58,7 @@ static void fail(struct http_exchange *x, int status)
     status_seen = status;
     over = true;
 }
-static const struct http_exchange_ops ops = {read_body,   body_ready, trailers, respond, write_space,
+static const struct http_exchange_ops ops = {read_body,  body_ready, trailers, respond, write_space,
                                              write_body, push,       finish,   fail};
 
 static uint64_t now_ns(void)
