@@ -1,8 +1,9 @@
 # What the end-to-end tests share: a server of one's own, and plain assertions. Sourced with BUILD set by CTest.
 set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/../port.sh"
 
 work=$(mktemp -d)
-port=$((20000 + RANDOM % 20000))
+port=$(free_port)
 url=https://127.0.0.1:$port
 server=
 admin=$work/admin.key

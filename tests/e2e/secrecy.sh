@@ -14,7 +14,7 @@ openssl s_client -connect "127.0.0.1:$port" </dev/null 2>/dev/null | openssl x50
 client=$!
 get "/counter/?$marker" >/dev/null
 # the same marker through a recorder on the wire, there and back
-wire=$((port + 1))
+wire=$(free_port)
 socat -r "$work/to-server" -R "$work/to-client" "TCP-LISTEN:$wire,bind=127.0.0.1,reuseaddr" "TCP:127.0.0.1:$port" &
 sleep 0.3
 equal "$(curl -sk --max-time 10 "https://127.0.0.1:$wire/echo/" -d "$marker")" "$marker" "through the recorder"

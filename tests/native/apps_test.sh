@@ -5,13 +5,20 @@ set -euo pipefail
 server=$1 apps=$2
 [ -f "$apps/misbehave.wasm" ] || { echo "components not built (apps/build.sh)"; exit 77; }
 work=$(mktemp -d)
-port=$((20000 + RANDOM % 20000))
+. "$(dirname "$0")/../port.sh"
+port=$(free_port)
 TIMEOUT_MS=1500 "$server" "$port" 1 hello="$apps/hello-c.wasm" echo="$apps/echo.wasm" a="$apps/counter-c.wasm" \
     b="$apps/counter-c.wasm" bad="$apps/misbehave.wasm" 2>"$work/log" &
 pid=$!
 trap 'kill $pid 2>/dev/null; rm -rf "$work"' EXIT
 url=http://127.0.0.1:$port
-for _ in $(seq 100); do curl -s -o /dev/null "$url/healthz" && break || sleep 0.1; done
+# Compiling the components takes seconds, under a sanitizer on a busy machine many.
+for _ in $(seq 900); do
+    grep -q '^listening' "$work/log" && break
+    kill -0 $pid 2>/dev/null || break
+    sleep 0.1
+done
+grep -q '^listening' "$work/log" || { echo "the server did not start:"; cat "$work/log"; exit 1; }
 
 failed=0
 expect() { # WHAT EXPECTED ACTUAL
@@ -42,4 +49,5 @@ wait $(jobs -p | grep -v "^$pid$")
 expect "still there" "Hello from C inside the enclave" "$(get "$url/hello/")"
 "$server" 1 1 x="$apps/missing-import.wasm" 2>"$work/missing" && failed=1
 expect "missing import is named" 1 "$(grep -c 'apps:absent/nowhere@1.0.0' "$work/missing")"
+[ $failed -eq 0 ] || tail -n 50 "$work/log"
 exit $failed
