@@ -285,5 +285,6 @@ int main(void)
     worker_run(enclave_system.owner);
     stop_threads();
     store_flush();
+    store_close();
     return 0;
 }

@@ -16,8 +16,12 @@
  * 0; -EBADMSG: the store is not what this enclave left (a line in error says how); other negative errno. */
 int store_open(struct worker *owner, const uint8_t master[32], const uint8_t *master_blob, size_t master_blob_size,
                char *error, size_t error_size);
+/* Whether the host has no record at all: 1 or 0; negative errno. Before store_open. */
+int store_is_empty(struct worker *owner);
 /* Wait until every accepted operation is done. */
 void store_flush(void);
+/* Forget everything and wipe the keys. No operation may be under way. */
+void store_close(void);
 
 uint64_t store_record_count(void);
 uint64_t store_damaged_count(void);

@@ -22,28 +22,16 @@ static int fetch_blob(struct worker *owner, uint8_t **blob, size_t *size)
     return rpc_call_wait(owner->rpc, RPC_KV_GET, request, 4 + length, blob, size);
 }
 
-/* No key is there: this may only be so if nothing else is. */
-static int check_empty(struct worker *owner)
-{
-    uint32_t request[] = {0, 0, 1, 4096}, count = 0;
-    uint8_t *page;
-    size_t size;
-    int result = rpc_call_wait(owner->rpc, RPC_KV_SCAN, request, sizeof request, &page, &size);
-    if (result < 0)
-        return result;
-    if (size >= 4)
-        memcpy(&count, page, 4);
-    free(page);
-    return count == 0 ? 0 : -EBADMSG;
-}
-
 static int first_boot_store(struct worker *owner, char *error, size_t error_size)
 {
     uint8_t master[MASTER_KEY_SIZE], blob[MASTER_KEY_SIZE + SEAL_OVERHEAD];
-    int result = check_empty(owner);
-    if (result < 0) {
-        snprintf(error, error_size, "store: there are records but no sealed master key: not starting anew over them");
-        return result;
+    int result = store_is_empty(owner);
+    if (result <= 0) { /* no key: this may only be so if nothing else is there */
+        snprintf(error, error_size,
+                 result == 0 ? "store: there are records but no sealed master key: not starting anew over them"
+                             : "store: it cannot be read (error %d)",
+                 -result);
+        return result == 0 ? -EBADMSG : result;
     }
     sgx_random(master, sizeof master);
     result = seal(master, sizeof master, blob);

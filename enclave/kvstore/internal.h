@@ -1,0 +1,85 @@
+/*
+ * What the store's files share. A job is one operation on its way: made by the caller's worker, run by the owner's,
+ * and handed back. All of this is touched by the owner's thread only, but for making and freeing jobs.
+ */
+#ifndef ENCLAVE_OS_ENCLAVE_KVSTORE_INTERNAL_H
+#define ENCLAVE_OS_ENCLAVE_KVSTORE_INTERNAL_H
+
+#include "enclave/kvstore/index.h"
+#include "enclave/kvstore/kvstore.h"
+#include "enclave/kvstore/record.h"
+#include "enclave/worker.h"
+
+struct kv_namespace {
+    uint16_t size;
+    uint8_t name[KV_NAMESPACE_MAX];
+};
+
+enum job_kind { JOB_GET, JOB_LIST, JOB_COMMIT, JOB_UPDATE };
+
+struct job_op {
+    enum kv_op_kind kind;
+    uint8_t storage_key[STORAGE_KEY_SIZE];
+    struct kv_namespace ns;
+    uint8_t *key, *value; /* value may be NULL: none */
+    size_t key_size, value_size;
+    uint64_t version; /* of the commit that carries it */
+    uint8_t tag[16];
+};
+
+struct job {
+    struct loop_task task; /* first: carries the job between threads */
+    struct job *next, *commit_next;
+    enum job_kind kind;
+    struct worker *origin;
+    bool running;
+    bool only_exists;
+    struct job_op *ops; /* one for GET and UPDATE */
+    size_t op_count;
+    uint64_t expected_version, cursor;
+    uint8_t expected_tag[16];
+    struct kv_namespace list_ns;
+    kv_get_done get_done;
+    kv_done done;
+    kv_list_done list_done;
+    kv_modify modify;
+    void *user;
+    int status;
+    struct record_opened opened; /* GET's answer */
+    struct kv_name *names;       /* LIST's answer: array, then the bytes */
+    size_t name_count;
+};
+
+struct store {
+    struct worker *owner;
+    struct record_keys keys;
+    struct index index;
+    struct root root;
+    uint64_t damaged;
+    struct job *jobs, **jobs_end;       /* all that are not finished, in order of arrival */
+    struct job *commits, **commits_end; /* running, waiting for a transaction; by commit_next */
+    bool in_flight;                     /* a transaction is with the host */
+};
+extern struct store store;
+
+/* job.c: the caller's worker makes a job, the owner's runs it; after store_finish it belongs to the caller's again. */
+struct job *job_new(struct worker *w, enum job_kind kind, const struct kv_op *ops, size_t count, void *user);
+void job_submit(struct job *j);
+void store_finish(struct job *j, int status);
+/* Start what no longer conflicts with an earlier job, and send commits. After every finish. */
+void store_proceed(void);
+
+/* read.c */
+void store_start_read(struct job *j);
+void store_start_list(struct job *j);
+
+/* commit.c */
+void store_queue_commit(struct job *j);
+void store_pump_commits(void);
+/* At first boot: the sealed master key and the empty store's root, in one transaction. Waits. */
+int store_create(const uint8_t *master_blob, size_t size);
+
+/* load.c: every record of the host's into the index; the root that they add up to into store.root. Waits. */
+int store_load(void);
+
+#endif

@@ -1,0 +1,195 @@
+/*
+ * Jobs: made on the caller's thread, ordered and started on the owner's, handed back when they are done. Jobs that
+ * touch the same key run in the order they came.
+ */
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "enclave/kvstore/internal.h"
+
+/* ---- making and freeing -------------------------------------------------------------------------------------- */
+
+static void op_deinit(struct job_op *op)
+{
+    if (op->value)
+        OPENSSL_cleanse(op->value, op->value_size);
+    free(op->key);
+    free(op->value);
+}
+
+static void job_free(struct job *j)
+{
+    for (size_t i = 0; i < j->op_count; i++)
+        op_deinit(&j->ops[i]);
+    if (j->opened.plain)
+        OPENSSL_cleanse(j->opened.plain, (size_t)(j->opened.value - j->opened.plain) + j->opened.value_size);
+    free(j->opened.plain);
+    free(j->names);
+    free(j->ops);
+    free(j);
+}
+
+static int op_init(struct job_op *op, const struct kv_op *from)
+{
+    op->kind = from->kind;
+    op->ns = *from->ns;
+    op->key_size = from->key_size;
+    op->key = malloc(from->key_size ? from->key_size : 1);
+    if (!op->key)
+        return -ENOMEM;
+    memcpy(op->key, from->key, from->key_size);
+    if (from->kind == KV_PUT && from->value) {
+        op->value_size = from->value_size;
+        op->value = malloc(from->value_size ? from->value_size : 1);
+        if (!op->value)
+            return -ENOMEM;
+        memcpy(op->value, from->value, from->value_size);
+    }
+    struct record_name name = {op->ns.name, op->key, op->ns.size, (uint16_t)op->key_size};
+    return record_storage_key(&store.keys, &name, op->storage_key);
+}
+
+/* Of two operations on one key in a batch the later one counts: the root must not count the key twice. */
+static void drop_superseded(struct job *j)
+{
+    struct job_op *last = &j->ops[j->op_count - 1];
+    for (struct job_op *op = j->ops; op < last; op++) {
+        if (memcmp(op->storage_key, last->storage_key, STORAGE_KEY_SIZE) == 0) {
+            op_deinit(op);
+            *op = *last;
+            *last = (struct job_op){0};
+            j->op_count--;
+            return;
+        }
+    }
+}
+
+struct job *job_new(struct worker *w, enum job_kind kind, const struct kv_op *ops, size_t count, void *user)
+{
+    struct job *j = calloc(1, sizeof *j);
+    if (!j)
+        return NULL;
+    j->kind = kind;
+    j->origin = w;
+    j->user = user;
+    j->ops = calloc(count ? count : 1, sizeof *j->ops);
+    for (size_t i = 0; j->ops && i < count && j->status == 0; i++) {
+        j->op_count++;
+        if (ops[i].key_size > KV_KEY_MAX || ops[i].value_size > KV_VALUE_MAX)
+            j->status = -EINVAL;
+        else
+            j->status = op_init(&j->ops[j->op_count - 1], &ops[i]);
+        if (j->status == 0)
+            drop_superseded(j);
+    }
+    if (!j->ops)
+        j->status = -ENOMEM;
+    return j;
+}
+
+/* ---- ending -------------------------------------------------------------------------------------------------- */
+
+static void deliver(struct loop_task *task)
+{
+    struct job *j = (struct job *)task;
+    if (j->kind == JOB_GET && j->get_done)
+        j->get_done(j->user, j->status, j->opened.value, j->opened.value_size);
+    else if (j->kind == JOB_LIST)
+        j->list_done(j->user, j->status, j->names, j->name_count, j->cursor);
+    else if (j->done)
+        j->done(j->user, j->status);
+    job_free(j);
+}
+
+static void send_back(struct job *j)
+{
+    j->task.fn = deliver;
+    if (j->origin == store.owner)
+        loop_post(&j->origin->loop, &j->task);
+    else
+        loop_post_remote(&j->origin->loop, &j->task);
+}
+
+void store_finish(struct job *j, int status)
+{
+    j->status = status;
+    struct job **at = &store.jobs;
+    while (*at != j)
+        at = &(*at)->next;
+    *at = j->next;
+    if (!*at)
+        store.jobs_end = at;
+    send_back(j);
+}
+
+/* ---- order --------------------------------------------------------------------------------------------------- */
+
+static bool writes(const struct job *j)
+{
+    return j->kind == JOB_COMMIT || j->kind == JOB_UPDATE;
+}
+
+static bool conflict(const struct job *a, const struct job *b)
+{
+    if (!writes(a) && !writes(b))
+        return false;
+    if (a->kind == JOB_LIST || b->kind == JOB_LIST)
+        return false; /* a listing sees what is acknowledged */
+    for (size_t i = 0; i < a->op_count; i++)
+        for (size_t k = 0; k < b->op_count; k++)
+            if (!memcmp(a->ops[i].storage_key, b->ops[k].storage_key, STORAGE_KEY_SIZE))
+                return true;
+    return false;
+}
+
+static void start(struct job *j)
+{
+    j->running = true;
+    if (j->status < 0)
+        store_finish(j, j->status);
+    else if (j->kind == JOB_LIST)
+        store_start_list(j);
+    else if (j->kind == JOB_COMMIT)
+        store_queue_commit(j);
+    else
+        store_start_read(j);
+}
+
+static bool blocked(const struct job *j)
+{
+    for (const struct job *before = store.jobs; before != j; before = before->next)
+        if (conflict(before, j))
+            return true;
+    return false;
+}
+
+void store_proceed(void)
+{
+    for (struct job *j = store.jobs, *next; j; j = next) {
+        next = j->next;
+        if (!j->running && !blocked(j))
+            start(j);
+    }
+    store_pump_commits();
+}
+
+static void arrive(struct loop_task *task)
+{
+    struct job *j = (struct job *)task;
+    *store.jobs_end = j;
+    store.jobs_end = &j->next;
+    if (!blocked(j))
+        start(j);
+    store_pump_commits();
+}
+
+void job_submit(struct job *j)
+{
+    j->task.fn = arrive;
+    if (j->origin == store.owner)
+        loop_post(&store.owner->loop, &j->task);
+    else
+        loop_post_remote(&store.owner->loop, &j->task);
+}

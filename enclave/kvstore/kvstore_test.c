@@ -1,0 +1,377 @@
+/*
+ * The store against a host in memory: what was acknowledged is there after every reopening, and whatever the host
+ * does to its records is noticed. Also that a host's listing cannot hold up or confuse the start.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/bytes.h"
+#include "enclave/kvstore/kvstore.h"
+#include "enclave/kvstore/store.h"
+#include "tests/native/host_memory.h"
+
+static const uint8_t master[32] = {1, 2, 3};
+static struct worker worker;
+static struct kv_namespace *ns;
+static char error[256];
+
+static int reopen(bool first)
+{
+    loop_deinit(&worker.loop);
+    host_memory_worker(&worker);
+    return store_open(&worker, master, first ? (const uint8_t *)"sealed" : NULL, first ? 6 : 0, error, sizeof error);
+}
+
+static int setup(void **state)
+{
+    ns = kv_namespace_open("app:a");
+    return reopen(true);
+}
+
+static int teardown(void **state)
+{
+    kv_namespace_close(ns);
+    store_close();
+    loop_deinit(&worker.loop);
+    worker = (struct worker){0};
+    host_memory_reset();
+    return 0;
+}
+
+/* ---- calls, waited for ------------------------------------------------------------------------------------------ */
+
+struct result {
+    bool done;
+    int status;
+    uint8_t *value;
+    size_t size;
+};
+
+static void on_get(void *user, int status, const uint8_t *value, size_t size)
+{
+    struct result *r = user;
+    *r = (struct result){.done = true, .status = status};
+    if (status == 0) {
+        r->value = malloc(size + 1);
+        memcpy(r->value, value, size);
+        r->size = size;
+    }
+}
+
+static void on_done(void *user, int status)
+{
+    *(struct result *)user = (struct result){.done = true, .status = status};
+}
+
+static void finish(struct result *r)
+{
+    for (int turns = 0; !r->done; turns++) {
+        assert_true(turns < 1000);
+        loop_run_once(&worker.loop, worker.loop.now_ns + 1);
+    }
+}
+
+static int put(const char *key, const void *value, size_t size)
+{
+    struct result r = {0};
+    struct kv_op op = {KV_PUT, ns, key, strlen(key), value, size};
+    kv_commit(&worker, &op, 1, on_done, &r);
+    finish(&r);
+    return r.status;
+}
+
+static int delete_key(const char *key)
+{
+    struct result r = {0};
+    struct kv_op op = {.kind = KV_DELETE, .ns = ns, .key = key, .key_size = strlen(key)};
+    kv_commit(&worker, &op, 1, on_done, &r);
+    finish(&r);
+    return r.status;
+}
+
+static struct result get(const char *key)
+{
+    struct result r = {0};
+    kv_get(&worker, ns, key, strlen(key), on_get, &r);
+    finish(&r);
+    return r;
+}
+
+static int get_status(const char *key)
+{
+    struct result r = get(key);
+    free(r.value);
+    return r.status;
+}
+
+static void assert_value(const char *key, const char *expected)
+{
+    struct result r = get(key);
+    assert_int_equal(r.status, 0);
+    assert_int_equal(r.size, strlen(expected));
+    assert_memory_equal(r.value, expected, r.size);
+    free(r.value);
+}
+
+static void close_store(void)
+{
+    store_flush();
+    store_close();
+}
+
+/* ---- what is acknowledged stays ----------------------------------------------------------------------------------- */
+
+static void test_reopening(void **state)
+{
+    assert_int_equal(put("a", "one", 3), 0);
+    assert_int_equal(put("b", "", 0), 0);
+    assert_int_equal(put("c", "gone", 4), 0);
+    assert_int_equal(delete_key("c"), 0);
+    close_store();
+    assert_int_equal(reopen(false), 0);
+    assert_value("a", "one");
+    assert_value("b", "");
+    assert_int_equal(get_status("c"), -ENOENT);
+}
+
+/* The largest value must not keep the store from opening. */
+static void test_largest_value(void **state)
+{
+    uint8_t *value = calloc(1, KV_VALUE_MAX + 1);
+    assert_int_equal(put("large", value, KV_VALUE_MAX), 0);
+    assert_int_equal(put("small", "x", 1), 0);
+    assert_int_equal(put("larger", value, KV_VALUE_MAX + 1u), -EINVAL);
+    free(value);
+    close_store();
+    assert_int_equal(reopen(false), 0);
+    struct result r = get("large");
+    assert_int_equal(r.status, 0);
+    assert_int_equal(r.size, KV_VALUE_MAX);
+    free(r.value);
+}
+
+/* The root must count a key once, however often a batch names it. */
+static void test_one_key_twice_in_a_batch(void **state)
+{
+    struct result r = {0};
+    struct kv_op ops[] = {{KV_PUT, ns, "k", 1, "first", 5}, {KV_PUT, ns, "other", 5, "x", 1},
+                          {KV_DELETE, ns, "k", 1, NULL, 0}, {KV_PUT, ns, "k", 1, "last", 4},
+                          {KV_PUT, ns, "other", 5, "y", 1}, {KV_DELETE, ns, "other", 5, NULL, 0}};
+    kv_commit(&worker, ops, sizeof ops / sizeof *ops, on_done, &r);
+    finish(&r);
+    assert_int_equal(r.status, 0);
+    close_store();
+    assert_int_equal(reopen(false), 0);
+    assert_value("k", "last");
+    assert_int_equal(get_status("other"), -ENOENT);
+}
+
+/* Random operations against a plain table, reopened now and then. */
+static void test_against_a_table(void **state)
+{
+    enum { KEYS = 40 };
+    static char table[KEYS][16];
+    memset(table, 0, sizeof table);
+    srand(20261124);
+    for (int step = 0; step < 3000; step++) {
+        char key[8], value[16];
+        int k = rand() % KEYS;
+        snprintf(key, sizeof key, "key%d", k);
+        snprintf(value, sizeof value, "v%d", step);
+        switch (rand() % 4) {
+        case 0:
+            assert_int_equal(delete_key(key), 0);
+            table[k][0] = '\0';
+            break;
+        case 1:
+            assert_int_equal(put(key, value, strlen(value)), 0);
+            strcpy(table[k], value);
+            break;
+        default:
+            if (table[k][0])
+                assert_value(key, table[k]);
+            else
+                assert_int_equal(get_status(key), -ENOENT);
+        }
+        if (step % 100 == 99) {
+            close_store();
+            assert_int_equal(reopen(false), 0);
+        }
+    }
+}
+
+/* ---- what the host does is noticed ----------------------------------------------------------------------------------- */
+
+static struct host_record *first_record(void)
+{
+    for (size_t i = 0; i < host_memory.count; i++)
+        if (host_memory.records[i].key_size == 32)
+            return &host_memory.records[i];
+    fail();
+    return NULL;
+}
+
+static void test_record_changed_while_open(void **state)
+{
+    assert_int_equal(put("a", "one", 3), 0);
+    struct host_record *r = first_record();
+    for (size_t i = 0; i < r->value_size; i++) {
+        r->value[i] ^= 0x10;
+        assert_int_equal(get_status("a"), -EBADMSG);
+        r->value[i] ^= 0x10;
+    }
+    assert_value("a", "one");
+    host_memory_delete(r->key, r->key_size);
+    assert_int_equal(get_status("a"), -EBADMSG);
+}
+
+/* A commit that the host called failed, but kept: its record has the version that the next commit gives out again. */
+static void test_record_of_a_failed_commit(void **state)
+{
+    assert_int_equal(put("a", "one", 3), 0);
+    host_memory.commit_status = -EIO;
+    host_memory.keep_failed = true;
+    assert_int_equal(put("a", "refused", 7), -EIO);
+    struct host_record *r = first_record();
+    uint8_t refused[1024], key[32];
+    size_t size = r->value_size;
+    memcpy(refused, r->value, size);
+    memcpy(key, r->key, 32);
+    host_memory.commit_status = 0;
+    assert_int_equal(put("a", "three", 5), 0);
+    assert_value("a", "three");
+    host_memory_put(key, 32, refused, size);
+    assert_int_equal(get_status("a"), -EBADMSG);
+}
+
+static void test_old_record_at_start(void **state)
+{
+    assert_int_equal(put("a", "old", 3), 0);
+    struct host_record *r = first_record();
+    uint8_t old[1024], key[32];
+    size_t size = r->value_size;
+    memcpy(old, r->value, size);
+    memcpy(key, r->key, 32);
+    assert_int_equal(put("a", "new", 3), 0);
+    close_store();
+    host_memory_put(key, 32, old, size);
+    assert_int_equal(reopen(false), -EBADMSG);
+    assert_non_null(strstr(error, "do not match the sealed root"));
+}
+
+/* Records too large for a page of the listing are records, too. */
+static void test_emptiness(void **state)
+{
+    close_store();
+    host_memory_reset();
+    assert_int_equal(store_is_empty(&worker), 1);
+    static const uint8_t large[6u << 20];
+    host_memory_put("x", 1, large, sizeof large);
+    assert_int_equal(store_is_empty(&worker), 0);
+    host_memory_put("x", 1, "", 0);
+    assert_int_equal(store_is_empty(&worker), 0);
+    host_memory_reset();
+    assert_int_equal(reopen(true), 0);
+}
+
+/* ---- listings that no map would give --------------------------------------------------------------------------------- */
+
+static size_t pages;
+static void (*write_page)(struct bytes_writer *w);
+
+static bool answer_scan(uint32_t method, int *status, uint8_t **answer, size_t *size)
+{
+    if (method != RPC_KV_SCAN)
+        return false;
+    assert_true(++pages < 100); /* a host that goes on for ever must be stopped */
+    *answer = malloc(4096);
+    struct bytes_writer w = bytes_writer_make(*answer, 4096);
+    write_page(&w);
+    *size = w.size;
+    return true;
+}
+
+static void page_again(struct bytes_writer *w) /* the same key on every page */
+{
+    bytes_append_u32(w, 1);
+    bytes_append_blob(w, "key", 3);
+    bytes_append_blob(w, "", 0);
+    bytes_append_u8(w, 1);
+}
+
+static void page_empty_key(struct bytes_writer *w)
+{
+    bytes_append_u32(w, 1);
+    bytes_append_blob(w, "", 0);
+    bytes_append_blob(w, "", 0);
+    bytes_append_u8(w, 1);
+}
+
+static void page_of_nothing(struct bytes_writer *w)
+{
+    bytes_append_u32(w, 0);
+    bytes_append_u8(w, 1);
+}
+
+static void page_too_short(struct bytes_writer *w)
+{
+    bytes_append_u32(w, 2);
+    bytes_append_blob(w, "key", 3);
+    bytes_append_blob(w, "", 0);
+    bytes_append_u8(w, 0);
+}
+
+static void page_too_long(struct bytes_writer *w)
+{
+    bytes_append_u32(w, 0);
+    bytes_append_u8(w, 0);
+    bytes_append_u8(w, 0);
+}
+
+static void page_long_key(struct bytes_writer *w)
+{
+    static const uint8_t key[65] = {1};
+    bytes_append_u32(w, 1);
+    bytes_append_blob(w, key, sizeof key);
+    bytes_append_blob(w, "", 0);
+    bytes_append_u8(w, 0);
+}
+
+static void test_impossible_listings(void **state)
+{
+    void (*const all[])(struct bytes_writer *) = {page_again,     page_empty_key, page_of_nothing,
+                                                  page_too_short, page_too_long,  page_long_key};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        close_store();
+        pages = 0;
+        write_page = all[i];
+        host_memory.answer = answer_scan;
+        assert_int_equal(reopen(false), -EBADMSG);
+        host_memory.answer = NULL;
+    }
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_reopening),
+        TEST(test_largest_value),
+        TEST(test_one_key_twice_in_a_batch),
+        TEST(test_against_a_table),
+        TEST(test_record_changed_while_open),
+        TEST(test_record_of_a_failed_commit),
+        TEST(test_old_record_at_start),
+        TEST(test_emptiness),
+        TEST(test_impossible_listings),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

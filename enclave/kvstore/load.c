@@ -1,0 +1,128 @@
+/*
+ * Loading: the host hands over all its records, in pages; each is opened and counted into the root that they make.
+ */
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/bytes.h"
+#include "enclave/kvstore/internal.h"
+#include "enclave/kvstore/store.h"
+#include "enclave/rpc_client.h"
+
+#define SCAN_KEY_MAX 64u
+#define PAGE_RECORDS_MAX 4096u
+/* Room for the largest record and its two lengths. */
+#define PAGE_SIZE_MAX (KV_VALUE_MAX + RECORD_OVERHEAD + SCAN_KEY_MAX + 8u)
+_Static_assert(PAGE_SIZE_MAX + 5u <= PROTO_RPC_MAX, "a page travels as one answer");
+
+static int load_record(const uint8_t *storage_key, const uint8_t *record, size_t size)
+{
+    uint64_t version;
+    uint8_t tag[16];
+    if (record_claims(record, size, &version, tag) < 0)
+        return -EBADMSG;
+    if (index_find(&store.index, storage_key))
+        return -EBADMSG; /* the host lists it twice */
+    struct index_entry *e = index_put(&store.index, storage_key);
+    if (!e)
+        return -ENOMEM;
+    e->version = version;
+    memcpy(e->tag, tag, 16);
+    struct record_opened opened;
+    int result = record_open(&store.keys, storage_key, version, record, size, &opened);
+    if (result == -EBADMSG) {
+        e->damaged = true;
+        store.damaged++;
+        return root_digest(&store.keys, &store.root, storage_key, version, tag, 1);
+    }
+    if (result < 0)
+        return result;
+    e->name = malloc(opened.name.ns_size + opened.name.key_size + 1u);
+    if (e->name) {
+        memcpy(e->name, opened.name.ns, opened.name.ns_size);
+        memcpy(e->name + opened.name.ns_size, opened.name.key, opened.name.key_size);
+        e->ns_size = opened.name.ns_size;
+        e->key_size = opened.name.key_size;
+    }
+    OPENSSL_cleanse(opened.plain, (size_t)(opened.value - opened.plain) + opened.value_size);
+    free(opened.plain);
+    return e->name ? root_digest(&store.keys, &store.root, storage_key, version, tag, 1) : -ENOMEM;
+}
+
+static bool ascends(const uint8_t *key, size_t size, const uint8_t *before, size_t before_size)
+{
+    int order = memcmp(key, before, size < before_size ? size : before_size);
+    return order > 0 || (order == 0 && size > before_size);
+}
+
+/* Where a page ended: the next one begins behind it. */
+struct position {
+    uint8_t key[SCAN_KEY_MAX];
+    uint32_t key_size;
+    bool more;
+};
+
+/* One page of RPC_KV_SCAN. Keys must ascend, as in any ordered map: otherwise a host could go on for ever. */
+static int load_page(const uint8_t *page, size_t page_size, struct position *p)
+{
+    struct bytes_reader r = bytes_reader_make(page, page_size);
+    uint32_t count = bytes_take_u32(&r);
+    for (uint32_t i = 0; i < count && !r.failed; i++) {
+        size_t key_size, size;
+        const uint8_t *key = bytes_take_blob(&r, &key_size), *record = bytes_take_blob(&r, &size);
+        if (r.failed || key_size > SCAN_KEY_MAX || !ascends(key, key_size, p->key, p->key_size))
+            return -EBADMSG;
+        memcpy(p->key, key, key_size);
+        p->key_size = (uint32_t)key_size;
+        int result = key_size == STORAGE_KEY_SIZE ? load_record(key, record, size) : 0;
+        if (result < 0)
+            return result;
+    }
+    p->more = bytes_take_u8(&r);
+    return !bytes_reader_complete(&r) || (p->more && count == 0) ? -EBADMSG : 0;
+}
+
+static int fetch_page(const struct position *p, uint8_t **page, size_t *size)
+{
+    uint8_t request[4 + 4 + SCAN_KEY_MAX + 8];
+    struct bytes_writer w = bytes_writer_make(request, sizeof request);
+    bytes_append_blob(&w, NULL, 0);
+    bytes_append_blob(&w, p->key, p->key_size);
+    bytes_append_u32(&w, PAGE_RECORDS_MAX);
+    bytes_append_u32(&w, PAGE_SIZE_MAX);
+    return rpc_call_wait(store.owner->rpc, RPC_KV_SCAN, request, w.size, page, size);
+}
+
+int store_load(void)
+{
+    struct position p = {.more = true};
+    while (p.more) {
+        uint8_t *page;
+        size_t size;
+        int result = fetch_page(&p, &page, &size);
+        if (result < 0)
+            return result;
+        result = load_page(page, size, &p);
+        free(page);
+        if (result < 0)
+            return result;
+    }
+    return 0;
+}
+
+int store_is_empty(struct worker *owner)
+{
+    uint8_t *page;
+    size_t size;
+    store.owner = owner;
+    int result = fetch_page(&(struct position){0}, &page, &size);
+    if (result < 0)
+        return result;
+    /* No record, and none behind: a record too large for a page is one, too. */
+    static const uint8_t nothing[5];
+    bool empty = size == sizeof nothing && memcmp(page, nothing, sizeof nothing) == 0;
+    free(page);
+    return empty;
+}

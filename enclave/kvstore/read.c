@@ -1,0 +1,106 @@
+/*
+ * Reading: a record from the host, held against what the index remembers of it; names from the index alone.
+ */
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "enclave/kvstore/internal.h"
+#include "enclave/rpc_client.h"
+
+#define LIST_MAX 1000u
+
+static int open_answer(struct job *j, const uint8_t *record, size_t size)
+{
+    const struct job_op *op = &j->ops[0];
+    int result = record_open(&store.keys, op->storage_key, j->expected_version, record, size, &j->opened);
+    if (result == 0 && memcmp(record + size - 16, j->expected_tag, 16) != 0)
+        result = -EBADMSG; /* of the right version, but from a commit that failed */
+    if (result < 0)
+        return result;
+    const struct record_name *n = &j->opened.name; /* an HMAC collision cannot happen; a bug could */
+    bool same = n->ns_size == op->ns.size && n->key_size == op->key_size && !memcmp(n->ns, op->ns.name, n->ns_size) &&
+                !memcmp(n->key, op->key, n->key_size);
+    return same ? 0 : -EBADMSG;
+}
+
+static void modify_and_commit(struct job *j, int status)
+{
+    uint8_t *out = NULL;
+    size_t out_size = 0;
+    if (status == 0 || status == -ENOENT)
+        status = j->modify(j->user, status == 0 ? j->opened.value : NULL, j->opened.value_size, &out, &out_size);
+    if (status == 0 && out_size > KV_VALUE_MAX) {
+        free(out);
+        status = -EINVAL;
+    }
+    if (status < 0) {
+        store_finish(j, status);
+        return;
+    }
+    j->ops[0].kind = KV_PUT;
+    j->ops[0].value = out;
+    j->ops[0].value_size = out_size;
+    store_queue_commit(j);
+}
+
+static void on_record(void *user, int status, const uint8_t *record, size_t size)
+{
+    struct job *j = user;
+    if (status == 0)
+        status = open_answer(j, record, size);
+    else if (status == -ENOENT)
+        status = -EBADMSG; /* the index has it: the host has lost or hidden it */
+    if (j->kind == JOB_UPDATE)
+        modify_and_commit(j, status);
+    else
+        store_finish(j, status);
+    store_pump_commits();
+    store_proceed();
+}
+
+void store_start_read(struct job *j)
+{
+    const struct job_op *op = &j->ops[0];
+    const struct index_entry *e = index_find(&store.index, op->storage_key);
+    int known = !e ? -ENOENT : e->damaged ? -EBADMSG : 0;
+    if (j->kind == JOB_UPDATE && known < 0) {
+        modify_and_commit(j, known);
+    } else if (known < 0 || j->only_exists) {
+        store_finish(j, known);
+    } else {
+        uint8_t payload[4 + STORAGE_KEY_SIZE];
+        uint32_t length = STORAGE_KEY_SIZE;
+        memcpy(payload, &length, 4);
+        memcpy(payload + 4, op->storage_key, STORAGE_KEY_SIZE);
+        j->expected_version = e->version;
+        memcpy(j->expected_tag, e->tag, 16);
+        rpc_call(store.owner->rpc, RPC_KV_GET, payload, sizeof payload, on_record, j);
+    }
+}
+
+/* The index itself is the listing: cursor is a slot number plus one. */
+void store_start_list(struct job *j)
+{
+    size_t from = (size_t)j->cursor, count = 0, bytes = 0, i;
+    const struct kv_namespace *ns = &j->list_ns;
+    struct kv_name *names = malloc(LIST_MAX * (sizeof *names + KV_KEY_MAX));
+    uint8_t *text = (uint8_t *)(names + LIST_MAX);
+    if (!names) {
+        store_finish(j, -ENOMEM);
+        return;
+    }
+    for (i = from; i < store.index.capacity && count < LIST_MAX; i++) {
+        const struct index_entry *e = &store.index.entries[i];
+        if (!e->version || e->damaged || e->ns_size != ns->size || memcmp(e->name, ns->name, ns->size))
+            continue;
+        memcpy(text + bytes, e->name + e->ns_size, e->key_size);
+        names[count++] = (struct kv_name){text + bytes, e->key_size};
+        bytes += e->key_size;
+    }
+    j->names = names;
+    j->name_count = count;
+    j->cursor = i < store.index.capacity ? i : 0;
+    store_finish(j, 0);
+}

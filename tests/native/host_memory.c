@@ -1,0 +1,224 @@
+/* See host_memory.h. */
+#include "tests/native/host_memory.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/bytes.h"
+#include "enclave/rpc_client.h"
+
+struct host_memory host_memory;
+
+static int compare(const struct host_record *r, const void *key, size_t size)
+{
+    int order = memcmp(r->key, key, r->key_size < size ? r->key_size : size);
+    return order ? order : (r->key_size > size) - (r->key_size < size);
+}
+
+/* The first record that is not before key. */
+static size_t lower_bound(const void *key, size_t size)
+{
+    size_t low = 0, high = host_memory.count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (compare(&host_memory.records[middle], key, size) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+struct host_record *host_memory_find(const void *key, size_t size)
+{
+    size_t at = lower_bound(key, size);
+    bool found = at < host_memory.count && compare(&host_memory.records[at], key, size) == 0;
+    return found ? &host_memory.records[at] : NULL;
+}
+
+static uint8_t *copy(const void *data, size_t size)
+{
+    uint8_t *bytes = malloc(size ? size : 1);
+    if (!bytes)
+        abort();
+    if (size)
+        memcpy(bytes, data, size);
+    return bytes;
+}
+
+void host_memory_put(const void *key, size_t key_size, const void *value, size_t value_size)
+{
+    struct host_memory *h = &host_memory;
+    struct host_record *r = host_memory_find(key, key_size);
+    if (r) {
+        free(r->value);
+    } else {
+        size_t at = lower_bound(key, key_size);
+        h->records = realloc(h->records, (h->count + 1) * sizeof *h->records);
+        r = &h->records[at];
+        memmove(r + 1, r, (h->count++ - at) * sizeof *r);
+        r->key = copy(key, key_size);
+        r->key_size = key_size;
+    }
+    r->value = copy(value, value_size);
+    r->value_size = value_size;
+}
+
+void host_memory_delete(const void *key, size_t key_size)
+{
+    struct host_record *r = host_memory_find(key, key_size);
+    if (!r)
+        return;
+    free(r->key);
+    free(r->value);
+    memmove(r, r + 1, (size_t)(&host_memory.records[--host_memory.count] - r) * sizeof *r);
+}
+
+void host_memory_reset(void)
+{
+    while (host_memory.count)
+        host_memory_delete(host_memory.records[0].key, host_memory.records[0].key_size);
+    free(host_memory.records);
+    host_memory = (struct host_memory){0};
+}
+
+/* ---- the RPCs --------------------------------------------------------------------------------------------------- */
+
+static int get(struct bytes_reader *r, uint8_t **out, size_t *out_size)
+{
+    size_t size;
+    const uint8_t *key = bytes_take_blob(r, &size);
+    struct host_record *record = host_memory_find(key, size);
+    if (!record)
+        return -ENOENT;
+    *out = copy(record->value, record->value_size);
+    *out_size = record->value_size;
+    return 0;
+}
+
+static int commit(struct bytes_reader *r)
+{
+    host_memory.commits++;
+    uint32_t count = bytes_take_u32(r);
+    for (uint32_t i = 0; i < count && (host_memory.commit_status == 0 || host_memory.keep_failed); i++) {
+        uint8_t op = bytes_take_u8(r);
+        size_t key_size, size;
+        const uint8_t *key = bytes_take_blob(r, &key_size);
+        const uint8_t *value = op == 1 ? bytes_take_blob(r, &size) : NULL;
+        if (r->failed)
+            abort(); /* the store's own bytes */
+        if (op == 1)
+            host_memory_put(key, key_size, value, size);
+        else
+            host_memory_delete(key, key_size);
+    }
+    return host_memory.commit_status;
+}
+
+static int scan(struct bytes_reader *r, uint8_t **out, size_t *out_size)
+{
+    size_t prefix_size, after_size;
+    bytes_take_blob(r, &prefix_size);
+    const uint8_t *after = bytes_take_blob(r, &after_size);
+    uint32_t max_count = bytes_take_u32(r), count = 0;
+    size_t max_bytes = bytes_take_u32(r);
+    *out = malloc(max_bytes + 5);
+    struct bytes_writer w = bytes_writer_make(*out + 4, max_bytes);
+    size_t at = after_size ? lower_bound(after, after_size) : 0;
+    while (at < host_memory.count && after_size && compare(&host_memory.records[at], after, after_size) <= 0)
+        at++;
+    for (; at < host_memory.count && count < max_count; at++, count++) {
+        const struct host_record *record = &host_memory.records[at];
+        if (8 + record->key_size + record->value_size > w.capacity - w.size)
+            break;
+        bytes_append_blob(&w, record->key, record->key_size);
+        bytes_append_blob(&w, record->value, record->value_size);
+    }
+    bytes_put_u32(*out, count);
+    (*out)[4 + w.size] = at < host_memory.count;
+    *out_size = 5 + w.size;
+    return 0;
+}
+
+struct call {
+    struct loop_task task; /* first */
+    rpc_done done;
+    void *user;
+    int status;
+    uint8_t *answer;
+    size_t size;
+};
+
+static struct worker *only_worker;
+
+static void deliver(struct loop_task *task)
+{
+    struct call *c = (struct call *)task;
+    if (c->done)
+        c->done(c->user, c->status, c->answer, c->size);
+    free(c->answer);
+    free(c);
+}
+
+void rpc_call(struct rpc_client *client, enum rpc_method method, const void *payload, size_t size, rpc_done done,
+              void *user)
+{
+    struct bytes_reader r = bytes_reader_make(payload, size);
+    struct call *c = calloc(1, sizeof *c);
+    c->task.fn = deliver;
+    c->done = done;
+    c->user = user;
+    if (host_memory.answer && host_memory.answer(method, &c->status, &c->answer, &c->size))
+        ;
+    else if (method == RPC_KV_GET)
+        c->status = get(&r, &c->answer, &c->size);
+    else if (method == RPC_KV_COMMIT)
+        c->status = commit(&r);
+    else if (method == RPC_KV_SCAN)
+        c->status = scan(&r, &c->answer, &c->size);
+    else
+        c->status = -ENOSYS;
+    loop_post(&only_worker->loop, &c->task);
+}
+
+struct wait {
+    bool finished;
+    int status;
+    uint8_t *answer;
+    size_t size;
+};
+
+static void on_answer(void *user, int status, const uint8_t *payload, size_t size)
+{
+    struct wait *w = user;
+    *w = (struct wait){true, status, copy(payload, size), size};
+}
+
+int rpc_call_wait(struct rpc_client *client, enum rpc_method method, const void *payload, size_t size, uint8_t **out,
+                  size_t *out_size)
+{
+    struct wait w = {0};
+    rpc_call(client, method, payload, size, on_answer, &w);
+    while (!w.finished)
+        worker_turn(only_worker);
+    if (out && w.status == 0) {
+        *out = w.answer;
+        *out_size = w.size;
+    } else {
+        free(w.answer);
+    }
+    return w.status;
+}
+
+void worker_turn(struct worker *w)
+{
+    loop_run_once(&w->loop, w->loop.now_ns + 1);
+}
+
+int host_memory_worker(struct worker *w)
+{
+    *w = (struct worker){0};
+    only_worker = w;
+    return loop_init(&w->loop, NULL);
+}
