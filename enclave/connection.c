@@ -25,6 +25,7 @@ struct connection {
     struct worker *worker;
     channel_name name;
     enum phase phase;
+    bool in_use; /* HTTP has the transport: it is freed only after close or abort */
     struct queue_consumer in;
     struct queue_producer out;
     SSL *ssl;
@@ -56,11 +57,9 @@ static void free_connection(struct loop_task *task)
 }
 
 /* The channel goes back to the host: FIN (what was written is still sent) or RST, and DONE. */
-static void finish(struct connection *c, bool reset)
+static void give_back_channel(struct connection *c, bool reset)
 {
     struct worker *w = c->worker;
-    if (c->phase == CLOSED)
-        return;
     c->phase = CLOSED;
     loop_timer_stop(&w->loop, &c->handshake_timer);
     w->connections[(uint32_t)c->name] = NULL;
@@ -73,8 +72,23 @@ static void finish(struct connection *c, bool reset)
     queue_consumer_done(&c->in);
     if (queue_mark_pending(c->out.shared))
         worker_ring_host(w, c->name);
-    c->release.fn = free_connection;
-    loop_post(&w->loop, &c->release);
+}
+
+static void finish(struct connection *c, bool reset)
+{
+    if (c->phase != CLOSED)
+        give_back_channel(c, reset);
+    if (!c->in_use)
+        loop_post(&c->worker->loop, &c->release);
+}
+
+/* The host, or we, cut it: HTTP hears of it and lets go. */
+static void cut(struct connection *c)
+{
+    c->transport.broken = true;
+    finish(c, true);
+    if (c->in_use)
+        c->transport.on_ready(&c->transport, c->transport.user);
 }
 
 static ssize_t map_error(struct connection *c, int result)
@@ -129,12 +143,15 @@ static void tls_close(struct transport *t)
     if (c->phase == SERVING)
         SSL_shutdown(c->ssl); /* our close_notify; the peer's is not waited for */
     ERR_clear_error();
+    c->in_use = false;
     finish(c, false);
 }
 
 static void tls_abort(struct transport *t)
 {
-    finish(of_transport(t), true);
+    struct connection *c = of_transport(t);
+    c->in_use = false;
+    finish(c, true);
 }
 
 static const struct transport_ops tls_ops = {
@@ -153,6 +170,7 @@ static void handshake(struct connection *c)
         c->phase = SERVING;
         c->transport.server_name = SSL_get_servername(c->ssl, TLSEXT_NAMETYPE_host_name);
         publish(c);
+        c->in_use = true;
         http_connection_start(c->worker->http, c->worker, &c->transport);
         return;
     }
@@ -167,14 +185,12 @@ static void on_ready(struct connection *c)
     if (c->phase == CLOSED)
         return;
     if (queue_consumer_ended(&c->in) & RING_RST) {
-        if (c->phase == SERVING && c->transport.on_ready)
-            c->transport.on_ready(&c->transport, c->transport.user); /* reads an error and lets go */
-        finish(c, true);
+        cut(c);
         return;
     }
     if (c->phase == HANDSHAKING)
         handshake(c);
-    else if (c->phase == SERVING && c->transport.on_ready)
+    else
         c->transport.on_ready(&c->transport, c->transport.user);
     if (c->phase != CLOSED)
         publish(c);
@@ -238,6 +254,7 @@ void connection_accept(struct worker *w, const struct channel_desc *d)
     c->transport.peer = c->peer;
     c->handshake_timer.fn = on_handshake_timeout;
     c->retry.fn = on_retry;
+    c->release.fn = free_connection;
     w->connections[(uint32_t)d->name] = c;
     w->connection_count++;
     if (loop_timer_start(&w->loop, &c->handshake_timer, w->loop.now_ns + CONNECTION_HANDSHAKE_TIMEOUT_MS * 1000000ull) <
@@ -264,6 +281,7 @@ void connection_abort_all(struct worker *w)
 {
     for (uint32_t id = 0; id < PROTO_MAX_CHANNELS; id++)
         if (w->connections[id])
-            finish(w->connections[id], true);
-    loop_run_once(&w->loop, w->loop.now_ns);
+            cut(w->connections[id]);
+    loop_run_once(&w->loop, w->loop.now_ns); /* HTTP lets go */
+    loop_run_once(&w->loop, w->loop.now_ns); /* and what it let go is freed */
 }

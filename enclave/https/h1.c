@@ -250,7 +250,9 @@ static void h1_run(struct loop_task *task)
     struct h1 *c = (struct h1 *)((char *)task - offsetof(struct h1, task));
     c->running = true;
     bool more = true;
-    if (c->timed_out)
+    if (c->transport->broken)
+        c->broken = true; /* also where a full buffer keeps us from reading, and so from being told */
+    else if (c->timed_out)
         timed_out(c);
     for (int budget = 64; more && !c->broken && budget > 0; budget--) {
         switch (c->state) {

@@ -7,6 +7,7 @@
 #ifndef ENCLAVE_OS_ENCLAVE_HTTPS_TRANSPORT_H
 #define ENCLAVE_OS_ENCLAVE_HTTPS_TRANSPORT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -22,7 +23,7 @@ struct transport_ops {
     /* Send what was written without waiting for more (end of a burst). */
     void (*flush)(struct transport *t);
     /* Close both sides, sending what is already written first; on_ready is not called again. The transport frees
-     * itself when it is done. abort drops what is unsent. */
+     * itself when it is done, and never before one of these was called. abort drops what is unsent. */
     void (*close)(struct transport *t);
     void (*abort)(struct transport *t);
 };
@@ -31,6 +32,7 @@ struct transport {
     const struct transport_ops *ops;
     void (*on_ready)(struct transport *t, void *user);
     void *user;
+    bool broken;             /* nothing can be read or written any more: on_ready, then close or abort it */
     const char *server_name; /* SNI, or NULL; lives as long as the transport */
     const char *peer;        /* textual peer address, a host claim; lives as long as the transport */
 };

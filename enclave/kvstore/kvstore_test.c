@@ -126,7 +126,7 @@ static void close_store(void)
     store_close();
 }
 
-/* ---- what is acknowledged stays ----------------------------------------------------------------------------------- */
+/* ---- what is acknowledged stays ---------------------------------------------------------------------------*/
 
 static void test_reopening(void **state)
 {
@@ -207,7 +207,7 @@ static void test_against_a_table(void **state)
     }
 }
 
-/* ---- what the host does is noticed ----------------------------------------------------------------------------------- */
+/* ---- what the host does is noticed ---------------------------------------------------------------------------*/
 
 static struct host_record *first_record(void)
 {
@@ -281,7 +281,7 @@ static void test_emptiness(void **state)
     assert_int_equal(reopen(true), 0);
 }
 
-/* ---- listings that no map would give --------------------------------------------------------------------------------- */
+/* ---- listings that no map would give -------------------------------------------------------------------------*/
 
 static size_t pages;
 static void (*write_page)(struct bytes_writer *w);

@@ -453,12 +453,17 @@ static void on_channel_event(struct io *io, channel_name name, uint32_t events)
 {
     struct channel *ch = slots_find(&io->slots, name);
     if (!ch || ch->fd < 0 || !ch->shared)
-        return; /* closed earlier in this batch, or lingering */
-    if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+        return;              /* closed earlier in this batch, or lingering */
+    if (events & EPOLLERR) { /* reset: told at once, not when the enclave has made room for what came before */
+        socket_broken(io, ch);
+        settle(io, ch);
+        return;
+    }
+    if (events & (EPOLLRDHUP | EPOLLHUP))
         ch->hangup = true;
-    if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+    if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP))
         ch->readable = true;
-    if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
+    if (events & (EPOLLOUT | EPOLLHUP))
         ch->writable = true;
     pump(io, ch);
 }
