@@ -63,9 +63,11 @@ static uint64_t *put_auxiliary_vector(uint64_t *at, uint64_t random_bytes, uint6
 static uint64_t prepare_stack(uint64_t top)
 {
     static const char name[] = "enclave";
-    /* malloc must neither map (heap pages come from brk alone) nor give back what it has. */
+    /* malloc must neither map (heap pages come from brk alone) nor give back what it has; what a thread frees and
+     * takes again stays with the thread, so that workers seldom meet at the one arena's lock. */
     static const char tunables[] = "GLIBC_TUNABLES=glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=0x7fffffffffff:"
-                                   "glibc.malloc.top_pad=0x400000:glibc.malloc.arena_max=1";
+                                   "glibc.malloc.top_pad=0x400000:glibc.malloc.arena_max=1:"
+                                   "glibc.malloc.tcache_count=64";
     uint64_t name_at = top - 64, tunables_at = name_at - 256, random_at = tunables_at - 16;
     _Static_assert(sizeof name <= 64 && sizeof tunables <= 256, "room");
     __builtin_memcpy((void *)name_at, name, sizeof name);

@@ -104,8 +104,10 @@ struct waiter {
     uint32_t *word;
     uint32_t bits;
     uint32_t tcs;
-    atomic_uint woken;
+    atomic_uint state;
 };
+enum { SPINNING, PARKED, WOKEN };
+
 static struct rt_lock futex_lock;
 static struct waiter *waiters;
 
@@ -122,17 +124,19 @@ static void unlink_waiter(struct waiter *w)
 static int64_t wait_until_woken(struct waiter *w, uint64_t deadline_ns)
 {
     for (int spin = 0; spin < SPINS_BEFORE_PARKING; spin++) {
-        if (atomic_load_explicit(&w->woken, memory_order_acquire))
+        if (atomic_load_explicit(&w->state, memory_order_acquire) == WOKEN)
             return 0;
         __builtin_ia32_pause();
     }
+    unsigned spinning = SPINNING;
+    atomic_compare_exchange_strong(&w->state, &spinning, PARKED);
     for (;;) {
-        if (atomic_load_explicit(&w->woken, memory_order_acquire))
+        if (atomic_load_explicit(&w->state, memory_order_acquire) == WOKEN)
             return 0;
         uint64_t now = rt_monotonic_ns();
         if (now >= deadline_ns) {
             rt_lock(&futex_lock);
-            bool woken = atomic_load(&w->woken);
+            bool woken = atomic_load(&w->state) == WOKEN;
             if (!woken)
                 unlink_waiter(w);
             rt_unlock(&futex_lock);
@@ -164,7 +168,7 @@ static int64_t futex_wait(uint32_t *word, uint32_t value, uint64_t deadline_ns, 
 
 static int64_t futex_wake(uint32_t *word, uint32_t count, uint32_t bits)
 {
-    uint32_t tcs[ENCLAVE_TCS_MAX], woken = 0;
+    uint32_t tcs[ENCLAVE_TCS_MAX], woken = 0, parked_waiters = 0;
     rt_lock(&futex_lock);
     for (struct waiter **at = &waiters; *at && woken < count && woken < ENCLAVE_TCS_MAX;) {
         struct waiter *w = *at;
@@ -173,11 +177,13 @@ static int64_t futex_wake(uint32_t *word, uint32_t count, uint32_t bits)
             continue;
         }
         *at = w->next;
-        tcs[woken++] = w->tcs;
-        atomic_store_explicit(&w->woken, 1, memory_order_release); /* w is gone after this */
+        uint32_t index = w->tcs;
+        woken++;
+        if (atomic_exchange_explicit(&w->state, WOKEN, memory_order_acq_rel) == PARKED) /* w is gone after this */
+            tcs[parked_waiters++] = index;
     }
     rt_unlock(&futex_lock);
-    for (uint32_t i = 0; i < woken; i++) {
+    for (uint32_t i = 0; i < parked_waiters; i++) {
         int32_t ignored;
         ocall_notify(&ignored, NOTIFY_THREAD_WAKE, tcs[i], 0);
     }
