@@ -246,7 +246,10 @@ static int boot(char *error, size_t error_size)
     if (result < 0)
         return result;
     phase("engine");
-    const struct wasm_runtime_config config = {.random = sgx_random, .log = guest_log};
+    uint64_t used, pages;
+    sgx_heap_counts(&used, &pages);
+    const struct wasm_runtime_config config = {
+        .random = sgx_random, .log = guest_log, .guest_memory = pages * SGX_PAGE_SIZE / 3 * 2};
     enclave_system.wasm = wasm_runtime_new(&config);
     enclave_system.apps = app_table_new();
     phase("apps");

@@ -55,6 +55,9 @@ struct read_result {
 };
 
 IMPORT(TYPES, "[constructor]fields") uint32_t fields_new(void);
+IMPORT(TYPES, "[method]fields.set")
+void fields_set(uint32_t fields, const char *name, size_t name_size, const struct text *values, size_t count,
+                uint8_t *result);
 IMPORT(TYPES, "[method]fields.append")
 void fields_append(uint32_t fields, const char *name, size_t name_size, const char *value, size_t value_size,
                    uint8_t *result);

@@ -14,7 +14,7 @@
 
 #define KV_KEY_MAX 512u         /* logical key, bytes */
 #define KV_VALUE_MAX (4u << 20) /* value, bytes */
-#define KV_NAMESPACE_MAX 96u    /* namespace name, bytes */
+#define KV_NAMESPACE_MAX 160u   /* namespace name, bytes */
 
 struct worker; /* the calling worker: one per thread, see enclave/worker.h */
 

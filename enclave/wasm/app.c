@@ -115,13 +115,6 @@ void app_unref(struct app *app)
         return;
     enclave_pre_delete(app->pre);
     wasm_component_delete(app->component);
-    struct app_bucket *bucket = atomic_load(&app->buckets);
-    while (bucket) {
-        struct app_bucket *next = bucket->next;
-        kv_namespace_close(bucket->ns);
-        free(bucket);
-        bucket = next;
-    }
     free(app->variables);
     free(app);
 }

@@ -76,6 +76,7 @@ static void guest_free(struct guest *g)
         free(g->reply);
     free(g->scratch);
     free(g->kept);
+    app_uncharge(g->app, g->held);
     app_unref(g->app);
     free(g);
 }
@@ -185,6 +186,7 @@ static void guest_run(struct loop_task *task)
     wasmtime_error_t *error = NULL;
     g->waiting = false;
     stacks_enter_app(g->app->id);
+    memories_enter_app(g->app);
     if (enclave_call_poll(g->call, &error)) {
         guest_end(g, error);
         return;
@@ -229,12 +231,23 @@ static wasmtime_error_t *on_epoch(wasmtime_context_t *store, void *user, uint64_
     return NULL;
 }
 
+/* Tables are the one thing that grows at a guest's wish and is not charged: at most 16 MiB of them. */
+#define TABLE_MAX (1 << 17)
+#define TABLES_MAX 16
+#define INSTANCES_MAX 256
+#define MEMORIES_MAX 8
+
 static struct guest *guest_new(struct app *app, struct http_exchange *x)
 {
-    struct guest *g = malloc(sizeof *g);
-    if (!g)
+    if (!app_charge(app, GUEST_COST))
         return NULL;
+    struct guest *g = malloc(sizeof *g);
+    if (!g) {
+        app_uncharge(app, GUEST_COST);
+        return NULL;
+    }
     memset(g, 0, offsetof(struct guest, first)); /* entries are cleared when they are given out */
+    g->held = GUEST_COST;
     g->worker = x->worker;
     g->task.fn = guest_run;
     g->deadline.fn = on_deadline;
@@ -244,7 +257,7 @@ static struct guest *guest_new(struct app *app, struct http_exchange *x)
     g->x = x;
     g->app = app_ref(app);
     g->store = wasmtime_store_new(app->rt->engine, g, NULL);
-    wasmtime_store_limiter(g->store, (int64_t)app->memory_limit, 1 << 20, 256, 256, 8);
+    wasmtime_store_limiter(g->store, (int64_t)app->memory_limit, TABLE_MAX, INSTANCES_MAX, TABLES_MAX, MEMORIES_MAX);
     wasmtime_store_epoch_deadline_callback(g->store, on_epoch, NULL, NULL);
     wasmtime_context_set_epoch_deadline(wasmtime_store_context(g->store), 1);
     return g;

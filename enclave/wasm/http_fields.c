@@ -64,12 +64,16 @@ static bool same_name(const struct http_field *field, const char *name, size_t s
     return field->name.size == size && strncasecmp(field->name.data, name, size) == 0;
 }
 
+#define FIELD_COST 64u /* of a field beside its texts */
+
 void fields_clear(struct fields *f)
 {
     for (size_t i = 0; i < f->count; i++)
         free((char *)f->items[i].name.data); /* holds the value as well */
     free(f->items);
-    *f = (struct fields){0};
+    if (f->app)
+        app_uncharge(f->app, f->bytes + f->count * FIELD_COST);
+    *f = (struct fields){.app = f->app};
 }
 
 int fields_append(struct fields *f, const char *name, size_t name_size, const char *value, size_t value_size)
@@ -85,9 +89,14 @@ int fields_append(struct fields *f, const char *name, size_t name_size, const ch
         f->items = grown;
         f->capacity = capacity;
     }
-    char *text = malloc(name_size + value_size + 1);
-    if (!text)
+    if (f->app && !app_charge(f->app, name_size + value_size + FIELD_COST))
         return -ENOMEM;
+    char *text = malloc(name_size + value_size + 1);
+    if (!text) {
+        if (f->app)
+            app_uncharge(f->app, name_size + value_size + FIELD_COST);
+        return -ENOMEM;
+    }
     for (size_t i = 0; i < name_size; i++)
         text[i] = name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] + 32) : name[i];
     memcpy(text + name_size, value, value_size);
@@ -123,7 +132,10 @@ static void fields_remove(struct fields *f, const char *name, size_t size)
             f->items[kept++] = f->items[i];
             continue;
         }
-        f->bytes -= f->items[i].name.size + f->items[i].value.size;
+        size_t size = f->items[i].name.size + f->items[i].value.size;
+        if (f->app)
+            app_uncharge(f->app, size + FIELD_COST);
+        f->bytes -= size;
         free((char *)f->items[i].name.data);
     }
     f->count = kept;

@@ -341,7 +341,7 @@ static enum host_status outparam_set(struct guest *g, const struct slot *args, s
 size_t outgoing_body_space(struct guest *g, const struct resource *body)
 {
     if (body->state == BODY_EARLY)
-        return SCRATCH_SIZE / 2 - body->body.early_size;
+        return EARLY_SIZE - body->body.early_size;
     return body->state == BODY_LIVE && g->x ? g->x->ops->write_space(g->x) : SCRATCH_SIZE;
 }
 
@@ -351,9 +351,9 @@ ssize_t outgoing_body_write(struct guest *g, struct resource *body, const void *
         return size ? g->x->ops->write_body(g->x, data, size) : 0;
     if (body->state != BODY_EARLY)
         return -EPIPE;
-    if (!body->body.early)
-        body->body.early = malloc(SCRATCH_SIZE / 2);
-    if (!body->body.early)
+    if (!body->body.early && guest_hold(g, EARLY_SIZE))
+        body->body.early = malloc(EARLY_SIZE);
+    if (!body->body.early || size > EARLY_SIZE - body->body.early_size)
         return -EPIPE;
     memcpy(body->body.early + body->body.early_size, data, size);
     body->body.early_size += (uint32_t)size;

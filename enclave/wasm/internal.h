@@ -20,16 +20,11 @@ struct wasm_runtime {
     wasm_engine_t *engine;
     struct wasm_runtime_config config;
     _Atomic uint64_t ticks;
+    _Atomic uint64_t guest_memory; /* held by all apps' guests, bytes */
 };
 
 struct wasm_component {
     wasmtime_component_t *component;
-};
-
-struct app_bucket {
-    struct app_bucket *next;
-    struct kv_namespace *ns;
-    char name[];
 };
 
 struct app {
@@ -40,7 +35,7 @@ struct app {
     uint64_t id; /* never used twice: tags fiber stacks */
     _Atomic uint64_t calls;
     uint64_t memory_limit, timeout_ns;
-    _Atomic(struct app_bucket *) buckets; /* only ever grows */
+    _Atomic uint64_t memory; /* held by its guests, bytes */
     uint8_t sha256[32];
     char path[APP_NAME_MAX + 2]; /* "/" and the name */
     const char *name;
@@ -53,12 +48,14 @@ struct app {
 struct fields {
     struct http_field *items; /* name in items[i].name, value in items[i].value; one allocation each */
     size_t count, capacity;
-    size_t bytes; /* names and values */
+    size_t bytes;    /* names and values */
+    struct app *app; /* charged */
 };
 #define FIELDS_BYTES_MAX 65536u
 #define FIELDS_COUNT_MAX 512u
 
 void fields_clear(struct fields *f);
+/* Copies. -ENOSPC: too many or too long; -ENOMEM. */
 int fields_append(struct fields *f, const char *name, size_t name_size, const char *value, size_t value_size);
 int fields_copy(struct fields *to, const struct fields *from);
 const struct http_field *fields_find(const struct fields *f, const char *name, size_t name_size);
@@ -125,14 +122,14 @@ struct resource {
             uint32_t early_size;
             bool stream_taken;
         } body;
-        struct kv_namespace *bucket; /* the app's */
+        struct kv_namespace *bucket; /* owned */
         uint64_t timeouts[3];        /* request-options; UINT64_MAX: none */
         const char *message;         /* error: static text */
     };
 };
 
-#define RESOURCE_FIRST 16u /* in the guest itself; each later chunk is twice as large */
-#define RESOURCE_CHUNKS 12u
+#define RESOURCE_FIRST 16u  /* in the guest itself; each later chunk is twice as large */
+#define RESOURCE_CHUNKS 10u /* 16,368 in all */
 
 /* A guest: one request in progress ------------------------------------------------------------------------------ */
 
@@ -163,6 +160,8 @@ struct guest {
     struct slot reply_first[16];
     void *scratch; /* what a reply points to, until the next call */
     void *kept;    /* the same, from the heap: a stored value */
+    size_t kept_size;
+    size_t held; /* bytes charged to the app until the guest ends, or gives them back */
 
     struct resource *free;
     uint32_t resource_count;
@@ -232,6 +231,7 @@ void guest_wake_at(struct guest *g, uint64_t deadline_ns);
 /* A buffer of at least SCRATCH_SIZE for what a reply points to; NULL (and a trap) if memory is short. */
 void *guest_scratch(struct guest *g);
 #define SCRATCH_SIZE 65536u
+#define EARLY_SIZE 32768u /* of a body that is written before its response is set */
 
 /* Streams, for the files that make or use them */
 struct resource *pollable_on(struct guest *g, struct resource *target);
@@ -247,12 +247,21 @@ size_t outgoing_body_space(struct guest *g, const struct resource *body);
 
 /* wasi:keyvalue: forget the call that a dying guest waits for. */
 void keyvalue_abandon(struct guest *g);
-/* The app's bucket, opened once; NULL if memory is short or the name is too long. */
-struct kv_namespace *app_bucket(struct app *app, const char *name, size_t name_size);
 
 /* Fiber stacks: what runs now, so that stacks are scrubbed between apps. */
 void stacks_install(wasm_config_t *config);
 void stacks_enter_app(uint64_t app_id);
+/* memories.c. Charging fails when the app holds as much as it leaves free; what was charged is given back once. */
+bool app_charge(struct app *app, size_t size);
+void app_uncharge(struct app *app, size_t size);
+/* The same for what a guest holds; the rest is given back when it ends. */
+bool guest_hold(struct guest *g, size_t size);
+void guest_release(struct guest *g, size_t size);
+void memories_install(wasm_config_t *config);
+void memories_enter_app(struct app *app); /* whose linear memories are made on this thread now */
+/* Of a guest without its memories: stack, scratch, its own structure, wasmtime's. */
+#define GUEST_COST (512u << 10)
+
 #define STACK_SIZE (256u << 10)
 #define STACK_FOR_WASM (160u << 10)
 

@@ -17,6 +17,7 @@ struct kv_call {
     struct kv_name *names; /* copies, in value */
     size_t name_count;
     uint64_t number; /* cursor of a listing; delta, then result, of an increment */
+    size_t held;     /* by the guest, for what the call carries */
 };
 
 enum { NO_SUCH_STORE, ACCESS_DENIED, OTHER };
@@ -49,11 +50,19 @@ static void complete(struct kv_call *call, int status)
         call_free(call);
 }
 
+static bool hold(struct kv_call *call, size_t size)
+{
+    if (!guest_hold(call->guest, size))
+        return false;
+    call->held = size;
+    return true;
+}
+
 static void got_value(void *user, int status, const uint8_t *value, size_t size)
 {
     struct kv_call *call = user;
     if (status == 0 && call->guest) {
-        call->value = malloc(size + 1);
+        call->value = hold(call, size + 1) ? malloc(size + 1) : NULL;
         call->size = size;
         if (call->value && size)
             memcpy(call->value, value, size);
@@ -75,7 +84,7 @@ static void got_names(void *user, int status, const struct kv_name *names, size_
     for (size_t i = 0; status == 0 && i < count; i++)
         size += names[i].size;
     if (status == 0 && call->guest) {
-        call->value = malloc(size);
+        call->value = hold(call, size) ? malloc(size) : NULL;
         call->names = calloc(count + 1, sizeof *call->names);
         if (!call->value || !call->names)
             status = -ENOMEM;
@@ -122,12 +131,28 @@ static enum host_status fail_status(struct guest *g, int status)
         return fail(g, OTHER, "key or value too long");
     case -ENOSPC:
         return fail(g, OTHER, "the store is full");
+    case -ENOMEM:
+        return fail(g, OTHER, "no memory is left for this app");
     default:
         return fail(g, OTHER, "the store failed");
     }
 }
 
-/* The reply's texts must outlive it: the previous call is freed by the next one, or with the guest. */
+/* A call that is over. What it brought stays until the reply is read: the next one, or the guest's end, frees it. */
+static void end_call(struct guest *g, struct kv_call *call)
+{
+    if (call->value) {
+        free(g->kept);
+        guest_release(g, g->kept_size);
+        g->kept = call->value;
+        g->kept_size = call->held;
+        call->value = NULL;
+    } else if (call->held) {
+        guest_release(g, call->held);
+    }
+    call_free(call);
+}
+
 static struct kv_call *finished(struct guest *g)
 {
     return g->kv && g->kv->done ? g->kv : NULL;
@@ -148,31 +173,6 @@ static enum host_status step(struct guest *g, const struct slot *args, struct kv
     return guest_wait(g); /* and begin one, if none is running */
 }
 
-struct kv_namespace *app_bucket(struct app *app, const char *name, size_t name_size)
-{
-    struct app_bucket *first = atomic_load_explicit(&app->buckets, memory_order_acquire);
-    for (struct app_bucket *b = first; b; b = b->next)
-        if (strlen(b->name) == name_size && memcmp(b->name, name, name_size) == 0)
-            return b->ns;
-    char full[KV_NAMESPACE_MAX + 1];
-    int size = snprintf(full, sizeof full, "app:%s:kv:%.*s", app->name, (int)name_size, name);
-    struct app_bucket *made = name_size < 64 ? malloc(sizeof *made + name_size + 1) : NULL;
-    struct kv_namespace *ns = made && size < (int)sizeof full ? kv_namespace_open(full) : NULL;
-    if (!ns) {
-        free(made);
-        return NULL;
-    }
-    memcpy(made->name, name, name_size);
-    made->name[name_size] = 0;
-    made->ns = ns;
-    /* Release: others see a complete bucket. Two workers may add the same one: both stay, either is right. */
-    do
-        made->next = first;
-    while (!atomic_compare_exchange_weak_explicit(&app->buckets, &first, made, memory_order_release,
-                                                  memory_order_acquire));
-    return ns;
-}
-
 static bool bucket_name_ok(const char *name, size_t size)
 {
     for (size_t i = 0; i < size; i++)
@@ -186,12 +186,16 @@ static enum host_status open(struct guest *g, const struct slot *args, size_t co
     const char *name = slot_text(&args[0]);
     if (!bucket_name_ok(name, args[0].size))
         return fail(g, NO_SUCH_STORE, NULL);
+    char full[KV_NAMESPACE_MAX + 1];
     bool unnamed = args[0].size == 0;
-    struct kv_namespace *ns = app_bucket(g->app, unnamed ? "default" : name, unnamed ? 7 : args[0].size);
-    struct resource *bucket = ns ? resource_new(g, KIND_BUCKET) : NULL;
+    int size = snprintf(full, sizeof full, "app:%s:kv:%.*s", g->app->name, unnamed ? 7 : (int)args[0].size,
+                        unnamed ? "default" : name);
+    struct resource *bucket = size < (int)sizeof full ? resource_new(g, KIND_BUCKET) : NULL;
     if (!bucket)
-        return fail(g, NO_SUCH_STORE, NULL);
-    bucket->bucket = ns;
+        return g->trap ? HOST_TRAP : fail(g, NO_SUCH_STORE, NULL);
+    bucket->bucket = kv_namespace_open(full);
+    if (!bucket->bucket)
+        return guest_trap(g, "no memory");
     reply_word(g, 0);
     reply_own(g, bucket);
     return HOST_DONE;
@@ -214,10 +218,7 @@ static enum host_status get(struct guest *g, const struct slot *args, size_t cou
         if (call->status == 0)
             reply_text(g, call->value, call->size);
     }
-    free(g->kept);
-    g->kept = call->value; /* until the reply is read */
-    call->value = NULL;
-    call_free(call);
+    end_call(g, call);
     return status;
 }
 
@@ -232,6 +233,11 @@ static enum host_status commit(struct guest *g, const struct slot *args, enum kv
             op.value = slot_text(&args[2]);
             op.value_size = args[2].size;
         }
+        /* its copy, its record, and its part of the transaction */
+        if (!hold(g->kv, 3 * op.value_size)) {
+            got_status(g->kv, -ENOMEM);
+            return HOST_WAIT;
+        }
         kv_commit(g->worker, &op, 1, got_status, g->kv);
     }
     if (status != HOST_DONE)
@@ -240,7 +246,7 @@ static enum host_status commit(struct guest *g, const struct slot *args, enum kv
         status = fail_status(g, call->status);
     else
         reply_word(g, 0);
-    call_free(call);
+    end_call(g, call);
     return status;
 }
 
@@ -269,7 +275,7 @@ static enum host_status exists(struct guest *g, const struct slot *args, size_t 
         reply_word(g, 0);
         reply_word(g, call->status == 0);
     }
-    call_free(call);
+    end_call(g, call);
     return status;
 }
 
@@ -293,10 +299,7 @@ static enum host_status list_keys(struct guest *g, const struct slot *args, size
         if (call->number)
             reply_word(g, call->number);
     }
-    free(g->kept);
-    g->kept = call->value; /* until the reply is read */
-    call->value = NULL;
-    call_free(call);
+    end_call(g, call);
     return status;
 }
 
@@ -338,7 +341,7 @@ static enum host_status increment(struct guest *g, const struct slot *args, size
         reply_word(g, 0);
         reply_word(g, call->number);
     }
-    call_free(call);
+    end_call(g, call);
     return status;
 }
 

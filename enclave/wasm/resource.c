@@ -22,7 +22,10 @@ static struct resource *grow(struct guest *g)
     if (chunk >= RESOURCE_CHUNKS)
         return NULL;
     if (!g->chunks[chunk]) {
-        g->chunks[chunk] = chunk == 0 ? g->first : calloc(RESOURCE_FIRST << chunk, sizeof(struct resource));
+        size_t size = (RESOURCE_FIRST << chunk) * sizeof(struct resource);
+        if (chunk > 0 && !guest_hold(g, size))
+            return NULL;
+        g->chunks[chunk] = chunk == 0 ? g->first : calloc(1, size);
         if (!g->chunks[chunk])
             return NULL;
     }
@@ -40,7 +43,7 @@ struct resource *resource_new(struct guest *g, enum kind kind)
     else
         r = grow(g);
     if (!r) {
-        g->trap = "too many resources";
+        g->trap = "too many resources, or no memory is left for them";
         return NULL;
     }
     uint32_t rep = r->rep;
@@ -48,6 +51,8 @@ struct resource *resource_new(struct guest *g, enum kind kind)
     r->rep = rep;
     r->kind = (uint8_t)kind;
     r->refs = 1;
+    if (kind == KIND_FIELDS)
+        r->fields.app = g->app;
     return r;
 }
 
@@ -84,7 +89,12 @@ static void empty(struct guest *g, struct resource *r)
         free(r->request.authority);
         break;
     case KIND_OUTGOING_BODY:
+        if (r->body.early)
+            guest_release(g, EARLY_SIZE);
         free(r->body.early);
+        break;
+    case KIND_BUCKET:
+        kv_namespace_close(r->bucket);
         break;
     default:
         break;
@@ -117,6 +127,8 @@ void resources_free(struct guest *g)
             fields_clear(&r->fields);
         else if (r->kind == KIND_OUTGOING_BODY)
             free(r->body.early);
+        else if (r->kind == KIND_BUCKET)
+            kv_namespace_close(r->bucket);
         else if (r->kind == KIND_OUTGOING_REQUEST)
             free(r->request.path), free(r->request.authority);
     }

@@ -39,6 +39,7 @@ static wasm_config_t *engine_config(void)
     wasmtime_config_max_wasm_stack_set(config, STACK_FOR_WASM);
     wasmtime_config_cranelift_opt_level_set(config, WASMTIME_OPT_LEVEL_SPEED);
     stacks_install(config);
+    memories_install(config);
     return config;
 }
 
@@ -51,6 +52,8 @@ struct wasm_runtime *wasm_runtime_new(const struct wasm_runtime_config *config)
         return NULL;
     }
     rt->config = *config;
+    if (!rt->config.guest_memory)
+        rt->config.guest_memory = UINT64_C(1) << 30;
     if (!rt->config.random)
         rt->config.random = default_random;
     rt->engine = wasm_engine_new_with_config(engine);

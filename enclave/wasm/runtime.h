@@ -19,6 +19,8 @@ struct wasm_runtime_config {
     void (*random)(void *buf, size_t size);
     /* One line that a guest wrote to stdout or stderr, without the newline. NULL: dropped. */
     void (*log)(const char *app, bool error, const char *line, size_t size);
+    /* Bytes that all guests together may hold (memories.c says how they share them); 0: 1 GiB. */
+    uint64_t guest_memory;
 };
 
 /* NULL if memory is short. Lives until the process ends unless deleted after the last app. */

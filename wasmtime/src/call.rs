@@ -6,8 +6,12 @@ use std::task::{Context, Poll, Waker};
 use wasmtime_c_api::wasmtime::component::{
     Component, ComponentExportIndex, InstancePre, Linker, ResourceDynamic,
 };
-use wasmtime_c_api::wasmtime::{Error, Result};
+use wasmtime_c_api::wasmtime::{AsContextMut, Error, Result};
 use wasmtime_c_api::*;
+
+/// How much a guest can have copied out of its memory in one host call, lists that overlap counted in full. The largest
+/// honest argument is a stored value, 4 MiB.
+const COPIED_MAX: usize = 8 << 20;
 
 /// A component whose imports are resolved and whose handler is found: what a request starts from.
 pub struct Pre {
@@ -82,6 +86,7 @@ pub unsafe extern "C" fn enclave_call_new(
     outparam: u32,
     outparam_type: u32,
 ) -> Box<Call> {
+    store.as_context_mut().set_hostcall_fuel(COPIED_MAX);
     let future = Box::pin(async move {
         let instance = pre.pre.instantiate_async(&mut store).await?;
         let handle = instance
