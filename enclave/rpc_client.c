@@ -122,6 +122,8 @@ void rpc_call(struct rpc_client *c, enum rpc_method method, const void *payload,
     int result = size > PROTO_RPC_MAX ? -EMSGSIZE
                  : c->deferred_first  ? -EAGAIN
                                       : try_send(c, &head, payload, done, user);
+    if (result < 0 && method == RPC_LOG)
+        return;
     if (result < 0)
         defer(c, &head, payload, done, user, result);
     if (result == -EAGAIN && !queue_producer_wait_space(&c->out, 4 + RPC_REQUEST_HEADER_SIZE + size))

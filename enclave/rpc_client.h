@@ -35,7 +35,8 @@ int rpc_call_wait(struct rpc_client *c, enum rpc_method method, const void *payl
 /* The control channel has news (its name was in the doorbell). */
 void rpc_client_on_news(struct rpc_client *c);
 
-/* One line to the host's log. Never put secrets or guests' data into it. */
+/* One line to the host's log, or none if the channel is full: a guest that floods it costs no memory. Never put secrets
+ * or guests' data into it. */
 void rpc_log(struct rpc_client *c, enum log_level level, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -76,18 +76,25 @@ static const char *verify_token(const char *authorization, struct jwt_claims *cl
     return CRYPTO_memcmp(claims->audience, audience, 65) == 0 ? NULL : "the token is for another enclave or boot (aud)";
 }
 
+/* All but the body. */
+static const char *check_head(const struct http_admin_request *r, struct jwt_claims *claims)
+{
+    const char *why = verify_token(r->authorization, claims);
+    if (!why && (strcmp(claims->method, r->method) != 0 || strcmp(claims->path, r->path) != 0))
+        why = "the token is for another request (method, path)";
+    return why;
+}
+
 static const char *authorize(const struct http_admin_request *r)
 {
     struct jwt_claims claims;
-    const char *why = verify_token(r->authorization, &claims);
+    const char *why = check_head(r, &claims);
     if (why)
         return why;
     uint8_t hash[32];
     char body[65];
     SHA256(r->body, r->body_size, hash);
     hex32(hash, body);
-    if (strcmp(claims.method, r->method) != 0 || strcmp(claims.path, r->path) != 0)
-        return "the token is for another request (method, path)";
     if (strcmp(claims.body_sha256, body) != 0)
         return "the token is for another body (body_sha256)";
     return use_once(claims.jti) ? NULL : "the token was used before (jti)";
@@ -115,23 +122,35 @@ static void list(struct http_admin_reply *reply)
     free(json);
 }
 
+/* The app that a path names, or NULL. */
+static const char *app_of(const char *path)
+{
+    return strncmp(path, APPS_PATH "/", strlen(APPS_PATH "/")) == 0 ? path + strlen(APPS_PATH "/") : NULL;
+}
+
+static int admit(struct http_admin_hook *hook, const struct http_admin_request *r, const char **why)
+{
+    (void)hook;
+    size_t key_size;
+    struct jwt_claims claims;
+    identity_admin_key(&key_size);
+    if (!app_of(r->path) && strcmp(r->path, APPS_PATH) != 0) {
+        *why = "no such route";
+        return 404;
+    }
+    if (key_size == 0) {
+        *why = "this enclave was first booted without an admin key: nobody may administer it";
+        return 403;
+    }
+    *why = check_head(r, &claims);
+    return *why ? 401 : 0;
+}
+
 static void handle(struct http_admin_hook *hook, struct worker *worker, const struct http_admin_request *r,
                    struct http_admin_reply *reply)
 {
     (void)hook;
-    size_t key_size;
-    identity_admin_key(&key_size);
-    const char *name = NULL;
-    if (!strncmp(r->path, APPS_PATH "/", strlen(APPS_PATH "/")))
-        name = r->path + strlen(APPS_PATH "/");
-    else if (strcmp(r->path, APPS_PATH) != 0) {
-        reply_error(reply, 404, "no such route");
-        return;
-    }
-    if (key_size == 0) {
-        reply_error(reply, 403, "this enclave was first booted without an admin key: nobody may administer it");
-        return;
-    }
+    const char *name = app_of(r->path);
     const char *why = authorize(r);
     if (why)
         reply_error(reply, 401, why);
@@ -147,7 +166,7 @@ static void handle(struct http_admin_hook *hook, struct worker *worker, const st
         reply_error(reply, 405, "method not allowed");
 }
 
-static struct http_admin_hook hook = {.handle = handle};
+static struct http_admin_hook hook = {.admit = admit, .handle = handle};
 
 struct http_admin_hook *admin_hook(void)
 {

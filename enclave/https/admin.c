@@ -4,6 +4,7 @@
 #include "enclave/https/admin.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,6 +35,12 @@ void http_admin_reply(struct http_admin_reply *r, int status, const char *json, 
     reply_free(r);
 }
 
+static struct http_admin_request request_of(const struct http_admin_reply *r)
+{
+    return (struct http_admin_request){
+        .method = r->method, .path = r->path, .authorization = r->authorization, .body = r->body, .body_size = r->size};
+}
+
 static void refuse(struct http_admin_reply *r, int status)
 {
     r->x->ops->fail(r->x, status);
@@ -60,13 +67,7 @@ static int grow(struct http_admin_reply *r)
 
 static void hand_over(struct http_admin_reply *r)
 {
-    struct http_admin_request request = {
-        .method = r->method,
-        .path = r->path,
-        .authorization = r->authorization,
-        .body = r->body,
-        .body_size = r->size,
-    };
+    struct http_admin_request request = request_of(r);
     r->handed_over = true;
     r->server->admin->handle(r->server->admin, r->x->worker, &request, r);
 }
@@ -143,8 +144,13 @@ void http_admin_start(struct http_server *server, struct http_exchange *x)
     r->server = server;
     r->x = x;
     http_header(x, "authorization", r->authorization, sizeof r->authorization);
-    if (!r->authorization[0]) { /* nothing is gathered for someone who does not even claim to be anyone */
-        refuse(r, 401);
+    struct http_admin_request request = request_of(r);
+    const char *why = "";
+    int status = server->admin->admit(server->admin, &request, &why);
+    if (status) {
+        char json[256];
+        int size = snprintf(json, sizeof json, "{\"error\":\"%s\"}", why);
+        http_admin_reply(r, status, json, (size_t)size);
         return;
     }
     x->on_event = on_event;

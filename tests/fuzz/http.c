@@ -53,6 +53,12 @@ static void mem_close(struct transport *t)
 
 static const struct transport_ops mem_ops = {mem_read, mem_write, mem_flush, mem_close, mem_close};
 
+static int admit(struct http_admin_hook *hook, const struct http_admin_request *request, const char **why)
+{
+    *why = "no token";
+    return request->authorization[0] ? 0 : 401;
+}
+
 static void answer(struct http_admin_hook *hook, struct worker *w, const struct http_admin_request *request,
                    struct http_admin_reply *reply)
 {
@@ -75,7 +81,7 @@ static struct worker worker;
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc, (void)argv;
-    static struct http_admin_hook hook = {.handle = answer};
+    static struct http_admin_hook hook = {.admit = admit, .handle = answer};
     MUST(loop_init(&worker.loop, NULL) == 0);
     http_server_init(&server, app_table_new(), 1);
     server.admin = &hook;

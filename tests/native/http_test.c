@@ -70,6 +70,12 @@ static struct http_server server;
 static struct worker worker;
 static struct memory m;
 
+static int admit(struct http_admin_hook *hook, const struct http_admin_request *request, const char **why)
+{
+    *why = "no token";
+    return request->authorization[0] ? 0 : 401;
+}
+
 static void echo_admin(struct http_admin_hook *hook, struct worker *w, const struct http_admin_request *request,
                        struct http_admin_reply *reply)
 {
@@ -298,7 +304,7 @@ static void a_broken_transport_ends_everything(void **state)
 
 static int setup(void **state)
 {
-    static struct http_admin_hook hook = {echo_admin};
+    static struct http_admin_hook hook = {admit, echo_admin};
     loop_init(&worker.loop, NULL);
     worker.loop.now_ns = 1;
     http_server_init(&server, app_table_new(), 1);

@@ -231,6 +231,12 @@ static bool authorize(void *user, const char *authorization)
     return strcmp(authorization, "Bearer test") == 0;
 }
 
+static int admit(struct http_admin_hook *hook, const struct http_admin_request *request, const char **why)
+{
+    *why = "no token";
+    return request->authorization[0] ? 0 : 401;
+}
+
 static void admin(struct http_admin_hook *hook, struct worker *worker, const struct http_admin_request *request,
                   struct http_admin_reply *reply)
 {
@@ -250,7 +256,7 @@ int main(int argc, char **argv)
     mallopt(M_MMAP_MAX, 0);
     mallopt(M_TRIM_THRESHOLD, INT_MAX);
     mallopt(M_TOP_PAD, 16 << 20);
-    static struct http_admin_hook hook = {admin};
+    static struct http_admin_hook hook = {admit, admin};
     struct wasm_runtime_config config = {.log = log_line};
     runtime = wasm_runtime_new(&config);
     struct app_table *apps = app_table_new();
