@@ -45,8 +45,10 @@
 
 /* The EPCM entry of a page, as far as software can tell. */
 struct emu_page {
-    uint8_t valid : 1, r : 1, w : 1, x : 1;
-    uint8_t type : 4;
+    uint16_t valid : 1, r : 1, w : 1, x : 1;
+    uint16_t pending : 1, modified : 1, pr : 1; /* waits for EACCEPT: added, its type changed, permissions cut */
+    uint16_t growable : 1; /* not the EPCM's: the host has a mapping here, in which EAUG may put it */
+    uint16_t type : 4;
 };
 
 /* What the CPU keeps of a TCS. The page itself is made inaccessible, as on hardware. */
@@ -65,7 +67,8 @@ struct emulator {
     uint8_t fuse_key[32];
     struct sgx_secs secs;
     struct measure *measure;
-    struct emu_page *pages; /* EPCM, one entry a page of ELRANGE */
+    struct emu_page *pages; /* EPCM, one entry a page of ELRANGE; changed under epcm_busy once initialised */
+    atomic_flag epcm_busy;
     struct emu_tcs tcs[EMU_TCS_MAX];
     uint32_t tcs_count;
     bool initialised;
@@ -117,6 +120,27 @@ extern uint64_t emu_elrange_base, emu_elrange_size; /* read by the first-level h
 /* trap.c: process-wide, once. */
 int emu_install_handlers(void);
 
+/* How a leaf ends: vector 0 when it is done, else the exception that the SDM names. */
+struct emu_fault {
+    uint32_t vector, error_code;
+    uint64_t address;
+};
+#define EMU_DONE ((struct emu_fault){0})
+#define EMU_GP ((struct emu_fault){.vector = VEC_GP})
+
+/* pages.c. An operand of a leaf: #GP if misaligned or outside ELRANGE, #PF if no regular page allows it there. */
+struct emu_fault emu_operand(uint64_t address, uint64_t size, uint64_t alignment, bool write);
+/* The leaves that change pages; *rax is their result, an SGX error code. */
+struct emu_fault emu_eaccept(uint64_t secinfo, uint64_t page, uint64_t *rax);
+struct emu_fault emu_emodpe(uint64_t secinfo, uint64_t page);
+struct emu_fault emu_eacceptcopy(uint64_t secinfo, uint64_t page, uint64_t source, uint64_t *rax);
+/* What the kernel would do on the host's behalf; see backend.h. */
+int emu_allow_growth(struct backend *b, uint64_t offset, uint64_t length, char *error, size_t error_size);
+int emu_restrict_permissions(struct backend *b, uint64_t offset, uint64_t length, uint32_t permissions,
+                             uint64_t *sgx_result);
+int emu_modify_type(struct backend *b, uint64_t offset, uint64_t length, enum sgx_page_type type, uint64_t *sgx_result);
+int emu_remove_pages(struct backend *b, uint64_t offset, uint64_t length);
+
 /* keys.c: leaves, on checked enclave memory. ereport and egetkey return an SGX error code. */
 int emu_load_fuses(const char *machine_dir, char *error, size_t error_size);
 void emu_ereport(const struct sgx_targetinfo *target, const uint8_t reportdata[64], struct sgx_report *out);
@@ -124,8 +148,12 @@ enum sgx_error emu_egetkey(const struct sgx_keyrequest *request, uint8_t key[16]
 /* EGETKEY faults if not. */
 bool emu_keyrequest_valid(const struct sgx_keyrequest *request);
 
-/* epc.c: is [address, address + size) within ELRANGE, in one page of the given kind with these permissions? */
+/* epc.c: is [address, address + size) within ELRANGE, in one regular page with these permissions? */
 bool emu_page_allows(uint64_t address, uint64_t size, bool write);
+/* Take a TCS page's content into use; what is wrong with it, or NULL. */
+const char *emu_use_tcs(uint64_t address, const struct sgx_tcs *t);
+/* Make the host's protection of one page what its EPCM entry allows. */
+int emu_protect(uint64_t offset);
 /* Is the instruction at address, on executable pages of the enclave, this one? */
 bool emu_code_is(uint64_t address, const uint8_t *bytes, size_t size);
 

@@ -9,11 +9,17 @@
 
 #include "sgx/emulator/emu.h"
 
-static void refused(struct te *e, uint64_t tcs, unsigned function)
+static void refused_with(struct te *e, uint64_t tcs, unsigned function, unsigned vector)
 {
     struct enclave_run run;
     CHECK(te_call(e, tcs, function, OP_STATE, 0, 0, NULL, &run) == -EFAULT);
-    CHECK(run.function == function && run.exception_vector == VEC_GP);
+    CHECK(run.function == function && run.exception_vector == vector);
+    CHECK(run.exception_vector != VEC_PF || run.exception_addr == (uint64_t)te_at(tcs));
+}
+
+static void refused(struct te *e, uint64_t tcs, unsigned function)
+{
+    refused_with(e, tcs, function, VEC_GP);
 }
 
 static void enter_state(void)
@@ -38,9 +44,10 @@ static void enter_refuses(void)
 {
     struct te e;
     te_build(&e, 0);
-    refused(&e, TE_DATA, ENCLU_EENTER);
+    refused_with(&e, TE_DATA, ENCLU_EENTER, VEC_PF); /* a page, but not a TCS */
+    refused_with(&e, TE_HOLE, ENCLU_EENTER, VEC_PF);
+    refused_with(&e, TE_SIZE, ENCLU_EENTER, VEC_PF);
     refused(&e, TE_TCS + 8, ENCLU_EENTER);
-    refused(&e, TE_SIZE, ENCLU_EENTER);
     refused(&e, TE_TCS, ENCLU_ERESUME); /* CSSA is 0 */
     struct enclave_run run;
     CHECK(te_call(&e, TE_TCS, ENCLU_EEXIT, 0, 0, 0, NULL, &run) == -EINVAL);
@@ -63,7 +70,10 @@ static void enter_needs_ssa(void)
         te_sign(&e, 0, 0, false, &s);
         CHECK(e.backend->ops->init(e.backend, &s, e.error, sizeof e.error) == 0);
         CHECK(e.backend->ops->prepare_thread(e.backend) == 0);
-        refused(&e, TE_TCS, ENCLU_EENTER);
+        struct enclave_run run;
+        CHECK(te_call(&e, TE_TCS, ENCLU_EENTER, OP_STATE, 0, 0, NULL, &run) == -EFAULT);
+        CHECK(run.function == ENCLU_EENTER && run.exception_vector == VEC_PF);
+        CHECK(run.exception_addr == (uint64_t)te_at(bad[i]));
         e.backend->ops->destroy(e.backend);
     }
 }

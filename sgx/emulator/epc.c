@@ -2,6 +2,7 @@
  * Building the emulated enclave: ECREATE, EADD, EEXTEND, EINIT, with the checks of SDM 3D chapter 37 that software
  * can see. Page permissions become the host's page protections, so that a breach faults as it would in the EPCM.
  */
+#include <cpuid.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -16,6 +17,9 @@
 
 #define ELRANGE_BASE 0x100000000ull /* low, so that all host code lies above ELRANGE's end */
 
+/* INIT is the CPU's to set; KSS and AEX-Notify are not modelled. */
+#define FLAGS_KNOWN (SGX_FLAGS_DEBUG | SGX_FLAGS_MODE64BIT | SGX_FLAGS_PROVISION_KEY | SGX_FLAGS_EINITTOKEN_KEY)
+
 struct emulator emu;
 uint64_t emu_elrange_base, emu_elrange_size;
 
@@ -28,6 +32,36 @@ static int fail(char *error, size_t size, int code, const char *format, ...)
     return code;
 }
 
+/* What a SSA frame must hold: the XSAVE area of the features in XFRM (CPUID 0DH), MISC and GPRSGX (SDM 3D 35.9). */
+static uint64_t frame_bytes(uint64_t xfrm)
+{
+    uint64_t end = 512 + 64; /* legacy area and header */
+    for (uint32_t i = 2; i < 63; i++) {
+        uint32_t size, offset, ecx, edx;
+        if (!(xfrm >> i & 1))
+            continue;
+        __cpuid_count(0xd, i, size, offset, ecx, edx);
+        if ((uint64_t)offset + size > end)
+            end = (uint64_t)offset + size;
+    }
+    return end + sizeof(struct sgx_exinfo) + sizeof(struct sgx_gprsgx);
+}
+
+static bool secs_reserved_zero(const struct sgx_secs *s)
+{
+    const struct {
+        const uint8_t *at;
+        size_t size;
+    } parts[] = {{s->reserved1, sizeof s->reserved1}, {s->reserved2, sizeof s->reserved2},
+                 {s->reserved3, sizeof s->reserved3}, {s->reserved4, sizeof s->reserved4},
+                 {s->configid, sizeof s->configid},   {(const uint8_t *)&s->configsvn, sizeof s->configsvn}};
+    uint8_t any = s->cet_attributes;
+    for (size_t part = 0; part < sizeof parts / sizeof *parts; part++)
+        for (size_t i = 0; i < parts[part].size; i++)
+            any |= parts[part].at[i];
+    return any == 0;
+}
+
 static int emu_create(struct backend *b, struct sgx_secs *secs, char *error, size_t error_size)
 {
     if (emu.measure || emu.initialised)
@@ -38,10 +72,12 @@ static int emu_create(struct backend *b, struct sgx_secs *secs, char *error, siz
         return fail(error, error_size, -EINVAL, "ECREATE: SECS.ATTRIBUTES.XFRM is not what this machine allows");
     if (secs->miscselect & ~SGX_MISC_EXINFO)
         return fail(error, error_size, -EINVAL, "ECREATE: SECS.MISCSELECT has unknown bits");
-    if (!(secs->attributes.flags & SGX_FLAGS_MODE64BIT) || (secs->attributes.flags & SGX_FLAGS_INIT))
+    if (!(secs->attributes.flags & SGX_FLAGS_MODE64BIT) || (secs->attributes.flags & ~FLAGS_KNOWN))
         return fail(error, error_size, -EINVAL, "ECREATE: SECS.ATTRIBUTES.FLAGS");
-    if (secs->ssa_frame_size == 0)
-        return fail(error, error_size, -EINVAL, "ECREATE: SECS.SSAFRAMESIZE is zero");
+    if ((uint64_t)secs->ssa_frame_size * SGX_PAGE_SIZE < frame_bytes(secs->attributes.xfrm))
+        return fail(error, error_size, -EINVAL, "ECREATE: SECS.SSAFRAMESIZE is too small for the features in XFRM");
+    if (!secs_reserved_zero(secs))
+        return fail(error, error_size, -EINVAL, "ECREATE: SECS has reserved bytes set, or CONFIGID without KSS");
     /* An emulated enclave is always a debug enclave: nothing keeps the host out of it. */
     secs->attributes.flags |= SGX_FLAGS_DEBUG;
     secs->base = ELRANGE_BASE;
@@ -83,21 +119,36 @@ static const char *tcs_fault(const struct sgx_tcs *t)
     return NULL;
 }
 
-static int add_tcs(uint64_t offset, const struct sgx_tcs *t, char *error, size_t error_size)
+const char *emu_use_tcs(uint64_t address, const struct sgx_tcs *t)
 {
-    const char *fault = t ? tcs_fault(t) : "no content";
+    const char *fault = tcs_fault(t);
     if (fault)
-        return fail(error, error_size, -EINVAL, "EADD at %#lx: %s", offset, fault);
+        return fault;
     if (emu.tcs_count == EMU_TCS_MAX)
-        return fail(error, error_size, -ENOSPC, "emulator: more than %d TCS pages", EMU_TCS_MAX);
+        return "the emulator has no room for another TCS";
     struct emu_tcs *s = &emu.tcs[emu.tcs_count++];
-    s->address = emu.secs.base + offset;
+    s->address = address;
     s->ossa = t->ossa;
     s->oentry = t->oentry;
     s->ofsbase = t->ofsbase;
     s->ogsbase = t->ogsbase;
     s->nssa = t->nssa;
-    return 0;
+    return NULL;
+}
+
+static int add_tcs(uint64_t offset, const struct sgx_tcs *t, char *error, size_t error_size)
+{
+    const char *fault = t ? emu_use_tcs(emu.secs.base + offset, t) : "no content";
+    return fault ? fail(error, error_size, -EINVAL, "EADD at %#lx: %s", offset, fault) : 0;
+}
+
+int emu_protect(uint64_t offset)
+{
+    struct emu_page p = emu.pages[offset / SGX_PAGE_SIZE];
+    int protection = 0;
+    if (p.valid && p.type == PT_REG && !p.pending && !p.modified)
+        protection = (p.r ? PROT_READ : 0) | (p.w ? PROT_WRITE : 0) | (p.x ? PROT_EXEC : 0);
+    return mprotect((void *)(emu.secs.base + offset), SGX_PAGE_SIZE, protection) == 0 ? 0 : -errno;
 }
 
 static const char *eadd_fault(uint64_t offset, uint64_t length, const struct sgx_secinfo *secinfo)
@@ -205,7 +256,6 @@ static const char *einit_error_text(enum sgx_error code)
 
 static int emu_init(struct backend *b, const struct sgx_sigstruct *sigstruct, char *error, size_t error_size)
 {
-    (void)b;
     if (!emu.measure)
         return fail(error, error_size, -EINVAL, "EINIT: no enclave is being built");
     measure_final(emu.measure, emu.secs.mrenclave);
@@ -221,6 +271,7 @@ static int emu_init(struct backend *b, const struct sgx_sigstruct *sigstruct, ch
     if (result < 0)
         return fail(error, error_size, result, "emulator: cannot install signal handlers: %s", strerror(-result));
     emu.initialised = true;
+    b->edmm = true;
     return 0;
 }
 
@@ -229,8 +280,8 @@ bool emu_page_allows(uint64_t address, uint64_t size, bool write)
     uint64_t offset = address - emu.secs.base;
     if (address < emu.secs.base || offset >= emu.secs.size || size > SGX_PAGE_SIZE - offset % SGX_PAGE_SIZE)
         return false;
-    const struct emu_page *p = &emu.pages[offset / SGX_PAGE_SIZE];
-    return p->valid && p->type == PT_REG && p->r && (!write || p->w);
+    struct emu_page p = emu.pages[offset / SGX_PAGE_SIZE];
+    return p.valid && p.type == PT_REG && !p.pending && !p.modified && p.r && (!write || p.w);
 }
 
 bool emu_code_is(uint64_t address, const uint8_t *bytes, size_t size)
@@ -257,7 +308,11 @@ static const struct backend_ops emulator_ops = {
     .name = "emulator",
     .create = emu_create,
     .add_pages = emu_add_pages,
+    .allow_growth = emu_allow_growth,
     .init = emu_init,
+    .restrict_permissions = emu_restrict_permissions,
+    .modify_type = emu_modify_type,
+    .remove_pages = emu_remove_pages,
     .prepare_thread = emu_prepare_thread,
     .enter = emu_enter,
     .destroy = emu_destroy,

@@ -9,10 +9,6 @@
 
 #define RFLAGS_CF 0x1u
 #define RFLAGS_DF 0x400u
-#define PF_PRESENT 1u
-#define PF_WRITE 2u
-#define PF_USER 4u
-#define PF_FETCH 16u
 
 static uint64_t pattern(unsigned n)
 {
@@ -74,8 +70,8 @@ static void registers(void)
     uint64_t *in = te_at(TE_DATA + DATA_IN), *back = te_at(TE_DATA + DATA_OUT);
     put_patterns(in);
     struct enclave_run run = {.tcs = (uint64_t)te_at(TE_TCS)};
-    CHECK(te_enter_and_look(e.backend->ops->enter, &run, OP_REGISTERS, &remains) == -EFAULT);
-    CHECK(run.function == ENCLU_EENTER && run.exception_vector == VEC_UD);
+    CHECK(te_enter_and_look(e.backend->ops->enter, &run, OP_REGISTERS, &remains) == 0);
+    CHECK(run.function == ENCLU_ERESUME && run.exception_vector == VEC_UD);
     check_remains(&remains);
 
     struct sgx_gprsgx *gpr = te_gpr(TE_SSA, 0);

@@ -8,6 +8,8 @@
 #include "sgx/emulator/emu.h"
 
 /* ENCLU leaf with RBX, RCX, RDX; its RAX and ZF in out. */
+static unsigned leaf_vector; /* of the fault that the last call of leaf saw */
+
 static int leaf(struct te *e, uint64_t number, uint64_t rbx, uint64_t rcx, uint64_t rdx, struct te_exit *out)
 {
     struct enclave_run run;
@@ -15,7 +17,8 @@ static int leaf(struct te *e, uint64_t number, uint64_t rbx, uint64_t rcx, uint6
     operands[0] = rbx, operands[1] = rcx, operands[2] = rdx;
     int result = te_call(e, TE_TCS2, ENCLU_EENTER, OP_LEAF, number, 0, out, &run);
     if (result == -EFAULT) { /* back to CSSA 0, for the next call */
-        CHECK(run.exception_vector == VEC_GP && te_gpr(TE_SSA2, 0)->rip == te_rip(te_leaf));
+        CHECK(te_gpr(TE_SSA2, 0)->rip == te_rip(te_leaf));
+        leaf_vector = run.exception_vector;
         struct enclave_run again;
         te_gpr(TE_SSA2, 0)->rip += 3;
         CHECK(te_call(e, TE_TCS2, ENCLU_ERESUME, 0, 0, 0, NULL, &again) == 0);
@@ -100,14 +103,26 @@ static void operands_are_checked(void)
     const uint64_t ro = (uint64_t)te_at(TE_READONLY), hole = (uint64_t)te_at(TE_HOLE), tcs = (uint64_t)te_at(TE_TCS);
     static _Alignas(512) uint8_t outside[512];
     const uint64_t out = (uint64_t)outside;
-    const uint64_t reports[][3] = {{A + 128, B, C}, {A, B + 64, C}, {A, B, C + 256}, {out, B, C}, {A, out, C},
-                                   {A, B, out},     {hole, B, C},   {tcs, B, C},     {A, B, ro},  {A, hole, C}};
-    for (unsigned i = 0; i < sizeof reports / sizeof *reports; i++)
-        CHECK(leaf(&e, ENCLU_EREPORT, reports[i][0], reports[i][1], reports[i][2], NULL) == -EFAULT);
+    const struct {
+        uint64_t rbx, rcx, rdx;
+        unsigned vector;
+    } reports[] = {{A + 128, B, C, VEC_GP}, {A, B + 64, C, VEC_GP}, {A, B, C + 256, VEC_GP}, {out, B, C, VEC_GP},
+                   {A, out, C, VEC_GP},     {A, B, out, VEC_GP},    {hole, B, C, VEC_PF},    {tcs, B, C, VEC_PF},
+                   {A, B, ro, VEC_PF},      {A, hole, C, VEC_PF}};
+    for (unsigned i = 0; i < sizeof reports / sizeof *reports; i++) {
+        CHECK(leaf(&e, ENCLU_EREPORT, reports[i].rbx, reports[i].rcx, reports[i].rdx, NULL) == -EFAULT);
+        CHECK(leaf_vector == reports[i].vector);
+    }
     ((struct sgx_keyrequest *)A)->keyname = KEYNAME_SEAL;
-    const uint64_t keys[][2] = {{A + 256, B}, {A, B + 8}, {out, B}, {A, out}, {hole, B}, {A, ro}, {A, tcs}};
-    for (unsigned i = 0; i < sizeof keys / sizeof *keys; i++)
-        CHECK(leaf(&e, ENCLU_EGETKEY, keys[i][0], keys[i][1], 0, NULL) == -EFAULT);
+    const struct {
+        uint64_t rbx, rcx;
+        unsigned vector;
+    } keys[] = {{A + 256, B, VEC_GP}, {A, B + 8, VEC_GP}, {out, B, VEC_GP}, {A, out, VEC_GP},
+                {hole, B, VEC_PF},    {A, ro, VEC_PF},    {A, tcs, VEC_PF}};
+    for (unsigned i = 0; i < sizeof keys / sizeof *keys; i++) {
+        CHECK(leaf(&e, ENCLU_EGETKEY, keys[i].rbx, keys[i].rcx, 0, NULL) == -EFAULT);
+        CHECK(leaf_vector == keys[i].vector);
+    }
 }
 
 static struct sgx_keyrequest seal_request(void)

@@ -98,6 +98,8 @@ void te_build(struct te *e, uint32_t miscselect)
 
 static int note(long rdi, long rsi, long rdx, long rsp, long r8, long r9, struct enclave_run *run)
 {
+    if (run->function != ENCLU_EEXIT)
+        return 0;
     *(struct te_exit *)run->user_data =
         (struct te_exit){(uint64_t)rdi, (uint64_t)rsi, (uint64_t)rdx, (uint64_t)r8, (uint64_t)r9};
     return 0;
@@ -109,5 +111,6 @@ int te_call(struct te *e, uint64_t tcs, unsigned function, uint64_t rdi, uint64_
     static _Thread_local struct te_exit ignored;
     *run = (struct enclave_run){
         .tcs = (uint64_t)te_at(tcs), .user_handler = (uint64_t)note, .user_data = (uint64_t)(out ? out : &ignored)};
-    return e->backend->ops->enter(rdi, rsi, rdx, function, 0, 0, run);
+    int result = e->backend->ops->enter(rdi, rsi, rdx, function, 0, 0, run);
+    return result == 0 && run->function != ENCLU_EEXIT ? -EFAULT : result;
 }

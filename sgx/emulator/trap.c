@@ -162,29 +162,34 @@ static void asynchronous_exit(int signo, ucontext_t *context, struct emu_thread 
     atomic_store_explicit(&tcs->active, 0, memory_order_release);
 }
 
-static bool leaf_ereport(greg_t *g)
+static struct emu_fault leaf_ereport(const greg_t *g)
 {
     uint64_t target = (uint64_t)g[REG_RBX], data = (uint64_t)g[REG_RCX], out = (uint64_t)g[REG_RDX];
-    if (target % 512 || data % 128 || out % 512 || !emu_page_allows(target, 512, false) ||
-        !emu_page_allows(data, 64, false) || !emu_page_allows(out, 432, true))
-        return false;
+    struct emu_fault fault = emu_operand(target, 512, 512, false);
+    if (!fault.vector)
+        fault = emu_operand(data, 64, 128, false);
+    if (!fault.vector)
+        fault = emu_operand(out, 432, 512, true);
+    if (fault.vector)
+        return fault;
     struct sgx_report report;
     emu_ereport((const void *)target, (const void *)data, &report);
     memcpy((void *)out, &report, sizeof report);
-    return true;
+    return EMU_DONE;
 }
 
-static bool leaf_egetkey(greg_t *g)
+static struct emu_fault leaf_egetkey(const greg_t *g, uint64_t *rax)
 {
     uint64_t request = (uint64_t)g[REG_RBX], out = (uint64_t)g[REG_RCX];
-    if (request % 512 || out % 16 || !emu_page_allows(request, 512, false) || !emu_page_allows(out, 16, true) ||
-        !emu_keyrequest_valid((const void *)request))
-        return false;
-    enum sgx_error result = emu_egetkey((const void *)request, (uint8_t *)out);
-    const greg_t flags = 0x8d5; /* CF, PF, AF, ZF, SF, OF */
-    g[REG_EFL] = (g[REG_EFL] & ~flags) | (result ? 0x40 : 0);
-    g[REG_RAX] = result;
-    return true;
+    struct emu_fault fault = emu_operand(request, 512, 512, false);
+    if (!fault.vector)
+        fault = emu_operand(out, 16, 16, true);
+    if (fault.vector)
+        return fault;
+    if (!emu_keyrequest_valid((const void *)request))
+        return EMU_GP;
+    *rax = emu_egetkey((const void *)request, (uint8_t *)out);
+    return EMU_DONE;
 }
 
 /* EEXIT: to RBX outside, everything else as the enclave left it. */
@@ -200,32 +205,59 @@ static bool leaf_eexit(greg_t *g, struct emu_thread *t)
     return true;
 }
 
+/* Leaves that return a code in RAX set ZF if it is not SGX_SUCCESS, and clear the other status flags. */
+static void set_result(greg_t *g, uint64_t rax)
+{
+    const greg_t flags = 0x8d5, zf = 0x40; /* CF, PF, AF, ZF, SF, OF */
+    g[REG_EFL] = (g[REG_EFL] & ~flags) | (rax ? zf : 0);
+    g[REG_RAX] = (greg_t)rax;
+}
+
+/* The leaf in RAX, but for EEXIT. */
+static struct emu_fault leaf_inside(greg_t *g)
+{
+    uint64_t rbx = (uint64_t)g[REG_RBX], rcx = (uint64_t)g[REG_RCX], rdx = (uint64_t)g[REG_RDX], rax = 0;
+    struct emu_fault fault;
+    switch ((uint32_t)g[REG_RAX]) {
+    case ENCLU_EREPORT:
+        return leaf_ereport(g);
+    case ENCLU_EMODPE:
+        return emu_emodpe(rbx, rcx);
+    case ENCLU_EGETKEY:
+        fault = leaf_egetkey(g, &rax);
+        break;
+    case ENCLU_EACCEPT:
+        fault = emu_eaccept(rbx, rcx, &rax);
+        break;
+    case ENCLU_EACCEPTCOPY:
+        fault = emu_eacceptcopy(rbx, rcx, rdx, &rax);
+        break;
+    default:
+        return EMU_GP; /* EENTER and ERESUME too: not from inside */
+    }
+    if (!fault.vector)
+        set_result(g, rax);
+    return fault;
+}
+
 /* Returns 1 when the enclave goes on, 0 when the thread is outside afterwards. */
 __attribute__((used)) int emu_signal_in_enclave(int signo, siginfo_t *info, ucontext_t *context, struct emu_thread *t)
 {
     (void)info;
     greg_t *g = context->uc_mcontext.gregs;
     if ((signo == SIGILL || signo == SIGSEGV) && emu_code_is((uint64_t)g[REG_RIP], enclu, sizeof enclu)) {
-        bool done = false;
-        switch ((uint32_t)g[REG_RAX]) {
-        case ENCLU_EEXIT:
-            if (leaf_eexit(g, t))
-                return 0;
-            break;
-        case ENCLU_EREPORT:
-            done = leaf_ereport(g);
-            break;
-        case ENCLU_EGETKEY:
-            done = leaf_egetkey(g);
-            break;
-        default:
-            break;
-        }
-        if (done) {
+        struct emu_fault fault = EMU_GP;
+        if ((uint32_t)g[REG_RAX] != ENCLU_EEXIT)
+            fault = leaf_inside(g);
+        else if (leaf_eexit(g, t))
+            return 0;
+        if (!fault.vector) {
             g[REG_RIP] += 3;
             return 1;
         }
-        g[REG_TRAPNO] = VEC_GP;
+        g[REG_TRAPNO] = fault.vector;
+        g[REG_ERR] = fault.error_code;
+        g[REG_CR2] = (greg_t)fault.address;
         signo = SIGSEGV;
     }
     asynchronous_exit(signo, context, t);

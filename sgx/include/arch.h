@@ -31,7 +31,7 @@ enum sgx_error {
     SGX_INVALID_MEASUREMENT = 4,
     SGX_NOTBLOCKABLE = 5,
     SGX_PG_INVLD = 6,
-    SGX_LOCKFAIL = 7,
+    SGX_EPC_PAGE_CONFLICT = 7,
     SGX_INVALID_SIGNATURE = 8,
     SGX_MAC_COMPARE_FAIL = 9,
     SGX_PAGE_NOT_BLOCKED = 10,
@@ -62,6 +62,7 @@ struct sgx_attributes {
 #define SGX_FLAGS_MODE64BIT 0x04ull
 #define SGX_FLAGS_PROVISION_KEY 0x10ull
 #define SGX_FLAGS_EINITTOKEN_KEY 0x20ull
+#define SGX_FLAGS_KSS 0x80ull
 #define SGX_XFRM_LEGACY 0x3ull /* x87 and SSE: always set */
 
 #define SGX_MISC_EXINFO 0x1u
@@ -144,6 +145,11 @@ _Static_assert(sizeof(struct sgx_exinfo) == 16, "EXINFO");
 #define EXITINFO_TYPE_HARDWARE (3u << 8)
 #define EXITINFO_TYPE_SOFTWARE (6u << 8)
 #define EXITINFO_VECTOR(info) ((info)&0xffu)
+#define PF_PRESENT 0x1u /* a page fault's error code */
+#define PF_WRITE 0x2u
+#define PF_USER 0x4u
+#define PF_FETCH 0x10u
+#define PF_SGX 0x8000u /* the EPCM refused, not the page tables */
 enum x86_vector {
     VEC_DE = 0,
     VEC_DB = 1,

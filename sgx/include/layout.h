@@ -6,7 +6,7 @@
  *   layout_offset     one page: struct enclave_layout (measured)
  *   threads           tcs_count blocks: [stack | TCS | SSA x nssa | thread data, exception stack], each behind a
  *                     gap of one page that is never added
- *   heap              RW pages, not measured by content: the runtime zeroes them before use
+ *   heap              RW pages, not measured by content: the runtime zeroes them before use; then room to grow
  *   code              RWX pages for code made at run time, likewise
  *
  * Offsets are bytes from ELRANGE's base, all page-aligned.
@@ -30,6 +30,7 @@ struct enclave_layout {
     uint32_t phdr_count;
     uint32_t tcs_count;
     uint64_t heap_offset, heap_size;
+    uint64_t heap_max_size; /* pages from heap_size to here are not added; with EDMM they come when accepted */
     uint64_t code_offset, code_size;
 };
 

@@ -11,12 +11,22 @@
 enum enclave_backend { ENCLAVE_BACKEND_AUTO, ENCLAVE_BACKEND_SGX, ENCLAVE_BACKEND_EMULATOR };
 
 struct enclave;
+struct sgx_kernel;
 
 struct enclave_create_options {
     const char *image_path;
-    enum enclave_backend backend; /* AUTO: sgx where /dev/sgx_enclave can be opened, else the emulator */
-    bool debug;                   /* hardware: ask for ATTRIBUTES.DEBUG. The emulator always sets it */
-    const char *machine_dir;      /* emulator: folder of the per-machine secret; made if missing */
+    enum enclave_backend backend;    /* AUTO: sgx where /dev/sgx_enclave can be opened, else the emulator */
+    bool debug;                      /* hardware: ask for ATTRIBUTES.DEBUG. The emulator always sets it */
+    bool no_edmm;                    /* do not change pages of the running enclave, even where the machine can */
+    const char *machine_dir;         /* emulator: folder of the per-machine secret; made if missing */
+    const struct sgx_kernel *kernel; /* hardware: NULL for the running one; tests stand in for it */
+};
+
+/* How the enclave's memory is managed; sizes are bytes. */
+struct enclave_memory {
+    bool edmm;              /* pages may be added and permissions cut while it runs */
+    uint64_t heap_size;     /* there from the start */
+    uint64_t heap_max_size; /* the heap may grow to this, with EDMM only */
 };
 
 /* Build the enclave page by page and EINIT it. 0, or a negative errno with one clear line in error. */
@@ -25,6 +35,13 @@ int enclave_create(const struct enclave_create_options *options, struct enclave 
 const uint8_t *enclave_mrenclave(const struct enclave *e); /* 32 bytes */
 enum enclave_backend enclave_backend_of(const struct enclave *e);
 uint32_t enclave_tcs_count(const struct enclave *e);
+
+const struct enclave_memory *enclave_memory(const struct enclave *e);
+
+/* NOTIFY_RESTRICT_PAGES: take permissions from pages; the enclave accepts it afterwards. offset_and_permissions is an
+ * offset in ELRANGE, whole pages, with the SECINFO R, W, X that stay in its low bits. 0; -ENODEV without EDMM;
+ * another negative errno, with a line on standard error. */
+int enclave_restrict_pages(struct enclave *e, uint64_t offset_and_permissions, uint64_t length);
 
 /* One ECALL on a free TCS, from any thread; OCALLs made meanwhile go to enclave_ocall_dispatch on the same thread.
  * 0 (the callee's own result is in *ms); -EBUSY: no TCS is free; -ESHUTDOWN: the enclave has died (its last words

@@ -28,6 +28,7 @@ struct enclave {
     uint8_t mrenclave[32];
     uint64_t base;
     uint32_t tcs_count;
+    struct enclave_memory memory;
     atomic_bool dead;
     struct slot slots[ENCLAVE_TCS_MAX];
 };
@@ -39,12 +40,13 @@ struct exit_words {
     long rdi, rsi;
 };
 
+/* Also called after exceptions, whose words are not the enclave's. */
 static int note_exit(long rdi, long rsi, long rdx, long rsp, long r8, long r9, struct enclave_run *run)
 {
     (void)rdx, (void)rsp, (void)r8, (void)r9;
     struct exit_words *words = (struct exit_words *)run->user_data;
-    words->rdi = rdi;
-    words->rsi = rsi;
+    if (run->function == ENCLU_EEXIT)
+        *words = (struct exit_words){rdi, rsi};
     return 0;
 }
 
@@ -65,10 +67,19 @@ static int open_backend(const struct enclave_create_options *o, struct enclave *
 {
     e->kind = o->backend;
     if (e->kind == ENCLAVE_BACKEND_AUTO)
-        e->kind = access("/dev/sgx_enclave", R_OK | W_OK) == 0 ? ENCLAVE_BACKEND_SGX : ENCLAVE_BACKEND_EMULATOR;
+        e->kind = access(SGX_ENCLAVE_DEVICE, R_OK | W_OK) == 0 ? ENCLAVE_BACKEND_SGX : ENCLAVE_BACKEND_EMULATOR;
     if (e->kind == ENCLAVE_BACKEND_SGX)
-        return sgx_device_open(&e->backend, error, error_size);
+        return sgx_device_open(o->kernel ? o->kernel : &sgx_kernel_real, &e->backend, error, error_size);
     return emulator_open(o->machine_dir, &e->backend, error, error_size);
+}
+
+/* Pages that may come while the enclave runs: those between HeapInitSize and HeapMaxSize. */
+static int allow_growth(struct enclave *e, const struct enclave_layout *l, char *error, size_t error_size)
+{
+    if (l->heap_max_size == l->heap_size)
+        return 0;
+    return e->backend->ops->allow_growth(e->backend, l->heap_offset + l->heap_size, l->heap_max_size - l->heap_size,
+                                         error, error_size);
 }
 
 static int build_enclave(struct enclave *e, const struct image *image, bool debug, char *error, size_t error_size)
@@ -82,6 +93,8 @@ static int build_enclave(struct enclave *e, const struct image *image, bool debu
         return result;
     struct build b = {e->backend, error, error_size};
     result = image_walk(image, add_pages, &b);
+    if (result == 0)
+        result = allow_growth(e, &image->layout, error, error_size);
     if (result < 0)
         return result;
     e->base = secs.base;
@@ -106,6 +119,9 @@ int enclave_create(const struct enclave_create_options *o, struct enclave **out,
         result = open_backend(o, e, error, error_size);
         if (result == 0)
             result = build_enclave(e, &image, o->debug, error, error_size);
+        e->memory = (struct enclave_memory){.edmm = result == 0 && e->backend->edmm && !o->no_edmm,
+                                            .heap_size = image.layout.heap_size,
+                                            .heap_max_size = image.layout.heap_max_size};
         image_close(&image);
     }
     if (result < 0) {
@@ -129,6 +145,24 @@ enum enclave_backend enclave_backend_of(const struct enclave *e)
 uint32_t enclave_tcs_count(const struct enclave *e)
 {
     return e->tcs_count;
+}
+
+const struct enclave_memory *enclave_memory(const struct enclave *e)
+{
+    return &e->memory;
+}
+
+int enclave_restrict_pages(struct enclave *e, uint64_t offset_and_permissions, uint64_t length)
+{
+    uint64_t offset = offset_and_permissions & ~(uint64_t)(SGX_PAGE_SIZE - 1), sgx_result = 0;
+    if (!e->memory.edmm)
+        return -ENODEV;
+    int result = e->backend->ops->restrict_permissions(
+        e->backend, offset, length, (uint32_t)(offset_and_permissions & (SGX_PAGE_SIZE - 1)), &sgx_result);
+    if (result < 0)
+        fprintf(stderr, "enclave-os: the code pages at %#lx keep their permissions: %s, SGX error %lu\n", offset,
+                strerror(-result), sgx_result);
+    return result;
 }
 
 int enclave_current_tcs(void)
@@ -158,9 +192,10 @@ static void die(struct enclave *e, const char *why)
 static bool handle_exception(struct enclave *e, struct enclave_run *run, struct exit_words *words)
 {
     int result = e->backend->ops->enter(0, 0, 0, ENCLU_EENTER, 0, 0, run);
-    if (result == 0 && words->rdi == EXIT_HANDLED)
+    bool came_out = result == 0 && run->function == ENCLU_EEXIT;
+    if (came_out && words->rdi == EXIT_HANDLED)
         return true;
-    if (result == 0 && words->rdi == EXIT_FATAL)
+    if (came_out && words->rdi == EXIT_FATAL)
         die(e, words->rsi > 1 ? (const char *)words->rsi : "an exception inside");
     else
         die(e, "its exception handler failed");
@@ -174,7 +209,15 @@ static bool enter_until_exit(struct enclave *e, struct enclave_run *run, struct 
     unsigned int function = ENCLU_EENTER;
     unsigned long a = (unsigned long)rdi, b = (unsigned long)rsi, c = (unsigned long)scratch;
     unsigned int unseen_faults = 0;
-    while (e->backend->ops->enter(a, b, c, function, SCRATCH_SIZE, 0, run) == -EFAULT) {
+    for (;;) {
+        int result = e->backend->ops->enter(a, b, c, function, SCRATCH_SIZE, 0, run);
+        if (result == 0 && run->function == ENCLU_EEXIT)
+            break;
+        if (result != 0 || run->function == ENCLU_EENTER) {
+            /* nothing ran inside: on hardware, pages are gone after the machine has slept */
+            die(e, "it cannot be entered (has the machine been suspended?)");
+            return false;
+        }
         /* Without EXINFO the enclave is not told of #PF and #GP: it would resume into the same fault for ever. */
         unseen_faults = run->exception_vector == VEC_PF || run->exception_vector == VEC_GP ? unseen_faults + 1 : 0;
         if (unseen_faults > UNSEEN_FAULTS_MAX) {

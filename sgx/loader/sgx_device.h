@@ -3,8 +3,13 @@
 #define ENCLAVE_OS_SGX_LOADER_SGX_DEVICE_H
 
 #include "sgx/loader/backend.h"
+#include "sgx/loader/sgx_kernel.h"
 
-/* 0, or a negative errno with what is missing in error. */
-int sgx_device_open(struct backend **out, char *error, size_t error_size);
+#define SGX_ENCLAVE_DEVICE "/dev/sgx_enclave"
+#define SGX_PROVISION_DEVICE "/dev/sgx_provision"
+
+/* Open the driver. kernel must outlive the backend. 0, or a negative errno with what is missing in error. The way in
+ * is one for the process: every backend opened this way enters through the last kernel's. */
+int sgx_device_open(const struct sgx_kernel *kernel, struct backend **out, char *error, size_t error_size);
 
 #endif

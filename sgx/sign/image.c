@@ -142,10 +142,13 @@ static int compute_layout(struct image *image, char *error, size_t error_size)
     const struct image_config *c = &image->config;
     if (c->tcs_num < 1 || c->tcs_num > ENCLAVE_TCS_MAX)
         return fail(error, error_size, -EINVAL, "configuration: TCSNum must be 1 to %u", ENCLAVE_TCS_MAX);
-    uint64_t sizes[] = {c->heap_init_size, c->code_size, c->main_stack_size, c->thread_stack_size};
-    for (unsigned i = 0; i < 4; i++)
+    uint64_t heap_max_size = c->heap_max_size ? c->heap_max_size : c->heap_init_size;
+    uint64_t sizes[] = {c->heap_init_size, heap_max_size, c->code_size, c->main_stack_size, c->thread_stack_size};
+    for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++)
         if (sizes[i] == 0 || sizes[i] % SGX_PAGE_SIZE || sizes[i] > 1ull << 35)
             return fail(error, error_size, -EINVAL, "configuration: a size is zero, not whole pages, or above 32 GiB");
+    if (heap_max_size < c->heap_init_size)
+        return fail(error, error_size, -EINVAL, "configuration: HeapMaxSize is below HeapInitSize");
     struct enclave_layout *l = &image->layout;
     l->magic = ENCLAVE_LAYOUT_MAGIC;
     uint64_t at = image_end(image) + SGX_PAGE_SIZE; /* behind the layout page */
@@ -157,7 +160,8 @@ static int compute_layout(struct image *image, char *error, size_t error_size)
     l->tcs_count = c->tcs_num;
     l->heap_offset = at + SGX_PAGE_SIZE;
     l->heap_size = c->heap_init_size;
-    l->code_offset = l->heap_offset + l->heap_size + SGX_PAGE_SIZE;
+    l->heap_max_size = heap_max_size;
+    l->code_offset = l->heap_offset + l->heap_max_size + SGX_PAGE_SIZE;
     l->code_size = c->code_size;
     l->elrange_size = SGX_PAGE_SIZE;
     while (l->elrange_size < l->code_offset + l->code_size)

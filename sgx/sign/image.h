@@ -17,7 +17,7 @@
 /* From config/enclave.config.xml; sizes are bytes, multiples of a page. */
 struct image_config {
     uint64_t heap_init_size;
-    uint64_t heap_max_size; /* counts only with EDMM */
+    uint64_t heap_max_size; /* counts only with EDMM; 0: as heap_init_size */
     uint64_t code_size;     /* ReservedMem: code made at run time */
     uint64_t main_stack_size;
     uint64_t thread_stack_size;

@@ -270,9 +270,9 @@ static void test_measurement(void **state)
 {
     (void)state;
     /* From a separate program over the SDM's records and the layout that layout.h describes. */
-    static const uint8_t expected[32] = {0xd3, 0xb5, 0xcd, 0x84, 0x2f, 0x1d, 0x39, 0xd9, 0x8b, 0xc0, 0x0e,
-                                         0xb0, 0x55, 0x79, 0xf9, 0xb7, 0xcb, 0x89, 0xd9, 0x07, 0x43, 0xb4,
-                                         0x26, 0xd4, 0xfd, 0x24, 0x82, 0xc0, 0x0a, 0xdc, 0x00, 0x16};
+    static const uint8_t expected[32] = {0x33, 0x93, 0xcc, 0x4e, 0x07, 0x7b, 0x53, 0xd5, 0x07, 0x66, 0x4f,
+                                         0xf7, 0x7a, 0x1b, 0x35, 0x11, 0x48, 0x57, 0x7f, 0x08, 0xc1, 0x0a,
+                                         0x04, 0x90, 0x73, 0x5a, 0xa0, 0x02, 0xfe, 0xf1, 0xc0, 0x06};
     uint8_t elf[0x1010], mrenclave[32];
     char error[256];
     struct image image;
@@ -328,6 +328,8 @@ static void test_bad_images(void **state)
     struct image_config c = tiny_config;
     c.tcs_num = ENCLAVE_TCS_MAX + 1;
     assert_int_equal(open_image(elf, tiny_elf(elf), &c, &image, error), -EINVAL);
+    c = tiny_config, c.heap_max_size = 0x1000; /* below the initial size */
+    assert_true(open_image(elf, tiny_elf(elf), &c, &image, error) < 0);
     c = tiny_config, c.heap_init_size = 100;
     assert_int_equal(open_image(elf, tiny_elf(elf), &c, &image, error), -EINVAL);
     assert_int_equal(open_image(elf, tiny_elf(elf), NULL, &image, error), -ENOEXEC); /* unsigned, without config */

@@ -79,13 +79,18 @@ int sigstruct_make(const struct image_config *config, const uint8_t mrenclave[32
     memcpy(out->enclavehash, mrenclave, 32);
     out->isvprodid = config->prod_id;
     out->isvsvn = config->isv_svn;
-    int result = put_modulus(key, out->modulus);
+    return sigstruct_sign(out, key);
+}
+
+int sigstruct_sign(struct sgx_sigstruct *s, EVP_PKEY *key)
+{
     uint8_t data[256];
-    signed_bytes(out, data);
+    int result = put_modulus(key, s->modulus);
+    signed_bytes(s, data);
     if (result == 0)
-        result = sign(key, data, out->signature);
+        result = sign(key, data, s->signature);
     if (result == 0)
-        result = make_q(out->modulus, out->signature, out->q1, out->q2);
+        result = make_q(s->modulus, s->signature, s->q1, s->q2);
     return result;
 }
 

@@ -11,6 +11,9 @@
 int sigstruct_make(const struct image_config *config, const uint8_t mrenclave[32], uint32_t date, int production,
                    EVP_PKEY *key, struct sgx_sigstruct *out);
 
+/* Sign what stands in s: fills in modulus, signature, Q1 and Q2. 0 or -EINVAL as above. */
+int sigstruct_sign(struct sgx_sigstruct *s, EVP_PKEY *key);
+
 /* What EINIT checks of SIGSTRUCT alone: fixed fields, exponent, Q1 and Q2, signature. Returns an SGX error code. */
 enum sgx_error sigstruct_check(const struct sgx_sigstruct *s);
 
