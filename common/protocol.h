@@ -118,8 +118,10 @@ struct run_args {
     uint64_t http_max_body_bytes;
     uint32_t http_header_timeout_ms, http_idle_timeout_ms, http_request_timeout_ms;
     uint32_t app_memory_max_mib; /* linear memory of one instance */
+    uint32_t edmm; /* 1: pages may be added and changed while the enclave runs. A lie only stops the enclave */
+    uint32_t reserved;
 };
-#define PROTO_VERSION 1u
+#define PROTO_VERSION 2u
 
 /* ---- the OCALL -------------------------------------------------------------------------------------------- */
 
@@ -134,6 +136,9 @@ enum notify_op {
     NOTIFY_THREADS_READY = 5, /* arg threads wait to be run: call ecall_run from that many more host threads */
     /* Clear worker arg's doorbell_in sleeping flag and wake it: a thread inside has work for it. */
     NOTIFY_WAKE_WORKER = 6,
+    /* Take permissions from pages (EMODPR). arg: their offset in ELRANGE, with the SECINFO R, W, X that stay in its
+     * low bits; timeout_ns: bytes. The enclave accepts, and so checks, each page afterwards. */
+    NOTIFY_RESTRICT_PAGES = 7,
 };
 
 /* ---- RPC over a worker's control channel -------------------------------------------------------------------- */

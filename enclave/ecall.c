@@ -36,7 +36,7 @@ int32_t ecall_run(const struct run_args *in)
     }
     if (atomic_load(&args_state) != 2)
         return -EAGAIN;
-    return sgx_run_thread(args.cpuid, args.cpuid_count, (const struct time_page *)args.time_page);
+    return sgx_run_thread(args.cpuid, args.cpuid_count, (const struct time_page *)args.time_page, args.edmm != 0);
 }
 
 int32_t ecall_shutdown(uint32_t grace_ms)

@@ -158,6 +158,8 @@ int32_t ocall_notify(uint32_t op, uint64_t arg, uint64_t timeout_ns)
         return thread_wake(arg);
     case NOTIFY_THREADS_READY:
         return threads_ready(arg);
+    case NOTIFY_RESTRICT_PAGES:
+        return enclave_restrict_pages(dispatcher.options.enclave, arg, timeout_ns);
     default:
         return -ENOSYS;
     }

@@ -243,6 +243,17 @@ enum enclave_backend enclave_backend_of(const struct enclave *e)
     return ENCLAVE_BACKEND_EMULATOR;
 }
 
+const struct enclave_memory *enclave_memory(const struct enclave *e)
+{
+    static const struct enclave_memory memory;
+    return &memory;
+}
+
+int enclave_restrict_pages(struct enclave *e, uint64_t offset_and_permissions, uint64_t length)
+{
+    return -ENODEV;
+}
+
 uint32_t enclave_tcs_count(const struct enclave *e)
 {
     return 12;

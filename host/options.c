@@ -31,6 +31,7 @@ static const char usage[] =
     "  --sim-dir DIR            the emulated machine's secrets; default $ENCLAVE_OS_SIM_DIR or " DEFAULT_MACHINE_DIR
     "\n"
     "  --debug                  hardware: run with ATTRIBUTES.DEBUG\n"
+    "  --no-edmm                leave the enclave's pages as they were loaded, as on SGX1\n"
     "  --grace MS               time to finish requests at shutdown; default 10000\n"
     "  --max-header-bytes N, --max-headers N, --max-body-bytes N\n"
     "  --header-timeout MS, --idle-timeout MS, --request-timeout MS\n"
@@ -139,6 +140,7 @@ enum option_id {
     SAN,
     SIM_DIR,
     DEBUG,
+    NO_EDMM,
     GRACE,
     MAX_HEADER_BYTES,
     MAX_HEADERS,
@@ -161,6 +163,7 @@ static const struct option table[] = {
     {"san", 1, 0, SAN},
     {"sim-dir", 1, 0, SIM_DIR},
     {"debug", 0, 0, DEBUG},
+    {"no-edmm", 0, 0, NO_EDMM},
     {"grace", 1, 0, GRACE},
     {"max-header-bytes", 1, 0, MAX_HEADER_BYTES},
     {"max-headers", 1, 0, MAX_HEADERS},
@@ -233,6 +236,9 @@ static void set_option(struct options *o, int id, const char *name, const char *
         break;
     case DEBUG:
         o->debug = true;
+        break;
+    case NO_EDMM:
+        o->no_edmm = true;
         break;
     case VERBOSE:
         o->verbose = true;

@@ -18,6 +18,7 @@ struct options {
     const char *san;         /* NULL: localhost and the listen address */
     enum enclave_backend backend;
     bool debug;
+    bool no_edmm;
     bool verbose;
     uint32_t workers;
     uint32_t grace_ms;

@@ -131,8 +131,11 @@ static void load_enclave(void)
 {
     char error[512] = "";
     const struct options *o = &server.options;
-    struct enclave_create_options create = {
-        .image_path = o->image, .backend = o->backend, .debug = o->debug, .machine_dir = o->machine_dir};
+    struct enclave_create_options create = {.image_path = o->image,
+                                            .backend = o->backend,
+                                            .debug = o->debug,
+                                            .no_edmm = o->no_edmm,
+                                            .machine_dir = o->machine_dir};
     int result = enclave_create(&create, &server.enclave, error, sizeof(error));
     if (result != 0)
         fail("%s", error[0] ? error : strerror(-result));
@@ -155,6 +158,13 @@ static void print_identity(void)
     printf("MRENCLAVE: ");
     for (int i = 0; i < 32; i++)
         printf("%02x", mrenclave[i]);
+    const struct enclave_memory *memory = enclave_memory(server.enclave);
+    unsigned long heap_mib = memory->heap_size >> 20, max_mib = memory->heap_max_size >> 20;
+    if (memory->edmm)
+        printf("\nmemory:    EDMM: heap %lu MiB, growing to %lu; code is made read-only before it runs", heap_mib,
+               max_mib);
+    else
+        printf("\nmemory:    no EDMM: heap %lu MiB, fixed; code made at run time stays writable", heap_mib);
     printf("\nlisten:    %s, %u worker%s\n", server.listen_text, server.options.workers,
            server.options.workers == 1 ? "" : "s");
     fflush(stdout);
@@ -192,6 +202,7 @@ static void fill_run_args(void)
     a->http_idle_timeout_ms = o->idle_timeout_ms;
     a->http_request_timeout_ms = o->request_timeout_ms;
     a->app_memory_max_mib = o->app_memory_mib;
+    a->edmm = enclave_memory(server.enclave)->edmm;
 }
 
 static void start(const int *listeners)

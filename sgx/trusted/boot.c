@@ -83,12 +83,12 @@ static uint64_t prepare_stack(uint64_t top)
     return (uint64_t)sp;
 }
 
-int64_t rt_boot(void)
+int64_t rt_boot(bool edmm)
 {
     const struct enclave_layout *l = sgx_layout();
     if (l->magic != ENCLAVE_LAYOUT_MAGIC)
         sgx_panic("boot: no layout page behind the image");
-    rt_memory_init(l);
+    rt_memory_init(l, edmm);
     struct thread_data *td = rt_td();
     uint64_t top = (uint64_t)__builtin_frame_address(0) - 4096; /* below what this ECALL still needs */
     td->tid = 1;
@@ -98,7 +98,8 @@ int64_t rt_boot(void)
     return rt_exit_status;
 }
 
-int32_t sgx_run_thread(const struct cpuid_entry *cpuid, uint32_t cpuid_count, const struct time_page *time_page)
+int32_t sgx_run_thread(const struct cpuid_entry *cpuid, uint32_t cpuid_count, const struct time_page *time_page,
+                       bool edmm)
 {
     unsigned expected = STATE_NEW;
     if (rt_td()->tcs_index != 0 || !atomic_compare_exchange_strong(&state, &expected, STATE_BOOTING))
@@ -106,5 +107,5 @@ int32_t sgx_run_thread(const struct cpuid_entry *cpuid, uint32_t cpuid_count, co
     rt_console_init();
     rt_time_set_page(time_page);
     int64_t result = rt_cpuid_set(cpuid, cpuid_count);
-    return (int32_t)(result < 0 ? result : rt_boot());
+    return (int32_t)(result < 0 ? result : rt_boot(edmm));
 }

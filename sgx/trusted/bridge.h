@@ -36,10 +36,12 @@ uint64_t sgx_base(void);
 
 /* The first caller becomes the boot thread: it must be on TCS 0. Starts libc, which calls main; returns what main
  * (or exit) gave, once. Later callers get a thread that pthread_create made and run it to its end; -EAGAIN when none
- * waits. -ESHUTDOWN after the end. */
+ * waits. -ESHUTDOWN after the end. edmm: pages may be added and changed later; the host's word, whose lie only stops
+ * the enclave. */
 struct cpuid_entry;
 struct time_page;
-int32_t sgx_run_thread(const struct cpuid_entry *cpuid, uint32_t cpuid_count, const struct time_page *time_page);
+int32_t sgx_run_thread(const struct cpuid_entry *cpuid, uint32_t cpuid_count, const struct time_page *time_page,
+                       bool edmm);
 
 /* ---- only once libc is up ---------------------------------------------------------------------------------- */
 

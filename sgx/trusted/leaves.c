@@ -1,4 +1,4 @@
-/* EREPORT and EGETKEY. Their operands must be aligned as the leaf demands, so they are copied here. */
+/* The ENCLU leaves that the runtime executes. Operands of EREPORT and EGETKEY are copied here, for their alignment. */
 #include "sgx/trusted/rt.h"
 
 static struct rt_lock lock;
@@ -41,4 +41,18 @@ uint32_t sgx_get_key(const struct sgx_keyrequest *request, uint8_t key[16])
     wipe(key_space, sizeof key_space);
     rt_unlock(&lock);
     return (uint32_t)result;
+}
+
+uint64_t rt_eaccept(uint64_t secinfo_flags, uint64_t page)
+{
+    struct sgx_secinfo secinfo __attribute__((aligned(64))) = {.flags = secinfo_flags};
+    uint64_t result = ENCLU_EACCEPT;
+    __asm__ volatile("enclu" : "+a"(result) : "b"(&secinfo), "c"(page) : "memory", "cc");
+    return result;
+}
+
+void rt_emodpe(uint64_t secinfo_flags, uint64_t page)
+{
+    struct sgx_secinfo secinfo __attribute__((aligned(64))) = {.flags = secinfo_flags};
+    __asm__ volatile("enclu" : : "a"(ENCLU_EMODPE), "b"(&secinfo), "c"(page) : "memory");
 }

@@ -82,8 +82,13 @@ int64_t rt_exception(uint8_t *ssa_frame);
 /* syscalls.c: the system call in registers; its result goes to registers->rax. */
 void rt_syscall(struct sgx_gprsgx *registers);
 
-/* memory.c. Addresses and sizes are whole pages; results are addresses or negative errno. */
-void rt_memory_init(const struct enclave_layout *layout);
+/* leaves.c, SGX2 only. The SGX error code of EACCEPT; EMODPE adds permissions or faults. */
+uint64_t rt_eaccept(uint64_t secinfo_flags, uint64_t page);
+void rt_emodpe(uint64_t secinfo_flags, uint64_t page);
+
+/* memory.c. Addresses and sizes are whole pages; results are addresses or negative errno. edmm: pages may be added and
+ * changed while the enclave runs. */
+void rt_memory_init(const struct enclave_layout *layout, bool edmm);
 int64_t rt_brk(uint64_t address);
 int64_t rt_mmap(uint64_t address, uint64_t size, int protection, int flags);
 int64_t rt_munmap(uint64_t address, uint64_t size);
@@ -98,7 +103,7 @@ int64_t rt_futex(uint32_t *word, int op, uint32_t value, const void *timeout, ui
 int64_t rt_adopt_thread(void);
 
 /* boot.c */
-int64_t rt_boot(void);
+int64_t rt_boot(bool edmm);
 bool rt_is_dead(void);
 void rt_set_dead(void);
 extern int rt_exit_status;

@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Pages that change while the enclave runs: a heap that starts small and grows, and code that is not writable when it
+# runs. The emulator's page protections are its EPCM permissions, so /proc shows them. Without EDMM nothing changes.
+. "$(dirname "$0")/lib.sh"
+
+sed -e 's:<HeapInitSize>.*</HeapInitSize>:<HeapInitSize>0x800000</HeapInitSize>:' \
+    "$SOURCE/config/enclave.config.xml" >"$work/small.xml"
+ctl sign --config "$work/small.xml" --key "$BUILD/signing-key.pem" --out "$work/small.signed" "$BUILD/enclave_os.elf" >/dev/null
+IMAGE=$work/small.signed
+
+# kilobytes PERMISSIONS: mapped that way inside ELRANGE, which is 2 GiB from 4 GiB up
+kilobytes() {
+    local total=0 range permissions rest
+    while read -r range permissions rest; do
+        [ "$permissions" = "$1" ] || continue
+        local from=$((16#${range%-*})) to=$((16#${range#*-}))
+        [ $from -ge $((16#100000000)) ] && [ $to -le $((16#180000000)) ] && total=$((total + (to - from) / 1024))
+    done <"/proc/$server/maps"
+    echo $total
+}
+
+check start
+contains "$(grep '^memory:' "$work/server.log")" "EDMM: heap 8 MiB, growing to 1536"
+image_code=$(kilobytes r-xp)
+[ "$(kilobytes rwxp)" -gt 200000 ] || fail "the code region is not there"
+push hello hello-c # compiling takes more than 8 MiB
+equal "$(status /hello/)" 200
+code=$(($(kilobytes r-xp) - image_code))
+[ $code -gt 0 ] || fail "the guest's code is not made read-only"
+heap=$(kilobytes rw-p)
+[ "$heap" -gt 20000 ] || fail "the heap has not grown: $heap KiB are writable"
+ctl app rm hello --url "$url" --admin-key "$admin" --allow-simulation >/dev/null
+push again hello-c # in pages that were used before: writable, then not
+push counter counter-c
+equal "$(status /again/)" 200
+equal "$(status /counter/)" 200
+stop
+
+IMAGE=$BUILD/enclave_os.signed
+check start --no-edmm --data "$work/data2"
+contains "$(grep '^memory:' "$work/server.log")" "no EDMM: heap 1536 MiB, fixed"
+image_code=$(kilobytes r-xp)
+push hello hello-c
+equal "$(kilobytes r-xp)" "$image_code" "code pages with --no-edmm"
+equal "$(status /hello/)" 200
+stop
+echo "the heap has grown to $heap KiB, $code KiB of code were read-only"
