@@ -4,8 +4,8 @@
  * would keep. It adds no page and runs nothing. The measurement and the signature check are its own: they share no
  * code with sgx/sign.
  *
- * The rules are those of Linux 6.x: uapi asm/sgx.h; arch/x86/kernel/cpu/sgx/ioctl.c and encl.c; SDM 3D for what
- * ECREATE, EADD, EINIT, EMODPR and EMODT refuse. Each refusal sets the errno that the driver gives and, in broken, the rule.
+ * The rules are those of Linux 6.x (uapi asm/sgx.h; arch/x86/kernel/cpu/sgx/ioctl.c and encl.c) and of SDM 3D for what
+ * ECREATE, EADD, EINIT, EMODPR and EMODT refuse. Each refusal sets the driver's errno and, in broken, the rule.
  */
 #ifndef ENCLAVE_OS_SGX_LOADER_KERNEL_DOUBLE_H
 #define ENCLAVE_OS_SGX_LOADER_KERNEL_DOUBLE_H
