@@ -27,6 +27,7 @@
 #include "host/net/listen.h"
 #include "host/options.h"
 #include "sgx/emulator/emulator.h"
+#include "sgx/quote/aesm.h"
 
 #define EGRESS_THREADS 4
 
@@ -143,8 +144,10 @@ static void load_enclave(void)
     uint32_t tcs_count = enclave_tcs_count(server.enclave);
     if (o->workers + 3 > tcs_count) /* the clock, the compiler, and one for short calls */
         fail("--workers %u: the image has room for %u", o->workers, tcs_count > 3 ? tcs_count - 3 : 0);
-    if (enclave_backend_of(server.enclave) == ENCLAVE_BACKEND_EMULATOR &&
-        quote_simulation_create(o->machine_dir, emulator_report_key, &server.backends.quote, error, sizeof(error)) != 0)
+    bool emulated = enclave_backend_of(server.enclave) == ENCLAVE_BACKEND_EMULATOR;
+    struct quote_backend **quote = &server.backends.quote;
+    if (emulated ? quote_simulation_create(o->machine_dir, emulator_report_key, quote, error, sizeof(error)) != 0
+                 : quote_aesm_create(AESM_SOCKET, AESM_TIMEOUT_MS, quote, error, sizeof(error)) != 0)
         fail("%s", error);
 }
 

@@ -1,9 +1,9 @@
 /*
  * From a REPORT to a quote that a remote party can verify. Runs in the untrusted host.
  *
- * One backend exists: the simulated quoting enclave that goes with the emulator. Its quotes are well-formed DCAP v3
- * ECDSA quotes, but their certificate chain ends in a root that is made on this machine and named as a simulation:
- * they prove nothing about hardware. (Real hardware's backend, AESM, is not written yet.)
+ * Two backends: AESM for real hardware (aesm.h), and the simulated quoting enclave that goes with the emulator. The
+ * latter's quotes are well-formed DCAP v3 ECDSA quotes, but their certificate chain ends in a root that is made on
+ * this machine and named as a simulation: they prove nothing about hardware.
  */
 #ifndef ENCLAVE_OS_SGX_QUOTE_QUOTE_H
 #define ENCLAVE_OS_SGX_QUOTE_QUOTE_H
