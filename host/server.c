@@ -347,6 +347,7 @@ int host_main(int argc, char **argv)
     if (argc >= 2 && strcmp(argv[1], "serve") == 0)
         return serve(argc - 1, argv + 1);
     fprintf(argc >= 2 && strcmp(argv[1], "--help") == 0 ? stdout : stderr,
-            "usage: enclave-os serve --image FILE --data DIR [options]\n       enclave-os serve --help\n");
+            "usage: enclave-os serve --image FILE --data DIR [options]\n       enclave-os serve --help\n"
+            "       enclave-os doctor          can hardware enclaves run here, and if not, what is to be done?\n");
     return argc >= 2 && strcmp(argv[1], "--help") == 0 ? 0 : 2;
 }
