@@ -12,6 +12,7 @@
 #include "cli/cli.h"
 #include "cli/http.h"
 #include "cli/token.h"
+#include "cli/trust.h"
 
 #define APPS_PATH "/_enclave/apps"
 #define WASM_MAX (256u << 20)
@@ -26,8 +27,7 @@ struct app_options {
 static int usage(void)
 {
     fputs("usage: enclavectl app push NAME FILE.wasm | app list | app rm NAME\n"
-          "       --url https://HOST:PORT --admin-key FILE [--allow-simulation] [--allow-debug] [--mrenclave HEX]\n"
-          "       [--root FILE] [--json]\n",
+          "       --url https://HOST:PORT --admin-key FILE [--json] [options]\n" TRUST_USAGE,
           stderr);
     return 2;
 }
@@ -51,29 +51,36 @@ static EVP_PKEY *read_key(const char *path)
 }
 
 /* Verify first; what failed is told, and nothing is sent. */
-static int open_verified(struct connection *c, const struct app_options *o, struct verifier_result *result)
+static int open_verified(struct connection *c, struct app_options *o, uint8_t spki_sha256[32])
 {
     if (connection_open(c, o->url) != 0)
         return 1;
-    if (connection_verify(c, &o->trust.policy, result))
+    struct verifier_result *result = trust_judge(&o->trust, c, o->url);
+    bool ok = verifier_result_ok(result);
+    if (ok)
+        memcpy(spki_sha256, verifier_result_claims(result)->spki_sha256, 32);
+    for (size_t i = 0; result && i < verifier_result_count(result); i++) {
+        struct verifier_check check = verifier_result_check(result, i);
+        if (check.outcome == VERIFIER_FAILED)
+            complain("%s: %s: %s", o->url, check.name, check.reason);
+    }
+    verifier_result_destroy(result);
+    if (ok)
         return 0;
-    for (int i = 0; i < result->count; i++)
-        if (result->checks[i].outcome == VERIFIER_FAILED)
-            complain("%s: %s: %s", o->url, result->checks[i].name, result->checks[i].reason);
     connection_close(c);
     return complain("%s is not verified: nothing was sent", o->url);
 }
 
-static int exchange(const struct app_options *o, struct http_request *request, struct http_answer *answer)
+static int exchange(struct app_options *o, struct http_request *request, struct http_answer *answer)
 {
     struct connection c;
-    struct verifier_result verified;
+    uint8_t spki_sha256[32];
     EVP_PKEY *key = read_key(o->admin_key);
     if (!key)
         return 1;
-    int result = open_verified(&c, o, &verified);
+    int result = open_verified(&c, o, spki_sha256);
     if (result == 0) {
-        struct token_request t = {.spki_sha256 = verified.spki_sha256,
+        struct token_request t = {.spki_sha256 = spki_sha256,
                                   .method = request->method,
                                   .path = request->path,
                                   .body = request->body,
@@ -111,7 +118,7 @@ static void print_list(const char *body)
     json_decref(json);
 }
 
-static int run(const struct app_options *o, const char *method, const char *name, const char *file)
+static int run(struct app_options *o, const char *method, const char *name, const char *file)
 {
     char path[128] = APPS_PATH;
     size_t size = 0;
@@ -139,7 +146,7 @@ static int run(const struct app_options *o, const char *method, const char *name
     return result;
 }
 
-static int dispatch(const struct app_options *o, int argc, char **argv)
+static int dispatch(struct app_options *o, int argc, char **argv)
 {
     if (!o->url || !o->admin_key || argc < 1)
         return usage();
@@ -157,7 +164,7 @@ int app_main(int argc, char **argv)
     static const struct option table[] = {
         TRUST_OPTIONS, {"url", 1, 0, 'u'}, {"admin-key", 1, 0, 'k'}, {"json", 0, 0, 'j'}, {0, 0, 0, 0}};
     struct app_options o = {0};
-    int result = 0;
+    int result = trust_options_init(&o.trust);
     for (int id; result == 0 && (id = getopt_long(argc, argv, "", table, NULL)) != -1;) {
         if (id == '?')
             result = usage();

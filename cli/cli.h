@@ -19,7 +19,8 @@ int complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The whole file, malloc'ed and NUL-terminated; NULL with errno set. Files above limit fail with EFBIG. */
 char *read_whole_file(const char *path, size_t limit, size_t *size);
 
-/* 64 hex digits. */
+/* Exactly 2 * size hex digits; 64 of them. */
+bool parse_hex(const char *text, uint8_t *out, size_t size);
 bool parse_hex32(const char *text, uint8_t out[32]);
 void format_hex(const uint8_t *data, size_t size, char *out);
 

@@ -1,5 +1,5 @@
 /*
- * Connecting and judging. See connection.h.
+ * Connecting. See connection.h.
  */
 #include "cli/connection.h"
 
@@ -16,35 +16,6 @@
 #include "cli/cli.h"
 
 #define TIMEOUT_SECONDS 60
-
-int trust_option(struct trust_options *t, int id, const char *value)
-{
-    size_t size;
-    switch (id) {
-    case TRUST_MRENCLAVE:
-        if (!parse_hex32(value, t->mrenclave))
-            return complain("--mrenclave: expected 64 hex digits");
-        t->policy.mrenclave = t->mrenclave;
-        return 0;
-    case TRUST_ALLOW_SIMULATION:
-        t->policy.allow_simulation = true;
-        return 0;
-    case TRUST_ALLOW_DEBUG:
-        t->policy.allow_debug = true;
-        return 0;
-    default:
-        free(t->root_pem);
-        t->root_pem = read_whole_file(value, 1 << 20, &size);
-        t->policy.root_pem = t->root_pem;
-        return t->root_pem ? 0 : complain("--root %s: %s", value, strerror(errno));
-    }
-}
-
-void trust_options_deinit(struct trust_options *t)
-{
-    free(t->root_pem);
-    t->root_pem = NULL;
-}
 
 /* https://HOST[:PORT][/]; HOST may be [IPv6]. */
 static bool split_url(const char *url, struct connection *c, char port[8])
@@ -125,7 +96,7 @@ int connection_open(struct connection *c, const char *url)
         return complain("out of memory");
     }
     BIO_set_close(SSL_get_rbio(c->ssl), BIO_CLOSE);
-    /* No CA is asked: the quote decides (connection_verify), before anything is sent. */
+    /* No CA is asked: the quote decides (trust_judge), before anything secret is sent. */
     SSL_set_verify(c->ssl, SSL_VERIFY_NONE, NULL);
     SSL_set_session(c->ssl, NULL);
     if (!is_address(c->host))
@@ -137,18 +108,6 @@ int connection_open(struct connection *c, const char *url)
                         error ? ERR_reason_error_string(error) : "connection closed");
     }
     return 0;
-}
-
-bool connection_verify(struct connection *c, const struct verifier_policy *policy, struct verifier_result *result)
-{
-    struct verifier_policy live = *policy;
-    X509 *leaf = SSL_get0_peer_certificate(c->ssl);
-    live.live = !SSL_session_reused(c->ssl);
-    if (!leaf) {
-        *result = (struct verifier_result){0};
-        return false;
-    }
-    return verifier_check_certificate(leaf, &live, result);
 }
 
 void connection_close(struct connection *c)

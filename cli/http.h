@@ -7,7 +7,8 @@
 #include "cli/connection.h"
 
 struct http_request {
-    const char *method, *path, *token;
+    const char *method, *path;
+    const char *token; /* NULL: none */
     const void *body;
     size_t body_size;
 };

@@ -12,9 +12,9 @@
 
 static const char usage[] =
     "usage: enclavectl COMMAND ...\n"
-    "  verify https://HOST:PORT [--mrenclave HEX] [--allow-simulation] [--root FILE] [--json]\n"
+    "  verify https://HOST:PORT [--mrenclave HEX] [--allow-simulation] [--root FILE] [--pccs URL] [--json] ...\n"
     "  app push NAME FILE.wasm | app list | app rm NAME, with --url https://HOST:PORT --admin-key FILE\n"
-    "      [--allow-simulation] [--mrenclave HEX] [--root FILE]\n"
+    "      and what verify has to say which server is trusted\n"
     "  keygen FILE            make an admin key: FILE (secret) and FILE.pub\n"
     "  measure IMAGE          print MRENCLAVE\n"
     "  sign ...               sign an enclave image\n";
@@ -64,15 +64,20 @@ char *read_whole_file(const char *path, size_t limit, size_t *size)
     return NULL;
 }
 
-bool parse_hex32(const char *text, uint8_t out[32])
+bool parse_hex(const char *text, uint8_t *out, size_t size)
 {
-    if (strlen(text) != 64 || strspn(text, "0123456789abcdefABCDEF") != 64)
+    if (strlen(text) != 2 * size || strspn(text, "0123456789abcdefABCDEF") != 2 * size)
         return false;
-    for (int i = 0; i < 32; i++) {
+    for (size_t i = 0; i < size; i++) {
         char digits[3] = {text[2 * i], text[2 * i + 1], '\0'};
         out[i] = (uint8_t)strtoul(digits, NULL, 16);
     }
     return true;
+}
+
+bool parse_hex32(const char *text, uint8_t out[32])
+{
+    return parse_hex(text, out, 32);
 }
 
 void format_hex(const uint8_t *data, size_t size, char *out)

@@ -1,57 +1,254 @@
 /*
- * libenclave_verifier: does this certificate belong to a key inside the enclave that I expect? For clients; needs
- * OpenSSL only, and no enclave.
+ * libenclave-verifier: is the peer the enclave that I expect? For clients of SGX enclaves that prove themselves by a
+ * DCAP quote in an X.509 certificate (RA-TLS), and for enclaves that check each other. Needs OpenSSL's libcrypto, no
+ * enclave.
  *
- * A verification is a list of named checks, each with its outcome and a reason in words. All that were made must
- * hold; what a caller did not ask for (a pinned measurement, say) is shown as not checked.
+ *   policy      what the caller expects                       verifier_policy_*
+ *   collateral  the platform vendor's signed statements       verifier_collateral_*, and verifier_fetch.h
+ *   verify      certificate or quote -> result                verifier_verify_*
+ *   result      a list of named checks, each with outcome and reason, and what the quote claims
  *
- * Not checked yet: revocation lists and TCB level (they need collateral from a service). The list says so.
+ * Nothing is accepted for want of a check: a result is good only if no check failed and all that carry the conclusion
+ * passed. Checks for which the caller gave no input (no pinned MRENCLAVE, no collateral) are in the list as not
+ * checked.
+ *
+ * Everything read from the network is hostile here: it is bounded, parsed in place and never trusted before its
+ * signature. Objects belong to one thread at a time, except that a policy and a collateral which nobody changes may be
+ * used by many verifications at once. Functions that return int give 0 or a negative errno: -EINVAL for a malformed
+ * argument, -ENOMEM, -E2BIG where a list is full; after an error the object is as before. Passing NULL to a destroy
+ * function is allowed; elsewhere a pointer may be NULL only where its comment says so.
+ *
+ * This header and its .c files open no file and no socket, and ask for the time only if the policy sets none, so that
+ * they can run inside an enclave.
  */
-#ifndef ENCLAVE_OS_VERIFIER_VERIFIER_H
-#define ENCLAVE_OS_VERIFIER_VERIFIER_H
+#ifndef ENCLAVE_VERIFIER_VERIFIER_H
+#define ENCLAVE_VERIFIER_VERIFIER_H
 
 #include <openssl/x509.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
-#define VERIFIER_CHECKS_MAX 24
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define VERIFIER_API __attribute__((visibility("default")))
+
+/* ---- what may be expected: the policy -------------------------------------------------------------------------- */
+
+struct verifier_policy;
+
+/* A policy that expects a hardware enclave without DEBUG under Intel's root (whose key is built in), of any
+ * measurement, with TCB status UpToDate if collateral is given. NULL when out of memory. */
+VERIFIER_API struct verifier_policy *verifier_policy_create(void);
+VERIFIER_API void verifier_policy_destroy(struct verifier_policy *policy);
+
+/* Accept quotes whose root's name contains VERIFIER_SIMULATION_WORD; such an enclave may have DEBUG set. They prove
+ * nothing about hardware. Without roots of the caller's, the root is then the one that the quote brings. */
+VERIFIER_API void verifier_policy_allow_simulation(struct verifier_policy *policy, bool allow);
+#define VERIFIER_SIMULATION_WORD "SIMULATION"
+
+/* Accept a debug enclave: whoever runs it can read it. */
+VERIFIER_API void verifier_policy_allow_debug(struct verifier_policy *policy, bool allow);
+
+/* The roots that a PCK chain may end in, instead of Intel's: 1 to 8 certificates in PEM, copied. The one in the quote
+ * must have the same key and name as one of them. */
+VERIFIER_API int verifier_policy_set_roots(struct verifier_policy *policy, const char *pem, size_t size);
+
+/* One more MRENCLAVE that is accepted, up to 64 of them; without any, every one is. */
+VERIFIER_API int verifier_policy_add_mrenclave(struct verifier_policy *policy, const uint8_t mrenclave[32]);
+/* The signer of the enclave: SHA-256 of the RSA modulus in its SIGSTRUCT. An MRSIGNER alone accepts every product and
+ * every old version that this signer ever signed: set the product and the least version, too. */
+VERIFIER_API void verifier_policy_set_mrsigner(struct verifier_policy *policy, const uint8_t mrsigner[32]);
+VERIFIER_API void verifier_policy_set_prod_id(struct verifier_policy *policy, uint16_t isv_prod_id);
+VERIFIER_API void verifier_policy_set_min_svn(struct verifier_policy *policy, uint16_t isv_svn);
+
+/* The platform's state, as in Intel's TCB info (PCS API version 4). */
+enum verifier_tcb_status {
+    VERIFIER_TCB_UNKNOWN, /* no collateral, or it does not know this platform */
+    VERIFIER_TCB_UP_TO_DATE,
+    VERIFIER_TCB_SW_HARDENING_NEEDED,
+    VERIFIER_TCB_CONFIGURATION_NEEDED,
+    VERIFIER_TCB_CONFIGURATION_AND_SW_HARDENING_NEEDED,
+    VERIFIER_TCB_OUT_OF_DATE,
+    VERIFIER_TCB_OUT_OF_DATE_CONFIGURATION_NEEDED,
+    VERIFIER_TCB_REVOKED,
+};
+/* Its name in TCB info ("UpToDate" ...); "Unknown" for UNKNOWN. Static. */
+VERIFIER_API const char *verifier_tcb_status_name(enum verifier_tcb_status status);
+/* The status of that name; UNKNOWN if there is none. */
+VERIFIER_API enum verifier_tcb_status verifier_tcb_status_from_name(const char *name);
+/* Accept one more status beside UpToDate. -EINVAL for UNKNOWN and REVOKED, which are never accepted. */
+VERIFIER_API int verifier_policy_accept_tcb(struct verifier_policy *policy, enum verifier_tcb_status status);
+/* Fail if no collateral is given; without this, TCB and revocation are then "not checked". */
+VERIFIER_API void verifier_policy_require_collateral(struct verifier_policy *policy, bool require);
+
+/* The time of the verification, in seconds since 1970 (UTC); 0, as at first: the clock's, read at each verification. */
+VERIFIER_API void verifier_policy_set_time(struct verifier_policy *policy, int64_t unix_s);
+
+/* What ReportData must bind beside the certificate's key, SHA-512(SHA-256(SubjectPublicKeyInfo) || binding):
+ *   deterministic  the minute of NotBefore: whoever has the certificate can check it. The default.
+ *   challenge      nonce || channel binder: this quote was made for this very connection
+ *   mutual         the same in a client's certificate, with the server's nonce of 32 bytes
+ * The binder is verifier_channel_binder's, both copied; nonce_size is 1 to 255. */
+enum verifier_mode { VERIFIER_DETERMINISTIC, VERIFIER_CHALLENGE, VERIFIER_MUTUAL };
+VERIFIER_API int verifier_policy_set_binding(struct verifier_policy *policy, enum verifier_mode mode,
+                                             const uint8_t *nonce, size_t nonce_size, const uint8_t binder[32]);
+
+/* The certificate comes out of a TLS 1.3 handshake, not resumed, that proves the certificate's key. Only then, or with
+ * an issuer (below), do the certificate's extensions count: they are not part of the quote. */
+VERIFIER_API void verifier_policy_set_live(struct verifier_policy *policy, bool live);
+/* The certificate must be signed by this one, in PEM, copied: the enclave's own CA, learnt on an earlier, verified
+ * connection or from its operator. */
+VERIFIER_API int verifier_policy_set_issuer(struct verifier_policy *policy, const char *pem, size_t size);
+
+/* The certificate must have the extension oid ("1.3.6.1.4.1.65230.2.4") exactly once, with this very value. Up to 16,
+ * value of up to 1024 bytes, copied. */
+VERIFIER_API int verifier_policy_expect_extension(struct verifier_policy *policy, const char *oid, const void *value,
+                                                  size_t size);
+
+/* Where a leaf is in a Merkle tree (RFC 9162, section 2.1.3): index and size count leaves. */
+struct verifier_inclusion {
+    uint64_t leaf_index;
+    uint64_t tree_size;
+    const uint8_t (*path)[32]; /* from the leaf upwards */
+    size_t path_count;         /* at most 64 */
+};
+/* The app of that name (1 to 64 characters) must run from the .wasm of that SHA-256: the leaf "app:NAME" NUL sha256
+ * must be in the configuration's tree, by this proof (copied; a server answers GET /_enclave/proof/NAME with it). Up
+ * to 16. */
+VERIFIER_API int verifier_policy_expect_app(struct verifier_policy *policy, const char *name, const uint8_t sha256[32],
+                                            const struct verifier_inclusion *proof);
+
+/* ---- what the platform's vendor says: collateral --------------------------------------------------------------- */
+
+struct verifier_collateral;
+
+/* The documents, as Intel's PCS API version 4 serves them. At most VERIFIER_DOCUMENT_SIZE_MAX bytes each. */
+enum verifier_document {
+    VERIFIER_TCB_INFO,          /* JSON {"tcbInfo":...,"signature":...} */
+    VERIFIER_TCB_INFO_CHAIN,    /* PEM: signer, root */
+    VERIFIER_QE_IDENTITY,       /* JSON {"enclaveIdentity":...,"signature":...} */
+    VERIFIER_QE_IDENTITY_CHAIN, /* PEM: signer, root */
+    VERIFIER_ROOT_CRL,          /* DER, or hex of DER, or PEM */
+    VERIFIER_PCK_CRL,           /* the same */
+    VERIFIER_DOCUMENTS
+};
+#define VERIFIER_DOCUMENT_SIZE_MAX (1u << 20)
+
+/* An empty one; NULL when out of memory. */
+VERIFIER_API struct verifier_collateral *verifier_collateral_create(void);
+VERIFIER_API void verifier_collateral_destroy(struct verifier_collateral *collateral);
+/* Set or replace a document; data is copied, nothing is checked before a verification. */
+VERIFIER_API int verifier_collateral_set(struct verifier_collateral *collateral, enum verifier_document document,
+                                         const void *data, size_t size);
+/* The document's bytes, NUL-terminated beyond their size, until it is replaced; NULL if it was not set. */
+VERIFIER_API const void *verifier_collateral_get(const struct verifier_collateral *collateral,
+                                                 enum verifier_document document, size_t *size);
+
+/* ---- verifying ------------------------------------------------------------------------------------------------- */
+
+struct verifier_result;
+
+/* Judge an RA-TLS certificate. collateral may be NULL. NULL when out of memory, which is no verdict:
+ * verifier_result_ok(NULL) is false. To be destroyed by the caller; policy and collateral may go before it. */
+VERIFIER_API struct verifier_result *verifier_verify_certificate(const struct verifier_policy *policy,
+                                                                 const struct verifier_collateral *collateral,
+                                                                 X509 *certificate);
+/* The same for DER; what is not one certificate fails the check "certificate". */
+VERIFIER_API struct verifier_result *verifier_verify_certificate_der(const struct verifier_policy *policy,
+                                                                     const struct verifier_collateral *collateral,
+                                                                     const void *der, size_t size);
+/* Judge a quote alone. report_data is what it must carry; NULL: anything (then nothing binds the quote to a peer). The
+ * checks of certificates are not made; an expectation about extensions or apps fails. */
+VERIFIER_API struct verifier_result *verifier_verify_quote(const struct verifier_policy *policy,
+                                                           const struct verifier_collateral *collateral,
+                                                           const void *quote, size_t size, const uint8_t *report_data);
+VERIFIER_API void verifier_result_destroy(struct verifier_result *result);
+
+/* Whether it is verified. NULL is not. */
+VERIFIER_API bool verifier_result_ok(const struct verifier_result *result);
 
 enum verifier_outcome { VERIFIER_PASSED, VERIFIER_FAILED, VERIFIER_NOT_CHECKED };
 
 struct verifier_check {
-    const char *name; /* static, stable: for programs */
+    const char *name; /* stable, for programs; see docs/verify.md. "extension" and "app" may stand more than once */
     enum verifier_outcome outcome;
-    char reason[256];
+    const char *reason; /* in words, for people */
 };
+/* The checks, always all of them and in the same order. index counts from 0. */
+VERIFIER_API size_t verifier_result_count(const struct verifier_result *result);
+VERIFIER_API struct verifier_check verifier_result_check(const struct verifier_result *result, size_t index);
 
-struct verifier_policy {
-    const uint8_t *mrenclave; /* 32 bytes the enclave must have; NULL: any */
-    const uint8_t *mrsigner;  /* 32 bytes; NULL: any */
-    /* PEM certificates; the PCK chain must end in one of them. NULL: Intel's root key, which is built in, or, with
-     * allow_simulation, whatever root the quote brings, if it is named as a simulation. */
-    const char *root_pem;
-    bool allow_simulation; /* accept simulated quotes: they prove nothing about hardware */
-    bool allow_debug;      /* accept a debug enclave on hardware: its owner can read it */
-    bool live;             /* the certificate comes from a TLS handshake that proved its key just now */
-};
-
-struct verifier_result {
-    struct verifier_check checks[VERIFIER_CHECKS_MAX];
-    int count;
-    bool simulated; /* the chain's root is named as a simulation */
-    /* What the quote says; only as good as the checks. */
-    uint8_t mrenclave[32], mrsigner[32];
+/* What was read, only as good as the checks. Always allocated by the library, new members come last. */
+struct verifier_claims {
+    bool has_quote; /* the members up to simulated are set */
+    uint8_t mrenclave[32], mrsigner[32], report_data[64];
     uint16_t isv_prod_id, isv_svn;
     bool debug;
-    bool has_merkle_root;
-    uint8_t merkle_root[32];
+    bool simulated;    /* the chain's root is named as a simulation */
+    bool has_platform; /* the next four are set, from the PCK certificate */
+    uint8_t fmspc[6], pce_id[2];
+    uint8_t tcb_components[16];
+    uint16_t pce_svn;
+    enum verifier_tcb_status tcb_status; /* of platform and quoting enclave together */
+    int64_t tcb_date_s;                  /* when the level that was matched was set; 0: unknown */
+    const char *const *advisories;       /* "INTEL-SA-00615" ... that apply to it */
+    size_t advisory_count;
+    int64_t collateral_until_s; /* when the first of the documents gets stale; 0: unknown */
+    bool has_spki;
     uint8_t spki_sha256[32]; /* of the certificate's key: names this enclave instance */
+    bool has_merkle_root;
+    uint8_t merkle_root[32]; /* of the enclave's configuration */
 };
+/* Lives as long as the result. */
+VERIFIER_API const struct verifier_claims *verifier_result_claims(const struct verifier_result *result);
 
-/* Check an RA-TLS leaf certificate. Returns true if no check failed. The result is always filled in. */
-bool verifier_check_certificate(X509 *leaf, const struct verifier_policy *policy, struct verifier_result *result);
+/* The result as JSON by docs/verify.schema.json, to be freed with verifier_free; NULL when out of memory. */
+VERIFIER_API char *verifier_result_json(const struct verifier_result *result);
+VERIFIER_API void verifier_free(void *memory);
 
-/* What every simulation root's name contains. */
-#define VERIFIER_SIMULATION_WORD "SIMULATION"
+/* The names of all checks with what each one holds for, in the order of results; NULL at the end. Static. */
+VERIFIER_API const char *verifier_check_name(size_t index);
+VERIFIER_API const char *verifier_check_meaning(size_t index);
+
+/* ---- pieces ---------------------------------------------------------------------------------------------------- */
+
+/* Views into a quote's bytes (Intel DCAP ECDSA quote, version 3, certification data type 5). */
+struct verifier_quote {
+    const uint8_t *signed_part; /* header and report body: what the attestation key signs */
+    size_t signed_size;
+    const uint8_t *body;            /* 384: the enclave's REPORT body */
+    const uint8_t *signature;       /* 64: r, s */
+    const uint8_t *attestation_key; /* 64: x, y */
+    const uint8_t *qe_body;         /* 384: the quoting enclave's */
+    const uint8_t *qe_signature;    /* 64, by the PCK key */
+    const uint8_t *auth_data;
+    size_t auth_size;
+    const uint8_t *chain; /* PEM: PCK, PCK CA, root */
+    size_t chain_size;
+};
+/* NULL, or what is wrong with it (static). On success all views lie inside the given bytes; nothing is verified. */
+VERIFIER_API const char *verifier_quote_parse(const void *bytes, size_t size, struct verifier_quote *quote);
+
+/* For an enclave that had its REPORT quoted by the untrusted host: is this a quote over exactly this report body,
+ * signed by the attestation key that the quoting enclave in it vouches for? Not whose quoting enclave that is. NULL, or
+ * what is wrong (static). */
+VERIFIER_API const char *verifier_quote_is_for(const void *bytes, size_t size, const uint8_t report_body[384]);
+
+/* HKDF-Expand-Label(client_handshake_traffic_secret, "privasys-ratls-binder-v1", transcript_hash, 32), RFC 8446 section
+ * 7.1, with the handshake's hash: SHA-256 for sizes of 32, SHA-384 for 48. transcript_hash is over ClientHello to
+ * ServerHello. -EINVAL for other sizes. */
+VERIFIER_API int verifier_channel_binder(const uint8_t *secret, const uint8_t *transcript_hash, size_t hash_size,
+                                         uint8_t binder[32]);
+
+/* Whether leaf is where the proof says, in the tree with this root (RFC 9162, section 2.1.3.2, SHA-256). */
+VERIFIER_API bool verifier_inclusion_holds(const struct verifier_inclusion *proof, const void *leaf, size_t leaf_size,
+                                           const uint8_t root[32]);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

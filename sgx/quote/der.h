@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#define DER_BOOLEAN 0x01
 #define DER_INTEGER 0x02
 #define DER_OCTET_STRING 0x04
 #define DER_OID 0x06

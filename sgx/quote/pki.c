@@ -1,5 +1,5 @@
 /*
- * Making, storing and loading the simulation PKI. See pki.h.
+ * Making, storing, refreshing and loading the simulation PKI. See pki.h.
  */
 #include "sgx/quote/pki.h"
 
@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/ec.h>
-#include <openssl/pem.h>
 #include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +16,8 @@
 #include <unistd.h>
 
 #include "sgx/quote/certificates.h"
+#include "sgx/quote/collateral.h"
+#include "sgx/quote/files.h"
 
 int pki_sign(EVP_PKEY *key, const void *data, size_t size, uint8_t signature[64])
 {
@@ -34,120 +35,101 @@ int pki_sign(EVP_PKEY *key, const void *data, size_t size, uint8_t signature[64]
     return ok ? 0 : -EIO;
 }
 
-/* ---- files ------------------------------------------------------------------------------------------------- */
-
-static bool write_file(const char *folder, const char *name, mode_t mode, const void *data, size_t size)
+static struct platform_description describe_platform(void)
 {
-    char path[4096];
-    snprintf(path, sizeof(path), "%s/%s", folder, name);
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-    if (fd < 0)
-        return false;
-    bool ok = write(fd, data, size) == (ssize_t)size && fsync(fd) == 0;
-    return close(fd) == 0 && ok;
-}
-
-static bool write_bio(const char *folder, const char *name, mode_t mode, BIO *bio)
-{
-    char *data;
-    long size = BIO_get_mem_data(bio, &data);
-    return size > 0 && write_file(folder, name, mode, data, (size_t)size);
-}
-
-static bool write_key(const char *folder, const char *name, EVP_PKEY *key)
-{
-    BIO *bio = BIO_new(BIO_s_secmem());
-    bool ok =
-        bio && PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) && write_bio(folder, name, 0600, bio);
-    BIO_free(bio);
-    return ok;
-}
-
-static bool write_certificates(const char *folder, const char *name, X509 *const *list, int count)
-{
-    BIO *bio = BIO_new(BIO_s_mem());
-    bool ok = bio != NULL;
-    for (int i = 0; ok && i < count; i++)
-        ok = PEM_write_bio_X509(bio, list[i]);
-    ok = ok && write_bio(folder, name, 0644, bio);
-    BIO_free(bio);
-    return ok;
-}
-
-static bool write_crl(const char *folder, const char *name, X509 *issuer, EVP_PKEY *key)
-{
-    BIO *bio = BIO_new(BIO_s_mem());
-    X509_CRL *crl = certificate_crl(issuer, key);
-    bool ok = bio && crl && i2d_X509_CRL_bio(bio, crl) && write_bio(folder, name, 0644, bio);
-    X509_CRL_free(crl);
-    BIO_free(bio);
-    return ok;
+    struct platform_description p = {.pce_svn = SIMULATION_PCE_SVN, .multi_package = true};
+    memcpy(p.fmspc, SIMULATION_FMSPC, sizeof(p.fmspc));
+    memset(p.components, SIMULATION_CPU_SVN, sizeof(p.components));
+    return p;
 }
 
 /* ---- collateral: what a verifier fetches beside the quote ------------------------------------------------------ */
 
-static void hex(char *out, const void *data, size_t size)
+static bool write_crl(const char *folder, const char *name, const struct crl_options *options)
 {
-    for (size_t i = 0; i < size; i++)
-        sprintf(out + 2 * i, "%02x", ((const uint8_t *)data)[i]);
+    X509_CRL *crl = certificate_crl(options);
+    bool ok = crl && files_write_crl(folder, name, crl);
+    X509_CRL_free(crl);
+    return ok;
 }
 
-/* {"NAME":INNER,"signature":"HEX"}, signed over the bytes of inner. */
-static bool write_signed(const char *folder, const char *file, const char *name, const char *inner, EVP_PKEY *key)
+static bool write_crls(const char *folder, int64_t from_s, int64_t until_s)
 {
-    uint8_t signature[64];
-    char signature_hex[129], text[8192];
-    if (pki_sign(key, inner, strlen(inner), signature) != 0)
-        return false;
-    hex(signature_hex, signature, sizeof(signature));
-    int size = snprintf(text, sizeof(text), "{\"%s\":%s,\"signature\":\"%s\"}", name, inner, signature_hex);
-    return size < (int)sizeof(text) && write_file(folder, file, 0644, text, (size_t)size);
+    EVP_PKEY *root_key = files_read_key(folder, "root.key"), *ca_key = files_read_key(folder, "pck-ca.key");
+    X509 *root = files_read_certificate(folder, "root.pem", 0);
+    X509 *ca = files_read_certificate(folder, "pck-chain.pem", 1);
+    bool ok = root_key && ca_key && root && ca &&
+              write_crl(folder, "root.crl",
+                        &(struct crl_options){.issuer = root, .key = root_key, .from_s = from_s, .until_s = until_s}) &&
+              write_crl(folder, "pck.crl",
+                        &(struct crl_options){.issuer = ca, .key = ca_key, .from_s = from_s, .until_s = until_s});
+    X509_free(root);
+    X509_free(ca);
+    EVP_PKEY_free(root_key);
+    EVP_PKEY_free(ca_key);
+    return ok;
 }
 
-static void time_text(char out[32], time_t t)
+static bool write_text(const char *folder, const char *name, char *text)
 {
-    struct tm tm;
-    gmtime_r(&t, &tm);
-    strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    bool ok = text && files_write(folder, name, 0644, text, strlen(text));
+    free(text);
+    return ok;
 }
 
-#define COLLATERAL_SECONDS (20ll * 365 * 86400)
-
-static bool write_tcb_info(const char *folder, EVP_PKEY *key)
+/* The platform is up to date; below it stands one level that is not, so that clients meet more than one. */
+static bool write_documents(const char *folder, int64_t from_s, int64_t until_s)
 {
-    char issued[32], next[32], fmspc[13], components[16 * 16] = "", inner[4096];
-    time_text(issued, time(NULL) - 86400);
-    time_text(next, time(NULL) + COLLATERAL_SECONDS);
-    hex(fmspc, SIMULATION_FMSPC, 6);
-    for (int i = 0; i < 16; i++)
-        sprintf(components + strlen(components), "%s{\"svn\":%u}", i ? "," : "", SIMULATION_CPU_SVN);
-    snprintf(inner, sizeof(inner),
-             "{\"id\":\"SGX\",\"version\":3,\"issueDate\":\"%s\",\"nextUpdate\":\"%s\",\"fmspc\":\"%s\","
-             "\"pceId\":\"0000\",\"tcbType\":0,\"tcbEvaluationDataNumber\":1,\"tcbLevels\":[{\"tcb\":"
-             "{\"sgxtcbcomponents\":[%s],\"pcesvn\":%u},\"tcbDate\":\"%s\",\"tcbStatus\":\"UpToDate\"}]}",
-             issued, next, fmspc, components, SIMULATION_PCE_SVN, issued);
-    return write_signed(folder, "tcb-info.json", "tcbInfo", inner, key);
+    const struct platform_description platform = describe_platform();
+    struct collateral_options tcb = {
+        .issued_s = from_s,
+        .next_update_s = until_s,
+        .levels = {{.component = SIMULATION_CPU_SVN, .pce_svn = SIMULATION_PCE_SVN, .status = "UpToDate"},
+                   {.status = "OutOfDate", .advisory = "SIMULATION-SA-00001"}},
+        .level_count = 2,
+        .platform = &platform};
+    struct collateral_options qe = {.issued_s = from_s,
+                                    .next_update_s = until_s,
+                                    .levels = {{.isv_svn = SIMULATION_QE_SVN, .status = "UpToDate"}},
+                                    .level_count = 1,
+                                    .qe_prod_id = SIMULATION_QE_PRODID,
+                                    .qe_flags = SIMULATION_QE_FLAGS};
+    SHA256((const uint8_t *)SIMULATION_QE_SIGNER, sizeof(SIMULATION_QE_SIGNER) - 1, qe.qe_signer);
+    EVP_PKEY *key = files_read_key(folder, "tcb-signing.key");
+    bool ok = key && write_text(folder, "tcb-info.json", collateral_tcb_info(&tcb, key)) &&
+              write_text(folder, "qe-identity.json", collateral_qe_identity(&qe, key));
+    EVP_PKEY_free(key);
+    return ok;
 }
 
-static bool write_qe_identity(const char *folder, EVP_PKEY *key)
+/* When the collateral in folder must be replaced; 0: at once. */
+static int64_t refresh_time(const char *folder)
 {
-    char issued[32], next[32], signer_hex[65], inner[2048];
-    uint8_t signer[32];
-    time_text(issued, time(NULL) - 86400);
-    time_text(next, time(NULL) + COLLATERAL_SECONDS);
-    SHA256((const uint8_t *)SIMULATION_QE_SIGNER, sizeof(SIMULATION_QE_SIGNER) - 1, signer);
-    hex(signer_hex, signer, sizeof(signer));
-    snprintf(inner, sizeof(inner),
-             "{\"id\":\"QE\",\"version\":2,\"issueDate\":\"%s\",\"nextUpdate\":\"%s\",\"tcbEvaluationDataNumber\":1,"
-             "\"miscselect\":\"00000000\",\"miscselectMask\":\"ffffffff\","
-             "\"attributes\":\"15000000000000000000000000000000\","
-             "\"attributesMask\":\"ffffffffffffffff0000000000000000\",\"mrsigner\":\"%s\",\"isvprodid\":%u,"
-             "\"tcbLevels\":[{\"tcb\":{\"isvsvn\":%u},\"tcbDate\":\"%s\",\"tcbStatus\":\"UpToDate\"}]}",
-             issued, next, signer_hex, SIMULATION_QE_PRODID, SIMULATION_QE_SVN, issued);
-    return write_signed(folder, "qe-identity.json", "enclaveIdentity", inner, key);
+    size_t size;
+    char *text = files_read(folder, "collateral-refresh", &size);
+    long long at = text ? strtoll(text, NULL, 10) : 0;
+    free(text);
+    return at;
 }
 
-/* ---- making it --------------------------------------------------------------------------------------------- */
+int pki_refresh(const char *folder, int64_t now_s)
+{
+    char text[32];
+    int64_t due = refresh_time(folder);
+    if (now_s < due && due - now_s <= PKI_COLLATERAL_SECONDS / 2)
+        return 0;
+    /* An hour back, for clients whose clocks are late. The time is written last: if the rest failed, or this process
+     * was ended in between, all is done again. */
+    int64_t from_s = now_s - 3600, until_s = now_s + PKI_COLLATERAL_SECONDS;
+    snprintf(text, sizeof(text), "%lld\n", (long long)(now_s + PKI_COLLATERAL_SECONDS / 2));
+    errno = 0;
+    if (write_documents(folder, from_s, until_s) && write_crls(folder, from_s, until_s) &&
+        files_write(folder, "collateral-refresh", 0644, text, strlen(text)))
+        return 0;
+    return errno ? -errno : -EIO;
+}
+
+/* ---- making it ------------------------------------------------------------------------------------------------- */
 
 struct maker {
     EVP_PKEY *root_key, *ca_key, *pck_key, *tcb_key, *attestation_key;
@@ -156,6 +138,7 @@ struct maker {
 
 static bool make_certificates(struct maker *m)
 {
+    const struct platform_description platform = describe_platform();
     m->root_key = EVP_EC_gen("P-256");
     m->ca_key = EVP_EC_gen("P-256");
     m->pck_key = EVP_EC_gen("P-256");
@@ -184,27 +167,28 @@ static bool make_certificates(struct maker *m)
                                                             .key = m->pck_key,
                                                             .issuer = m->ca,
                                                             .issuer_key = m->ca_key,
-                                                            .sgx_extension = true});
+                                                            .platform = &platform});
     return m->pck != NULL;
 }
 
 static bool store(const struct maker *m, const char *folder)
 {
     X509 *chain[] = {m->pck, m->ca, m->root}, *tcb_chain[] = {m->tcb, m->root};
-    return write_key(folder, "root.key", m->root_key) && write_key(folder, "pck-ca.key", m->ca_key) &&
-           write_key(folder, "pck.key", m->pck_key) && write_key(folder, "tcb-signing.key", m->tcb_key) &&
-           write_key(folder, "attestation.key", m->attestation_key) &&
-           write_certificates(folder, "root.pem", &chain[2], 1) &&
-           write_certificates(folder, "pck-chain.pem", chain, 3) &&
-           write_certificates(folder, "pck-crl-chain.pem", &chain[1], 2) &&
-           write_certificates(folder, "tcb-chain.pem", tcb_chain, 2) &&
-           write_crl(folder, "root.crl", m->root, m->root_key) && write_crl(folder, "pck.crl", m->ca, m->ca_key) &&
-           write_tcb_info(folder, m->tcb_key) && write_qe_identity(folder, m->tcb_key);
+    return files_write_key(folder, "root.key", m->root_key) && files_write_key(folder, "pck-ca.key", m->ca_key) &&
+           files_write_key(folder, "pck.key", m->pck_key) && files_write_key(folder, "tcb-signing.key", m->tcb_key) &&
+           files_write_key(folder, "attestation.key", m->attestation_key) &&
+           files_write_certificates(folder, "root.pem", &chain[2], 1) &&
+           files_write_certificates(folder, "pck-chain.pem", chain, 3) &&
+           files_write_certificates(folder, "pck-crl-chain.pem", &chain[1], 2) &&
+           files_write_certificates(folder, "tcb-info-chain.pem", tcb_chain, 2) &&
+           files_write_certificates(folder, "qe-identity-chain.pem", tcb_chain, 2);
 }
 
-int pki_make(const char *folder)
+/* Everything but the collateral, in an existing empty folder. */
+static int make(const char *folder)
 {
     struct maker m = {0};
+    errno = 0;
     bool ok = make_certificates(&m) && store(&m, folder);
     X509_free(m.root);
     X509_free(m.ca);
@@ -217,8 +201,6 @@ int pki_make(const char *folder)
     EVP_PKEY_free(m.attestation_key);
     return ok ? 0 : errno ? -errno : -EIO;
 }
-
-/* ---- loading it -------------------------------------------------------------------------------------------- */
 
 static void remove_folder(const char *folder)
 {
@@ -249,8 +231,7 @@ static int make_in_place(const char *folder)
         return -ENAMETOOLONG;
     if (!mkdtemp(aside))
         return -errno;
-    errno = 0;
-    int result = pki_make(aside);
+    int result = make(aside);
     if (result == 0) {
         sync_folder(aside);
         chmod(aside, 0755);
@@ -262,47 +243,37 @@ static int make_in_place(const char *folder)
     return result;
 }
 
-static EVP_PKEY *read_key(const char *folder, const char *name)
-{
-    char path[4096];
-    snprintf(path, sizeof(path), "%s/%s", folder, name);
-    BIO *bio = BIO_new_file(path, "r");
-    EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL) : NULL;
-    BIO_free(bio);
-    return key;
-}
+/* ---- loading it ------------------------------------------------------------------------------------------------ */
 
-static char *read_chain(const char *folder, size_t *size)
+/* A PKI of an older version has its signer's chain in one file of another name. */
+static bool adopt(const char *folder)
 {
-    char path[4096];
-    snprintf(path, sizeof(path), "%s/pck-chain.pem", folder);
-    FILE *file = fopen(path, "r");
-    char *text = file ? malloc(16384) : NULL;
-    if (text) {
-        *size = fread(text, 1, 16383, file);
-        text[*size] = '\0';
-    }
-    if (file)
-        fclose(file);
-    return text;
+    size_t size;
+    char *chain = files_read(folder, "tcb-info-chain.pem", &size);
+    bool ok = chain != NULL;
+    if (!chain && (chain = files_read(folder, "tcb-chain.pem", &size)))
+        ok = files_write(folder, "tcb-info-chain.pem", 0644, chain, size) &&
+             files_write(folder, "qe-identity-chain.pem", 0644, chain, size);
+    free(chain);
+    return ok;
 }
 
 int pki_open(struct pki *pki, const char *folder, char *error, size_t error_size)
 {
     *pki = (struct pki){0};
     struct stat st;
-    if (stat(folder, &st) != 0) {
-        int result = errno == ENOENT ? make_in_place(folder) : -errno;
-        if (result != 0) {
-            snprintf(error, error_size, "cannot make the simulation's certificates in %s: %s", folder,
-                     strerror(-result));
-            return result;
-        }
+    size_t size;
+    int result = stat(folder, &st) == 0 ? 0 : errno == ENOENT ? make_in_place(folder) : -errno;
+    if (result == 0 && adopt(folder))
+        result = pki_refresh(folder, time(NULL));
+    if (result != 0) {
+        snprintf(error, error_size, "cannot make the simulation's certificates in %s: %s", folder, strerror(-result));
+        return result;
     }
-    pki->pck_key = read_key(folder, "pck.key");
-    pki->attestation_key = read_key(folder, "attestation.key");
-    pki->chain = read_chain(folder, &pki->chain_size);
-    if (!pki->pck_key || !pki->attestation_key || !pki->chain || pki->chain_size == 0) {
+    pki->pck_key = files_read_key(folder, "pck.key");
+    pki->attestation_key = files_read_key(folder, "attestation.key");
+    pki->chain = files_read(folder, "pck-chain.pem", &size);
+    if (!pki->pck_key || !pki->attestation_key || !pki->chain || size == 0 || size > 16384) {
         snprintf(error, error_size,
                  "the simulation's certificates in %s cannot be read; remove the folder to make new ones", folder);
         pki_close(pki);

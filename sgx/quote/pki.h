@@ -2,7 +2,10 @@
  * The simulation's certificate authority: what Intel's provisioning service is for hardware, on one machine.
  *
  *   root -> PCK CA -> PCK (signs the quoting enclave's report)
- *        -> TCB signing (signs the collateral)
+ *        -> TCB signing (signs TCB info and QE identity)
+ *
+ * Keys and certificates are made once and last for decades. What verifiers call collateral (TCB info, QE identity, both
+ * CRLs) is valid for thirty days like Intel's, and is signed anew in the second half of that time.
  */
 #ifndef ENCLAVE_OS_SGX_QUOTE_PKI_H
 #define ENCLAVE_OS_SGX_QUOTE_PKI_H
@@ -12,7 +15,7 @@
 #include <stdint.h>
 
 #define SIMULATION_ROOT_NAME "Enclave OS SIMULATION Root CA - not hardware"
-#define SIMULATION_PCK_CA_NAME "Enclave OS SIMULATION PCK Processor CA"
+#define SIMULATION_PCK_CA_NAME "Enclave OS SIMULATION PCK Platform CA"
 #define SIMULATION_PCK_NAME "Enclave OS SIMULATION PCK Certificate"
 #define SIMULATION_TCB_NAME "Enclave OS SIMULATION TCB Signing"
 
@@ -29,20 +32,22 @@
 #define SIMULATION_QE_FLAGS 0x15ull /* INIT, MODE64BIT, PROVISION_KEY; never DEBUG */
 #define SIMULATION_QE_XFRM 0x3ull
 
+#define PKI_COLLATERAL_SECONDS (30ll * 86400)
+
 struct pki {
     EVP_PKEY *pck_key;
     EVP_PKEY *attestation_key;
     char *chain; /* PEM: PCK, PCK CA, root */
-    size_t chain_size;
 };
 
-/* Load the PKI from folder, making it first if it does not exist. Processes that start at once agree: each makes
- * its own aside and the first rename wins. 0, or a negative errno with one line in error. */
+/* Load the PKI from folder, making it first if it does not exist, and refresh its collateral. Processes that start at
+ * once agree: each makes its own aside and the first rename wins. 0, or a negative errno with one line in error. */
 int pki_open(struct pki *pki, const char *folder, char *error, size_t error_size);
 void pki_close(struct pki *pki);
 
-/* Make everything in an existing empty folder: keys, certificates, CRLs, collateral. 0 or a negative errno. */
-int pki_make(const char *folder);
+/* Sign the collateral in folder anew if less than half of its time is left at now_s: each document is
+ * replaced as a whole. 0 or a negative errno. Any thread, any process. */
+int pki_refresh(const char *folder, int64_t now_s);
 
 /* r || s, 32 bytes each, big-endian, over SHA-256 of data. 0 or -EIO. */
 int pki_sign(EVP_PKEY *key, const void *data, size_t size, uint8_t signature[64]);

@@ -6,25 +6,21 @@
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "common/bytes.h"
 #include "sgx/include/arch.h"
+#include "sgx/quote/assemble.h"
 #include "sgx/quote/pki.h"
 #include "sgx/quote/quote.h"
-
-#define AUTH_DATA_SIZE 32u /* 00 01 .. 1f, as in real quotes */
-#define BODY_SIZE ((uint32_t)sizeof(struct sgx_report_body))
 
 struct simulation {
     struct quote_backend base;
     struct pki pki;
     quote_report_key report_key;
-    uint8_t attestation_public[64]; /* x || y */
-    uint8_t qe_id[16];
 };
 
 static void qe_measurement(uint8_t out[32])
@@ -40,7 +36,7 @@ static int target_info(struct quote_backend *b, uint8_t out[QUOTE_TARGET_INFO_SI
     return 0;
 }
 
-/* ---- the report that comes in -------------------------------------------------------------------------------- */
+/* ---- the report that comes in ---------------------------------------------------------------------------------- */
 
 static bool cmac(const uint8_t key[16], const void *data, size_t size, uint8_t out[16])
 {
@@ -70,46 +66,7 @@ static int check_report(struct simulation *s, const struct sgx_report *report)
     return result;
 }
 
-/* ---- the quote that goes out --------------------------------------------------------------------------------- */
-
-/* The quoting enclave's own report, binding the attestation key. */
-static void make_qe_report(const struct simulation *s, const uint8_t auth_data[AUTH_DATA_SIZE],
-                           struct sgx_report_body *body)
-{
-    uint8_t bound[64 + AUTH_DATA_SIZE];
-    *body = (struct sgx_report_body){.attributes = {SIMULATION_QE_FLAGS, SIMULATION_QE_XFRM},
-                                     .isvprodid = SIMULATION_QE_PRODID,
-                                     .isvsvn = SIMULATION_QE_SVN};
-    memset(body->cpusvn, SIMULATION_CPU_SVN, sizeof(body->cpusvn));
-    qe_measurement(body->mrenclave);
-    SHA256((const uint8_t *)SIMULATION_QE_SIGNER, sizeof(SIMULATION_QE_SIGNER) - 1, body->mrsigner);
-    memcpy(bound, s->attestation_public, 64);
-    memcpy(bound + 64, auth_data, AUTH_DATA_SIZE);
-    SHA256(bound, sizeof(bound), body->reportdata);
-}
-
-static void write_header(const struct simulation *s, struct bytes_writer *w)
-{
-    static const uint8_t vendor[16] = {0x93, 0x9a, 0x72, 0x33, 0xf7, 0x9c, 0x4c, 0xa9,
-                                       0x94, 0x0a, 0x0d, 0xb3, 0x95, 0x7f, 0x06, 0x07};
-    bytes_append_u16(w, 3); /* version */
-    bytes_append_u16(w, 2); /* attestation key: ECDSA P-256 */
-    bytes_append_u32(w, 0);
-    bytes_append_u16(w, SIMULATION_QE_SVN);
-    bytes_append_u16(w, SIMULATION_PCE_SVN);
-    bytes_append(w, vendor, sizeof(vendor));
-    bytes_append(w, s->qe_id, sizeof(s->qe_id));
-    bytes_append_u32(w, 0);
-}
-
-static int write_signature(const struct simulation *s, EVP_PKEY *key, struct bytes_writer *w, const void *data,
-                           size_t size)
-{
-    uint8_t signature[64];
-    int result = pki_sign(key, data, size, signature);
-    bytes_append(w, signature, sizeof(signature));
-    return result;
-}
+/* ---- the quote that goes out ----------------------------------------------------------------------------------- */
 
 static int get(struct quote_backend *b, const uint8_t report_bytes[QUOTE_REPORT_SIZE], uint8_t *out, size_t capacity,
                size_t *size)
@@ -120,36 +77,22 @@ static int get(struct quote_backend *b, const uint8_t report_bytes[QUOTE_REPORT_
     int result = check_report(s, &report);
     if (result != 0)
         return result;
-
-    uint8_t auth_data[AUTH_DATA_SIZE];
-    for (unsigned i = 0; i < AUTH_DATA_SIZE; i++)
-        auth_data[i] = (uint8_t)i;
-    struct sgx_report_body qe;
-    make_qe_report(s, auth_data, &qe);
-    uint32_t chain_size = (uint32_t)s->pki.chain_size + 1; /* with its NUL, as in real quotes */
-
-    struct bytes_writer w = bytes_writer_make(out, capacity);
-    write_header(s, &w);
-    bytes_append(&w, &report.body, BODY_SIZE);
-    size_t signed_size = w.size;
-    bytes_append_u32(&w, 64 + 64 + BODY_SIZE + 64 + 2 + AUTH_DATA_SIZE + 2 + 4 + chain_size);
-    if (w.failed)
-        return -ENOSPC;
-    result = write_signature(s, s->pki.attestation_key, &w, out, signed_size);
-    bytes_append(&w, s->attestation_public, 64);
-    bytes_append(&w, &qe, BODY_SIZE);
-    if (result == 0)
-        result = write_signature(s, s->pki.pck_key, &w, &qe, BODY_SIZE);
-    bytes_append_u16(&w, AUTH_DATA_SIZE);
-    bytes_append(&w, auth_data, AUTH_DATA_SIZE);
-    bytes_append_u16(&w, 5); /* certification data: the PCK chain in PEM */
-    bytes_append_u32(&w, chain_size);
-    bytes_append(&w, s->pki.chain, chain_size);
-    *size = w.size;
-    return result != 0 ? result : w.failed ? -ENOSPC : 0;
+    struct quote_parts parts = {.body = report.body,
+                                .qe_body = {.attributes = {SIMULATION_QE_FLAGS, SIMULATION_QE_XFRM},
+                                            .isvprodid = SIMULATION_QE_PRODID,
+                                            .isvsvn = SIMULATION_QE_SVN},
+                                .attestation_key = s->pki.attestation_key,
+                                .pck_key = s->pki.pck_key,
+                                .qe_svn = SIMULATION_QE_SVN,
+                                .pce_svn = SIMULATION_PCE_SVN,
+                                .chain = s->pki.chain};
+    memset(parts.qe_body.cpusvn, SIMULATION_CPU_SVN, sizeof(parts.qe_body.cpusvn));
+    qe_measurement(parts.qe_body.mrenclave);
+    SHA256((const uint8_t *)SIMULATION_QE_SIGNER, sizeof(SIMULATION_QE_SIGNER) - 1, parts.qe_body.mrsigner);
+    return quote_assemble(&parts, out, capacity, size);
 }
 
-/* ---- life -------------------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------------------------ */
 
 static void destroy(struct quote_backend *b)
 {
@@ -164,20 +107,6 @@ static const struct quote_backend_ops simulation_ops = {
     .get = get,
     .destroy = destroy,
 };
-
-static bool load_public_key(struct simulation *s)
-{
-    uint8_t point[65], digest[32];
-    size_t size = 0;
-    if (!EVP_PKEY_get_octet_string_param(s->pki.attestation_key, OSSL_PKEY_PARAM_PUB_KEY, point, sizeof(point),
-                                         &size) ||
-        size != sizeof(point) || point[0] != 4)
-        return false;
-    memcpy(s->attestation_public, point + 1, 64);
-    SHA256(point, sizeof(point), digest);
-    memcpy(s->qe_id, digest, sizeof(s->qe_id));
-    return true;
-}
 
 int quote_simulation_create(const char *machine_dir, quote_report_key report_key, struct quote_backend **out,
                             char *error, size_t error_size)
@@ -197,10 +126,6 @@ int quote_simulation_create(const char *machine_dir, quote_report_key report_key
     s->base.ops = &simulation_ops;
     s->report_key = report_key;
     int result = pki_open(&s->pki, folder, error, error_size);
-    if (result == 0 && !load_public_key(s)) {
-        snprintf(error, error_size, "%s/attestation.key is not a P-256 key", folder);
-        result = -EIO;
-    }
     if (result != 0) {
         destroy(&s->base);
         return result;

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
@@ -20,7 +21,8 @@
 
 #include "sgx/include/arch.h"
 #include "sgx/quote/quote.h"
-#include "verifier/verifier.h"
+#include "sgx/quote/pki.h"
+#include "verifier/verifier_fetch.h"
 
 static char folder[64];
 static struct quote_backend *quoting;
@@ -105,13 +107,13 @@ static time_t this_minute(void)
     return time(NULL) / 60 * 60;
 }
 
-static const struct verifier_check *find(const struct verifier_result *r, const char *name)
+static struct verifier_check find(const struct verifier_result *r, const char *name)
 {
-    for (int i = 0; i < r->count; i++)
-        if (strcmp(r->checks[i].name, name) == 0)
-            return &r->checks[i];
+    for (size_t i = 0; i < verifier_result_count(r); i++)
+        if (strcmp(verifier_result_check(r, i).name, name) == 0)
+            return verifier_result_check(r, i);
     fail_msg("no check '%s'", name);
-    return NULL;
+    return (struct verifier_check){0};
 }
 
 static int setup(void **state)
@@ -133,58 +135,63 @@ static int teardown(void **state)
     return system(command);
 }
 
-static const struct verifier_policy allowing = {.allow_simulation = true, .live = true};
+/* A policy as a client of a simulation has it. */
+static struct verifier_policy *allowing(void)
+{
+    struct verifier_policy *policy = verifier_policy_create();
+    assert_non_null(policy);
+    verifier_policy_allow_simulation(policy, true);
+    verifier_policy_set_live(policy, true);
+    return policy;
+}
 
 static void test_good(void **state)
 {
     uint8_t quote[QUOTE_SIZE_MAX], expected[32];
     size_t size = make_quote(this_minute(), quote);
     X509 *leaf = make_leaf(this_minute(), quote, size);
-    struct verifier_result r;
-    struct verifier_policy policy = allowing;
+    struct verifier_policy *policy = allowing();
     memset(expected, 0xab, 32);
-    policy.mrenclave = expected;
-    bool ok = verifier_check_certificate(leaf, &policy, &r);
-    for (int i = 0; i < r.count; i++)
-        print_message("%d %s: %s\n", r.checks[i].outcome, r.checks[i].name, r.checks[i].reason);
-    assert_true(ok);
-    assert_true(r.simulated && r.debug && r.has_merkle_root && r.isv_svn == 2 && r.merkle_root[0] == 0x11);
-    assert_int_equal(find(&r, "mrenclave")->outcome, VERIFIER_PASSED);
-    assert_int_equal(find(&r, "configuration root")->outcome, VERIFIER_PASSED);
+    assert_int_equal(verifier_policy_add_mrenclave(policy, expected), 0);
+    struct verifier_result *r = verifier_verify_certificate(policy, NULL, leaf);
+    assert_true(verifier_result_ok(r));
+    const struct verifier_claims *c = verifier_result_claims(r);
+    assert_true(c->simulated && c->debug && c->has_merkle_root && c->isv_svn == 2 && c->merkle_root[0] == 0x11);
+    assert_int_equal(find(r, "mrenclave").outcome, VERIFIER_PASSED);
+    assert_int_equal(find(r, "configuration root").outcome, VERIFIER_PASSED);
+    assert_int_equal(find(r, "collateral").outcome, VERIFIER_NOT_CHECKED);
+    verifier_result_destroy(r);
 
-    policy.live = false; /* a bare file: its extensions are not bound */
-    assert_true(verifier_check_certificate(leaf, &policy, &r));
-    assert_int_equal(find(&r, "configuration root")->outcome, VERIFIER_NOT_CHECKED);
+    verifier_policy_set_live(policy, false); /* a bare file: its extensions are not bound */
+    r = verifier_verify_certificate(policy, NULL, leaf);
+    assert_true(verifier_result_ok(r));
+    assert_int_equal(find(r, "configuration root").outcome, VERIFIER_NOT_CHECKED);
+    verifier_result_destroy(r);
+    verifier_policy_destroy(policy);
     X509_free(leaf);
 }
 
 static void expect_failure(X509 *leaf, const struct verifier_policy *policy, const char *check)
 {
-    struct verifier_result r;
-    assert_false(verifier_check_certificate(leaf, policy, &r));
-    assert_int_equal(find(&r, check)->outcome, VERIFIER_FAILED);
+    struct verifier_result *r = verifier_verify_certificate(policy, NULL, leaf);
+    assert_non_null(r);
+    assert_false(verifier_result_ok(r));
+    assert_int_equal(find(r, check).outcome, VERIFIER_FAILED);
+    verifier_result_destroy(r);
 }
 
 static void test_policy(void **state)
 {
     uint8_t quote[QUOTE_SIZE_MAX], other[32] = {1};
     X509 *leaf = make_leaf(this_minute(), quote, make_quote(this_minute(), quote));
-    struct verifier_policy policy = allowing;
-    policy.allow_simulation = false;
-    expect_failure(leaf, &policy, "root");
-    policy = allowing;
-    policy.mrenclave = other;
-    expect_failure(leaf, &policy, "mrenclave");
-    X509_free(leaf);
-
-    leaf = make_leaf(this_minute(), NULL, 0);
-    expect_failure(leaf, &allowing, "quote");
-    X509_free(leaf);
-    leaf = make_leaf(this_minute() - 60, quote, make_quote(this_minute(), quote)); /* another NotBefore */
-    expect_failure(leaf, &allowing, "certificate key");
-    X509_free(leaf);
-    leaf = make_leaf(this_minute() - 2 * 86400, quote, make_quote(this_minute() - 2 * 86400, quote));
-    expect_failure(leaf, &allowing, "certificate time");
+    struct verifier_policy *policy = allowing();
+    verifier_policy_allow_simulation(policy, false);
+    expect_failure(leaf, policy, "root");
+    expect_failure(leaf, policy, "debug");
+    verifier_policy_allow_simulation(policy, true);
+    assert_int_equal(verifier_policy_add_mrenclave(policy, other), 0);
+    expect_failure(leaf, policy, "mrenclave");
+    verifier_policy_destroy(policy);
     X509_free(leaf);
 }
 
@@ -200,29 +207,61 @@ static char *read_pem_file(const char *name)
     return text;
 }
 
-static void test_pinned_root(void **state)
+/* A folder of this PKI is collateral, under which everything passes; its root, or another of the same name, can be
+ * pinned. */
+static void test_pki(void **state)
 {
     uint8_t quote[QUOTE_SIZE_MAX];
+    char path[128], error[256];
     X509 *leaf = make_leaf(this_minute(), quote, make_quote(this_minute(), quote));
-    struct verifier_policy policy = allowing;
-    struct verifier_result r;
+    struct verifier_policy *policy = allowing();
+    struct verifier_collateral *collateral = verifier_collateral_create();
     char *root = read_pem_file("root.pem");
-    policy.root_pem = root;
-    assert_true(verifier_check_certificate(leaf, &policy, &r));
-    policy.allow_simulation = false; /* a pin does not make a simulation hardware */
-    expect_failure(leaf, &policy, "root");
+    assert_int_equal(verifier_policy_set_roots(policy, root, strlen(root)), 0);
+    snprintf(path, sizeof(path), "%s/quote-simulation", folder);
+    assert_int_equal(verifier_collateral_load(collateral, path, error, sizeof(error)), 0);
+    struct verifier_result *r = verifier_verify_certificate(policy, collateral, leaf);
+    assert_true(verifier_result_ok(r));
+    assert_int_equal(verifier_result_claims(r)->tcb_status, VERIFIER_TCB_UP_TO_DATE);
+    verifier_result_destroy(r);
+    verifier_policy_allow_simulation(policy, false); /* a pin does not make a simulation hardware */
+    expect_failure(leaf, policy, "root");
+    verifier_policy_allow_simulation(policy, true);
     free(root);
 
-    policy = allowing; /* a root of the same name from another machine */
     struct quote_backend *other;
-    char elsewhere[128], error[256];
+    char elsewhere[128];
     snprintf(elsewhere, sizeof(elsewhere), "%s/other", folder);
     assert_int_equal(quote_simulation_create(elsewhere, report_key, &other, error, sizeof(error)), 0);
     quote_destroy(other);
-    policy.root_pem = root = read_pem_file("../other/quote-simulation/root.pem");
-    expect_failure(leaf, &policy, "pck chain");
+    root = read_pem_file("../other/quote-simulation/root.pem");
+    assert_int_equal(verifier_policy_set_roots(policy, root, strlen(root)), 0);
+    expect_failure(leaf, policy, "root");
     free(root);
+    verifier_collateral_destroy(collateral);
+    verifier_policy_destroy(policy);
     X509_free(leaf);
+}
+
+/* The collateral is signed anew in the second half of its time, and not before. */
+static void test_refresh(void **state)
+{
+    char path[128], file[160];
+    struct stat before, after;
+    time_t now = time(NULL);
+    snprintf(path, sizeof(path), "%s/quote-simulation", folder);
+    snprintf(file, sizeof(file), "%s/tcb-info.json", path);
+    assert_int_equal(stat(file, &before), 0);
+    assert_int_equal(pki_refresh(path, now + 14 * 86400), 0);
+    assert_int_equal(stat(file, &after), 0);
+    assert_int_equal(before.st_ino, after.st_ino);
+    assert_int_equal(pki_refresh(path, now + 16 * 86400), 0);
+    assert_int_equal(stat(file, &after), 0);
+    assert_int_not_equal(before.st_ino, after.st_ino);
+    assert_int_equal(pki_refresh(path, now), 0); /* a clock that was wrong */
+    before = after;
+    assert_int_equal(stat(file, &after), 0);
+    assert_int_not_equal(before.st_ino, after.st_ino);
 }
 
 /* Offsets of wire.md's table. */
@@ -241,7 +280,7 @@ static void test_tampering(void **state)
         {28, "quote signature"},      /* user data */
         {48 + 64, "quote signature"}, /* MRENCLAVE */
         {48 + 48, "debug"},           /* INIT */
-        {368, "certificate key"},     /* ReportData */
+        {368, "report data"},         /* ReportData */
         {436, "quote signature"},     /* signature */
         {500, "attestation key"},     /* attestation key */
         {564 + 320, "quoting enclave's report"},
@@ -251,10 +290,11 @@ static void test_tampering(void **state)
     };
     uint8_t quote[QUOTE_SIZE_MAX];
     size_t size = make_quote(this_minute(), quote);
+    struct verifier_policy *policy = allowing();
     for (size_t i = 0; i < sizeof(flips) / sizeof(flips[0]); i++) {
         quote[flips[i].offset] ^= 1;
         X509 *leaf = make_leaf(this_minute(), quote, size);
-        expect_failure(leaf, &allowing, flips[i].check);
+        expect_failure(leaf, policy, flips[i].check);
         X509_free(leaf);
         quote[flips[i].offset] ^= 1;
     }
@@ -262,10 +302,11 @@ static void test_tampering(void **state)
         uint8_t *exact = malloc(cut ? cut : 1);
         memcpy(exact, quote, cut);
         X509 *leaf = make_leaf(this_minute(), exact, cut);
-        expect_failure(leaf, &allowing, "quote");
+        expect_failure(leaf, policy, "quote");
         X509_free(leaf);
         free(exact);
     }
+    verifier_policy_destroy(policy);
 }
 
 static void test_quoting_refuses(void **state)
@@ -284,8 +325,8 @@ static void test_quoting_refuses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good),      cmocka_unit_test(test_policy),          cmocka_unit_test(test_pinned_root),
-        cmocka_unit_test(test_tampering), cmocka_unit_test(test_quoting_refuses),
+        cmocka_unit_test(test_good),    cmocka_unit_test(test_policy),    cmocka_unit_test(test_pki),
+        cmocka_unit_test(test_refresh), cmocka_unit_test(test_tampering), cmocka_unit_test(test_quoting_refuses),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,0 +1,228 @@
+/*
+ * Options to a policy, and the judgement. See trust.h.
+ */
+#include "cli/trust.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/http.h"
+
+#define PEM_MAX (1u << 20)
+#define PROOF_PATH "/_enclave/proof/"
+
+int trust_options_init(struct trust_options *t)
+{
+    *t = (struct trust_options){.policy = verifier_policy_create()};
+    return t->policy ? 0 : complain("out of memory");
+}
+
+void trust_options_deinit(struct trust_options *t)
+{
+    verifier_policy_destroy(t->policy);
+    t->policy = NULL;
+}
+
+/* ---- options --------------------------------------------------------------------------------------------------- */
+
+static int measurement(struct trust_options *t, int id, const char *value)
+{
+    uint8_t hash[32];
+    const char *name = id == TRUST_MRENCLAVE ? "mrenclave" : "mrsigner";
+    if (!parse_hex32(value, hash))
+        return complain("--%s %s: expected 64 hex digits", name, value);
+    if (id == TRUST_MRSIGNER)
+        verifier_policy_set_mrsigner(t->policy, hash);
+    else if (verifier_policy_add_mrenclave(t->policy, hash) != 0)
+        return complain("--mrenclave: too many of them");
+    return 0;
+}
+
+static int number(struct trust_options *t, int id, const char *value)
+{
+    char *end;
+    unsigned long v = strtoul(value, &end, 10);
+    if (*end || end == value || value[0] == '-' || v > 65535)
+        return complain("--%s %s: expected a number up to 65535", id == TRUST_PROD_ID ? "prod-id" : "min-svn", value);
+    if (id == TRUST_PROD_ID)
+        verifier_policy_set_prod_id(t->policy, (uint16_t)v);
+    else
+        verifier_policy_set_min_svn(t->policy, (uint16_t)v);
+    return 0;
+}
+
+static int certificates(struct trust_options *t, int id, const char *path)
+{
+    size_t size;
+    const char *name = id == TRUST_ROOT ? "root" : "issuer";
+    char *pem = read_whole_file(path, PEM_MAX, &size);
+    if (!pem)
+        return complain("--%s %s: %s", name, path, strerror(errno));
+    int result = id == TRUST_ROOT ? verifier_policy_set_roots(t->policy, pem, size)
+                                  : verifier_policy_set_issuer(t->policy, pem, size);
+    free(pem);
+    return result == 0 ? 0 : complain("--%s %s: no certificate in PEM, or too many", name, path);
+}
+
+static int extension(struct trust_options *t, const char *value)
+{
+    char oid[64];
+    uint8_t data[1024];
+    size_t oid_size = strcspn(value, "="), digits = value[oid_size] ? strlen(value + oid_size + 1) : 1;
+    if (oid_size >= sizeof(oid) || digits % 2 != 0 || digits / 2 > sizeof(data))
+        return complain("--extension %s: expected OID=HEX", value);
+    memcpy(oid, value, oid_size);
+    oid[oid_size] = '\0';
+    if (!parse_hex(value + oid_size + 1, data, digits / 2) ||
+        verifier_policy_expect_extension(t->policy, oid, data, digits / 2) != 0)
+        return complain("--extension %s: expected OID=HEX, at most 16 of them", value);
+    return 0;
+}
+
+static int app(struct trust_options *t, const char *value)
+{
+    size_t name_size = strcspn(value, "=");
+    if (t->app_count == TRUST_APPS_MAX)
+        return complain("--app: too many of them");
+    if (name_size == 0 || name_size >= sizeof(t->apps[0].name) || !value[name_size] ||
+        !parse_hex32(value + name_size + 1, t->apps[t->app_count].sha256))
+        return complain("--app %s: expected NAME=SHA256, with 64 hex digits", value);
+    memcpy(t->apps[t->app_count].name, value, name_size);
+    t->apps[t->app_count++].name[name_size] = '\0';
+    return 0;
+}
+
+int trust_option(struct trust_options *t, int id, const char *value)
+{
+    switch (id) {
+    case TRUST_MRENCLAVE:
+    case TRUST_MRSIGNER:
+        return measurement(t, id, value);
+    case TRUST_PROD_ID:
+    case TRUST_MIN_SVN:
+        return number(t, id, value);
+    case TRUST_ROOT:
+    case TRUST_ISSUER:
+        return certificates(t, id, value);
+    case TRUST_EXTENSION:
+        return extension(t, value);
+    case TRUST_APP:
+        return app(t, value);
+    case TRUST_ALLOW_SIMULATION:
+        verifier_policy_allow_simulation(t->policy, true);
+        return 0;
+    case TRUST_ALLOW_DEBUG:
+        verifier_policy_allow_debug(t->policy, true);
+        return 0;
+    case TRUST_REQUIRE_COLLATERAL:
+        verifier_policy_require_collateral(t->policy, true);
+        return 0;
+    case TRUST_ACCEPT_TCB:
+        if (verifier_policy_accept_tcb(t->policy, verifier_tcb_status_from_name(value)) == 0)
+            return 0;
+        return complain("--accept-tcb %s: not a status that can be accepted", value);
+    case TRUST_COLLATERAL:
+        t->collateral_folder = value;
+        return 0;
+    case TRUST_SAVE_COLLATERAL:
+        t->save_folder = value;
+        return 0;
+    case TRUST_PCCS:
+        t->pccs_url = value;
+        return 0;
+    default:
+        t->fetch.ca_file = value;
+        return 0;
+    }
+}
+
+/* ---- the judgement --------------------------------------------------------------------------------------------- */
+
+/* *out stays NULL if no option asks for collateral. */
+static int get_collateral(const struct trust_options *t, X509 *leaf, struct verifier_collateral **out)
+{
+    char error[512];
+    if (!t->collateral_folder && !t->pccs_url)
+        return 0;
+    struct verifier_collateral *c = verifier_collateral_create();
+    int result = c ? 0 : -ENOMEM;
+    snprintf(error, sizeof(error), "out of memory");
+    if (result == 0)
+        result = t->pccs_url ? verifier_collateral_fetch_for(c, t->pccs_url, leaf, &t->fetch, error, sizeof(error))
+                             : verifier_collateral_load(c, t->collateral_folder, error, sizeof(error));
+    if (result == 0 && t->save_folder)
+        result = verifier_collateral_save(c, t->save_folder, error, sizeof(error));
+    if (result != 0) {
+        verifier_collateral_destroy(c);
+        return complain("collateral: %s", error);
+    }
+    *out = c;
+    return 0;
+}
+
+/* {"leaf_index":1,"tree_size":3,"path":["hex",...]}, into the policy. */
+static int expect_app(struct trust_options *t, size_t index, const char *body)
+{
+    uint8_t path[64][32];
+    struct verifier_inclusion proof = {.path = path};
+    json_t *json = json_loads(body, 0, NULL), *list = json_object_get(json, "path"), *hash;
+    json_t *leaf_index = json_object_get(json, "leaf_index"), *tree_size = json_object_get(json, "tree_size");
+    bool ok =
+        json_is_integer(leaf_index) && json_is_integer(tree_size) && json_is_array(list) && json_array_size(list) <= 64;
+    size_t i;
+    json_array_foreach(list, i, hash) ok = ok && json_is_string(hash) && parse_hex32(json_string_value(hash), path[i]);
+    if (ok) {
+        proof.leaf_index = (uint64_t)json_integer_value(leaf_index);
+        proof.tree_size = (uint64_t)json_integer_value(tree_size);
+        proof.path_count = json_array_size(list);
+        ok = verifier_policy_expect_app(t->policy, t->apps[index].name, t->apps[index].sha256, &proof) == 0;
+    }
+    json_decref(json);
+    return ok ? 0 : complain("%s: the server's proof for it cannot be read", t->apps[index].name);
+}
+
+/* The proofs are public and checked against the certificate, so the connection that brings them is not judged. */
+static int get_proofs(struct trust_options *t, const char *url)
+{
+    int result = 0;
+    for (size_t i = 0; result == 0 && i < t->app_count; i++) {
+        struct connection c;
+        char path[128];
+        struct http_answer answer = {0};
+        snprintf(path, sizeof(path), PROOF_PATH "%s", t->apps[i].name);
+        struct http_request request = {.method = "GET", .path = path};
+        if (connection_open(&c, url) != 0)
+            return 1;
+        result = http_exchange(&c, &request, &answer);
+        connection_close(&c);
+        if (result == 0 && answer.status == 404) /* a proof that cannot hold: the check says so, beside the others */
+            result = expect_app(t, i, "{\"leaf_index\":0,\"tree_size\":0,\"path\":[]}");
+        else if (result == 0)
+            result = answer.status == 200 ? expect_app(t, i, answer.body)
+                                          : complain("%s%s: the server answers %d", url, path, answer.status);
+        free(answer.body);
+    }
+    return result;
+}
+
+struct verifier_result *trust_judge(struct trust_options *t, struct connection *c, const char *url)
+{
+    X509 *leaf = SSL_get0_peer_certificate(c->ssl);
+    struct verifier_collateral *collateral = NULL;
+    struct verifier_result *result = NULL;
+    if (!leaf) {
+        complain("%s: no certificate", url);
+        return NULL;
+    }
+    verifier_policy_set_live(t->policy, !SSL_session_reused(c->ssl));
+    if (get_collateral(t, leaf, &collateral) == 0 && get_proofs(t, url) == 0) {
+        result = verifier_verify_certificate(t->policy, collateral, leaf);
+        if (!result)
+            complain("out of memory");
+    }
+    verifier_collateral_destroy(collateral);
+    return result;
+}

@@ -1,0 +1,77 @@
+/*
+ * What makes a server trusted: the options that every command which connects has, and the judgement by them.
+ */
+#ifndef ENCLAVE_OS_CLI_TRUST_H
+#define ENCLAVE_OS_CLI_TRUST_H
+
+#include "cli/connection.h"
+#include "verifier/verifier_fetch.h"
+
+#define TRUST_APPS_MAX 16u
+
+struct trust_options {
+    struct verifier_policy *policy;
+    struct verifier_fetch_options fetch;
+    const char *collateral_folder, *pccs_url, *save_folder; /* NULL: not given */
+    struct {
+        char name[65];
+        uint8_t sha256[32];
+    } apps[TRUST_APPS_MAX];
+    size_t app_count;
+};
+
+enum trust_option_id {
+    TRUST_MRENCLAVE = 1000,
+    TRUST_MRSIGNER,
+    TRUST_PROD_ID,
+    TRUST_MIN_SVN,
+    TRUST_ALLOW_SIMULATION,
+    TRUST_ALLOW_DEBUG,
+    TRUST_ROOT,
+    TRUST_ISSUER,
+    TRUST_ACCEPT_TCB,
+    TRUST_COLLATERAL,
+    TRUST_REQUIRE_COLLATERAL,
+    TRUST_SAVE_COLLATERAL,
+    TRUST_PCCS,
+    TRUST_PCCS_CA,
+    TRUST_EXTENSION,
+    TRUST_APP
+};
+/* Entries for a getopt_long table, and their part of a usage text. */
+// clang-format off
+#define TRUST_OPTIONS \
+    {"mrenclave", 1, 0, TRUST_MRENCLAVE}, {"mrsigner", 1, 0, TRUST_MRSIGNER}, {"prod-id", 1, 0, TRUST_PROD_ID}, \
+    {"min-svn", 1, 0, TRUST_MIN_SVN}, {"allow-simulation", 0, 0, TRUST_ALLOW_SIMULATION}, \
+    {"allow-debug", 0, 0, TRUST_ALLOW_DEBUG}, {"root", 1, 0, TRUST_ROOT}, {"issuer", 1, 0, TRUST_ISSUER}, \
+    {"accept-tcb", 1, 0, TRUST_ACCEPT_TCB}, {"collateral", 1, 0, TRUST_COLLATERAL}, \
+    {"require-collateral", 0, 0, TRUST_REQUIRE_COLLATERAL}, {"save-collateral", 1, 0, TRUST_SAVE_COLLATERAL}, \
+    {"pccs", 1, 0, TRUST_PCCS}, {"pccs-ca", 1, 0, TRUST_PCCS_CA}, {"extension", 1, 0, TRUST_EXTENSION}, \
+    {"app", 1, 0, TRUST_APP}
+#define TRUST_USAGE \
+    "  --mrenclave HEX          accept this measurement; may be given more than once\n" \
+    "  --mrsigner HEX           accept this signer, with --prod-id N and --min-svn N\n" \
+    "  --root FILE.pem          the root that the PCK chain must end in; default: Intel's\n" \
+    "  --allow-simulation       accept simulated quotes, which prove nothing about hardware\n" \
+    "  --allow-debug            accept a debug enclave, which its host can read\n" \
+    "  --pccs URL               fetch collateral (TCB info, QE identity, revocation lists) from there\n" \
+    "  --pccs-ca FILE.pem       who may sign the certificate of an https --pccs; default: the system's CAs\n" \
+    "  --save-collateral DIR    keep what --pccs gave\n" \
+    "  --collateral DIR         take collateral from a folder\n" \
+    "  --require-collateral     fail without collateral\n" \
+    "  --accept-tcb STATUS      beside UpToDate: SWHardeningNeeded, ConfigurationNeeded, OutOfDate ...\n" \
+    "  --issuer FILE.pem        the enclave's own CA\n" \
+    "  --extension OID=HEX      the certificate's extension must have this value\n" \
+    "  --app NAME=SHA256        this app must be running, of this .wasm\n"
+// clang-format on
+
+/* 0, or what complain returned. Strings are borrowed from the command line. */
+int trust_options_init(struct trust_options *t);
+int trust_option(struct trust_options *t, int id, const char *value);
+void trust_options_deinit(struct trust_options *t);
+
+/* Judge the server at the other end of c, which was reached at url, fetching what is needed for that. NULL: it could
+ * not be judged, which was told. */
+struct verifier_result *trust_judge(struct trust_options *t, struct connection *c, const char *url);
+
+#endif

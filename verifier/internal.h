@@ -1,0 +1,254 @@
+/*
+ * What the verifier's files share. Functions that cross files begin with verifier__: the static library puts them into
+ * the caller's name space.
+ */
+#ifndef ENCLAVE_VERIFIER_INTERNAL_H
+#define ENCLAVE_VERIFIER_INTERNAL_H
+
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+
+#include "verifier/verifier.h"
+
+/* ---- limits ---------------------------------------------------------------------------------------------------- */
+
+#define ROOTS_MAX 8
+#define MRENCLAVES_MAX 64u
+#define EXPECTED_MAX 16u /* extensions, apps: each */
+#define EXTENSION_SIZE_MAX 1024u
+#define NAME_SIZE_MAX 64u
+#define NONCE_SIZE_MAX 255u
+#define ADVISORIES_MAX 128u
+#define ADVISORY_SIZE_MAX 32u
+#define REASON_SIZE 512u
+#define PEM_SIZE_MAX (64u << 10)
+#define CERTIFICATES_MAX 8 /* in one PEM */
+
+/* ---- a report body (Intel SDM volume 3D, REPORT without KEYID and MAC) ----------------------------------------- */
+
+#define BODY_SIZE 384u
+#define BODY_MISCSELECT(b) ((b) + 16) /* u32 */
+#define BODY_ATTRIBUTES(b) ((b) + 48) /* flags u64, XFRM u64 */
+#define BODY_MRENCLAVE(b) ((b) + 64)
+#define BODY_MRSIGNER(b) ((b) + 128)
+#define BODY_PROD_ID(b) ((b) + 256)     /* u16 */
+#define BODY_SVN(b) ((b) + 258)         /* u16 */
+#define BODY_REPORT_DATA(b) ((b) + 320) /* 64 */
+#define FLAG_INIT 0x1u
+#define FLAG_DEBUG 0x2u
+
+/* ---- the checks ----
+ * name; whether a result stands or falls with it; what it holds for. docs/verify.md carries the same words (a test
+ * compares them). */
+
+enum weight {
+    OPTIONAL,       /* may be "not checked" */
+    ALWAYS,         /* must pass for every quote */
+    OF_CERTIFICATE, /* must pass where a certificate is verified */
+    OF_COLLATERAL   /* must pass once collateral is given */
+};
+
+// clang-format off
+#define CHECKS(X) \
+    X(CERTIFICATE, OF_CERTIFICATE, "certificate", "the peer's certificate is well-formed X.509 with a P-256 key") \
+    X(CERTIFICATE_TIME, OF_CERTIFICATE, "certificate time", "now is between its NotBefore and NotAfter") \
+    X(ISSUER, OPTIONAL, "certificate issuer", "it is signed by the CA that the caller pinned") \
+    X(QUOTE, ALWAYS, "quote", "there is exactly one quote, a well-formed DCAP ECDSA quote of version 3") \
+    X(ROOT, ALWAYS, "root", "the PCK chain ends in a root that the caller accepts") \
+    X(PCK_CHAIN, ALWAYS, "pck chain", "PCK, PCK CA and root are each signed by the next, which is allowed to") \
+    X(PCK_CHAIN_TIME, ALWAYS, "pck chain time", "now is in the validity of all three") \
+    X(PCK_CERTIFICATE, ALWAYS, "pck certificate", "the PCK certificate names its platform in Intel's SGX extension") \
+    X(QE_REPORT, ALWAYS, "quoting enclave's report", "the quoting enclave's report is signed by the PCK key") \
+    X(ATTESTATION_KEY, ALWAYS, "attestation key", "that report binds the attestation key") \
+    X(QE_MODE, ALWAYS, "quoting enclave's mode", "the quoting enclave is not a debug enclave") \
+    X(QE_IDENTITY, OF_COLLATERAL, "quoting enclave's identity", "it is the vendor's: signer, product, attributes") \
+    X(SIGNATURE, ALWAYS, "quote signature", "header and report are signed by the attestation key") \
+    X(COLLATERAL, OPTIONAL, "collateral", "every document is there") \
+    X(TCB_INFO, OF_COLLATERAL, "tcb info", "the TCB info is well-formed and signed under the root") \
+    X(TCB_INFO_TIME, OF_COLLATERAL, "tcb info time", "it, and its signer's certificate, are valid now") \
+    X(QE_DOCUMENT, OF_COLLATERAL, "qe identity", "the QE identity is well-formed and signed under the root") \
+    X(QE_DOCUMENT_TIME, OF_COLLATERAL, "qe identity time", "it, and its signer's certificate, are valid now") \
+    X(ROOT_CRL, OF_COLLATERAL, "root crl", "the root's revocation list is well-formed and signed by the root") \
+    X(ROOT_CRL_TIME, OF_COLLATERAL, "root crl time", "it is valid now") \
+    X(PCK_CRL, OF_COLLATERAL, "pck crl", "the PCK CA's revocation list is well-formed and signed by it") \
+    X(PCK_CRL_TIME, OF_COLLATERAL, "pck crl time", "it is valid now") \
+    X(PCK_REVOCATION, OF_COLLATERAL, "pck revocation", "none of PCK certificate, PCK CA and root is revoked") \
+    X(SIGNER_REVOCATION, OF_COLLATERAL, "signer revocation", "neither signer of TCB info and QE identity is revoked") \
+    X(PLATFORM, OF_COLLATERAL, "platform", "the TCB info is about this platform (FMSPC and PCE id)") \
+    X(TCB_STATUS, OF_COLLATERAL, "tcb status", "the status of platform and quoting enclave is accepted by the caller") \
+    X(REPORT_DATA, OF_CERTIFICATE, "report data", "ReportData binds the certificate's key, in the caller's mode") \
+    X(DEBUG, ALWAYS, "debug", "the enclave is initialised, and not for debugging unless the caller allows it") \
+    X(MRENCLAVE, OPTIONAL, "mrenclave", "MRENCLAVE is one of those that the caller pinned") \
+    X(MRSIGNER, OPTIONAL, "mrsigner", "MRSIGNER is the one that the caller pinned") \
+    X(PROD_ID, OPTIONAL, "product id", "ISVPRODID is the one that the caller pinned") \
+    X(SVN, OPTIONAL, "security version", "ISVSVN is not less than the caller's minimum") \
+    X(CONFIGURATION, OPTIONAL, "configuration root", "the certificate carries the configuration's Merkle root, bound") \
+    X(EXTENSION, OPTIONAL, "extension", "an extension has the value that the caller expects, and is bound") \
+    X(APP, OPTIONAL, "app", "an app of the expected hash is a leaf under the configuration root")
+// clang-format on
+
+enum check_id {
+#define X(id, weight, name, meaning) CHECK_##id,
+    CHECKS(X)
+#undef X
+        CHECK_COUNT
+};
+
+/* ---- the objects ----------------------------------------------------------------------------------------------- */
+
+struct expected_extension {
+    ASN1_OBJECT *oid;
+    char text[64];
+    uint8_t value[EXTENSION_SIZE_MAX];
+    size_t size;
+};
+
+struct expected_app {
+    char name[NAME_SIZE_MAX + 1];
+    uint8_t sha256[32];
+    uint64_t leaf_index, tree_size;
+    uint8_t path[64][32];
+    size_t path_count;
+};
+
+struct verifier_policy {
+    bool allow_simulation, allow_debug, require_collateral, live;
+    STACK_OF(X509) * roots; /* NULL: Intel's */
+    X509 *issuer;
+    uint8_t (*mrenclaves)[32];
+    size_t mrenclave_count;
+    bool has_mrsigner, has_prod_id, has_min_svn;
+    uint8_t mrsigner[32];
+    uint16_t prod_id, min_svn;
+    uint32_t accepted_tcb; /* bit 1 << enum verifier_tcb_status */
+    int64_t time_s;
+    enum verifier_mode mode;
+    uint8_t nonce[NONCE_SIZE_MAX], binder[32];
+    size_t nonce_size;
+    struct expected_extension *extensions[EXPECTED_MAX];
+    size_t extension_count;
+    struct expected_app *apps[EXPECTED_MAX];
+    size_t app_count;
+};
+
+struct document {
+    uint8_t *data;
+    size_t size;
+};
+
+struct verifier_collateral {
+    struct document documents[VERIFIER_DOCUMENTS];
+};
+
+struct record {
+    enum check_id id;
+    enum verifier_outcome outcome;
+    char reason[REASON_SIZE];
+};
+
+/* One record for each check, in order; "extension" and "app" have one for each expectation, at least one. */
+struct verifier_result {
+    struct record records[CHECK_COUNT + 2 * EXPECTED_MAX];
+    size_t count;
+    bool of_certificate, has_collateral;
+    struct verifier_claims claims;
+    char advisories[ADVISORIES_MAX][ADVISORY_SIZE_MAX];
+    const char *advisory_list[ADVISORIES_MAX];
+};
+
+/* A result in which nothing has been checked yet. extensions and apps: how many are expected. NULL: out of memory. */
+struct verifier_result *verifier__result_create(size_t extensions, size_t apps);
+
+/* What a PCK certificate says about its platform (Intel's SGX extension). */
+struct platform {
+    uint8_t fmspc[6], pce_id[2], tcb_components[16];
+    uint16_t pce_svn;
+};
+
+/* ---- one verification ------------------------------------------------------------------------------------------ */
+
+struct verification {
+    const struct verifier_policy *policy;
+    const struct verifier_collateral *collateral; /* NULL: none */
+    struct verifier_result *result;
+    int64_t now_s;
+    bool live;
+    X509 *leaf; /* NULL: a quote alone */
+    const uint8_t *expected_report_data;
+    struct verifier_quote quote;
+    STACK_OF(X509) * chain;    /* of the quote: PCK, PCK CA, root */
+    X509 *pck, *pck_ca, *root; /* set once the chain was read; borrowed from it */
+    bool chain_holds;          /* signed up to a root that is accepted: the certificates' contents count */
+    struct platform platform;
+    bool has_platform;
+};
+
+/* verify.c: what the public function does, live or not whatever the policy says. */
+struct verifier_result *verifier__verify_certificate(const struct verifier_policy *policy,
+                                                     const struct verifier_collateral *collateral, X509 *certificate,
+                                                     bool live);
+
+void verifier__pass(struct verification *v, enum check_id id, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void verifier__fail(struct verification *v, enum check_id id, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void verifier__skip(struct verification *v, enum check_id id, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The same for the index'th record of a check that stands more than once. */
+void verifier__set(struct verification *v, enum check_id id, size_t index, enum verifier_outcome outcome,
+                   const char *format, ...) __attribute__((format(printf, 5, 6)));
+bool verifier__passed(const struct verification *v, enum check_id id);
+
+/* The parts, in the order in which they run; each records its checks. */
+void verifier__check_certificate(struct verification *v);     /* certificate.c */
+void verifier__check_chain(struct verification *v);           /* chain.c */
+void verifier__check_quoting_enclave(struct verification *v); /* quoting.c */
+void verifier__check_collateral(struct verification *v);      /* appraisal.c */
+void verifier__check_binding(struct verification *v);         /* binding.c */
+void verifier__check_enclave(struct verification *v);         /* enclave.c */
+void verifier__check_configuration(struct verification *v);   /* configuration.c */
+
+/* ---- pieces ---------------------------------------------------------------------------------------------------- */
+
+/* crypto.c */
+bool verifier__sha256(const void *data, size_t size, uint8_t out[32]);
+EVP_PKEY *verifier__p256_key(const uint8_t xy[64]); /* NULL: not a point of the curve */
+bool verifier__is_p256(const EVP_PKEY *key);
+/* An ECDSA P-256 signature r || s over SHA-256 of data; key may be NULL. */
+bool verifier__signature_holds(EVP_PKEY *key, const uint8_t rs[64], const void *data, size_t size);
+
+/* quote.c */
+bool verifier__binds_attestation_key(const struct verifier_quote *q);
+bool verifier__quote_signed(const struct verifier_quote *q); /* by the attestation key */
+
+/* x509.c */
+/* The certificates in a PEM text, at most limit of them; NULL: none, more, or not all well-formed. No password is ever
+ * asked for. To be freed with verifier__free_certificates. */
+STACK_OF(X509) * verifier__read_certificates(const void *pem, size_t size, int limit);
+void verifier__free_certificates(STACK_OF(X509) * list);
+/* The raw value of the extension oid; *count says how many there are. NULL unless exactly one. */
+const ASN1_OCTET_STRING *verifier__extension(X509 *x, const ASN1_OBJECT *oid, int *count);
+/* Whether x is validly signed by ca, and ca may sign certificates. NULL, or what is wrong (static). */
+const char *verifier__signed_by(X509 *x, X509 *ca);
+/* NULL if now is in the certificate's validity; otherwise words with the date, for "WHAT " + text. */
+const char *verifier__time_problem(int64_t from_s, int64_t until_s, int64_t now_s, char *text, size_t size);
+/* Seconds since 1970, or INT64_MIN if the time is malformed. */
+int64_t verifier__asn1_time(const ASN1_TIME *t);
+
+/* time.c */
+/* "YYYY-MM-DDTHH:MM:SSZ"; false for any other form. */
+bool verifier__parse_time(const char *text, size_t size, int64_t *unix_s);
+void verifier__format_time(int64_t unix_s, char out[24]);
+
+/* platform.c: NULL, or what is wrong with the PCK certificate's SGX extension (static). */
+const char *verifier__read_platform(X509 *pck, struct platform *platform);
+
+/* merkle.c */
+void verifier__merkle_leaf(const void *leaf, size_t size, uint8_t out[32]);
+
+/* hex.c */
+char *verifier__hex(const void *data, size_t size, char *out); /* 2 * size + 1 bytes; returns out */
+/* Exactly size bytes from 2 * size digits of either case. */
+bool verifier__unhex(const char *text, size_t text_size, uint8_t *out, size_t size);
+
+#endif

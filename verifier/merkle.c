@@ -1,0 +1,52 @@
+/*
+ * Inclusion in a Merkle tree: RFC 9162, sections 2.1.1 (hashes) and 2.1.3.2 (proofs), with SHA-256.
+ */
+#include <string.h>
+
+#include "verifier/internal.h"
+
+void verifier__merkle_leaf(const void *leaf, size_t size, uint8_t out[32])
+{
+    static const uint8_t prefix = 0x00;
+    EVP_MD_CTX *hash = EVP_MD_CTX_new();
+    if (!hash || EVP_DigestInit_ex(hash, EVP_sha256(), NULL) != 1 || EVP_DigestUpdate(hash, &prefix, 1) != 1 ||
+        EVP_DigestUpdate(hash, leaf, size) != 1 || EVP_DigestFinal_ex(hash, out, NULL) != 1)
+        memset(out, 0, 32); /* no leaf has this hash: the proof will not hold */
+    EVP_MD_CTX_free(hash);
+}
+
+static void node(const uint8_t left[32], const uint8_t right[32], uint8_t out[32])
+{
+    uint8_t input[65] = {0x01};
+    memcpy(input + 1, left, 32);
+    memcpy(input + 33, right, 32);
+    if (!verifier__sha256(input, sizeof(input), out))
+        memset(out, 0, 32);
+}
+
+bool verifier_inclusion_holds(const struct verifier_inclusion *proof, const void *leaf, size_t leaf_size,
+                              const uint8_t root[32])
+{
+    if (proof->leaf_index >= proof->tree_size || proof->path_count > 64)
+        return false;
+    uint64_t at = proof->leaf_index, last = proof->tree_size - 1;
+    uint8_t hash[32], above[32];
+    verifier__merkle_leaf(leaf, leaf_size, hash);
+    for (size_t i = 0; i < proof->path_count; i++) {
+        if (last == 0)
+            return false; /* a path longer than the tree is high */
+        if (at % 2 == 1 || at == last) {
+            node(proof->path[i], hash, above);
+            while (at % 2 == 0 && at != 0) { /* a right edge that has no sibling on these levels */
+                at /= 2;
+                last /= 2;
+            }
+        } else {
+            node(hash, proof->path[i], above);
+        }
+        memcpy(hash, above, 32);
+        at /= 2;
+        last /= 2;
+    }
+    return last == 0 && memcmp(hash, root, 32) == 0;
+}

@@ -1,0 +1,60 @@
+/*
+ * A whole world for tests: a PKI, a quoting enclave, an enclave, its certificate and all collateral, each part of
+ * which a test can make wrong by itself while everything is still signed correctly.
+ */
+#ifndef ENCLAVE_VERIFIER_TESTING_FIXTURE_H
+#define ENCLAVE_VERIFIER_TESTING_FIXTURE_H
+
+#include "sgx/include/arch.h"
+#include "sgx/quote/collateral.h"
+#include "verifier/verifier.h"
+
+#define FIXTURE_NOW 1800000000ll /* 2027-01-15T08:00:00Z: what the tests take for now */
+#define FIXTURE_DAY 86400ll
+
+struct fixture_options {
+    const char *root_name;                     /* "Test Root CA" is neither Intel's nor a simulation's */
+    struct platform_description platform;      /* in the PCK certificate */
+    struct platform_description info_platform; /* in the TCB info */
+    struct collateral_options tcb, qe;         /* platform and qe_signer are filled in */
+    struct sgx_report_body body, qe_body;      /* ReportData is filled in */
+    int64_t root_until_s, ca_until_s, pck_until_s, signer_until_s, qe_signer_until_s;
+    int64_t root_crl_from_s, root_crl_until_s, pck_crl_from_s, pck_crl_until_s;
+    bool root_revoked, ca_revoked, pck_revoked, signer_revoked, qe_signer_revoked;
+    bool pck_is_authority, ca_is_leaf, no_platform, crls_swapped;
+    int64_t leaf_from_s, leaf_until_s;
+    int quotes, roots; /* how often these extensions stand in the leaf: 1 */
+    uint8_t merkle_root[32];
+    const uint8_t *binding; /* NULL: the minute of NotBefore */
+    size_t binding_size;
+    const char *(*tamper)(uint8_t *quote, size_t *size); /* the last word on the quote */
+};
+
+struct fixture {
+    uint8_t *quote;
+    size_t quote_size;
+    X509 *leaf;
+    X509 *leaf_issuer;
+    struct verifier_collateral *collateral;
+    char *root_pem, *pck_crl_chain_pem;
+    uint8_t merkle_root[32]; /* what the leaf carries */
+};
+
+/* What all is well with: DEBUG clear, everything up to date and in its time, a root that policies must pin. */
+struct fixture_options fixture_defaults(void);
+/* Aborts if anything goes wrong. */
+struct fixture *fixture_create(const struct fixture_options *options);
+void fixture_destroy(struct fixture *fixture);
+
+/* {"NAME":INNER,"signature":...}, signed by the key that signs documents of that name ("tcbInfo", "enclaveIdentity") in
+ * every fixture; malloc'ed. inner may be anything. */
+char *fixture_sign(const char *name, const void *inner, size_t size);
+/* The keys of the root and of the PCK CA in every fixture; borrowed. */
+EVP_PKEY *fixture_root_key(void);
+EVP_PKEY *fixture_pck_ca_key(void);
+
+/* The same certificate under a key of its own, or with one more extension: for tests about the leaf. */
+X509 *fixture_leaf(const struct fixture *fixture, const struct fixture_options *options, const char *oid,
+                   const void *value, size_t size);
+
+#endif

@@ -1,0 +1,35 @@
+/*
+ * Drop-in for clients that use OpenSSL's libssl: the quote decides whether the handshake goes on, not a CA.
+ *
+ *   struct verifier_policy *policy = verifier_policy_create();
+ *   verifier_policy_add_mrenclave(policy, mrenclave);
+ *   verifier_openssl_use(ctx, policy, NULL);
+ *   ... SSL_connect: fails unless verified ...
+ *   verifier_openssl_result(ssl): why
+ */
+#ifndef ENCLAVE_VERIFIER_OPENSSL_H
+#define ENCLAVE_VERIFIER_OPENSSL_H
+
+#include <openssl/ssl.h>
+
+#include "verifier.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Every handshake of ctx verifies the peer's certificate by policy (always as live) and collateral (may be NULL), and
+ * fails otherwise with X509_V_ERR_APPLICATION_VERIFICATION. Both are borrowed: they must outlive ctx and its
+ * connections, unchanged. Sets TLS 1.3 as the least version and switches session resumption off, since a resumed
+ * handshake shows no certificate. Server names and CAs are not looked at. 0 or -ENOMEM. */
+VERIFIER_API int verifier_openssl_use(SSL_CTX *ctx, const struct verifier_policy *policy,
+                                      const struct verifier_collateral *collateral);
+
+/* The result of ssl's handshake, also of one that failed; NULL before it. Owned by ssl. */
+VERIFIER_API const struct verifier_result *verifier_openssl_result(const SSL *ssl);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
