@@ -28,6 +28,7 @@ static const char usage[] =
     "  --workers N              threads that serve connections, 1 to 8; default: half the CPUs, at least 1\n"
     "  --admin-key FILE.pub     who may deploy apps (P-256, PEM); counts at the first boot only\n"
     "  --san NAMES              names and IP addresses for the certificate, separated by commas\n"
+    "  --collateral-listen ADDR:PORT  emulator: serve the simulation's collateral there, over HTTP as a PCCS does\n"
     "  --sim-dir DIR            the emulated machine's secrets; default $ENCLAVE_OS_SIM_DIR or " DEFAULT_MACHINE_DIR
     "\n"
     "  --debug                  hardware: run with ATTRIBUTES.DEBUG\n"
@@ -79,22 +80,27 @@ static void set_v4(struct sockaddr_in6 *to, const struct in_addr *address)
     memcpy(to->sin6_addr.s6_addr + 12, address, 4);
 }
 
-static void parse_listen(struct options *o, const char *text)
+static void parse_address(const char *option, const char *text, struct sockaddr_in6 *out)
 {
     char host[64];
     const char *colon = strrchr(text, ':');
     size_t size = colon ? (size_t)(colon - text) : 0;
     if (!colon || size >= sizeof(host))
-        wrong("--listen %s: expected ADDR:PORT", text);
+        wrong("--%s %s: expected ADDR:PORT", option, text);
     bool bracketed = size >= 2 && text[0] == '[' && text[size - 1] == ']';
     snprintf(host, sizeof(host), "%.*s", (int)(bracketed ? size - 2 : size), bracketed ? text + 1 : text);
-    o->listen = (struct sockaddr_in6){.sin6_family = AF_INET6};
-    o->listen.sin6_port = htons((uint16_t)number("listen", colon + 1, 0, 65535));
+    *out = (struct sockaddr_in6){.sin6_family = AF_INET6};
+    out->sin6_port = htons((uint16_t)number(option, colon + 1, 0, 65535));
     struct in_addr v4;
     if (inet_pton(AF_INET, host, &v4) == 1)
-        set_v4(&o->listen, &v4);
-    else if (!bracketed || inet_pton(AF_INET6, host, &o->listen.sin6_addr) != 1)
-        wrong("--listen %s: '%s' is not an IP address", text, host);
+        set_v4(out, &v4);
+    else if (!bracketed || inet_pton(AF_INET6, host, &out->sin6_addr) != 1)
+        wrong("--%s %s: '%s' is not an IP address", option, text, host);
+}
+
+static void parse_listen(struct options *o, const char *text)
+{
+    parse_address("listen", text, &o->listen);
     snprintf(o->listen_text, sizeof(o->listen_text), "%s", text);
 }
 
@@ -139,6 +145,7 @@ enum option_id {
     ADMIN_KEY,
     SAN,
     SIM_DIR,
+    COLLATERAL_LISTEN,
     DEBUG,
     NO_EDMM,
     GRACE,
@@ -162,6 +169,7 @@ static const struct option table[] = {
     {"admin-key", 1, 0, ADMIN_KEY},
     {"san", 1, 0, SAN},
     {"sim-dir", 1, 0, SIM_DIR},
+    {"collateral-listen", 1, 0, COLLATERAL_LISTEN},
     {"debug", 0, 0, DEBUG},
     {"no-edmm", 0, 0, NO_EDMM},
     {"grace", 1, 0, GRACE},
@@ -233,6 +241,10 @@ static void set_option(struct options *o, int id, const char *name, const char *
         break;
     case SIM_DIR:
         o->machine_dir = text;
+        break;
+    case COLLATERAL_LISTEN:
+        parse_address(name, text, &o->collateral_listen);
+        o->serve_collateral = true;
         break;
     case DEBUG:
         o->debug = true;

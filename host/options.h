@@ -24,6 +24,8 @@ struct options {
     uint32_t grace_ms;
     struct sockaddr_in6 listen; /* v4 addresses are mapped */
     char listen_text[80];
+    struct sockaddr_in6 collateral_listen;
+    bool serve_collateral;
     uint8_t admin_key[PROTO_ADMIN_KEY_MAX];
     uint32_t admin_key_size;
     uint32_t max_header_bytes, max_headers, header_timeout_ms, idle_timeout_ms, request_timeout_ms, app_memory_mib;

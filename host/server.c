@@ -24,6 +24,7 @@
 #include "host/cpuid_table.h"
 #include "host/dispatcher.h"
 #include "host/host.h"
+#include "host/net/collateral.h"
 #include "host/net/listen.h"
 #include "host/options.h"
 #include "sgx/emulator/emulator.h"
@@ -36,6 +37,7 @@ static struct {
     struct enclave *enclave;
     struct io *ios[PROTO_MAX_WORKERS];
     struct control_backends backends;
+    struct collateral_server *collateral;
     struct run_args args;
     _Alignas(64) struct time_page time_page;
     int events;                 /* eventfd: the main thread has something to look at */
@@ -149,6 +151,26 @@ static void load_enclave(void)
     if (emulated ? quote_simulation_create(o->machine_dir, emulator_report_key, quote, error, sizeof(error)) != 0
                  : quote_aesm_create(AESM_SOCKET, AESM_TIMEOUT_MS, quote, error, sizeof(error)) != 0)
         fail("%s", error);
+}
+
+/* Real platforms' collateral comes from their vendor: there is nothing to serve for them. */
+static void serve_collateral(void)
+{
+    struct options *o = &server.options;
+    int listener;
+    char text[80];
+    if (!o->serve_collateral)
+        return;
+    if (enclave_backend_of(server.enclave) != ENCLAVE_BACKEND_EMULATOR)
+        fail("--collateral-listen serves a simulation's collateral, and this is hardware");
+    int result = listen_bind(&o->collateral_listen, 1, &listener);
+    listen_describe(&o->collateral_listen, text, sizeof(text));
+    if (result != 0)
+        fail("cannot listen on %s: %s", text, strerror(-result));
+    server.collateral = collateral_server_start(listener, o->machine_dir);
+    if (!server.collateral)
+        fail("cannot start threads");
+    printf("collateral: http://%s\n", text);
 }
 
 static void print_identity(void)
@@ -292,6 +314,7 @@ static void finish(void)
     service_destroy(server.backends.storage);
     for (uint32_t i = 0; i < server.options.workers; i++)
         io_destroy(server.ios[i]);
+    collateral_server_stop(server.collateral);
     clock_stop();
     enclave_destroy(server.enclave);
     if (server.backends.quote)
@@ -332,6 +355,7 @@ static int serve(int argc, char **argv)
     open_backends();
     load_enclave();
     fill_run_args();
+    serve_collateral();
     print_identity();
     start(listeners);
     wait_for_end(signals);

@@ -32,6 +32,7 @@
 #define SIMULATION_QE_FLAGS 0x15ull /* INIT, MODE64BIT, PROVISION_KEY; never DEBUG */
 #define SIMULATION_QE_XFRM 0x3ull
 
+#define PKI_FOLDER "quote-simulation" /* in the machine's folder */
 #define PKI_COLLATERAL_SECONDS (30ll * 86400)
 
 struct pki {

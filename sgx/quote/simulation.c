@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "sgx/include/arch.h"
 #include "sgx/quote/assemble.h"
@@ -21,6 +22,7 @@ struct simulation {
     struct quote_backend base;
     struct pki pki;
     quote_report_key report_key;
+    char folder[4000]; /* of the PKI */
 };
 
 static void qe_measurement(uint8_t out[32])
@@ -77,6 +79,8 @@ static int get(struct quote_backend *b, const uint8_t report_bytes[QUOTE_REPORT_
     int result = check_report(s, &report);
     if (result != 0)
         return result;
+    /* Whoever gets a quote may take the collateral from the folder. A failure shows in its age. */
+    pki_refresh(s->folder, time(NULL));
     struct quote_parts parts = {.body = report.body,
                                 .qe_body = {.attributes = {SIMULATION_QE_FLAGS, SIMULATION_QE_XFRM},
                                             .isvprodid = SIMULATION_QE_PRODID,
@@ -111,21 +115,21 @@ static const struct quote_backend_ops simulation_ops = {
 int quote_simulation_create(const char *machine_dir, quote_report_key report_key, struct quote_backend **out,
                             char *error, size_t error_size)
 {
-    char folder[4000];
-    if ((size_t)snprintf(folder, sizeof(folder), "%s/quote-simulation", machine_dir) >= sizeof(folder)) {
-        snprintf(error, error_size, "the machine folder's name is too long");
-        return -ENAMETOOLONG;
-    }
-    if (mkdir(machine_dir, 0755) != 0 && errno != EEXIST) {
-        snprintf(error, error_size, "cannot make %s: %s", machine_dir, strerror(errno));
-        return -errno;
-    }
     struct simulation *s = calloc(1, sizeof(*s));
     if (!s)
         return -ENOMEM;
     s->base.ops = &simulation_ops;
     s->report_key = report_key;
-    int result = pki_open(&s->pki, folder, error, error_size);
+    int result = 0;
+    if ((size_t)snprintf(s->folder, sizeof(s->folder), "%s/" PKI_FOLDER, machine_dir) >= sizeof(s->folder)) {
+        snprintf(error, error_size, "the machine folder's name is too long");
+        result = -ENAMETOOLONG;
+    } else if (mkdir(machine_dir, 0755) != 0 && errno != EEXIST) {
+        result = -errno;
+        snprintf(error, error_size, "cannot make %s: %s", machine_dir, strerror(errno));
+    } else {
+        result = pki_open(&s->pki, s->folder, error, error_size);
+    }
     if (result != 0) {
         destroy(&s->base);
         return result;
