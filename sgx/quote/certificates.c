@@ -52,12 +52,12 @@ static void tcb_pair(struct der *d, const struct platform_description *p)
     close_pair(d, before, 2, 0);
 }
 
-/* Pairs 6 and 7: which platform instance; whether it is dynamic, caches keys, and has SMT on. */
+/* Pairs 6 and 7: which platform instance; that it is not dynamic, caches no keys, and has SMT off. */
 static void instance_pairs(struct der *d, const uint8_t instance[16])
 {
-    static const uint8_t no = 0x00, yes = 0xff;
+    static const uint8_t no = 0x00;
     size_t before = der_size(d), inner = before;
-    der_value(d, DER_BOOLEAN, &yes, 1);
+    der_value(d, DER_BOOLEAN, &no, 1);
     close_pair(d, inner, 7, 3);
     inner = der_size(d);
     der_value(d, DER_BOOLEAN, &no, 1);
