@@ -50,7 +50,7 @@ void guest_release(struct guest *g, size_t size)
     app_uncharge(g->app, size);
 }
 
-/* ---- linear memories ---------------------------------------------------------------------------------------------- */
+/* ---- linear memories --------------------------------------------------------------------------------------------- */
 
 struct memory {
     struct app *app; /* its guest holds a reference for longer */
