@@ -141,7 +141,6 @@ enum sgx_error emu_egetkey(const struct sgx_keyrequest *r, uint8_t key[16])
     case KEYNAME_PROVISION_SEAL:
         if (!(emu.secs.attributes.flags & SGX_FLAGS_PROVISION_KEY))
             return SGX_INVALID_ATTRIBUTE;
-        memcpy(d.mrsigner, emu.secs.mrsigner, 32);
         break;
     case KEYNAME_SEAL:
         break;
@@ -155,6 +154,11 @@ enum sgx_error emu_egetkey(const struct sgx_keyrequest *r, uint8_t key[16])
     if (r->isvsvn > emu.secs.isvsvn)
         return SGX_INVALID_ISVSVN;
     seal_dependencies(r, &d);
+    if (r->keyname != KEYNAME_SEAL) { /* the machine's, by signer: neither MRENCLAVE nor KEYID are inputs */
+        memcpy(d.mrsigner, emu.secs.mrsigner, 32);
+        memset(d.mrenclave, 0, 32);
+        memset(d.keyid, 0, 32);
+    }
     derive(&d, key);
     return SGX_SUCCESS;
 }

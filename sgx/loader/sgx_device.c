@@ -88,6 +88,8 @@ static int device_create(struct backend *b, struct sgx_secs *secs, char *error, 
     if (call(d, SGX_IOC_ENCLAVE_CREATE, &create) == 0)
         return 0;
     int code = errno;
+    d->kernel->munmap(d->kernel->user, (void *)d->base, d->size);
+    d->base = 0;
     const char *why = code == EIO ? " (ECREATE refused: attributes, XFRM or MISCSELECT that this CPU does not allow)"
                       : code == ENOMEM ? " (no EPC left: is other software using it?)"
                                        : "";

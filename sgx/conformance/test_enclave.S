@@ -1,5 +1,5 @@
 /* The code of the tests' tiny enclave; see test_enclave.h. Position-independent: the test copies it into ELRANGE. */
-#include "sgx/emulator/test_enclave.h"
+#include "sgx/conformance/test_enclave.h"
 
 #define DATA(offset) te_code + TE_DATA + (offset)(%rip)
 
@@ -21,12 +21,15 @@ label te_code
 table:
     .long state - table, exit_to - table, registers - table, syscall_ - table, divide - table, int3_ - table
     .long load - table, store - table, jump - table, leaf - table, spin - table
+    .long cpuid_ - table, wide - table
 
 /* RSP and RBP were noted by the CPU in the frame of this entry. */
 finish:
     cld
     shl $12, %r15
     add %gs:GS_SSA, %r15
+    lea te_code(%rip), %r10
+    add %r10, %r15
     mov 4096 - 184 + 144(%r15), %rsp
     mov 4096 - 184 + 152(%r15), %rbp
     mov %gs:GS_RETURN, %rbx
@@ -143,6 +146,33 @@ spin:
     cmpl $0, (%rsi)
     je 1b
     xor %edi, %edi
+    jmp finish
+
+cpuid_:
+    xor %eax, %eax
+    xor %ecx, %ecx
+label te_cpuid
+    cpuid
+    mov %rax, %rdi
+    jmp finish
+
+#define WIDE(page, offset) te_code + (page) + (offset)(%rip)
+wide:
+    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+    vmovdqu64 WIDE(TE_WIDE_IN, 64 * \n), %zmm\n
+    .endr
+    .irp n, 0, 1, 2, 3, 4, 5, 6, 7
+    kmovq WIDE(TE_WIDE_IN, WIDE_MASKS + 8 * \n), %k\n
+    .endr
+label te_wide_ud2
+    ud2
+    .irp n, 0, 1, 2, 3, 4, 5, 6, 7
+    kmovq %k\n, WIDE(TE_WIDE_OUT, WIDE_MASKS + 8 * \n)
+    .endr
+    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+    vmovdqu64 %zmm\n, WIDE(TE_WIDE_OUT, 64 * \n)
+    .endr
+    vzeroall
     jmp finish
 label te_code_end
 
