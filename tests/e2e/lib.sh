@@ -15,6 +15,7 @@ contains() { case "$1" in *"$2"*) ;; *) fail "'$2' is not in: $1" ;; esac; }
 
 # start [option ...]: a server on $port with its data in $work/data
 start() {
+    : >"$work/server.log" # or the line that an earlier server wrote would do for the new one
     "$BUILD/bin/enclave-os" serve --image "${IMAGE:-$BUILD/enclave_os.signed}" --listen "127.0.0.1:$port" \
         --data "$work/data" --sim-dir "$work/sim" --admin-key "$admin.pub" "$@" >"$work/server.log" 2>&1 &
     server=$!
