@@ -4,10 +4,7 @@
 #include <asm/sgx.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/bn.h>
-#include <openssl/core_names.h>
 #include <openssl/evp.h>
-#include <openssl/param_build.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +28,7 @@ static int refuse(struct kernel_double *k, int code, const char *format, ...)
     return -1;
 }
 
-static bool zero(const void *p, size_t size)
+bool double_zero(const void *p, size_t size)
 {
     static const uint8_t zeros[PAGE];
     return size <= PAGE && memcmp(p, zeros, size) == 0;
@@ -76,8 +73,9 @@ static const char *ecreate_fault(const struct kernel_double *k, const struct sgx
         return "ECREATE: SECS.MISCSELECT";
     if ((uint64_t)s->ssa_frame_size * PAGE < xsave_end(s->attributes.xfrm) + 184 + (s->miscselect ? 16 : 0))
         return "ECREATE: SECS.SSAFRAMESIZE does not hold the state of XFRM";
-    if (!zero(s->reserved1, sizeof s->reserved1) || !zero(s->reserved2, sizeof s->reserved2) ||
-        !zero(s->reserved3, sizeof s->reserved3) || !zero(s->reserved4, sizeof s->reserved4) || s->cet_attributes)
+    if (!double_zero(s->reserved1, sizeof s->reserved1) || !double_zero(s->reserved2, sizeof s->reserved2) ||
+        !double_zero(s->reserved3, sizeof s->reserved3) || !double_zero(s->reserved4, sizeof s->reserved4) ||
+        s->cet_attributes)
         return "ECREATE: SECS has reserved bytes set";
     return NULL;
 }
@@ -161,7 +159,7 @@ static int secinfo_refused(struct kernel_double *k, const struct sgx_secinfo *s)
         return refuse(k, EINVAL, "ADD_PAGES: W without R");
     if (type == 0x0100 && permissions)
         return refuse(k, EINVAL, "ADD_PAGES: a TCS page with R, W or X");
-    if (s->flags & ~(0xff00ull | RWX) || !zero(s->reserved, sizeof s->reserved))
+    if (s->flags & ~(0xff00ull | RWX) || !double_zero(s->reserved, sizeof s->reserved))
         return refuse(k, EINVAL, "ADD_PAGES: SECINFO has reserved bits set");
     return 0;
 }
@@ -180,7 +178,7 @@ static const char *tcs_fault(const struct kernel_double *k, const uint8_t *page)
     memcpy(&ogs, page + 56, 8);
     memcpy(&fs_limit, page + 64, 4);
     memcpy(&gs_limit, page + 68, 4);
-    if (flags & ~1ull || cssa || nssa == 0 || !zero(page, 8) || !zero(page + 72, PAGE - 72))
+    if (flags & ~1ull || cssa || nssa == 0 || !double_zero(page, 8) || !double_zero(page + 72, PAGE - 72))
         return "TCS: FLAGS, CSSA, NSSA or reserved bytes";
     if (ossa % PAGE || ofs % PAGE || ogs % PAGE || (fs_limit & 0xfff) != 0xfff || (gs_limit & 0xfff) != 0xfff)
         return "TCS: OSSA, OFSBASE, OGSBASE or a limit is not page-aligned";
@@ -210,7 +208,7 @@ static int add_page(struct kernel_double *k, const void *argument, uint64_t at)
     const char *fault = tcs ? tcs_fault(k, source) : NULL;
     if (fault)
         return refuse(k, EIO, "EADD at %#lx: %s", offset, fault);
-    if (!measured && !zero(source, PAGE))
+    if (!measured && !double_zero(source, PAGE))
         return refuse(k, EINVAL, "ADD_PAGES: content at %#lx that nobody measures", offset); /* our own rule */
     *p = (struct double_page){.added = true, .measured = measured, .type = tcs ? 1 : 2, .permissions = flags & RWX};
     p->max_protection = tcs ? PROT_READ | PROT_WRITE
@@ -247,71 +245,6 @@ static int ioctl_add(struct kernel_double *k, struct sgx_enclave_add_pages *a)
 
 /* ---- EINIT --------------------------------------------------------------------------------------------------- */
 
-/* The signature by OpenSSL's own RSA verification over the 256 signed bytes. */
-static bool signature_opens(const uint8_t *s)
-{
-    uint8_t data[256], signature[384];
-    memcpy(data, s, 128);
-    memcpy(data + 128, s + 900, 128);
-    for (unsigned i = 0; i < 384; i++)
-        signature[i] = s[516 + 383 - i];
-    BIGNUM *n = BN_lebin2bn(s + 128, 384, NULL), *e = BN_new();
-    OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
-    BN_set_word(e, 3);
-    OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_N, n);
-    OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_E, e);
-    OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(build);
-    EVP_PKEY_CTX *from = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
-    EVP_PKEY *key = NULL;
-    EVP_MD_CTX *md = EVP_MD_CTX_new();
-    bool ok = EVP_PKEY_fromdata_init(from) == 1 && EVP_PKEY_fromdata(from, &key, EVP_PKEY_PUBLIC_KEY, params) == 1 &&
-              EVP_DigestVerifyInit(md, NULL, EVP_sha256(), NULL, key) == 1 &&
-              EVP_DigestVerify(md, signature, sizeof signature, data, sizeof data) == 1;
-    EVP_MD_CTX_free(md);
-    EVP_PKEY_free(key);
-    EVP_PKEY_CTX_free(from);
-    OSSL_PARAM_free(params);
-    OSSL_PARAM_BLD_free(build);
-    BN_free(n);
-    BN_free(e);
-    return ok;
-}
-
-/* Q1 and Q2 by what they are for: S*S = Q1*M + R1, R1*S = Q2*M + R2, with both remainders below M. */
-static bool quotients_fit(const uint8_t *s)
-{
-    BN_CTX *ctx = BN_CTX_new();
-    BIGNUM *m = BN_lebin2bn(s + 128, 384, NULL), *sig = BN_lebin2bn(s + 516, 384, NULL);
-    BIGNUM *q1 = BN_lebin2bn(s + 1040, 384, NULL), *q2 = BN_lebin2bn(s + 1424, 384, NULL);
-    BIGNUM *square = BN_new(), *product = BN_new(), *rest = BN_new();
-    bool ok = BN_sqr(square, sig, ctx) && BN_mul(product, q1, m, ctx) && BN_sub(rest, square, product) &&
-              !BN_is_negative(rest) && BN_cmp(rest, m) < 0;
-    ok = ok && BN_mul(square, rest, sig, ctx) && BN_mul(product, q2, m, ctx) && BN_sub(rest, square, product) &&
-         !BN_is_negative(rest) && BN_cmp(rest, m) < 0;
-    BN_free(m), BN_free(sig), BN_free(q1), BN_free(q2), BN_free(square), BN_free(product), BN_free(rest);
-    BN_CTX_free(ctx);
-    return ok;
-}
-
-static enum sgx_error einit(const struct kernel_double *k, const struct sgx_sigstruct *s)
-{
-    static const uint8_t header[16] = {6, 0, 0, 0, 0xE1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0};
-    static const uint8_t header2[16] = {1, 1, 0, 0, 0x60, 0, 0, 0, 0x60, 0, 0, 0, 1, 0, 0, 0};
-    if (memcmp(s->header, header, 16) || memcmp(s->header2, header2, 16) || s->exponent != 3 ||
-        !zero(s->reserved1, sizeof s->reserved1) || !zero(s->reserved2, sizeof s->reserved2) ||
-        !zero(s->reserved3, sizeof s->reserved3) || !zero(s->reserved4, sizeof s->reserved4))
-        return SGX_INVALID_SIG_STRUCT;
-    if (!quotients_fit((const uint8_t *)s) || !signature_opens((const uint8_t *)s))
-        return SGX_INVALID_SIGNATURE;
-    if (memcmp(s->enclavehash, k->mrenclave, 32) != 0)
-        return SGX_INVALID_MEASUREMENT;
-    const struct sgx_attributes *have = &k->secs.attributes, *want = &s->attributes, *mask = &s->attributemask;
-    if ((have->flags ^ want->flags) & mask->flags || (have->xfrm ^ want->xfrm) & mask->xfrm ||
-        (k->secs.miscselect ^ s->miscselect) & s->miscmask)
-        return SGX_INVALID_ATTRIBUTE;
-    return SGX_SUCCESS;
-}
-
 static int ioctl_init(struct kernel_double *k, const struct sgx_enclave_init *a)
 {
     struct sgx_sigstruct s;
@@ -335,7 +268,7 @@ static int ioctl_init(struct kernel_double *k, const struct sgx_enclave_init *a)
     EVP_MD_CTX_copy_ex(copy, k->sha);
     EVP_DigestFinal_ex(copy, k->mrenclave, &size);
     EVP_MD_CTX_free(copy);
-    k->einit_code = einit(k, &s);
+    k->einit_code = double_einit(k, &s);
     if (k->einit_code != SGX_SUCCESS)
         return refuse(k, EPERM, "EINIT: SGX error %d", k->einit_code);
     k->initialised = true;
@@ -462,6 +395,22 @@ static int ioctl_remove(struct kernel_double *k, struct sgx_enclave_remove_pages
     if (a->count)
         return refuse(k, EINVAL, "REMOVE_PAGES: count is the driver's to set");
     return for_pages(k, CALL_REMOVE, a->length, &a->count, remove_page, a);
+}
+
+bool double_maps_fit(const struct kernel_double *k)
+{
+    uint8_t *mapped = calloc(k->page_count, 1);
+    bool fit = mapped && k->map_count > 0 && k->map_count <= DOUBLE_MAPS_MAX;
+    for (unsigned i = 0; fit && i < k->map_count; i++)
+        for (uint64_t at = k->maps[i].offset; at < k->maps[i].offset + k->maps[i].length; at += PAGE) {
+            const struct double_page *p = &k->pages[at / PAGE];
+            int expected = p->added ? p->max_protection : PROT_READ | PROT_WRITE; /* room to grow is RW */
+            fit &= mapped[at / PAGE]++ == 0 && k->maps[i].protection == expected;
+        }
+    for (uint64_t i = 0; fit && i < k->page_count; i++)
+        fit = mapped[i] || !k->pages[i].added;
+    free(mapped);
+    return fit;
 }
 
 void double_accept(struct kernel_double *k, uint64_t offset, uint64_t length)
