@@ -47,6 +47,8 @@ static void *run(void *is_boot)
         atomic_store(&dispatcher.boot_result, result);
     else if (result != 0 && result != -EAGAIN && result != -ESHUTDOWN)
         fprintf(stderr, "enclave-os: a thread left the enclave: %d\n", result);
+    if (enclave_is_dead(dispatcher.options.enclave))
+        dispatcher.options.on_end(-ESHUTDOWN); /* not waiting for threads that sleep, which nobody will wake */
     end_thread();
     return NULL;
 }

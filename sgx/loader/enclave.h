@@ -48,6 +48,9 @@ int enclave_restrict_pages(struct enclave *e, uint64_t offset_and_permissions, u
  * were printed to standard error); -EPERM: the enclave refused the call. */
 int enclave_ecall(struct enclave *e, uint32_t index, void *ms);
 
+/* Has the enclave died? Then threads that are parked by an OCALL will never come back in: the host must end. */
+bool enclave_is_dead(const struct enclave *e);
+
 /* The TCS number that the calling thread is inside with, for OCALL handlers; -1 outside an OCALL. */
 int enclave_current_tcs(void);
 

@@ -66,8 +66,13 @@ static int add_pages(void *user, const struct image_pages *p)
 static int open_backend(const struct enclave_create_options *o, struct enclave *e, char *error, size_t error_size)
 {
     e->kind = o->backend;
-    if (e->kind == ENCLAVE_BACKEND_AUTO)
-        e->kind = access(SGX_ENCLAVE_DEVICE, R_OK | W_OK) == 0 ? ENCLAVE_BACKEND_SGX : ENCLAVE_BACKEND_EMULATOR;
+    if (e->kind == ENCLAVE_BACKEND_AUTO) {
+        bool usable = access(SGX_ENCLAVE_DEVICE, R_OK | W_OK) == 0;
+        if (!usable && access(SGX_ENCLAVE_DEVICE, F_OK) == 0)
+            fprintf(stderr, "enclave-os: " SGX_ENCLAVE_DEVICE " is there, not for this user; taking the emulator "
+                            "(enclave-os doctor tells more)\n");
+        e->kind = usable ? ENCLAVE_BACKEND_SGX : ENCLAVE_BACKEND_EMULATOR;
+    }
     if (e->kind == ENCLAVE_BACKEND_SGX)
         return sgx_device_open(o->kernel ? o->kernel : &sgx_kernel_real, &e->backend, error, error_size);
     return emulator_open(o->machine_dir, &e->backend, error, error_size);
@@ -163,6 +168,11 @@ int enclave_restrict_pages(struct enclave *e, uint64_t offset_and_permissions, u
         fprintf(stderr, "enclave-os: the code pages at %#lx keep their permissions: %s, SGX error %lu\n", offset,
                 strerror(-result), sgx_result);
     return result;
+}
+
+bool enclave_is_dead(const struct enclave *e)
+{
+    return atomic_load(&e->dead);
 }
 
 int enclave_current_tcs(void)

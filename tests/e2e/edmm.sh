@@ -36,6 +36,23 @@ equal "$(status /again/)" 200
 equal "$(status /counter/)" 200
 stop
 
+# A host that says that it cut the permissions, and did not, is found out, and that is the end.
+honest=$HOST
+HOST=$BUILD/bin/lying_host
+LIE=success check start --data "$work/data3"
+! timeout 60 "$BUILD/bin/enclavectl" app push hello "$BUILD/apps/hello-c.wasm" --url "$url" --admin-key "$admin" \
+    --allow-simulation >/dev/null 2>&1 || fail "a lie about permissions went unnoticed"
+for _ in $(seq 100); do kill -0 "$server" 2>/dev/null || break; sleep 0.1; done
+kill -0 "$server" 2>/dev/null && fail "the server went on after the lie"
+server=
+contains "$(cat "$work/server.log")" "the enclave has died"
+# One that refuses only fails the deployment.
+LIE=refuse check start --data "$work/data4"
+! push hello hello-c 2>/dev/null || fail "code whose permissions were not cut was taken"
+equal "$(status /healthz)" 200
+stop
+HOST=$honest
+
 IMAGE=$BUILD/enclave_os.signed
 check start --no-edmm --data "$work/data2"
 contains "$(grep '^memory:' "$work/server.log")" "no EDMM: heap 1536 MiB, fixed"

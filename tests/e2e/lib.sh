@@ -6,6 +6,7 @@ work=$(mktemp -d)
 port=$(free_port)
 url=https://127.0.0.1:$port
 server=
+HOST=$BUILD/bin/enclave-os
 admin=$work/admin.key
 
 fail() { echo "FAILED: $*" >&2; [ -f "$work/server.log" ] && tail -n 20 "$work/server.log" >&2; exit 1; }
@@ -16,7 +17,7 @@ contains() { case "$1" in *"$2"*) ;; *) fail "'$2' is not in: $1" ;; esac; }
 # start [option ...]: a server on $port with its data in $work/data
 start() {
     : >"$work/server.log" # or the line that an earlier server wrote would do for the new one
-    "$BUILD/bin/enclave-os" serve --image "${IMAGE:-$BUILD/enclave_os.signed}" --listen "127.0.0.1:$port" \
+    "$HOST" serve --image "${IMAGE:-$BUILD/enclave_os.signed}" --listen "127.0.0.1:$port" \
         --data "$work/data" --sim-dir "$work/sim" --admin-key "$admin.pub" "$@" >"$work/server.log" 2>&1 &
     server=$!
     for _ in $(seq 300); do
