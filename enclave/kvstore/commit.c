@@ -130,7 +130,7 @@ static size_t payload_size_of(const struct job *j)
 {
     size_t size = 0;
     for (size_t i = 0; i < j->op_count; i++)
-        size += j->ops[i].value_size + RECORD_OVERHEAD + 64;
+        size += j->ops[i].kind == KV_DELETE ? 64 : j->ops[i].value_size + RECORD_OVERHEAD + 64;
     return size;
 }
 

@@ -51,19 +51,25 @@ static int op_init(struct job_op *op, const struct kv_op *from)
     return record_storage_key(&store.keys, &name, op->storage_key);
 }
 
-/* Of two operations on one key in a batch the later one counts: the root must not count the key twice. */
-static void drop_superseded(struct job *j)
+/* Of two operations on one key in a batch the later one counts: the root must not count the key twice. slots is an
+ * open-addressed table of op numbers plus one, a power of two of them; storage keys are HMACs, so their bytes hash. */
+static void drop_superseded(struct job *j, uint32_t *slots, size_t mask)
 {
+    uint64_t hash;
     struct job_op *last = &j->ops[j->op_count - 1];
-    for (struct job_op *op = j->ops; op < last; op++) {
-        if (memcmp(op->storage_key, last->storage_key, STORAGE_KEY_SIZE) == 0) {
-            op_deinit(op);
-            *op = *last;
-            *last = (struct job_op){0};
-            j->op_count--;
-            return;
-        }
+    memcpy(&hash, last->storage_key, sizeof hash);
+    size_t at = hash & mask;
+    while (slots[at] && memcmp(j->ops[slots[at] - 1].storage_key, last->storage_key, STORAGE_KEY_SIZE) != 0)
+        at = (at + 1) & mask;
+    if (!slots[at]) {
+        slots[at] = (uint32_t)j->op_count;
+        return;
     }
+    struct job_op *op = &j->ops[slots[at] - 1];
+    op_deinit(op);
+    *op = *last;
+    *last = (struct job_op){0};
+    j->op_count--;
 }
 
 struct job *job_new(struct worker *w, enum job_kind kind, const struct kv_op *ops, size_t count, void *user)
@@ -74,7 +80,13 @@ struct job *job_new(struct worker *w, enum job_kind kind, const struct kv_op *op
     j->kind = kind;
     j->origin = w;
     j->user = user;
+    size_t mask = 1;
+    while (mask < 2 * count)
+        mask = 2 * mask + 1;
     j->ops = calloc(count ? count : 1, sizeof *j->ops);
+    uint32_t few[16] = {0}, *slots = mask < 16 ? few : calloc(mask + 1, sizeof *slots);
+    if (!slots)
+        j->status = -ENOMEM;
     for (size_t i = 0; j->ops && i < count && j->status == 0; i++) {
         j->op_count++;
         if (ops[i].key_size > KV_KEY_MAX || ops[i].value_size > KV_VALUE_MAX)
@@ -82,10 +94,12 @@ struct job *job_new(struct worker *w, enum job_kind kind, const struct kv_op *op
         else
             j->status = op_init(&j->ops[j->op_count - 1], &ops[i]);
         if (j->status == 0)
-            drop_superseded(j);
+            drop_superseded(j, slots, mask);
     }
     if (!j->ops)
         j->status = -ENOMEM;
+    if (slots != few)
+        free(slots);
     return j;
 }
 

@@ -80,6 +80,19 @@ void store_start_read(struct job *j)
     }
 }
 
+int kv_each(const struct kv_namespace *ns, kv_visit visit, void *user)
+{
+    if (store.damaged > 0)
+        return -EBADMSG;
+    for (size_t i = 0; i < store.index.capacity; i++) {
+        const struct index_entry *e = &store.index.entries[i];
+        if (e->version && !e->damaged && e->ns_size == ns->size && !memcmp(e->name, ns->name, ns->size) &&
+            !visit(user, e->name + e->ns_size, e->key_size))
+            break;
+    }
+    return 0;
+}
+
 /* The index itself is the listing: cursor is a slot number plus one. */
 void store_start_list(struct job *j)
 {
@@ -87,6 +100,11 @@ void store_start_list(struct job *j)
     const struct kv_namespace *ns = &j->list_ns;
     struct kv_name *names = malloc(LIST_MAX * (sizeof *names + KV_KEY_MAX));
     uint8_t *text = (uint8_t *)(names + LIST_MAX);
+    if (store.damaged > 0) {
+        free(names);
+        store_finish(j, -EBADMSG);
+        return;
+    }
     if (!names) {
         store_finish(j, -ENOMEM);
         return;

@@ -137,6 +137,16 @@ void kv_exists(struct worker *w, struct kv_namespace *ns, const void *key, size_
     answer(w, (struct answer){.user = user, .done = done, .status = r ? 0 : -ENOENT});
 }
 
+int kv_each(const struct kv_namespace *ns, kv_visit visit, void *user)
+{
+    pthread_mutex_lock(&lock);
+    for (struct record *r = records; r; r = r->next)
+        if (!strcmp(r->ns, ns->name) && !visit(user, r->key, r->key_size))
+            break;
+    pthread_mutex_unlock(&lock);
+    return 0;
+}
+
 void kv_list(struct worker *w, struct kv_namespace *ns, uint64_t cursor, kv_list_done done, void *user)
 {
     struct answer a = {.user = user, .list = done};
