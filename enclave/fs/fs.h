@@ -1,0 +1,115 @@
+/*
+ * A file system for each app, over the sealed store. Directories and regular files; no links of any kind.
+ *
+ * One thread (the home worker's, which owns the store) holds the tree and runs every operation, so that all workers
+ * see one state. An operation is a structure that is submitted and comes back, on the submitting worker's loop, when
+ * it is done. Nothing blocks.
+ *
+ * Durability: operations change memory at once and the store soon after, in order; FS_SYNC comes back when everything
+ * before it is on disk. A crash loses only what was not synced, and always a whole operation: a rename has happened
+ * or has not. If the store fails (a full disk), what was not written stays in memory and is tried again; the error
+ * goes to the next operation that changes something, and to every sync until one succeeds.
+ *
+ * Records of an app's namespace "app:NAME:fs" (integers big-endian in keys, little-endian in values):
+ *   'd' parent u64, type u8, id u64, name -> empty          one per directory entry, so names alone give the tree
+ *   'i' id u64 -> version u8 1, size u64, accessed, modified, changed u64 (ns since 1970)
+ *   'c' id u64, index u32 -> up to FS_CHUNK_SIZE bytes, trailing zeros left out; absent: zeros
+ * The store's root covers all of them, so the host cannot mix versions of chunks, nor bring back old ones.
+ */
+#ifndef ENCLAVE_OS_ENCLAVE_FS_H
+#define ENCLAVE_OS_ENCLAVE_FS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "enclave/worker.h"
+
+#define FS_CHUNK_SIZE 65536u
+#define FS_IO_MAX FS_CHUNK_SIZE         /* one read or write, bytes; longer ones are done in part */
+#define FS_NAME_MAX 255u                /* bytes */
+#define FS_NODES_MAX 131072u            /* files and directories of one app: -EDQUOT beyond */
+#define FS_CHUNKS_MAX 65536u            /* 4 GiB stored by one app: -EDQUOT beyond */
+#define FS_SIZE_MAX (UINT64_C(1) << 40) /* of a file, holes included: -EFBIG beyond */
+
+struct fs;      /* an app's file system */
+struct fs_node; /* a file or directory, held by whoever opened it */
+
+/* Before anything else: the worker whose thread runs it all, the store's owner. */
+void fs_init(struct worker *home);
+/* The app's, made if needed; lives for ever. NULL: no memory, or fs_init was not called. Any thread. */
+struct fs *fs_of_app(const char *app);
+/* What node NULL stands for in an operation. */
+
+enum fs_type { FS_DIRECTORY = 3, FS_FILE = 6 }; /* as wasi:filesystem/types numbers descriptor-type */
+
+struct fs_stat {
+    enum fs_type type;
+    uint64_t id; /* never used twice within an app */
+    uint64_t size;
+    uint64_t accessed_ns, modified_ns, changed_ns;
+};
+
+enum fs_call {
+    FS_OPEN,   /* path; flags: FS_OPEN_*. -> opened, stat */
+    FS_MKDIR,  /* path */
+    FS_UNLINK, /* path: a file */
+    FS_RMDIR,  /* path: an empty directory */
+    FS_RENAME, /* path, to and to_path. Replaces a file or an empty directory */
+    FS_STAT,   /* path, or the node itself if it is empty and flags has FS_SELF -> stat */
+    FS_TIMES,  /* the same; set_accessed/set_modified and the times */
+    FS_RESIZE, /* size */
+    FS_READ,   /* offset, size -> transferred bytes in buffer, end */
+    FS_WRITE,  /* offset (FS_APPEND: the end), buffer, size -> transferred, offset behind it */
+    FS_LIST,   /* cursor (0: from the start) -> count entries in buffer, cursor; end when there are no more.
+                * An entry: type u8, name size u8, name */
+    FS_SYNC,
+    FS_RELEASE, /* node is not used any more; done may be NULL */
+};
+enum {
+    FS_OPEN_CREATE = 1,
+    FS_OPEN_DIRECTORY = 2,
+    FS_OPEN_EXCLUSIVE = 4,
+    FS_OPEN_TRUNCATE = 8,
+    FS_OPEN_WRITE = 16,
+    FS_SELF = 32,
+    FS_APPEND = 64
+};
+
+/* Made with fs_op_new, freed with fs_op_free by whoever gets it back. */
+struct fs_op {
+    struct loop_task task; /* first; like next, the file system's own */
+    struct fs_op *next;
+    struct worker *origin;
+    struct fs *fs;
+    enum fs_call call;
+    uint32_t flags;
+    struct fs_node *node, *to; /* directories for calls with a path; NULL: the root. Held by the caller until done */
+    uint64_t offset, size, cursor;
+    bool set_accessed, set_modified;
+    uint64_t accessed_ns, modified_ns;
+    void (*done)(struct fs_op *op); /* on origin's loop */
+    void *user;
+    /* results */
+    int status; /* 0; -ENOENT, -EEXIST, -ENOTDIR, -EISDIR, -ENOTEMPTY, -EPERM (a path out of its directory), -EINVAL,
+                 * -ENAMETOOLONG, -EFBIG, -EDQUOT, -EBUSY, -ENOSPC, -EIO, -EBADMSG (tampered with), -ENOMEM */
+    struct fs_node *opened;
+    struct fs_stat stat;
+    size_t transferred;
+    bool end;
+    /* private */
+    uint64_t awaited;
+    bool started;
+    const char *path, *to_path; /* in buffer */
+    size_t path_size, to_path_size;
+    size_t buffer_size;
+    uint8_t buffer[];
+};
+
+/* An operation with a buffer for bytes, and with copies of its paths (which may be NULL). NULL: no memory. */
+struct fs_op *fs_op_new(struct worker *origin, struct fs *fs, enum fs_call call, struct fs_node *node, const char *path,
+                        size_t path_size, const char *to_path, size_t to_path_size, size_t bytes);
+void fs_op_free(struct fs_op *op);
+void fs_submit(struct fs_op *op);
+
+#endif

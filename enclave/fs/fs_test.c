@@ -1,0 +1,568 @@
+/*
+ * The file system over the sealed store, with a host in memory: what POSIX says of each operation, what survives a
+ * crash at any commit, what a full disk and a hostile host do, and random operations against a plain model.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "enclave/fs/internal.h"
+#include "enclave/kvstore/store.h"
+#include "tests/native/host_memory.h"
+
+/* A crash forgets memory; that is what is tested, not a leak. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "detect_leaks=0";
+}
+
+static const uint8_t master[32] = {4, 5};
+static struct worker worker;
+static struct fs *fs;
+static char app[32];
+
+/* A crash: memory is forgotten, the host's records stay. The app's tree is read anew. */
+static void boot(bool first)
+{
+    static int boots;
+    char error[256];
+    loop_deinit(&worker.loop);
+    store_close();
+    host_memory_worker(&worker);
+    assert_int_equal(
+        store_open(&worker, master, first ? (const uint8_t *)"sealed" : NULL, first ? 6 : 0, error, sizeof error), 0);
+    fs_init(&worker);
+    if (first)
+        snprintf(app, sizeof app, "app%d", boots++);
+    fs = fs_of_app(app);
+    assert_non_null(fs);
+    fs->loaded = false;
+    fs->pending = fs->flight = NULL; /* what was on its way is lost */
+    fs->pending_end = &fs->pending;
+    fs->pending_bytes = 0;
+    fs->made = fs->durable = 0;
+    fs->error = 0;
+}
+
+static int setup(void **state)
+{
+    boot(true);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    store_close();
+    host_memory_reset();
+    return 0;
+}
+
+/* ---- operations, waited for ---------------------------------------------------------------------------------------- */
+
+static void on_done(struct fs_op *op)
+{
+    *(bool *)op->user = true;
+}
+
+static struct fs_op *go(struct fs_op *op)
+{
+    bool done = false;
+    op->done = on_done;
+    op->user = &done;
+    fs_submit(op);
+    for (int turns = 0; !done; turns++) {
+        assert_true(turns < 10000);
+        loop_run_once(&worker.loop, worker.loop.now_ns + 1);
+    }
+    return op;
+}
+
+static struct fs_op *make(enum fs_call call, struct fs_node *node, const char *path, size_t bytes)
+{
+    return fs_op_new(&worker, fs, call, node, path, path ? strlen(path) : 0, NULL, 0, bytes);
+}
+
+static int status_of(struct fs_op *op)
+{
+    int status = op->status;
+    fs_op_free(op);
+    return status;
+}
+
+static int call(enum fs_call c, const char *path)
+{
+    return status_of(go(make(c, NULL, path, 0)));
+}
+
+static int rename_path(const char *from, const char *to)
+{
+    return status_of(go(fs_op_new(&worker, fs, FS_RENAME, NULL, from, strlen(from), to, strlen(to), 0)));
+}
+
+static int open_path(const char *path, uint32_t flags, struct fs_node **node)
+{
+    struct fs_op *op = make(FS_OPEN, NULL, path, 0);
+    op->flags = flags;
+    go(op);
+    *node = op->opened;
+    return status_of(op);
+}
+
+static void release(struct fs_node *node)
+{
+    assert_int_equal(status_of(go(make(FS_RELEASE, node, NULL, 0))), 0);
+}
+
+static int write_at(struct fs_node *node, uint64_t offset, const void *data, size_t size)
+{
+    struct fs_op *op = make(FS_WRITE, node, NULL, size);
+    op->offset = offset;
+    op->size = size;
+    memcpy(op->buffer, data, size);
+    go(op);
+    int result = op->status ? op->status : (int)op->transferred;
+    fs_op_free(op);
+    return result;
+}
+
+static int read_at(struct fs_node *node, uint64_t offset, void *data, size_t size)
+{
+    struct fs_op *op = make(FS_READ, node, NULL, size);
+    op->offset = offset;
+    op->size = size;
+    go(op);
+    int result = op->status ? op->status : (int)op->transferred;
+    memcpy(data, op->buffer, op->transferred);
+    fs_op_free(op);
+    return result;
+}
+
+static int resize_to(struct fs_node *node, uint64_t size)
+{
+    struct fs_op *op = make(FS_RESIZE, node, NULL, 0);
+    op->size = size;
+    return status_of(go(op));
+}
+
+static int sync_all(void)
+{
+    return status_of(go(make(FS_SYNC, NULL, NULL, 0)));
+}
+
+static uint64_t size_of(const char *path)
+{
+    struct fs_op *op = go(make(FS_STAT, NULL, path, 0));
+    uint64_t size = op->stat.size;
+    assert_int_equal(status_of(op), 0);
+    return size;
+}
+
+static void put_file(const char *path, const char *text)
+{
+    struct fs_node *node;
+    assert_int_equal(open_path(path, FS_OPEN_CREATE | FS_OPEN_TRUNCATE | FS_OPEN_WRITE, &node), 0);
+    assert_int_equal(write_at(node, 0, text, strlen(text)), strlen(text));
+    release(node);
+}
+
+static void assert_file(const char *path, const char *text)
+{
+    struct fs_node *node;
+    char buffer[256];
+    assert_int_equal(open_path(path, 0, &node), 0);
+    int size = read_at(node, 0, buffer, sizeof buffer);
+    assert_int_equal(size, strlen(text));
+    assert_memory_equal(buffer, text, (size_t)size);
+    release(node);
+}
+
+/* The names in a directory, sorted as they come, each followed by a space. */
+static void assert_names(const char *path, const char *expected)
+{
+    struct fs_node *node = NULL;
+    char all[4096] = "";
+    if (path)
+        assert_int_equal(open_path(path, FS_OPEN_DIRECTORY, &node), 0);
+    struct fs_op *op = make(FS_LIST, node, NULL, 600);
+    for (bool end = false; !end;) {
+        go(op);
+        assert_int_equal(op->status, 0);
+        for (size_t at = 0; at < op->transferred; at += 2u + op->buffer[at + 1]) {
+            strncat(all, (char *)op->buffer + at + 2, op->buffer[at + 1]);
+            strcat(all, " ");
+        }
+        end = op->end;
+    }
+    fs_op_free(op);
+    if (node)
+        release(node);
+    assert_string_equal(all, expected);
+}
+
+/* ---- what POSIX says -------------------------------------------------------------------------------------------------- */
+
+static void test_files(void **state)
+{
+    struct fs_node *node;
+    char buffer[64];
+    assert_int_equal(open_path("a", 0, &node), -ENOENT);
+    put_file("a", "hello");
+    assert_file("a", "hello");
+    assert_int_equal(open_path("a", FS_OPEN_CREATE | FS_OPEN_EXCLUSIVE, &node), -EEXIST);
+    assert_int_equal(open_path("a", FS_OPEN_DIRECTORY, &node), -ENOTDIR);
+    assert_int_equal(open_path("a/b", FS_OPEN_CREATE, &node), -ENOTDIR);
+    assert_int_equal(open_path("a/", 0, &node), -ENOTDIR);
+    assert_int_equal(open_path("none/b", FS_OPEN_CREATE, &node), -ENOENT);
+    assert_int_equal(open_path("a", FS_OPEN_WRITE, &node), 0);
+    struct fs_op *op = make(FS_WRITE, node, NULL, 6);
+    op->flags = FS_APPEND;
+    op->size = 6;
+    memcpy(op->buffer, " world", 6);
+    assert_int_equal(go(op)->offset, 11);
+    fs_op_free(op);
+    assert_int_equal(resize_to(node, 7), 0);
+    assert_int_equal(resize_to(node, 9), 0);
+    assert_int_equal(read_at(node, 0, buffer, sizeof buffer), 9);
+    assert_memory_equal(buffer, "hello w\0\0", 9);
+    assert_int_equal(read_at(node, 9, buffer, 1), 0);
+    assert_int_equal(read_at(node, 1u << 30, buffer, 1), 0);
+    release(node);
+    assert_int_equal(call(FS_UNLINK, "a"), 0);
+    assert_int_equal(call(FS_UNLINK, "a"), -ENOENT);
+}
+
+static void test_directories(void **state)
+{
+    struct fs_node *node;
+    assert_int_equal(call(FS_MKDIR, "d"), 0);
+    assert_int_equal(call(FS_MKDIR, "d"), -EEXIST);
+    assert_int_equal(call(FS_MKDIR, "d/e/"), 0);
+    assert_int_equal(call(FS_MKDIR, "none/e"), -ENOENT);
+    put_file("d/e/f", "x");
+    put_file("top", "y");
+    assert_names(NULL, "d top ");
+    assert_names("d", "e ");
+    assert_int_equal(call(FS_RMDIR, "d"), -ENOTEMPTY);
+    assert_int_equal(call(FS_RMDIR, "top"), -ENOTDIR);
+    assert_int_equal(call(FS_UNLINK, "d"), -EISDIR);
+    assert_int_equal(open_path("d", FS_OPEN_WRITE, &node), -EISDIR);
+    assert_int_equal(call(FS_UNLINK, "d/e/f"), 0);
+    assert_int_equal(call(FS_RMDIR, "d/e"), 0);
+    assert_int_equal(call(FS_RMDIR, "d/."), -EBUSY);
+    assert_int_equal(call(FS_RMDIR, "d"), 0);
+    assert_names(NULL, "top ");
+}
+
+static void test_nothing_leads_out(void **state)
+{
+    struct fs_node *node, *inner;
+    assert_int_equal(call(FS_MKDIR, "d"), 0);
+    assert_int_equal(call(FS_MKDIR, "d/e"), 0);
+    put_file("secret", "s");
+    static const char *const out[] = {"..", "../secret", "d/../../secret", "/secret",
+                                      "/",  "d/../..",   "./../secret",    "d/e/../../../secret"};
+    for (size_t i = 0; i < sizeof out / sizeof *out; i++)
+        assert_int_equal(open_path(out[i], 0, &node), -EPERM);
+    assert_int_equal(open_path("d/../secret", 0, &node), 0);
+    release(node);
+    assert_int_equal(open_path("d/e", FS_OPEN_DIRECTORY, &inner), 0);
+    static const char *const up[] = {"..", "../../secret", "../e"};
+    for (size_t i = 0; i < 3; i++) {
+        struct fs_op *op = go(make(FS_OPEN, inner, up[i], 0));
+        assert_int_equal(status_of(op), -EPERM); /* not out of the directory that was opened, either */
+    }
+    assert_int_equal(status_of(go(fs_op_new(&worker, fs, FS_RENAME, inner, "x", 1, "../y", 4, 0))), -ENOENT);
+    release(inner);
+    assert_int_equal(open_path("", 0, &node), -ENOENT);
+    char nul[] = "a\0b";
+    struct fs_op *op = fs_op_new(&worker, fs, FS_OPEN, NULL, nul, 3, NULL, 0, 0);
+    op->flags = FS_OPEN_CREATE;
+    assert_int_equal(status_of(go(op)), -EINVAL);
+    char longname[300];
+    memset(longname, 'n', 299);
+    longname[299] = 0;
+    assert_int_equal(open_path(longname, FS_OPEN_CREATE, &node), -ENAMETOOLONG);
+}
+
+static void test_rename(void **state)
+{
+    put_file("a", "A");
+    put_file("b", "B");
+    assert_int_equal(call(FS_MKDIR, "d"), 0);
+    assert_int_equal(call(FS_MKDIR, "d/sub"), 0);
+    assert_int_equal(rename_path("a", "b"), 0);
+    assert_file("b", "A");
+    assert_int_equal(call(FS_STAT, "a"), -ENOENT);
+    assert_int_equal(rename_path("b", "b"), 0);
+    assert_int_equal(rename_path("b", "d"), -EISDIR);
+    assert_int_equal(rename_path("d", "b"), -ENOTDIR);
+    assert_int_equal(rename_path("d", "d/sub/d"), -EINVAL);
+    assert_int_equal(rename_path("d", "d"), 0);
+    assert_int_equal(rename_path("none", "x"), -ENOENT);
+    assert_int_equal(rename_path("b", "d/c"), 0);
+    assert_int_equal(call(FS_MKDIR, "e"), 0);
+    assert_int_equal(rename_path("e", "d"), -ENOTEMPTY);
+    assert_int_equal(rename_path("d", "e"), 0);
+    assert_int_equal(sync_all(), 0);
+    boot(false);
+    assert_names(NULL, "e ");
+    assert_names("e", "c sub "); /* in the order in which they were made */
+}
+
+static void test_synced_stays(void **state)
+{
+    put_file("a", "A");
+    assert_int_equal(call(FS_MKDIR, "d"), 0);
+    put_file("d/b", "B");
+    assert_int_equal(rename_path("a", "d/a"), 0);
+    assert_int_equal(sync_all(), 0);
+    put_file("lost", "?");
+    boot(false);
+    assert_file("d/a", "A");
+    assert_file("d/b", "B");
+    assert_names("d", "a b ");
+}
+
+/* Unlinked while open: readable to the end, gone afterwards, also when the enclave ended meanwhile. */
+static void test_unlinked_while_open(void **state)
+{
+    struct fs_node *node;
+    char buffer[8];
+    put_file("a", "data");
+    assert_int_equal(sync_all(), 0);
+    size_t records = host_memory.count;
+    assert_int_equal(open_path("a", FS_OPEN_WRITE, &node), 0);
+    assert_int_equal(call(FS_UNLINK, "a"), 0);
+    put_file("a", "other");
+    assert_int_equal(read_at(node, 0, buffer, 8), 4);
+    assert_memory_equal(buffer, "data", 4);
+    assert_int_equal(write_at(node, 4, "more", 4), 4);
+    assert_int_equal(sync_all(), 0);
+    boot(false);
+    assert_file("a", "other");
+    assert_int_equal(sync_all(), 0);
+    assert_int_equal(host_memory.count, records); /* what the unlinked file left was removed */
+}
+
+static void test_sparse_and_large(void **state)
+{
+    struct fs_node *node;
+    static uint8_t piece[FS_IO_MAX], back[FS_IO_MAX];
+    memset(piece, 7, sizeof piece);
+    assert_int_equal(open_path("big", FS_OPEN_CREATE | FS_OPEN_WRITE, &node), 0);
+    assert_int_equal(write_at(node, UINT64_C(1) << 39, "end", 3), 3);
+    assert_int_equal(sync_all(), 0);
+    assert_true(host_memory.count < 12); /* holes cost nothing */
+    assert_int_equal(read_at(node, 12345, back, 100), 100);
+    assert_int_equal(back[50], 0);
+    for (uint64_t at = 0; at < 64u << 20; at += sizeof piece - 1000) /* over chunk borders */
+        assert_true(write_at(node, at, piece, sizeof piece) == sizeof piece);
+    assert_int_equal(sync_all(), 0);
+    boot(false);
+    assert_int_equal(open_path("big", FS_OPEN_WRITE, &node), 0);
+    for (uint64_t at = 0; at < 64u << 20;) {
+        int got = read_at(node, at, back, sizeof back);
+        assert_true(got > 0);
+        assert_memory_equal(back, piece, (size_t)got);
+        at += (uint64_t)got;
+    }
+    assert_int_equal(size_of("big"), (UINT64_C(1) << 39) + 3);
+    assert_int_equal(resize_to(node, 100), 0);
+    assert_int_equal(resize_to(node, 200000), 0);
+    assert_int_equal(read_at(node, 99, back, 3), 3);
+    assert_memory_equal(back, "\7\0\0", 3);
+    assert_int_equal(resize_to(node, FS_SIZE_MAX + 1), -EFBIG);
+    release(node);
+    assert_int_equal(call(FS_UNLINK, "big"), 0);
+    assert_int_equal(sync_all(), 0);
+    assert_true(host_memory.count < 6);
+}
+
+static void test_many_files(void **state)
+{
+    char name[32];
+    struct fs_node *node;
+    enum { MANY = 20000 };
+    assert_int_equal(call(FS_MKDIR, "many"), 0);
+    for (int i = 0; i < MANY; i++) {
+        snprintf(name, sizeof name, "many/file%d", i);
+        assert_int_equal(open_path(name, FS_OPEN_CREATE | FS_OPEN_WRITE, &node), 0);
+        release(node);
+    }
+    assert_int_equal(sync_all(), 0);
+    boot(false);
+    for (int i = 0; i < MANY; i += 7) {
+        snprintf(name, sizeof name, "many/file%d", i);
+        assert_int_equal(call(FS_STAT, name), 0);
+        assert_int_equal(call(FS_UNLINK, name), 0);
+    }
+}
+
+/* ---- what the host does -------------------------------------------------------------------------------------------------- */
+
+static void test_full_disk(void **state)
+{
+    struct fs_node *node;
+    put_file("a", "safe");
+    assert_int_equal(sync_all(), 0);
+    host_memory.commit_status = -ENOSPC;
+    put_file("b", "waits");
+    assert_int_equal(sync_all(), -ENOSPC);
+    assert_int_equal(sync_all(), -ENOSPC);
+    int status = open_path("c", FS_OPEN_CREATE, &node);
+    assert_int_equal(status, -ENOSPC); /* told to the next change, too */
+    assert_file("b", "waits");         /* and nothing is lost as long as the enclave lives */
+    host_memory.commit_status = 0;
+    assert_int_equal(sync_all(), 0);
+    boot(false);
+    assert_file("a", "safe");
+    assert_file("b", "waits");
+}
+
+/* A disk that stays full must not make memory grow without end, nor leave anyone waiting. */
+static void test_disk_stays_full(void **state)
+{
+    struct fs_node *node;
+    static uint8_t piece[FS_IO_MAX];
+    memset(piece, 1, sizeof piece);
+    assert_int_equal(open_path("a", FS_OPEN_CREATE | FS_OPEN_WRITE, &node), 0);
+    host_memory.commit_status = -ENOSPC;
+    int failed = 0;
+    for (uint64_t i = 0; i < 2000; i++)
+        failed += write_at(node, (i - (uint64_t)failed) * sizeof piece, piece, sizeof piece) < 0;
+    assert_true(failed > 1000);
+    assert_true(fs->pending_bytes < 64u << 20);
+    host_memory.commit_status = 0;
+    if (sync_all() != 0) /* one that failed may still have been on its way */
+        assert_int_equal(sync_all(), 0);
+    assert_int_equal(size_of("a") / sizeof piece, 2000 - failed);
+}
+
+static void test_tampered_chunk(void **state)
+{
+    struct fs_node *node;
+    char buffer[8];
+    put_file("a", "data");
+    assert_int_equal(sync_all(), 0);
+    boot(false);
+    for (size_t i = 0; i < host_memory.count; i++)
+        if (host_memory.records[i].key_size == 32)
+            host_memory.records[i].value[host_memory.records[i].value_size - 1] ^= 1;
+    int status = open_path("a", 0, &node);
+    if (status == 0) {
+        status = read_at(node, 0, buffer, 8);
+        release(node);
+    }
+    assert_int_equal(status, -EBADMSG);
+}
+
+/* At every commit the enclave may end: what is there is always a state between two operations. */
+static void test_crash_at_every_commit(void **state)
+{
+    for (int survive = 0; survive < 60; survive++) {
+        teardown(NULL);
+        boot(true);
+        put_file("old", "1");
+        assert_int_equal(sync_all(), 0);
+        size_t base = host_memory.commits;
+        for (int round = 0; round < 8; round++) {
+            put_file("new", round % 2 ? "2" : "1");
+            struct fs_op *op = fs_op_new(&worker, fs, FS_RENAME, NULL, "new", 3, "old", 3, 0);
+            op->done = NULL;
+            fs_submit(op);
+            while (worker.loop.ready_first && host_memory.commits < base + (size_t)survive)
+                loop_run_once(&worker.loop, worker.loop.now_ns + 1);
+        }
+        boot(false);
+        struct fs_node *node;
+        char text[2];
+        assert_int_equal(open_path("old", 0, &node), 0); /* never missing */
+        int size = read_at(node, 0, text, 2);
+        assert_true(size == 0 || (size == 1 && (text[0] == '1' || text[0] == '2')));
+        release(node);
+    }
+}
+
+/* ---- against a model -------------------------------------------------------------------------------------------------------- */
+
+#define MODEL_FILES 6
+#define MODEL_SIZE 300000u
+
+static void test_against_a_model(void **state)
+{
+    static uint8_t model[MODEL_FILES][MODEL_SIZE], piece[FS_IO_MAX], back[FS_IO_MAX];
+    static uint64_t sizes[MODEL_FILES];
+    char name[8];
+    memset(model, 0, sizeof model);
+    memset(sizes, 0, sizeof sizes);
+    srand(6);
+    for (int i = 0; i < MODEL_FILES; i++) {
+        snprintf(name, sizeof name, "f%d", i);
+        put_file(name, "");
+    }
+    for (int step = 0; step < 4000; step++) {
+        int i = rand() % MODEL_FILES;
+        struct fs_node *node;
+        uint64_t at = (uint64_t)rand() % (MODEL_SIZE - FS_IO_MAX), size = (uint64_t)rand() % FS_IO_MAX;
+        snprintf(name, sizeof name, "f%d", i);
+        assert_int_equal(open_path(name, FS_OPEN_WRITE, &node), 0);
+        switch (rand() % 5) {
+        case 0:
+        case 1:
+            memset(piece, rand() % 3, size);
+            assert_int_equal(write_at(node, at, piece, size), size);
+            memcpy(model[i] + at, piece, size);
+            if (size && at + size > sizes[i])
+                sizes[i] = at + size;
+            break;
+        case 2:
+            assert_int_equal(resize_to(node, at), 0);
+            if (at < sizes[i])
+                memset(model[i] + at, 0, sizes[i] - at);
+            sizes[i] = at;
+            break;
+        default:
+            for (uint64_t from = 0; from < sizes[i];) {
+                int got = read_at(node, from, back, sizeof back);
+                assert_true(got > 0);
+                assert_memory_equal(back, model[i] + from, (size_t)got);
+                from += (uint64_t)got;
+            }
+        }
+        release(node);
+        assert_int_equal(size_of(name), sizes[i]);
+        if (step % 500 == 499) {
+            assert_int_equal(sync_all(), 0);
+            boot(false);
+        }
+    }
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_files),
+        TEST(test_directories),
+        TEST(test_nothing_leads_out),
+        TEST(test_rename),
+        TEST(test_synced_stays),
+        TEST(test_unlinked_while_open),
+        TEST(test_sparse_and_large),
+        TEST(test_many_files),
+        TEST(test_full_disk),
+        TEST(test_disk_stays_full),
+        TEST(test_tampered_chunk),
+        TEST(test_crash_at_every_commit),
+        TEST(test_against_a_model),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,108 @@
+/* What the file system's files share. All of it belongs to the home worker's thread. */
+#ifndef ENCLAVE_OS_ENCLAVE_FS_INTERNAL_H
+#define ENCLAVE_OS_ENCLAVE_FS_INTERNAL_H
+
+#include "enclave/fs/fs.h"
+#include "enclave/kvstore/kvstore.h"
+
+struct fs_node {
+    struct fs_node *parent;                       /* NULL: the root, or gone */
+    struct fs_node *next, *before, *first, *last; /* siblings, children: ascending by serial */
+    struct fs_node *by_name, *by_id;              /* chains of the two tables */
+    uint64_t id, parent_id, serial;
+    uint32_t refs;
+    bool directory;
+    bool known;   /* the inode's fields are here; else they are still in the store */
+    bool loading; /* and on their way */
+    bool dirty;   /* they are newer than the journal */
+    bool gone;    /* unlinked: goes with its last reference */
+    int failed;   /* they could not be read */
+    uint64_t size, accessed_ns, modified_ns, changed_ns;
+    uint32_t *chunks; /* indices of the chunks that are stored or dirty, ascending */
+    uint32_t chunk_count, chunk_capacity;
+    uint8_t name_size;
+    char name[FS_NAME_MAX];
+};
+
+/* One change to the store on its way; those up to one that ends a group belong together. */
+struct fs_change {
+    struct fs_change *next;
+    bool put, ends_group;
+    uint16_t key_size;
+    uint32_t value_size;
+    uint8_t bytes[]; /* key, value */
+};
+
+struct fs {
+    struct fs *next;
+    char app[80];
+    struct kv_namespace *ns;
+    bool loaded; /* the tree is here */
+    struct fs_node root;
+    struct fs_node **names, **ids; /* hash tables, table_size each */
+    size_t table_size, node_count;
+    uint64_t next_id, next_serial, seed;
+    uint32_t chunk_total;
+    struct fs_op *waiting, **waiting_end;
+    /* the journal */
+    struct fs_change *pending, **pending_end, *flight;
+    size_t pending_bytes, flight_count;
+    uint64_t made, durable; /* changes, ever */
+    int error;
+    /* the cache */
+    uint32_t dirty_count, cached_count;
+};
+
+extern struct worker *fs_home;
+uint64_t fs_now_ns(void);
+/* Give up a reference; what was unlinked goes with the last. */
+void fs_node_put(struct fs *fs, struct fs_node *node);
+/* Run again what waits: something that it may have waited for has come. */
+void fs_wake(struct fs *fs);
+
+/* tree.c */
+int tree_load(struct fs *fs); /* once; 0 or a negative errno */
+struct fs_node *tree_find(struct fs *fs, const struct fs_node *parent, const char *name, size_t size);
+struct fs_node *tree_add(struct fs *fs, struct fs_node *parent, const char *name, size_t size, bool directory);
+void tree_move(struct fs *fs, struct fs_node *node, struct fs_node *parent, const char *name, size_t size);
+void tree_detach(struct fs *fs, struct fs_node *node);
+void tree_free(struct fs *fs, struct fs_node *node); /* detached, unreferenced */
+/* Fill in the inode's fields: 0, -EAGAIN, other negative errno. */
+int tree_know(struct fs *fs, struct fs_node *node);
+bool tree_has_chunk(const struct fs_node *node, uint32_t index);
+int tree_add_chunk(struct fs *fs, struct fs_node *node, uint32_t index); /* 0, -EDQUOT, -ENOMEM */
+void tree_drop_chunk(struct fs *fs, struct fs_node *node, uint32_t index);
+#define DENTRY_KEY_MAX (18u + FS_NAME_MAX)
+size_t tree_dentry_key(const struct fs_node *parent, const struct fs_node *node, uint8_t key[DENTRY_KEY_MAX]);
+
+/* journal.c. Changes are made by reserving room first, so that an operation is journaled whole or not at all. */
+bool journal_put(struct fs *fs, const void *key, size_t key_size, const void *value, size_t value_size);
+bool journal_delete(struct fs *fs, const void *key, size_t key_size);
+void journal_end_group(struct fs *fs);
+bool journal_inode(struct fs *fs, struct fs_node *node);
+void journal_send(struct fs *fs);
+/* 0; -EAGAIN: too much is on its way, wait; or the error that the store gave, once: it is then tried again. */
+int journal_room(struct fs *fs);
+size_t fs_inode_key(uint64_t id, uint8_t key[9]);
+size_t fs_chunk_key(uint64_t id, uint32_t index, uint8_t key[13]);
+
+/* cache.c: chunks in memory. */
+struct chunk {
+    struct chunk *by_key, *newer, *older;
+    struct fs *fs;
+    struct fs_node *node;
+    uint32_t index;
+    bool loading, dirty;
+    int failed;
+    uint64_t journaled; /* fs->made when it was last written there: not to be dropped before that is durable */
+    uint8_t data[FS_CHUNK_SIZE];
+};
+/* 0 and *out, or -EAGAIN, or why it cannot be read. fresh: its content does not matter. */
+int cache_get(struct fs *fs, struct fs_node *node, uint32_t index, bool fresh, struct chunk **out);
+void cache_mark_dirty(struct fs *fs, struct chunk *c);
+/* The file's (NULL: every file's) dirty chunks and inodes into the journal. false: no memory. */
+bool cache_flush(struct fs *fs, struct fs_node *node);
+/* Forget a file's (NULL: every file's) chunks from index on. */
+void cache_forget(struct fs *fs, struct fs_node *node, uint32_t from);
+
+#endif

@@ -1,0 +1,653 @@
+/*
+ * The operations. Each first sees that everything it needs is in memory (and comes again when it is), then changes
+ * memory and journal in one go.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "enclave/fs/internal.h"
+
+struct worker *fs_home;
+static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct fs *all;
+
+uint64_t fs_now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* ---- paths --------------------------------------------------------------------------------------------------------- */
+
+/* A path's last step: the directory it is in, its name, and what stands there now (or NULL). */
+struct place {
+    struct fs_node *directory, *node;
+    const char *name; /* NULL: the path names the starting directory or one above the name: "." or "a/.." */
+    size_t name_size;
+    bool must_be_directory; /* it ended in a slash */
+};
+
+static bool is(const char *part, size_t size, const char *text)
+{
+    return size == strlen(text) && memcmp(part, text, size) == 0;
+}
+
+/* Nothing leads out of base: not "..", not "/", and there are no links. */
+static int resolve(struct fs *fs, struct fs_node *base, const char *path, size_t size, struct place *out)
+{
+    const char *at = path, *end = path + size;
+    *out = (struct place){.directory = base, .node = base};
+    if (size == 0)
+        return -ENOENT;
+    if (*path == '/')
+        return -EPERM;
+    unsigned depth = 0;
+    while (at < end) {
+        const char *slash = memchr(at, '/', (size_t)(end - at));
+        size_t part = (size_t)((slash ? slash : end) - at);
+        struct fs_node *here = out->node;
+        if (!here)
+            return -ENOENT; /* what the step before named does not exist */
+        if (!here->directory)
+            return -ENOTDIR;
+        if (part > FS_NAME_MAX)
+            return -ENAMETOOLONG;
+        if (is(at, part, "..")) {
+            if (depth == 0)
+                return -EPERM;
+            depth--;
+            *out = (struct place){.directory = here->parent, .node = here->parent};
+        } else if (is(at, part, ".")) {
+            *out = (struct place){.directory = here, .node = here};
+        } else if (part > 0) {
+            depth++;
+            *out = (struct place){here, tree_find(fs, here, at, part), at, part, false};
+        }
+        out->must_be_directory = slash != NULL;
+        at += part + 1;
+    }
+    if (memchr(path, 0, size))
+        return -EINVAL;
+    return out->node && out->must_be_directory && !out->node->directory ? -ENOTDIR : 0;
+}
+
+static struct fs_node *base_of(struct fs *fs, struct fs_node *node)
+{
+    return node ? node : &fs->root;
+}
+
+static int find(struct fs_op *op, struct place *place)
+{
+    struct fs_node *base = base_of(op->fs, op->node);
+    if (base->gone)
+        return -ENOENT;
+    return base->directory ? resolve(op->fs, base, op->path, op->path_size, place) : -ENOTDIR;
+}
+
+/* ---- changes -------------------------------------------------------------------------------------------------------- */
+
+static void touch(struct fs_node *node)
+{
+    node->modified_ns = node->changed_ns = fs_now_ns();
+    node->dirty = true;
+}
+
+static bool journal_dentry(struct fs *fs, struct fs_node *parent, struct fs_node *node, bool put)
+{
+    uint8_t key[DENTRY_KEY_MAX];
+    size_t size = tree_dentry_key(parent, node, key);
+    return put ? journal_put(fs, key, size, NULL, 0) : journal_delete(fs, key, size);
+}
+
+/* A directory's entries changed: its times go with them. */
+static bool journal_times(struct fs *fs, struct fs_node *directory)
+{
+    touch(directory);
+    if (!directory->known)
+        directory->accessed_ns = directory->modified_ns;
+    directory->known = true;
+    return directory == &fs->root || directory->gone || journal_inode(fs, directory);
+}
+
+static bool journal_forget_inode(struct fs *fs, const struct fs_node *node)
+{
+    uint8_t key[9];
+    return journal_delete(fs, key, fs_inode_key(node->id, key));
+}
+
+/* Take a node out of its directory, in the group that is open. */
+static bool take_out(struct fs *fs, struct fs_node *node)
+{
+    bool ok = journal_dentry(fs, node->parent, node, false);
+    if (ok && node->refs == 0)
+        ok = journal_forget_inode(fs, node);
+    ok = journal_times(fs, node->parent) && ok;
+    tree_detach(fs, node);
+    return ok;
+}
+
+/* Its chunks go one by one, after the group: were that cut short, the next loading would find and remove them. */
+static void dispose(struct fs *fs, struct fs_node *node)
+{
+    uint8_t key[13];
+    cache_forget(fs, node, 0);
+    for (uint32_t i = 0; i < node->chunk_count; i++) {
+        journal_delete(fs, key, fs_chunk_key(node->id, node->chunks[i], key));
+        journal_end_group(fs);
+    }
+    tree_free(fs, node);
+}
+
+void fs_node_put(struct fs *fs, struct fs_node *node)
+{
+    if (--node->refs > 0 || !node->gone)
+        return;
+    journal_forget_inode(fs, node);
+    journal_end_group(fs);
+    dispose(fs, node);
+}
+
+static void fill_stat(const struct fs_node *node, struct fs_stat *stat)
+{
+    *stat = (struct fs_stat){node->directory ? FS_DIRECTORY : FS_FILE,
+                             node->id,
+                             node->size,
+                             node->accessed_ns,
+                             node->modified_ns,
+                             node->changed_ns};
+}
+
+static int create(struct fs_op *op, struct place *place, bool directory, struct fs_node **out)
+{
+    struct fs *fs = op->fs;
+    if (!place->name || place->directory->gone)
+        return -ENOENT;
+    if (place->must_be_directory && !directory)
+        return -EISDIR;
+    if (fs->node_count >= FS_NODES_MAX)
+        return -EDQUOT;
+    int status = journal_room(fs);
+    if (status < 0)
+        return status;
+    struct fs_node *node = tree_add(fs, place->directory, place->name, place->name_size, directory);
+    if (!node)
+        return -ENOMEM;
+    if (!journal_dentry(fs, place->directory, node, true) || !journal_inode(fs, node) ||
+        !journal_times(fs, place->directory))
+        status = -ENOMEM;
+    journal_end_group(fs);
+    *out = node;
+    return status;
+}
+
+/* Cut or extend. What lies beyond the end is zero if the file grows again. */
+static int resize(struct fs *fs, struct fs_node *node, uint64_t size)
+{
+    uint32_t keep = (uint32_t)((size + FS_CHUNK_SIZE - 1) / FS_CHUNK_SIZE), part = size % FS_CHUNK_SIZE;
+    struct chunk *last = NULL;
+    if (size > FS_SIZE_MAX)
+        return -EFBIG;
+    int status = journal_room(fs);
+    if (status == 0 && size < node->size && part && tree_has_chunk(node, keep - 1))
+        status = cache_get(fs, node, keep - 1, false, &last);
+    if (status < 0)
+        return status;
+    if (last) {
+        memset(last->data + part, 0, FS_CHUNK_SIZE - part);
+        cache_mark_dirty(fs, last);
+    }
+    cache_forget(fs, node, keep);
+    bool ok = true;
+    uint8_t key[13];
+    while (ok && node->chunk_count > 0 && node->chunks[node->chunk_count - 1] >= keep) {
+        uint32_t index = node->chunks[node->chunk_count - 1];
+        ok = journal_delete(fs, key, fs_chunk_key(node->id, index, key));
+        tree_drop_chunk(fs, node, index);
+    }
+    node->size = size;
+    touch(node);
+    ok = ok && journal_inode(fs, node);
+    journal_end_group(fs);
+    return ok ? 0 : -ENOMEM;
+}
+
+/* ---- operations ------------------------------------------------------------------------------------------------------ */
+
+static int op_open(struct fs_op *op)
+{
+    struct place place;
+    int status = find(op, &place);
+    if (status < 0)
+        return status;
+    struct fs_node *node = place.node;
+    if (node && op->flags & FS_OPEN_EXCLUSIVE)
+        return -EEXIST;
+    if (!node && !(op->flags & FS_OPEN_CREATE))
+        return -ENOENT;
+    if (node && op->flags & FS_OPEN_DIRECTORY && !node->directory)
+        return -ENOTDIR;
+    if (node && node->directory && op->flags & (FS_OPEN_WRITE | FS_OPEN_TRUNCATE))
+        return -EISDIR;
+    if (!node && op->flags & FS_OPEN_DIRECTORY)
+        return -EINVAL; /* files are made here; directories by create-directory-at */
+    status = node ? tree_know(op->fs, node) : create(op, &place, false, &node);
+    if (status == 0 && op->flags & FS_OPEN_TRUNCATE && node->size > 0)
+        status = resize(op->fs, node, 0);
+    if (status < 0)
+        return status;
+    node->refs++;
+    op->opened = node;
+    fill_stat(node, &op->stat);
+    return 0;
+}
+
+static int op_mkdir(struct fs_op *op)
+{
+    struct place place;
+    struct fs_node *node;
+    int status = find(op, &place);
+    if (status < 0)
+        return status;
+    return place.node ? -EEXIST : create(op, &place, true, &node);
+}
+
+static int op_remove(struct fs_op *op, bool directory)
+{
+    struct place place;
+    int status = find(op, &place);
+    if (status == 0 && !place.node)
+        status = -ENOENT;
+    if (status < 0)
+        return status;
+    if (place.node->directory != directory)
+        return directory ? -ENOTDIR : -EISDIR;
+    if (!place.name)
+        return -EBUSY; /* the directory that the path starts from */
+    if (place.node->first)
+        return -ENOTEMPTY;
+    status = journal_room(op->fs);
+    if (status < 0)
+        return status;
+    status = take_out(op->fs, place.node) ? 0 : -ENOMEM;
+    journal_end_group(op->fs);
+    if (place.node->refs == 0)
+        dispose(op->fs, place.node);
+    return status;
+}
+
+static bool lies_in(const struct fs_node *node, const struct fs_node *directory)
+{
+    while (node && node != directory)
+        node = node->parent;
+    return node != NULL;
+}
+
+static int may_replace(const struct place *from, const struct place *to)
+{
+    if (!from->name || !to->name)
+        return -EBUSY;
+    if (lies_in(to->directory, from->node))
+        return -EINVAL; /* into itself */
+    if (!from->node->directory && to->must_be_directory)
+        return -ENOTDIR;
+    if (!to->node)
+        return 0;
+    if (to->node->directory != from->node->directory)
+        return to->node->directory ? -EISDIR : -ENOTDIR;
+    return to->node->first ? -ENOTEMPTY : 0;
+}
+
+static int op_rename(struct fs_op *op)
+{
+    struct fs *fs = op->fs;
+    struct place from, to;
+    struct fs_node *base = base_of(fs, op->to);
+    int status = find(op, &from);
+    if (status == 0 && !from.node)
+        status = -ENOENT;
+    if (status == 0)
+        status = base->gone         ? -ENOENT
+                 : !base->directory ? -ENOTDIR
+                                    : resolve(fs, base, op->to_path, op->to_path_size, &to);
+    if (status == 0)
+        status = from.node == to.node ? 0 : may_replace(&from, &to);
+    if (status < 0 || from.node == to.node)
+        return status;
+    status = journal_room(fs);
+    if (status < 0)
+        return status;
+    bool ok = !to.node || take_out(fs, to.node);
+    ok = journal_dentry(fs, from.directory, from.node, false) && ok;
+    tree_move(fs, from.node, to.directory, to.name, to.name_size);
+    ok = journal_dentry(fs, to.directory, from.node, true) && ok;
+    ok = journal_times(fs, from.directory) && ok;
+    if (to.directory != from.directory)
+        ok = journal_times(fs, to.directory) && ok;
+    journal_end_group(fs);
+    if (to.node && to.node->refs == 0)
+        dispose(fs, to.node);
+    return ok ? 0 : -ENOMEM;
+}
+
+/* The node that an operation means: its own, or the one its path leads to. */
+static int target(struct fs_op *op, struct fs_node **out)
+{
+    struct place place;
+    int status = 0;
+    *out = base_of(op->fs, op->node);
+    if (!(op->flags & FS_SELF)) {
+        status = find(op, &place);
+        if (status == 0 && !place.node)
+            status = -ENOENT;
+        if (status == 0)
+            *out = place.node;
+    }
+    return status < 0 ? status : tree_know(op->fs, *out);
+}
+
+static int op_stat(struct fs_op *op)
+{
+    struct fs_node *node;
+    int status = target(op, &node);
+    if (status == 0)
+        fill_stat(node, &op->stat);
+    return status;
+}
+
+static int op_times(struct fs_op *op)
+{
+    struct fs_node *node;
+    int status = target(op, &node);
+    if (status == 0)
+        status = journal_room(op->fs);
+    if (status < 0 || node == &op->fs->root)
+        return status;
+    if (op->set_accessed)
+        node->accessed_ns = op->accessed_ns;
+    if (op->set_modified)
+        node->modified_ns = op->modified_ns;
+    node->changed_ns = fs_now_ns();
+    if (!node->gone && !journal_inode(op->fs, node))
+        status = -ENOMEM;
+    journal_end_group(op->fs);
+    return status;
+}
+
+static int op_resize(struct fs_op *op)
+{
+    int status = op->node && !op->node->directory ? tree_know(op->fs, op->node) : -EISDIR;
+    return status < 0 ? status : resize(op->fs, op->node, op->size);
+}
+
+static int op_read(struct fs_op *op)
+{
+    struct fs_node *node = op->node;
+    int status = node && !node->directory ? tree_know(op->fs, node) : -EISDIR;
+    if (status < 0)
+        return status;
+    uint64_t left = op->offset < node->size ? node->size - op->offset : 0;
+    uint32_t index = (uint32_t)(op->offset / FS_CHUNK_SIZE), from = op->offset % FS_CHUNK_SIZE;
+    size_t size = op->size < left ? op->size : left;
+    if (size > FS_CHUNK_SIZE - from)
+        size = FS_CHUNK_SIZE - from; /* a short read ends with the chunk */
+    if (size > op->buffer_size)
+        size = op->buffer_size;
+    if (size > 0 && tree_has_chunk(node, index)) {
+        struct chunk *c;
+        status = cache_get(op->fs, node, index, false, &c);
+        if (status < 0)
+            return status;
+        memcpy(op->buffer, c->data + from, size);
+    } else {
+        memset(op->buffer, 0, size); /* a hole */
+    }
+    node->accessed_ns = fs_now_ns(); /* kept in memory only: a read is no write */
+    op->transferred = size;
+    op->end = op->offset + size >= node->size;
+    return 0;
+}
+
+static int op_write(struct fs_op *op)
+{
+    struct fs *fs = op->fs;
+    struct fs_node *node = op->node;
+    int status = node && !node->directory ? tree_know(fs, node) : -EISDIR;
+    if (status == 0)
+        status = journal_room(fs);
+    if (status < 0)
+        return status;
+    if (!op->started && op->flags & FS_APPEND)
+        op->offset = node->size;
+    op->started = true;
+    if (op->offset > FS_SIZE_MAX || op->size > FS_SIZE_MAX - op->offset)
+        return -EFBIG;
+    while (op->transferred < op->size) {
+        uint64_t at = op->offset + op->transferred;
+        uint32_t index = (uint32_t)(at / FS_CHUNK_SIZE), from = at % FS_CHUNK_SIZE;
+        size_t size =
+            op->size - op->transferred < FS_CHUNK_SIZE - from ? op->size - op->transferred : FS_CHUNK_SIZE - from;
+        struct chunk *c;
+        status = cache_get(fs, node, index, size == FS_CHUNK_SIZE, &c);
+        if (status == 0)
+            status = tree_add_chunk(fs, node, index);
+        if (status < 0)
+            break;
+        memcpy(c->data + from, op->buffer + op->transferred, size);
+        op->transferred += size;
+        if (at + size > node->size)
+            node->size = at + size;
+        touch(node);
+        cache_mark_dirty(fs, c);
+    }
+    if (status == -EAGAIN)
+        return status; /* goes on where it stopped */
+    op->offset += op->transferred;
+    return op->transferred > 0 || op->size == 0 ? 0 : status;
+}
+
+static int op_list(struct fs_op *op)
+{
+    struct fs_node *directory = base_of(op->fs, op->node);
+    if (!directory->directory)
+        return -ENOTDIR;
+    struct fs_node *node = directory->first;
+    size_t used = 0;
+    while (node && node->serial <= op->cursor)
+        node = node->next;
+    for (; node && used + 2 + node->name_size <= op->buffer_size; node = node->next) {
+        op->buffer[used] = node->directory ? FS_DIRECTORY : FS_FILE;
+        op->buffer[used + 1] = node->name_size;
+        memcpy(op->buffer + used + 2, node->name, node->name_size);
+        used += 2u + node->name_size;
+        op->cursor = node->serial;
+    }
+    op->transferred = used;
+    op->end = !node;
+    return 0;
+}
+
+static int op_sync(struct fs_op *op)
+{
+    struct fs *fs = op->fs;
+    if (!op->started) {
+        if (!cache_flush(fs, op->node && !op->node->directory ? op->node : NULL))
+            return -ENOMEM;
+        op->started = true;
+        op->awaited = fs->made;
+        fs->error = 0; /* what failed before is tried again now */
+        journal_send(fs);
+    }
+    if (fs->durable >= op->awaited)
+        return 0;
+    return fs->error ? fs->error : -EAGAIN;
+}
+
+static int op_release(struct fs_op *op)
+{
+    if (op->node && op->node->refs == 1 && !op->node->gone)
+        cache_flush(op->fs, op->node);
+    if (op->node)
+        fs_node_put(op->fs, op->node);
+    return 0;
+}
+
+static int run(struct fs_op *op)
+{
+    int status = tree_load(op->fs);
+    if (status < 0)
+        return status;
+    switch (op->call) {
+    case FS_OPEN:
+        return op_open(op);
+    case FS_MKDIR:
+        return op_mkdir(op);
+    case FS_UNLINK:
+        return op_remove(op, false);
+    case FS_RMDIR:
+        return op_remove(op, true);
+    case FS_RENAME:
+        return op_rename(op);
+    case FS_STAT:
+        return op_stat(op);
+    case FS_TIMES:
+        return op_times(op);
+    case FS_RESIZE:
+        return op_resize(op);
+    case FS_READ:
+        return op_read(op);
+    case FS_WRITE:
+        return op_write(op);
+    case FS_LIST:
+        return op_list(op);
+    case FS_SYNC:
+        return op_sync(op);
+    case FS_RELEASE:
+        return op_release(op);
+    }
+    return -EINVAL;
+}
+
+/* ---- their way ------------------------------------------------------------------------------------------------------- */
+
+static void deliver(struct loop_task *task)
+{
+    struct fs_op *op = (struct fs_op *)task;
+    if (op->done)
+        op->done(op);
+    else
+        fs_op_free(op);
+}
+
+/* false: it waits. */
+static bool advance(struct fs_op *op)
+{
+    int status = run(op);
+    if (status == -EAGAIN)
+        return false;
+    op->status = status;
+    journal_send(op->fs);
+    op->task.fn = deliver;
+    if (op->origin == fs_home)
+        loop_post(&fs_home->loop, &op->task);
+    else
+        loop_post_remote(&op->origin->loop, &op->task);
+    return true;
+}
+
+static void wait(struct fs_op *op)
+{
+    struct fs *fs = op->fs;
+    op->next = NULL;
+    *fs->waiting_end = op;
+    fs->waiting_end = &op->next;
+}
+
+void fs_wake(struct fs *fs)
+{
+    struct fs_op *op = fs->waiting;
+    fs->waiting = NULL;
+    fs->waiting_end = &fs->waiting;
+    while (op) {
+        struct fs_op *next = op->next;
+        if (!advance(op))
+            wait(op);
+        op = next;
+    }
+}
+
+static void arrive(struct loop_task *task)
+{
+    struct fs_op *op = (struct fs_op *)task;
+    if (!advance(op))
+        wait(op);
+}
+
+void fs_submit(struct fs_op *op)
+{
+    op->task.fn = arrive;
+    if (op->origin == fs_home)
+        loop_post(&fs_home->loop, &op->task);
+    else
+        loop_post_remote(&fs_home->loop, &op->task);
+}
+
+struct fs_op *fs_op_new(struct worker *origin, struct fs *fs, enum fs_call call, struct fs_node *node, const char *path,
+                        size_t path_size, const char *to_path, size_t to_path_size, size_t bytes)
+{
+    size_t size = path_size + to_path_size + bytes;
+    struct fs_op *op = malloc(sizeof *op + size);
+    if (!op)
+        return NULL;
+    *op = (struct fs_op){.origin = origin,
+                         .fs = fs,
+                         .call = call,
+                         .node = node,
+                         .buffer_size = bytes,
+                         .path_size = path_size,
+                         .to_path_size = to_path_size};
+    char *at = (char *)op->buffer + bytes;
+    op->path = path_size ? memcpy(at, path, path_size) : at;
+    op->to_path = to_path_size ? memcpy(at + path_size, to_path, to_path_size) : at;
+    return op;
+}
+
+void fs_op_free(struct fs_op *op)
+{
+    free(op);
+}
+
+void fs_init(struct worker *home)
+{
+    fs_home = home;
+}
+
+struct fs *fs_of_app(const char *app)
+{
+    char name[KV_NAMESPACE_MAX];
+    pthread_mutex_lock(&all_lock);
+    struct fs *fs = all;
+    while (fs && strcmp(fs->app, app) != 0)
+        fs = fs->next;
+    if (!fs && fs_home && strlen(app) < sizeof fs->app && (fs = calloc(1, sizeof *fs))) {
+        strcpy(fs->app, app);
+        snprintf(name, sizeof name, "app:%s:fs", app);
+        fs->ns = kv_namespace_open(name);
+        fs->root = (struct fs_node){.directory = true, .known = true};
+        fs->waiting_end = &fs->waiting;
+        fs->pending_end = &fs->pending;
+        fs->next = all;
+        if (fs->ns) {
+            all = fs;
+        } else {
+            free(fs);
+            fs = NULL;
+        }
+    }
+    pthread_mutex_unlock(&all_lock);
+    return fs;
+}
