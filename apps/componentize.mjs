@@ -1,12 +1,14 @@
 // Turn a core module that uses WASI imports into a component: embed the WIT world and wrap.
 //
-// Usage: node componentize.mjs WORLD.wit WIT-FOLDER CORE.wasm|--dummy OUT.wasm
+// Usage: node componentize.mjs WORLD.wit WIT-FOLDER CORE.wasm|--dummy OUT.wasm [ADAPTER.wasm]
+//
+// The adapter, for modules made with a C library, turns wasi_snapshot_preview1 into WASI 0.2.
 //
 // The WIT packages are handed over as one text (nested packages), because the wasm-tools inside jco see no files.
 import { readFile, writeFile } from "node:fs/promises";
 import { installed, nestedPackages } from "./tools.mjs";
 
-const [worldFile, witFolder, coreFile, outFile] = process.argv.slice(2);
+const [worldFile, witFolder, coreFile, outFile, adapterFile] = process.argv.slice(2);
 const jco = await installed("@bytecodealliance/jco");
 
 const world = await readFile(worldFile, "utf8");
@@ -15,4 +17,4 @@ const witSource = world + (await nestedPackages(witFolder));
 const dummy = coreFile === "--dummy";
 const binary = dummy ? undefined : await readFile(coreFile);
 const core = await jco.componentEmbed({ binary, witSource, dummy, worldName });
-await writeFile(outFile, await jco.componentNew(core, []));
+await writeFile(outFile, await jco.componentNew(core, adapterFile ? [["wasi_snapshot_preview1", await readFile(adapterFile)]] : []));

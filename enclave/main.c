@@ -15,6 +15,7 @@
 #include "enclave/admin/admin.h"
 #include "enclave/apps.h"
 #include "enclave/ecall.h"
+#include "enclave/fs/fs.h"
 #include "enclave/https/http.h"
 #include "enclave/identity.h"
 #include "enclave/kvstore/kvstore.h"
@@ -252,6 +253,7 @@ static int boot(char *error, size_t error_size)
         .random = sgx_random, .log = guest_log, .guest_memory = pages * SGX_PAGE_SIZE / 3 * 2};
     enclave_system.wasm = wasm_runtime_new(&config);
     enclave_system.apps = app_table_new();
+    fs_init(enclave_system.owner);
     phase("apps");
     result = enclave_system.wasm && enclave_system.apps ? apps_load(error, error_size) : -ENOMEM;
     if (result < 0)

@@ -1,14 +1,357 @@
 /*
- * wasi:filesystem/{types,preopens}@0.2.x: there is no file system. No directory is open, so no descriptor exists
- * and none of its methods can be reached; language runtimes import them all the same.
+ * wasi:filesystem/{types,preopens}@0.2.x over the app's sealed file system (enclave/fs/fs.h).
+ *
+ * There are no links: symlink-at and link-at are refused as unsupported.
  */
-#include "enclave/wasm/internal.h"
+#include <errno.h>
+#include <time.h>
 
-static enum host_status nothing(struct guest *g, const struct slot *args, size_t count)
+#include "enclave/wasm/filesystem.h"
+
+#define LIST_BYTES 16384u
+
+static enum host_status ok(struct guest *g)
 {
-    reply_word(g, 0); /* the empty list, and none */
+    reply_word(g, 0);
     return HOST_DONE;
 }
+
+/* Operations that only succeed or fail. */
+static enum host_status plain(struct guest *g, const struct slot *args, enum fs_call call, struct file_paths paths)
+{
+    struct resource *d = file_descriptor(g, &args[0]);
+    struct fs_op *op = file_finished(g);
+    if (!d)
+        return HOST_TRAP;
+    if (!op)
+        return g->fs ? guest_wait(g) : file_submit(g, file_begin(g, call, d, paths, 0));
+    enum host_status status = op->status ? file_fail(g, op->status) : ok(g);
+    file_end(g);
+    return status;
+}
+
+static enum host_status create_directory_at(struct guest *g, const struct slot *args, size_t count)
+{
+    return plain(g, args, FS_MKDIR, (struct file_paths){&args[1], NULL});
+}
+
+static enum host_status remove_directory_at(struct guest *g, const struct slot *args, size_t count)
+{
+    return plain(g, args, FS_RMDIR, (struct file_paths){&args[1], NULL});
+}
+
+static enum host_status unlink_file_at(struct guest *g, const struct slot *args, size_t count)
+{
+    return plain(g, args, FS_UNLINK, (struct file_paths){&args[1], NULL});
+}
+
+static enum host_status sync(struct guest *g, const struct slot *args, size_t count)
+{
+    return plain(g, args, FS_SYNC, (struct file_paths){NULL, NULL});
+}
+
+static enum host_status rename_at(struct guest *g, const struct slot *args, size_t count)
+{
+    struct resource *from = file_descriptor(g, &args[0]), *to = file_descriptor(g, &args[2]);
+    if (!from || !to)
+        return HOST_TRAP;
+    if (g->fs)
+        return plain(g, args, FS_RENAME, (struct file_paths){NULL, NULL});
+    struct fs_op *op = file_begin(g, FS_RENAME, from, (struct file_paths){&args[1], &args[3]}, 0);
+    if (op)
+        op->to = to->file.node;
+    return file_submit(g, op);
+}
+
+static enum host_status set_size(struct guest *g, const struct slot *args, size_t count)
+{
+    struct resource *d = file_descriptor(g, &args[0]);
+    if (!d)
+        return HOST_TRAP;
+    if (g->fs)
+        return plain(g, args, FS_RESIZE, (struct file_paths){NULL, NULL});
+    if (!d->file.may_write)
+        return file_fail(g, d->file.directory ? -EISDIR : -EBADF);
+    struct fs_op *op = file_begin(g, FS_RESIZE, d, (struct file_paths){NULL, NULL}, 0);
+    if (op)
+        op->size = args[1].word;
+    return file_submit(g, op);
+}
+
+/* new-timestamp: no-change, now, timestamp(datetime). Returns its slots. */
+static const struct slot *take_time(const struct slot *at, bool *set, uint64_t *ns)
+{
+    struct timespec now;
+    *set = at->word != 0;
+    if (at->word == 2) {
+        *ns = at[1].word * 1000000000u + at[2].word;
+        return at + 3;
+    }
+    clock_gettime(CLOCK_REALTIME, &now);
+    *ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    return at + 1;
+}
+
+static enum host_status set_times_common(struct guest *g, const struct slot *args, const struct slot *path,
+                                         const struct slot *times)
+{
+    struct resource *d = file_descriptor(g, &args[0]);
+    if (!d || g->fs)
+        return plain(g, args, FS_TIMES, (struct file_paths){NULL, NULL});
+    struct fs_op *op = file_begin(g, FS_TIMES, d, (struct file_paths){path, NULL}, 0);
+    if (op) {
+        op->flags = path ? 0 : FS_SELF;
+        times = take_time(times, &op->set_accessed, &op->accessed_ns);
+        take_time(times, &op->set_modified, &op->modified_ns);
+    }
+    return file_submit(g, op);
+}
+
+static enum host_status set_times(struct guest *g, const struct slot *args, size_t count)
+{
+    return set_times_common(g, args, NULL, &args[1]);
+}
+
+static enum host_status set_times_at(struct guest *g, const struct slot *args, size_t count)
+{
+    return set_times_common(g, args, &args[2], &args[3]);
+}
+
+/* ---- stat ------------------------------------------------------------------------------------------------------- */
+
+static void reply_time(struct guest *g, uint64_t ns)
+{
+    reply_word(g, 1);
+    reply_word(g, ns / 1000000000u);
+    reply_word(g, ns % 1000000000u);
+}
+
+static void reply_stat(struct guest *g, const struct fs_stat *stat)
+{
+    reply_word(g, 0);
+    reply_word(g, stat->type);
+    reply_word(g, 1); /* links */
+    reply_word(g, stat->size);
+    reply_time(g, stat->accessed_ns);
+    reply_time(g, stat->modified_ns);
+    reply_time(g, stat->changed_ns);
+}
+
+/* 128 bits that change with the file, and differ between files. */
+static void reply_hash(struct guest *g, const struct fs_stat *stat)
+{
+    reply_word(g, 0);
+    reply_word(g, (stat->id + 1) * 0x9e3779b97f4a7c15u ^ stat->size);
+    reply_word(g, stat->modified_ns ^ stat->changed_ns << 1 ^ stat->id << 48);
+}
+
+static enum host_status stat_common(struct guest *g, const struct slot *args, const struct slot *path,
+                                    void (*reply)(struct guest *g, const struct fs_stat *stat))
+{
+    struct resource *d = file_descriptor(g, &args[0]);
+    struct fs_op *op = file_finished(g);
+    if (!d)
+        return HOST_TRAP;
+    if (g->fs && !op)
+        return guest_wait(g);
+    if (!op) {
+        op = file_begin(g, FS_STAT, d, (struct file_paths){path, NULL}, 0);
+        if (op)
+            op->flags = path ? 0 : FS_SELF;
+        return file_submit(g, op);
+    }
+    if (op->status)
+        file_fail(g, op->status);
+    else
+        reply(g, &op->stat);
+    file_end(g);
+    return HOST_DONE;
+}
+
+static enum host_status stat_self(struct guest *g, const struct slot *args, size_t count)
+{
+    return stat_common(g, args, NULL, reply_stat);
+}
+
+static enum host_status stat_at(struct guest *g, const struct slot *args, size_t count)
+{
+    return stat_common(g, args, &args[2], reply_stat);
+}
+
+static enum host_status metadata_hash(struct guest *g, const struct slot *args, size_t count)
+{
+    return stat_common(g, args, NULL, reply_hash);
+}
+
+static enum host_status metadata_hash_at(struct guest *g, const struct slot *args, size_t count)
+{
+    return stat_common(g, args, &args[2], reply_hash);
+}
+
+/* ---- opening ---------------------------------------------------------------------------------------------------- */
+
+enum { DESCRIPTOR_READ = 1, DESCRIPTOR_WRITE = 2, DESCRIPTOR_MUTATE_DIRECTORY = 32 };
+
+/* open-flags have the same bits as ours: create, directory, exclusive, truncate. */
+static enum host_status open_at(struct guest *g, const struct slot *args, size_t count)
+{
+    struct resource *d = file_descriptor(g, &args[0]);
+    struct fs_op *op = file_finished(g);
+    bool may_write = args[4].word & DESCRIPTOR_WRITE;
+    if (!d)
+        return HOST_TRAP;
+    if (g->fs && !op)
+        return guest_wait(g);
+    if (!op) {
+        op = file_begin(g, FS_OPEN, d, (struct file_paths){&args[2], NULL}, 0);
+        if (op)
+            op->flags = (uint32_t)(args[3].word & 15) | (may_write ? FS_OPEN_WRITE : 0);
+        return file_submit(g, op);
+    }
+    if (op->status) {
+        file_fail(g, op->status);
+        file_end(g);
+        return HOST_DONE;
+    }
+    struct resource *made = resource_new(g, KIND_DESCRIPTOR);
+    if (!made)
+        return HOST_TRAP; /* the operation goes with the guest, and gives the node back */
+    made->file.node = op->opened;
+    made->file.directory = op->stat.type == FS_DIRECTORY;
+    made->file.may_write = may_write;
+    made->file.may_read = args[4].word & DESCRIPTOR_READ || !may_write;
+    op->opened = NULL;
+    file_end(g);
+    reply_word(g, 0);
+    reply_own(g, made);
+    return HOST_DONE;
+}
+
+static enum host_status get_flags(struct guest *g, const struct slot *args, size_t count)
+{
+    struct resource *d = file_descriptor(g, &args[0]);
+    if (!d)
+        return HOST_TRAP;
+    reply_word(g, 0);
+    reply_word(g, (d->file.may_read ? DESCRIPTOR_READ : 0) | (d->file.may_write ? DESCRIPTOR_WRITE : 0) |
+                      (d->file.directory ? DESCRIPTOR_MUTATE_DIRECTORY : 0));
+    return HOST_DONE;
+}
+
+static enum host_status get_type(struct guest *g, const struct slot *args, size_t count)
+{
+    struct resource *d = file_descriptor(g, &args[0]);
+    if (!d)
+        return HOST_TRAP;
+    reply_word(g, 0);
+    reply_word(g, d->file.directory ? FS_DIRECTORY : FS_FILE);
+    return HOST_DONE;
+}
+
+static enum host_status is_same_object(struct guest *g, const struct slot *args, size_t count)
+{
+    struct resource *a = file_descriptor(g, &args[0]), *b = file_descriptor(g, &args[1]);
+    if (!a || !b)
+        return HOST_TRAP;
+    reply_word(g, a->file.node == b->file.node);
+    return HOST_DONE;
+}
+
+static enum host_status advise(struct guest *g, const struct slot *args, size_t count)
+{
+    return file_descriptor(g, &args[0]) ? ok(g) : HOST_TRAP;
+}
+
+static enum host_status link_refused(struct guest *g, const struct slot *args, size_t count)
+{
+    return file_descriptor(g, &args[0]) ? file_fail(g, -ENOTSUP) : HOST_TRAP;
+}
+
+static enum host_status readlink_at(struct guest *g, const struct slot *args, size_t count)
+{
+    return file_descriptor(g, &args[0]) ? file_fail(g, -EINVAL) : HOST_TRAP; /* nothing is a link */
+}
+
+/* ---- directories ------------------------------------------------------------------------------------------------ */
+
+static enum host_status read_directory(struct guest *g, const struct slot *args, size_t count)
+{
+    struct resource *d = file_descriptor(g, &args[0]);
+    if (!d)
+        return HOST_TRAP;
+    if (!d->file.directory)
+        return file_fail(g, -ENOTDIR);
+    struct resource *stream = resource_new(g, KIND_DIRECTORY_ENTRY_STREAM);
+    if (!stream)
+        return HOST_TRAP;
+    stream->on = resource_keep(d);
+    reply_word(g, 0);
+    reply_own(g, stream);
+    return HOST_DONE;
+}
+
+/* The next page of names, kept by the stream. */
+static int take_page(struct guest *g, struct resource *stream)
+{
+    int status = file_finished(g)->status;
+    if (status) {
+        file_end(g);
+        return status;
+    }
+    file_free_kept(g, stream->entries.page);
+    stream->entries.page = file_keep(g);
+    stream->entries.at = 0;
+    return 0;
+}
+
+static enum host_status read_directory_entry(struct guest *g, const struct slot *args, size_t count)
+{
+    struct resource *stream = resource_get(g, &args[0], KIND_DIRECTORY_ENTRY_STREAM);
+    if (!stream)
+        return guest_trap(g, "not a directory-entry-stream");
+    if (g->fs && !file_finished(g))
+        return guest_wait(g);
+    int status = g->fs ? take_page(g, stream) : 0;
+    if (status)
+        return file_fail(g, status);
+    struct fs_op *page = stream->entries.page;
+    if (page && stream->entries.at < page->transferred) {
+        const uint8_t *entry = page->buffer + stream->entries.at;
+        stream->entries.at += 2u + entry[1];
+        reply_word(g, 0);
+        reply_word(g, 1);
+        reply_word(g, entry[0]);
+        reply_text(g, entry + 2, entry[1]);
+        return HOST_DONE;
+    }
+    if (page && page->end) {
+        reply_word(g, 0);
+        reply_word(g, 0);
+        return HOST_DONE;
+    }
+    struct fs_op *op = file_begin(g, FS_LIST, stream->on, (struct file_paths){NULL, NULL}, LIST_BYTES);
+    if (op)
+        op->cursor = page ? page->cursor : 0;
+    return file_submit(g, op);
+}
+
+static enum host_status get_directories(struct guest *g, const struct slot *args, size_t count)
+{
+    if (!g->app->fs) {
+        reply_word(g, 0);
+        return HOST_DONE;
+    }
+    struct resource *root = resource_new(g, KIND_DESCRIPTOR);
+    if (!root)
+        return HOST_TRAP;
+    root->file.directory = root->file.may_read = true;
+    reply_word(g, 1);
+    reply_own(g, root);
+    reply_text(g, "/", 1);
+    return HOST_DONE;
+}
+
+/* ---- tables ----------------------------------------------------------------------------------------------------- */
 
 #define FILE_ERROR                                                                                             \
     "enum{access,would-block,already,bad-descriptor,busy,deadlock,quota,exist,file-too-large,"                 \
@@ -16,14 +359,57 @@ static enum host_status nothing(struct guest *g, const struct slot *args, size_t
     "name-too-long,no-device,no-entry,no-lock,insufficient-memory,insufficient-space,not-directory,not-empty," \
     "not-recoverable,unsupported,no-tty,no-such-device,overflow,not-permitted,pipe,read-only,invalid-seek,"    \
     "text-file-busy,cross-device}"
+#define RESULT(type) "->(result<" type "," FILE_ERROR ">)"
+#define SELF "borrow<descriptor>"
+#define TYPE "enum{unknown,block-device,character-device,directory,fifo,symbolic-link,regular-file,socket}"
+#define FLAGS "flags{read,write,file-integrity-sync,data-integrity-sync,requested-write-sync,mutate-directory}"
+#define PATH_FLAGS "flags{symlink-follow}"
+#define OPEN_FLAGS "flags{create,directory,exclusive,truncate}"
+#define DATETIME "record{seconds:u64,nanoseconds:u32}"
+#define TIME "variant{no-change,now,timestamp:" DATETIME "}"
+#define STAT                                                                                   \
+    "record{type:" TYPE ",link-count:u64,size:u64,data-access-timestamp:option<" DATETIME ">," \
+    "data-modification-timestamp:option<" DATETIME ">,status-change-timestamp:option<" DATETIME ">}"
+#define HASH "record{lower:u64,upper:u64}"
+#define ADVICE "enum{normal,sequential,random,will-need,dont-need,no-reuse}"
+#define D "[method]descriptor."
 
 static const struct host_func types_funcs[] = {
-    {"[method]descriptor.*", NULL, NULL, SHAPE_ANY, false},
-    {"[method]directory-entry-stream.*", NULL, NULL, SHAPE_ANY, false},
-    {"filesystem-error-code", "(borrow<error>)->(option<" FILE_ERROR ">)", nothing, SHAPE_ANY, false},
+    {D "read-via-stream", "(" SELF ",u64)" RESULT("own<input-stream>"), file_read_via_stream, SHAPE_ANY, false},
+    {D "write-via-stream", "(" SELF ",u64)" RESULT("own<output-stream>"), file_write_via_stream, SHAPE_ANY, false},
+    {D "append-via-stream", "(" SELF ")" RESULT("own<output-stream>"), file_append_via_stream, SHAPE_ANY, false},
+    {D "advise", "(" SELF ",u64,u64," ADVICE ")" RESULT("_"), advise, SHAPE_ANY, false},
+    {D "sync-data", "(" SELF ")" RESULT("_"), sync, SHAPE_ANY, true},
+    {D "get-flags", "(" SELF ")" RESULT(FLAGS), get_flags, SHAPE_ANY, false},
+    {D "get-type", "(" SELF ")" RESULT(TYPE), get_type, SHAPE_ANY, false},
+    {D "set-size", "(" SELF ",u64)" RESULT("_"), set_size, SHAPE_ANY, true},
+    {D "set-times", "(" SELF "," TIME "," TIME ")" RESULT("_"), set_times, SHAPE_ANY, true},
+    {D "read", "(" SELF ",u64,u64)" RESULT("tuple<list<u8>,bool>"), file_read, SHAPE_ANY, true},
+    {D "write", "(" SELF ",list<u8>,u64)" RESULT("u64"), file_write, SHAPE_ANY, true},
+    {D "read-directory", "(" SELF ")" RESULT("own<directory-entry-stream>"), read_directory, SHAPE_ANY, false},
+    {D "sync", "(" SELF ")" RESULT("_"), sync, SHAPE_ANY, true},
+    {D "create-directory-at", "(" SELF ",string)" RESULT("_"), create_directory_at, SHAPE_ANY, true},
+    {D "stat", "(" SELF ")" RESULT(STAT), stat_self, SHAPE_ANY, true},
+    {D "stat-at", "(" SELF "," PATH_FLAGS ",string)" RESULT(STAT), stat_at, SHAPE_ANY, true},
+    {D "set-times-at", "(" SELF "," PATH_FLAGS ",string," TIME "," TIME ")" RESULT("_"), set_times_at, SHAPE_ANY, true},
+    {D "link-at", "(" SELF "," PATH_FLAGS ",string," SELF ",string)" RESULT("_"), link_refused, SHAPE_ANY, false},
+    {D "open-at", "(" SELF "," PATH_FLAGS ",string," OPEN_FLAGS "," FLAGS ")" RESULT("own<descriptor>"), open_at,
+     SHAPE_ANY, true},
+    {D "readlink-at", "(" SELF ",string)" RESULT("string"), readlink_at, SHAPE_ANY, false},
+    {D "remove-directory-at", "(" SELF ",string)" RESULT("_"), remove_directory_at, SHAPE_ANY, true},
+    {D "rename-at", "(" SELF ",string," SELF ",string)" RESULT("_"), rename_at, SHAPE_ANY, true},
+    {D "symlink-at", "(" SELF ",string,string)" RESULT("_"), link_refused, SHAPE_ANY, false},
+    {D "unlink-file-at", "(" SELF ",string)" RESULT("_"), unlink_file_at, SHAPE_ANY, true},
+    {D "is-same-object", "(" SELF "," SELF ")->(bool)", is_same_object, SHAPE_ANY, false},
+    {D "metadata-hash", "(" SELF ")" RESULT(HASH), metadata_hash, SHAPE_ANY, true},
+    {D "metadata-hash-at", "(" SELF "," PATH_FLAGS ",string)" RESULT(HASH), metadata_hash_at, SHAPE_ANY, true},
+    {"[method]directory-entry-stream.read-directory-entry",
+     "(borrow<directory-entry-stream>)" RESULT("option<record{type:" TYPE ",name:string}>"), read_directory_entry,
+     SHAPE_ANY, true},
+    {"filesystem-error-code", "(borrow<error>)->(option<" FILE_ERROR ">)", file_error_code_of, SHAPE_ANY, false},
 };
 static const struct host_func preopens_funcs[] = {
-    {"get-directories", "()->(list<tuple<own<descriptor>,string>>)", nothing, SHAPE_ANY, false},
+    {"get-directories", "()->(list<tuple<own<descriptor>,string>>)", get_directories, SHAPE_ANY, false},
 };
 
 const struct host_interface wasi_filesystem[2] = {

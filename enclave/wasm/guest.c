@@ -64,6 +64,7 @@ static void guest_free(struct guest *g)
     loop_timer_stop(&g->worker->loop, &g->deadline);
     loop_timer_stop(&g->worker->loop, &g->wakeup);
     keyvalue_abandon(g);
+    filesystem_abandon(g);
     enclave_call_delete(g->call);
     wasmtime_store_delete(g->store);
     for (int i = 0; i < 2; i++) {

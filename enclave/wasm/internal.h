@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "enclave/fs/fs.h"
 #include "enclave/kvstore/kvstore.h"
 #include "enclave/loop.h"
 #include "enclave/wasm/app.h"
@@ -36,6 +37,7 @@ struct app {
     _Atomic uint64_t calls;
     uint64_t memory_limit, timeout_ns;
     _Atomic uint64_t memory; /* held by its guests, bytes */
+    struct fs *fs;           /* NULL: there is no file system */
     uint8_t sha256[32];
     char path[APP_NAME_MAX + 2]; /* "/" and the name */
     const char *name;
@@ -81,9 +83,9 @@ enum kind {
     KIND_FUTURE_INCOMING_RESPONSE,
     KIND_BUCKET,
     KIND_NETWORK,
-    /* Never made, only named: */
     KIND_DESCRIPTOR,
     KIND_DIRECTORY_ENTRY_STREAM,
+    /* Never made, only named: */
     KIND_TCP_SOCKET,
     KIND_UDP_SOCKET,
     KIND_INCOMING_DATAGRAM_STREAM,
@@ -93,7 +95,7 @@ enum kind {
     KIND_TERMINAL_OUTPUT,
 };
 
-enum stream_end { STREAM_EMPTY, STREAM_BODY, STREAM_STDOUT, STREAM_STDERR };
+enum stream_end { STREAM_EMPTY, STREAM_BODY, STREAM_STDOUT, STREAM_STDERR, STREAM_FILE, STREAM_FILE_END };
 enum http_scheme { SCHEME_HTTP, SCHEME_HTTPS, SCHEME_OTHER };
 
 /* What a handle of the guest stands for. Counted: by the guest's handle and by the resources that need it. */
@@ -124,7 +126,16 @@ struct resource {
         } body;
         struct kv_namespace *bucket; /* owned */
         uint64_t timeouts[3];        /* request-options; UINT64_MAX: none */
-        const char *message;         /* error: static text */
+        const char *message;         /* error: static text; state: a file system's error code plus one */
+        struct {
+            struct fs_node *node; /* held; NULL: the root */
+            bool directory, may_read, may_write;
+        } file;
+        uint64_t position; /* a stream's in its file */
+        struct {
+            struct fs_op *page; /* names that were read ahead */
+            size_t at;
+        } entries;
     };
 };
 
@@ -134,6 +145,7 @@ struct resource {
 /* A guest: one request in progress ------------------------------------------------------------------------------ */
 
 struct kv_call;
+struct fs_wait;
 
 struct guest {
     struct app *app;
@@ -150,6 +162,7 @@ struct guest {
     bool expired, exited, exit_failed, gone;
     bool responded, finished;
     struct kv_call *kv;             /* the one storage call it waits for */
+    struct fs_wait *fs;             /* and the one file operation */
     const char *trap;               /* why a host function ended it; static text */
     struct resource *response_body; /* counted: the body of the response that was set */
     char *line[2];                  /* unfinished lines of stdout and stderr */
@@ -251,6 +264,15 @@ void keyvalue_abandon(struct guest *g);
 /* Fiber stacks: what runs now, so that stacks are scrubbed between apps. */
 void stacks_install(wasm_config_t *config);
 void stacks_enter_app(uint64_t app_id);
+/* wasi:filesystem: the same; what a descriptor or an entry stream holds; files as streams. -EINPROGRESS: the guest must
+ * wait and call again. writing: a write is under way or done and has not been taken. */
+void filesystem_abandon(struct guest *g);
+void file_free(struct guest *g, struct resource *r);
+ssize_t file_stream_read(struct guest *g, struct resource *stream, void *buf, size_t size);
+ssize_t file_stream_write(struct guest *g, struct resource *stream, const void *data, size_t size);
+bool file_stream_writing(const struct guest *g);
+enum host_status reply_file_error(struct guest *g, int status);
+
 /* memories.c. Charging fails when the app holds as much as it leaves free; what was charged is given back once. */
 bool app_charge(struct app *app, size_t size);
 void app_uncharge(struct app *app, size_t size);

@@ -1,7 +1,8 @@
 /*
  * wasi:io/{error,poll,streams}@0.2.x
  *
- * An input stream reads the request's body or nothing; an output stream writes the response's body or the log.
+ * An input stream reads the request's body, a file or nothing; an output stream writes the response's body, a file or
+ * the log.
  */
 #include <errno.h>
 
@@ -35,7 +36,7 @@ bool resource_ready(struct guest *g, struct resource *target)
 {
     switch (target->kind) {
     case KIND_INPUT_STREAM:
-        return target->state == STREAM_EMPTY || !g->x || g->x->ops->body_ready(g->x);
+        return target->state != STREAM_BODY || !g->x || g->x->ops->body_ready(g->x);
     case KIND_OUTPUT_STREAM:
         return target->state != STREAM_BODY || outgoing_body_space(g, target->on) > 0;
     case KIND_FUTURE_TRAILERS:
@@ -112,19 +113,30 @@ static enum host_status subscribe(struct guest *g, const struct slot *args, size
     return HOST_DONE;
 }
 
-/* wasi:io/streams: reading. Returns bytes, -EAGAIN, 0 at the end, other negative errno if broken. */
+/* wasi:io/streams: reading. Returns bytes, -EAGAIN, 0 at the end, other negative errno if broken; of a file also
+ * -EINPROGRESS: whether blocking or not, the guest waits for the file system. */
 
 static ssize_t stream_read(struct guest *g, struct resource *stream, void *buf, uint64_t size)
 {
     if (stream->state == STREAM_EMPTY)
         return 0;
-    if (!g->x)
-        return -ECONNRESET;
     if (size > SCRATCH_SIZE)
         size = SCRATCH_SIZE;
     if (size == 0)
         return -EAGAIN;
+    if (stream->state == STREAM_FILE)
+        return file_stream_read(g, stream, buf, size);
+    if (!g->x)
+        return -ECONNRESET;
     return g->x->ops->read_body(g->x, buf, size);
+}
+
+static enum host_status read_failed(struct guest *g, const struct resource *stream, ssize_t status)
+{
+    if (g->trap)
+        return HOST_TRAP;
+    return stream->state == STREAM_FILE ? reply_file_error(g, (int)status)
+                                        : reply_error(g, "the request's body is broken");
 }
 
 static enum host_status read_common(struct guest *g, const struct slot *args, bool blocking, bool skip)
@@ -136,10 +148,10 @@ static enum host_status read_common(struct guest *g, const struct slot *args, bo
     ssize_t got = stream_read(g, stream, buf, args[1].word);
     if (got == 0)
         return reply_closed(g);
-    if (got < 0 && got != -EAGAIN)
-        return reply_error(g, "the request's body is broken");
-    if (got < 0 && blocking && args[1].word > 0)
+    if (got == -EINPROGRESS || (got == -EAGAIN && blocking && args[1].word > 0))
         return guest_wait(g);
+    if (got < 0 && got != -EAGAIN)
+        return read_failed(g, stream, got);
     size_t size = got < 0 ? 0 : (size_t)got;
     reply_word(g, 0);
     if (skip)
@@ -188,6 +200,8 @@ static ssize_t stream_write(struct guest *g, struct resource *stream, const void
 {
     if (stream->state == STREAM_BODY)
         return outgoing_body_write(g, stream->on, data, size);
+    if (stream->state == STREAM_FILE || stream->state == STREAM_FILE_END)
+        return file_stream_write(g, stream, data, size);
     log_write(g, stream->state == STREAM_STDERR, data, size);
     return (ssize_t)size;
 }
@@ -204,8 +218,14 @@ static enum host_status check_write(struct guest *g, const struct slot *args, si
     return HOST_DONE;
 }
 
-static enum host_status write_result(struct guest *g, ssize_t written)
+static enum host_status write_result(struct guest *g, const struct resource *stream, ssize_t written)
 {
+    if (written == -EINPROGRESS)
+        return guest_wait(g);
+    if (g->trap)
+        return HOST_TRAP;
+    if (written < 0 && stream->state != STREAM_BODY)
+        return reply_file_error(g, (int)written);
     if (written == -EMSGSIZE)
         return reply_error(g, "the body is longer than its content-length");
     if (written < 0)
@@ -223,7 +243,7 @@ static enum host_status write_now(struct guest *g, const struct slot *args, size
         return reply_closed(g);
     if (args[1].size > stream_space(g, stream))
         return guest_trap(g, "write of more than check-write allowed");
-    return write_result(g, stream_write(g, stream, slot_text(&args[1]), args[1].size));
+    return write_result(g, stream, stream_write(g, stream, slot_text(&args[1]), args[1].size));
 }
 
 static enum host_status blocking_write(struct guest *g, const struct slot *args, size_t count)
@@ -235,7 +255,7 @@ static enum host_status blocking_write(struct guest *g, const struct slot *args,
         return reply_closed(g);
     if (stream_space(g, stream) < args[1].size)
         return guest_wait(g);
-    return write_result(g, stream_write(g, stream, slot_text(&args[1]), args[1].size));
+    return write_result(g, stream, stream_write(g, stream, slot_text(&args[1]), args[1].size));
 }
 
 /* What was written is on its way: the connection sends it when the guest waits or ends. */
@@ -260,7 +280,7 @@ static enum host_status zeroes(struct guest *g, const struct slot *args, bool bl
         return reply_closed(g);
     if (stream_space(g, stream) < args[1].word)
         return blocking ? guest_wait(g) : guest_trap(g, "write of more than check-write allowed");
-    return write_result(g, stream_write(g, stream, zero, args[1].word));
+    return write_result(g, stream, stream_write(g, stream, zero, args[1].word));
 }
 
 static enum host_status write_zeroes(struct guest *g, const struct slot *args, size_t count)
@@ -283,16 +303,17 @@ static enum host_status splice_common(struct guest *g, const struct slot *args, 
     if (stream_closed(g, to))
         return reply_closed(g);
     uint64_t size = stream_space(g, to) < args[2].word ? stream_space(g, to) : args[2].word;
-    ssize_t got = size ? stream_read(g, from, buf, size) : -EAGAIN;
+    bool writing = file_stream_writing(g); /* what was read earlier is on its way to its file */
+    ssize_t got = writing ? 1 : size ? stream_read(g, from, buf, size) : -EAGAIN;
     if (got == 0)
         return reply_closed(g);
-    if (got < 0 && got != -EAGAIN)
-        return reply_error(g, "the request's body is broken");
-    if (got < 0 && blocking && args[2].word > 0)
+    if (got == -EINPROGRESS || (got == -EAGAIN && blocking && args[2].word > 0))
         return guest_wait(g);
+    if (got < 0 && got != -EAGAIN)
+        return read_failed(g, from, got);
     ssize_t written = got > 0 ? stream_write(g, to, buf, (size_t)got) : 0;
     if (written < 0)
-        return write_result(g, written);
+        return write_result(g, to, written);
     reply_word(g, 0);
     reply_word(g, (uint64_t)written);
     return HOST_DONE;
@@ -321,25 +342,25 @@ static const struct host_func poll_funcs[] = {
 #define IN "[method]input-stream."
 #define OUT "[method]output-stream."
 static const struct host_func stream_funcs[] = {
-    {IN "read", "(borrow<input-stream>,u64)->(result<list<u8>," STREAM_ERROR ">)", read_now, SHAPE_READ, false},
+    {IN "read", "(borrow<input-stream>,u64)->(result<list<u8>," STREAM_ERROR ">)", read_now, SHAPE_READ, true},
     {IN "blocking-read", "(borrow<input-stream>,u64)->(result<list<u8>," STREAM_ERROR ">)", blocking_read, SHAPE_READ,
      true},
-    {IN "skip", "(borrow<input-stream>,u64)->(result<u64," STREAM_ERROR ">)", skip, SHAPE_ANY, false},
+    {IN "skip", "(borrow<input-stream>,u64)->(result<u64," STREAM_ERROR ">)", skip, SHAPE_ANY, true},
     {IN "blocking-skip", "(borrow<input-stream>,u64)->(result<u64," STREAM_ERROR ">)", blocking_skip, SHAPE_ANY, true},
     {IN "subscribe", "(borrow<input-stream>)->(own<pollable>)", subscribe, SHAPE_HANDLE, false},
     {OUT "check-write", "(borrow<output-stream>)->(result<u64," STREAM_ERROR ">)", check_write, SHAPE_STREAM_U64,
      false},
-    {OUT "write", "(borrow<output-stream>,list<u8>)->(result<_," STREAM_ERROR ">)", write_now, SHAPE_WRITE, false},
+    {OUT "write", "(borrow<output-stream>,list<u8>)->(result<_," STREAM_ERROR ">)", write_now, SHAPE_WRITE, true},
     {OUT "blocking-write-and-flush", "(borrow<output-stream>,list<u8>)->(result<_," STREAM_ERROR ">)", blocking_write,
      SHAPE_WRITE, true},
     {OUT "flush", "(borrow<output-stream>)->(result<_," STREAM_ERROR ">)", flush, SHAPE_STREAM_VOID, false},
     {OUT "blocking-flush", "(borrow<output-stream>)->(result<_," STREAM_ERROR ">)", flush, SHAPE_STREAM_VOID, false},
     {OUT "subscribe", "(borrow<output-stream>)->(own<pollable>)", subscribe, SHAPE_HANDLE, false},
-    {OUT "write-zeroes", "(borrow<output-stream>,u64)->(result<_," STREAM_ERROR ">)", write_zeroes, SHAPE_ANY, false},
+    {OUT "write-zeroes", "(borrow<output-stream>,u64)->(result<_," STREAM_ERROR ">)", write_zeroes, SHAPE_ANY, true},
     {OUT "blocking-write-zeroes-and-flush", "(borrow<output-stream>,u64)->(result<_," STREAM_ERROR ">)",
      blocking_write_zeroes, SHAPE_ANY, true},
     {OUT "splice", "(borrow<output-stream>,borrow<input-stream>,u64)->(result<u64," STREAM_ERROR ">)", splice,
-     SHAPE_ANY, false},
+     SHAPE_ANY, true},
     {OUT "blocking-splice", "(borrow<output-stream>,borrow<input-stream>,u64)->(result<u64," STREAM_ERROR ">)",
      blocking_splice, SHAPE_ANY, true},
 };

@@ -9,7 +9,7 @@
 #include "enclave/wasm/internal.h"
 
 #define PAGE 65536u
-#define GROWTH_MAX (1u << 20) /* beyond what was asked for, so that growing page by page does not copy each time */
+#define GROWTH_MAX (16u << 20) /* beyond what was asked for, so that growing page by page does not copy each time */
 
 static _Thread_local struct app *running_app;
 
@@ -78,19 +78,18 @@ static wasmtime_error_t *grow_memory(void *env, size_t size)
         m->size = size;
         return NULL;
     }
-    size_t extra = size / 2 < GROWTH_MAX ? size / 2 & ~(size_t)(PAGE - 1) : GROWTH_MAX;
+    size_t extra = size / 4 < GROWTH_MAX ? size / 4 & ~(size_t)(PAGE - 1) : GROWTH_MAX;
     if (!app_charge(m->app, size + extra - m->capacity)) {
         extra = 0;
         if (!app_charge(m->app, size - m->capacity))
             return refused();
     }
-    uint8_t *base = calloc(1, size + extra);
+    uint8_t *base = realloc(m->base, size + extra);
     if (!base) {
         app_uncharge(m->app, size + extra - m->capacity);
         return refused();
     }
-    memcpy(base, m->base, m->size);
-    free(m->base);
+    memset(base + m->capacity, 0, size + extra - m->capacity);
     *m = (struct memory){m->app, base, size, size + extra};
     return NULL;
 }

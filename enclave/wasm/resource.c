@@ -96,6 +96,10 @@ static void empty(struct guest *g, struct resource *r)
     case KIND_BUCKET:
         kv_namespace_close(r->bucket);
         break;
+    case KIND_DESCRIPTOR:
+    case KIND_DIRECTORY_ENTRY_STREAM:
+        file_free(g, r);
+        break;
     default:
         break;
     }
@@ -129,6 +133,8 @@ void resources_free(struct guest *g)
             free(r->body.early);
         else if (r->kind == KIND_BUCKET)
             kv_namespace_close(r->bucket);
+        else if (r->kind == KIND_DESCRIPTOR || r->kind == KIND_DIRECTORY_ENTRY_STREAM)
+            file_free(g, r);
         else if (r->kind == KIND_OUTGOING_REQUEST)
             free(r->request.path), free(r->request.authority);
     }

@@ -8,7 +8,7 @@ work=$(mktemp -d)
 . "$(dirname "$0")/../port.sh"
 port=$(free_port)
 TIMEOUT_MS=1500 "$server" "$port" 1 hello="$apps/hello-c.wasm" echo="$apps/echo.wasm" a="$apps/counter-c.wasm" \
-    b="$apps/counter-c.wasm" bad="$apps/misbehave.wasm" 2>"$work/log" &
+    b="$apps/counter-c.wasm" files="$apps/files-c.wasm" bad="$apps/misbehave.wasm" 2>"$work/log" &
 pid=$!
 trap 'kill $pid 2>/dev/null; rm -rf "$work"' EXIT
 url=http://127.0.0.1:$port
@@ -39,6 +39,15 @@ expect "the other app counts for itself" 0 "$(get "$url/b/peek")"
 get "$url/a/put/secret" >/dev/null
 expect "own text" secret "$(get "$url/a/get")"
 expect "not the other's" 404 "$(code "$url/b/get")"
+expect "a file" done "$(get -X PUT --data-binary "@$work/ten" "$url/files/ten")"
+expect "a file, read" "$sum" "$(get "$url/files/ten" | sha256sum)"
+expect "a directory" "done" "$(get -X PUT "$url/files/d?mkdir")"
+expect "renamed" "done" "$(get -X POST "$url/files/ten?rename=/d/ten")"
+expect "listed" "d/ ten" "$(echo $(get "$url/files/" "$url/files/d"))"
+expect "appended" "done" "$(get -X POST --data-binary "@$work/ten" "$url/files/d/ten?append")"
+expect "20 MiB" 20971520 "$(get "$url/files/d/ten" | wc -c)"
+expect "no way out" 403 "$(code --path-as-is "$url/files/d/../../../etc/passwd")"
+expect "not empty" 409 "$(code -X DELETE "$url/files/d")"
 for path in trap bomb stack silent unfinished; do expect "$path" 500 "$(code "$url/bad/$path")"; done
 expect "loop" 504 "$(code "$url/bad/loop")"
 for _ in 1 2 3 4; do code "$url/bad/loop" >/dev/null & done

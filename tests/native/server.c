@@ -23,6 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "enclave/fs/fs.h"
 #include "enclave/https/http.h"
 #include "enclave/https/transport.h"
 #include "enclave/wasm/app.h"
@@ -259,6 +260,9 @@ int main(int argc, char **argv)
     static struct http_admin_hook hook = {admit, admin};
     struct wasm_runtime_config config = {.log = log_line};
     runtime = wasm_runtime_new(&config);
+    int workers = atoi(argv[2]);
+    struct native_worker *all = calloc((size_t)workers, sizeof *all);
+    fs_init(&all[0].worker);
     struct app_table *apps = app_table_new();
     for (int i = 3; i < argc; i++)
         load(apps, argv[i]);
@@ -267,8 +271,6 @@ int main(int argc, char **argv)
     server.authorize_monitoring = authorize;
     if (getenv("HEADER_TIMEOUT_MS"))
         server.limits.header_timeout_ms = (uint32_t)atoi(getenv("HEADER_TIMEOUT_MS"));
-    int workers = atoi(argv[2]);
-    struct native_worker *all = calloc((size_t)workers, sizeof *all);
     for (int i = 0; i < workers; i++)
         start_worker(&all[i], (uint32_t)i, atoi(argv[1]));
     fprintf(stderr, "listening on port %s\n", argv[1]);

@@ -1,0 +1,141 @@
+/*
+ * A small file server on the app's sealed file system, through the C library:
+ *
+ *   PUT /a/b        write the body to the file (and sync it)      POST /a/b?append   append the body
+ *   GET /a/b        the file, or a directory's entries            DELETE /a/b        remove a file or empty directory
+ *   PUT /a?mkdir    make a directory                              POST /a?rename=/b  rename
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../common/wasi_http.h"
+
+struct method {
+    uint8_t which; /* get head post put delete connect options trace patch other */
+    struct text other;
+};
+IMPORT(TYPES, "[method]incoming-request.method") void request_method(uint32_t request, struct method *result);
+enum { GET, HEAD, POST, PUT, DELETE };
+
+static void respond_error(uint32_t outparam, int error)
+{
+    char text[128];
+    int size = snprintf(text, sizeof text, "%s\n", strerror(error));
+    unsigned status = error == ENOENT ? 404 : error == EEXIST || error == ENOTEMPTY ? 409 : error == ENOSPC ? 507 : 403;
+    respond_text(outparam, status, (struct text){text, (size_t)size});
+}
+
+static int write_all(int fd, const uint8_t *data, size_t size)
+{
+    while (size > 0) {
+        ssize_t written = write(fd, data, size);
+        if (written < 0)
+            return -1;
+        data += written;
+        size -= (size_t)written;
+    }
+    return 0;
+}
+
+static int store(uint32_t request, const char *path, int flags)
+{
+    struct handle_result body, stream;
+    int fd = open(path, O_WRONLY | O_CREAT | flags, 0666), status = fd < 0 ? -1 : 0;
+    request_consume(request, &body);
+    incoming_body_stream(body.handle, &stream);
+    while (status == 0) {
+        struct read_result read;
+        stream_read(stream.handle, 65536, &read);
+        if (read.error)
+            break;
+        status = write_all(fd, read.bytes.data, read.bytes.size);
+        free(read.bytes.data);
+    }
+    if (status == 0)
+        status = fsync(fd);
+    if (fd >= 0 && close(fd) != 0)
+        status = -1;
+    input_stream_drop(stream.handle);
+    incoming_body_drop(body.handle);
+    return status;
+}
+
+static void send(uint32_t stream, const char *data, size_t size)
+{
+    struct stream_result written;
+    for (size_t at = 0; at < size; at += 4096)
+        stream_write(stream, data + at, size - at < 4096 ? size - at : 4096, &written);
+}
+
+static int list(uint32_t outparam, const char *path)
+{
+    DIR *directory = opendir(path);
+    if (!directory)
+        return -1;
+    uint32_t stream, body = respond(outparam, 200, &stream);
+    for (struct dirent *entry; (entry = readdir(directory));) {
+        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+            continue;
+        send(stream, entry->d_name, strlen(entry->d_name));
+        send(stream, entry->d_type == DT_DIR ? "/\n" : "\n", entry->d_type == DT_DIR ? 2 : 1);
+    }
+    closedir(directory);
+    finish(body, stream);
+    return 0;
+}
+
+static int fetch(uint32_t outparam, const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) != 0)
+        return -1;
+    if (S_ISDIR(st.st_mode))
+        return list(outparam, path);
+    FILE *file = fopen(path, "rb");
+    if (!file)
+        return -1;
+    static char buffer[65536];
+    uint32_t stream, body = respond(outparam, 200, &stream);
+    for (size_t got; (got = fread(buffer, 1, sizeof buffer, file)) > 0;)
+        send(stream, buffer, got);
+    fclose(file);
+    finish(body, stream);
+    return 0;
+}
+
+EXPORT("wasi:http/incoming-handler@0.2.12#handle") void handle(uint32_t request, uint32_t outparam)
+{
+    struct option_text target;
+    struct method method;
+    static char path[4096];
+    request_path(request, &target);
+    request_method(request, &method);
+    snprintf(path, sizeof path, "%.*s", (int)target.text.size, target.text.data);
+    char *query = strchr(path, '?');
+    if (query)
+        *query++ = 0;
+    int status = -1;
+    errno = EINVAL;
+    if (method.which == GET)
+        status = fetch(outparam, path);
+    else if (method.which == PUT && query && !strcmp(query, "mkdir"))
+        status = mkdir(path, 0777);
+    else if (method.which == POST && query && !strncmp(query, "rename=", 7))
+        status = rename(path, query + 7);
+    else if (method.which == PUT)
+        status = store(request, path, O_TRUNC);
+    else if (method.which == POST && query && !strcmp(query, "append"))
+        status = store(request, path, O_APPEND);
+    else if (method.which == DELETE)
+        status = remove(path);
+    if (status != 0)
+        respond_error(outparam, errno);
+    else if (method.which != GET)
+        respond_text(outparam, 200, TEXT("done\n"));
+}

@@ -1,0 +1,218 @@
+/*
+ * wasi:filesystem: a guest's one operation, suspended while it runs, and error codes. An operation outlives a guest
+ * that ends.
+ */
+#include <errno.h>
+
+#include "enclave/wasm/filesystem.h"
+
+/* ---- error codes: the position in wasi:filesystem/types error-code ---------------------------------------------- */
+
+enum {
+    CODE_ACCESS = 0,
+    CODE_BAD_DESCRIPTOR = 3,
+    CODE_BUSY = 4,
+    CODE_QUOTA = 6,
+    CODE_EXIST = 7,
+    CODE_FILE_TOO_LARGE = 8,
+    CODE_INVALID = 12,
+    CODE_IO = 13,
+    CODE_IS_DIRECTORY = 14,
+    CODE_NAME_TOO_LONG = 18,
+    CODE_NO_ENTRY = 20,
+    CODE_INSUFFICIENT_MEMORY = 22,
+    CODE_INSUFFICIENT_SPACE = 23,
+    CODE_NOT_DIRECTORY = 24,
+    CODE_NOT_EMPTY = 25,
+    CODE_UNSUPPORTED = 27,
+    CODE_NOT_PERMITTED = 31,
+};
+
+static unsigned code_of(int status)
+{
+    switch (status) {
+    case -EBADF:
+        return CODE_BAD_DESCRIPTOR;
+    case -EBUSY:
+        return CODE_BUSY;
+    case -EDQUOT:
+        return CODE_QUOTA;
+    case -EEXIST:
+        return CODE_EXIST;
+    case -EFBIG:
+        return CODE_FILE_TOO_LARGE;
+    case -EINVAL:
+        return CODE_INVALID;
+    case -EISDIR:
+        return CODE_IS_DIRECTORY;
+    case -ENAMETOOLONG:
+        return CODE_NAME_TOO_LONG;
+    case -ENOENT:
+        return CODE_NO_ENTRY;
+    case -ENOMEM:
+        return CODE_INSUFFICIENT_MEMORY;
+    case -ENOSPC:
+        return CODE_INSUFFICIENT_SPACE;
+    case -ENOTDIR:
+        return CODE_NOT_DIRECTORY;
+    case -ENOTEMPTY:
+        return CODE_NOT_EMPTY;
+    case -ENOTSUP:
+        return CODE_UNSUPPORTED;
+    case -EPERM:
+        return CODE_NOT_PERMITTED;
+    default:
+        return CODE_IO; /* -EIO, -EBADMSG: what the host keeps cannot be had, or is not what was written */
+    }
+}
+
+enum host_status file_fail(struct guest *g, int status)
+{
+    reply_word(g, 1);
+    reply_word(g, code_of(status));
+    return HOST_DONE;
+}
+
+/* ---- operations ------------------------------------------------------------------------------------------------- */
+
+struct fs_wait {
+    struct guest *guest; /* NULL: it has ended */
+    struct fs_op *op;
+    bool done;
+};
+
+/* What it is charged with. */
+static size_t op_size(const struct fs_op *op)
+{
+    return sizeof *op + op->path_size + op->to_path_size + op->buffer_size;
+}
+
+static void release_node(struct worker *worker, struct fs *fs, struct fs_node *node)
+{
+    struct fs_op *op = node ? fs_op_new(worker, fs, FS_RELEASE, node, NULL, 0, NULL, 0, 0) : NULL;
+    if (op)
+        fs_submit(op); /* without memory for it the node stays in memory: no harm to what is stored */
+}
+
+static void wait_free(struct fs_wait *w)
+{
+    fs_op_free(w->op);
+    free(w);
+}
+
+static void on_done(struct fs_op *op)
+{
+    struct fs_wait *w = op->user;
+    w->done = true;
+    if (w->guest) {
+        guest_wake(w->guest);
+        return;
+    }
+    if (op->opened)
+        release_node(op->origin, op->fs, op->opened);
+    wait_free(w);
+}
+
+void filesystem_abandon(struct guest *g)
+{
+    struct fs_wait *w = g->fs;
+    g->fs = NULL;
+    if (w && w->done && w->op->opened)
+        release_node(g->worker, w->op->fs, w->op->opened);
+    if (w && w->done)
+        wait_free(w);
+    else if (w)
+        w->guest = NULL;
+}
+
+struct fs_op *file_finished(struct guest *g)
+{
+    return g->fs && g->fs->done ? g->fs->op : NULL;
+}
+
+void file_end(struct guest *g)
+{
+    guest_release(g, op_size(g->fs->op));
+    wait_free(g->fs);
+    g->fs = NULL;
+}
+
+struct fs_op *file_begin(struct guest *g, enum fs_call call, const struct resource *on, struct file_paths paths,
+                         size_t bytes)
+{
+    size_t path = paths.path ? paths.path->size : 0, to = paths.to ? paths.to->size : 0;
+    size_t held = sizeof(struct fs_op) + path + to + bytes;
+    if (!guest_hold(g, held)) {
+        guest_trap(g, "no memory");
+        return NULL;
+    }
+    struct fs_wait *w = calloc(1, sizeof *w);
+    if (w)
+        w->op = fs_op_new(g->worker, g->app->fs, call, on->file.node, path ? slot_text(paths.path) : NULL, path,
+                          to ? slot_text(paths.to) : NULL, to, bytes);
+    if (!w || !w->op) {
+        guest_release(g, held);
+        free(w);
+        guest_trap(g, "no memory");
+        return NULL;
+    }
+    w->guest = g;
+    w->op->user = w;
+    w->op->done = on_done;
+    g->fs = w;
+    return w->op;
+}
+
+enum host_status file_submit(struct guest *g, struct fs_op *op)
+{
+    if (!op)
+        return HOST_TRAP;
+    fs_submit(op);
+    return guest_wait(g);
+}
+
+struct resource *file_descriptor(struct guest *g, const struct slot *handle)
+{
+    struct resource *d = resource_get(g, handle, KIND_DESCRIPTOR);
+    if (!d)
+        guest_trap(g, "not a descriptor");
+    return d;
+}
+
+struct fs_op *file_keep(struct guest *g)
+{
+    struct fs_op *op = g->fs->op;
+    free(g->fs);
+    g->fs = NULL;
+    return op;
+}
+
+void file_free_kept(struct guest *g, struct fs_op *op)
+{
+    if (op)
+        guest_release(g, op_size(op));
+    fs_op_free(op);
+}
+
+void file_free(struct guest *g, struct resource *r)
+{
+    if (r->kind == KIND_DESCRIPTOR)
+        release_node(g->worker, g->app->fs, r->file.node);
+    else
+        file_free_kept(g, r->entries.page);
+}
+
+enum host_status reply_file_error(struct guest *g, int status)
+{
+    enum host_status result = reply_error(g, "the file system failed; filesystem-error-code says how");
+    struct slot handle = g->reply[g->reply_count - 1];
+    struct resource *error = resource_get(g, &handle, KIND_ERROR);
+    if (error)
+        error->state = (uint8_t)(code_of(status) + 1);
+    return result;
+}
+
+bool file_stream_writing(const struct guest *g)
+{
+    return g->fs && g->fs->op->call == FS_WRITE;
+}

@@ -1,0 +1,169 @@
+/*
+ * wasi:filesystem: reading and writing, by descriptor and as streams.
+ */
+#include <errno.h>
+
+#include "enclave/wasm/filesystem.h"
+
+static enum host_status file_check(struct guest *g, const struct resource *d, bool allowed)
+{
+    return d->file.directory ? file_fail(g, -EISDIR) : allowed ? HOST_WAIT : file_fail(g, -EBADF);
+}
+
+FILE_FUNC(file_read)
+{
+    struct resource *d = file_descriptor(g, &args[0]);
+    struct fs_op *op = file_finished(g);
+    if (!d)
+        return HOST_TRAP;
+    if (g->fs && !op)
+        return guest_wait(g);
+    if (!op) {
+        if (file_check(g, d, d->file.may_read) == HOST_DONE)
+            return HOST_DONE;
+        size_t size = args[1].word < FS_IO_MAX ? args[1].word : FS_IO_MAX;
+        op = file_begin(g, FS_READ, d, (struct file_paths){NULL, NULL}, size);
+        if (op) {
+            op->size = size;
+            op->offset = args[2].word;
+        }
+        return file_submit(g, op);
+    }
+    void *buffer = guest_scratch(g);
+    if (!buffer)
+        return HOST_TRAP;
+    if (op->status) {
+        file_fail(g, op->status);
+    } else {
+        memcpy(buffer, op->buffer, op->transferred);
+        reply_word(g, 0);
+        reply_word(g, op->transferred);
+        for (size_t i = 0; i < op->transferred; i++)
+            reply_word(g, op->buffer[i]);
+        reply_word(g, op->end);
+    }
+    file_end(g);
+    return HOST_DONE;
+}
+
+/* A list of bytes comes as one value each: see wasmtime/src/host.rs. Streams are the fast way. */
+FILE_FUNC(file_write)
+{
+    struct resource *d = file_descriptor(g, &args[0]);
+    struct fs_op *op = file_finished(g);
+    if (!d)
+        return HOST_TRAP;
+    if (g->fs && !op)
+        return guest_wait(g);
+    if (!op) {
+        if (file_check(g, d, d->file.may_write) == HOST_DONE)
+            return HOST_DONE;
+        size_t size = args[1].word < FS_IO_MAX ? args[1].word : FS_IO_MAX;
+        op = file_begin(g, FS_WRITE, d, (struct file_paths){NULL, NULL}, size);
+        if (op) {
+            op->size = size;
+            op->offset = args[2 + args[1].word].word;
+            for (size_t i = 0; i < size; i++)
+                op->buffer[i] = (uint8_t)args[2 + i].word;
+        }
+        return file_submit(g, op);
+    }
+    if (op->status) {
+        file_fail(g, op->status);
+    } else {
+        reply_word(g, 0);
+        reply_word(g, op->transferred);
+    }
+    file_end(g);
+    return HOST_DONE;
+}
+
+static enum host_status via_stream(struct guest *g, const struct slot *args, enum kind kind, enum stream_end end,
+                                   uint64_t position)
+{
+    struct resource *d = file_descriptor(g, &args[0]);
+    if (!d)
+        return HOST_TRAP;
+    if (file_check(g, d, kind == KIND_INPUT_STREAM ? d->file.may_read : d->file.may_write) == HOST_DONE)
+        return HOST_DONE;
+    struct resource *stream = resource_new(g, kind);
+    if (!stream)
+        return HOST_TRAP;
+    stream->state = end;
+    stream->position = position;
+    stream->on = resource_keep(d);
+    reply_word(g, 0);
+    reply_own(g, stream);
+    return HOST_DONE;
+}
+
+FILE_FUNC(file_read_via_stream)
+{
+    return via_stream(g, args, KIND_INPUT_STREAM, STREAM_FILE, args[1].word);
+}
+
+FILE_FUNC(file_write_via_stream)
+{
+    return via_stream(g, args, KIND_OUTPUT_STREAM, STREAM_FILE, args[1].word);
+}
+
+FILE_FUNC(file_append_via_stream)
+{
+    return via_stream(g, args, KIND_OUTPUT_STREAM, STREAM_FILE_END, 0);
+}
+
+ssize_t file_stream_read(struct guest *g, struct resource *stream, void *buf, size_t size)
+{
+    struct fs_op *op = file_finished(g);
+    if (g->fs && !op)
+        return -EINPROGRESS;
+    if (!op) {
+        op = file_begin(g, FS_READ, stream->on, (struct file_paths){NULL, NULL}, size < FS_IO_MAX ? size : FS_IO_MAX);
+        if (!op)
+            return -ENOMEM;
+        op->size = op->buffer_size;
+        op->offset = stream->position;
+        fs_submit(op);
+        return -EINPROGRESS;
+    }
+    ssize_t result = op->status ? op->status : (ssize_t)op->transferred;
+    if (result > 0)
+        memcpy(buf, op->buffer, (size_t)result);
+    stream->position += op->transferred;
+    file_end(g);
+    return result;
+}
+
+ssize_t file_stream_write(struct guest *g, struct resource *stream, const void *data, size_t size)
+{
+    struct fs_op *op = file_finished(g);
+    if (g->fs && !op)
+        return -EINPROGRESS;
+    if (!op) {
+        op = file_begin(g, FS_WRITE, stream->on, (struct file_paths){NULL, NULL}, size);
+        if (!op)
+            return -ENOMEM;
+        op->size = size;
+        op->offset = stream->position;
+        op->flags = stream->state == STREAM_FILE_END ? FS_APPEND : 0;
+        if (size)
+            memcpy(op->buffer, data, size);
+        fs_submit(op);
+        return -EINPROGRESS;
+    }
+    ssize_t result = op->status ? op->status : (ssize_t)op->transferred;
+    stream->position = op->offset;
+    file_end(g);
+    return result;
+}
+
+FILE_FUNC(file_error_code_of)
+{
+    struct resource *error = resource_get(g, &args[0], KIND_ERROR);
+    if (!error)
+        return guest_trap(g, "not an error");
+    reply_word(g, error->state != 0);
+    if (error->state)
+        reply_word(g, error->state - 1u);
+    return HOST_DONE;
+}

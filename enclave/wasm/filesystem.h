@@ -1,0 +1,41 @@
+/*
+ * Between the files of wasi:filesystem: one operation at a time for a guest, and replies. file_call.c has the calls and
+ * error codes, file_streams.c reading and writing, filesystem.c everything else and the tables.
+ */
+#ifndef ENCLAVE_OS_ENCLAVE_WASM_FILESYSTEM_H
+#define ENCLAVE_OS_ENCLAVE_WASM_FILESYSTEM_H
+
+#include "enclave/fs/fs.h"
+#include "enclave/wasm/internal.h"
+
+struct file_paths {
+    const struct slot *path, *to;
+};
+
+/* A new operation on a descriptor, to be completed and submitted; NULL after a trap. */
+struct fs_op *file_begin(struct guest *g, enum fs_call call, const struct resource *on, struct file_paths paths,
+                         size_t bytes);
+/* Send it off, and have the guest wait. op NULL: its trap. */
+enum host_status file_submit(struct guest *g, struct fs_op *op);
+/* The operation that is over, or NULL: then none is under way (begin one), or (g->fs is set) the guest must wait on. */
+struct fs_op *file_finished(struct guest *g);
+/* Free it. */
+void file_end(struct guest *g);
+/* Keep it instead: the caller frees it, and its memory stays charged until then. */
+struct fs_op *file_keep(struct guest *g);
+void file_free_kept(struct guest *g, struct fs_op *op);
+
+/* NULL after a trap. */
+struct resource *file_descriptor(struct guest *g, const struct slot *handle);
+/* err(error-code), for a negative errno. */
+enum host_status file_fail(struct guest *g, int status);
+
+#define FILE_FUNC(name) enum host_status name(struct guest *g, const struct slot *args, size_t count)
+FILE_FUNC(file_read);
+FILE_FUNC(file_write);
+FILE_FUNC(file_read_via_stream);
+FILE_FUNC(file_write_via_stream);
+FILE_FUNC(file_append_via_stream);
+FILE_FUNC(file_error_code_of);
+
+#endif
