@@ -11,7 +11,7 @@
 #include <time.h>
 
 #include "enclave/ecall.h"
-#include "enclave/merkle/merkle.h"
+#include "enclave/proof.h"
 #include "enclave/ratls/certificate.h"
 #include "enclave/ratls/tls_context.h"
 #include "enclave/rpc_client.h"
@@ -19,6 +19,7 @@
 #include "enclave/wasm/app.h"
 #include "sgx/include/arch.h"
 #include "sgx/trusted/bridge.h"
+#include "verifier/verifier.h"
 
 #define RENEW_AFTER_NS (12ull * 3600 * 1000000000)
 #define QUOTE_MAX 16384u
@@ -36,7 +37,7 @@ static struct {
     struct loop_timer renewal;
 } identity;
 
-/* ---- what first boot fixes ---------------------------------------------------------------------------------- */
+/* ---- what first boot fixes ------------------------------------------------------------------------------------- */
 
 static int make_ca(void)
 {
@@ -148,7 +149,7 @@ int identity_open(int first_boot, char *error, size_t error_size)
     return open_key();
 }
 
-/* ---- the configuration's root ------------------------------------------------------------------------------- */
+/* ---- the configuration's root ---------------------------------------------------------------------------------- */
 
 /* A leaf is a label, NUL, and its value; docs/attestation.md has the order. */
 static int add_leaf(struct merkle *m, const char *label, const void *value, size_t size)
@@ -166,7 +167,7 @@ static int add_leaf(struct merkle *m, const char *label, const void *value, size
 }
 
 struct collect {
-    struct merkle *tree;
+    struct proof_tree *tree;
     EVP_MD_CTX *workloads;
     int result;
 };
@@ -177,7 +178,9 @@ static void collect_app(void *user, struct app *app)
     char label[8 + APP_NAME_MAX + 1];
     snprintf(label, sizeof label, "app:%s", app_name(app));
     if (c->result == 0)
-        c->result = add_leaf(c->tree, label, app_sha256(app), 32);
+        c->result = add_leaf(&c->tree->merkle, label, app_sha256(app), 32);
+    if (c->result == 0)
+        c->result = proof_tree_name(c->tree, app_name(app));
     EVP_DigestUpdate(c->workloads, app_name(app), strlen(app_name(app)));
     EVP_DigestUpdate(c->workloads, app_sha256(app), 32);
 }
@@ -192,42 +195,42 @@ static int add_limits(struct merkle *m)
     return add_leaf(m, "limits", text, (size_t)size);
 }
 
-/* Root of the tree, and the workloads hash: SHA-256(name || hash ...) over the apps sorted by name. */
-static int configuration(uint8_t root[32], uint8_t workloads[32])
+/* The tree, its root, and the workloads hash: SHA-256(name || hash ...) over the apps sorted by name. */
+static int configuration(struct proof_tree *tree, uint8_t root[32], uint8_t workloads[32])
 {
-    struct merkle tree = {0};
-    struct collect c = {&tree, EVP_MD_CTX_new(), 0};
+    struct collect c = {tree, EVP_MD_CTX_new(), 0};
     uint8_t *ca = NULL;
     int ca_size = i2d_X509(identity.ca, &ca);
     if (!c.workloads || EVP_DigestInit_ex(c.workloads, EVP_sha256(), NULL) != 1 || ca_size <= 0)
         c.result = -EIO;
     if (c.result == 0)
-        c.result = add_leaf(&tree, "ca-certificate", ca, (size_t)ca_size);
+        c.result = add_leaf(&tree->merkle, "ca-certificate", ca, (size_t)ca_size);
     if (c.result == 0)
-        c.result = add_leaf(&tree, "ca-key", identity.ca_key_hash, 32);
+        c.result = add_leaf(&tree->merkle, "ca-key", identity.ca_key_hash, 32);
     if (c.result == 0)
         app_table_each(enclave_system.apps, collect_app, &c);
     if (c.result == 0)
-        c.result = add_leaf(&tree, "admin-key", identity.admin_key, identity.admin_key_size);
+        c.result = add_leaf(&tree->merkle, "admin-key", identity.admin_key, identity.admin_key_size);
     if (c.result == 0)
-        c.result = add_limits(&tree);
+        c.result = add_limits(&tree->merkle);
     if (c.result == 0)
-        merkle_root(&tree, root);
+        merkle_root(&tree->merkle, root);
     if (c.workloads)
         EVP_DigestFinal_ex(c.workloads, workloads, NULL);
     EVP_MD_CTX_free(c.workloads);
     OPENSSL_free(ca);
-    merkle_free(&tree);
     return c.result;
 }
 
-/* ---- a new certificate -------------------------------------------------------------------------------------- */
+/* ---- a new certificate ----------------------------------------------------------------------------------------- */
 
 struct refresh {
     void (*done)(void *user, int status);
     void *user;
     int64_t not_before_s;
     uint8_t root[32], workloads[32];
+    struct proof_tree tree;
+    uint8_t report_body[sizeof(struct sgx_report_body)]; /* what the quote must be over */
     bool has_apps;
 };
 
@@ -237,6 +240,7 @@ static void refresh_end(struct refresh *r, int status)
         rpc_log(enclave_system.owner->rpc, LOG_ERROR, "no new certificate: error %d", -status);
     if (r->done)
         r->done(r->user, status);
+    proof_tree_free(&r->tree);
     free(r);
 }
 
@@ -258,6 +262,7 @@ static int install(struct refresh *r, const uint8_t *quote, size_t quote_size)
     if (!tls)
         return -EIO;
     memcpy(identity.root, r->root, 32);
+    proof_publish(&r->tree);
     for (uint32_t i = 0; i < enclave_system.worker_count; i++)
         worker_set_tls(&enclave_system.workers[i], tls);
     SSL_CTX_free(tls);
@@ -267,8 +272,14 @@ static int install(struct refresh *r, const uint8_t *quote, size_t quote_size)
 static void on_quote(void *user, int status, const uint8_t *quote, size_t size)
 {
     struct refresh *r = user;
-    if (status == 0 && (size < 436 || size > QUOTE_MAX))
+    /* The host made it: a certificate that no client can verify must not replace one that they can. */
+    const char *wrong = status != 0        ? NULL
+                        : size > QUOTE_MAX ? "too long"
+                                           : verifier_quote_is_for(quote, size, r->report_body);
+    if (wrong) {
+        rpc_log(enclave_system.owner->rpc, LOG_ERROR, "the host's quote is of no use: %s", wrong);
         status = -EBADMSG;
+    }
     refresh_end(r, status == 0 ? install(r, quote, size) : status);
 }
 
@@ -282,6 +293,7 @@ static void ask_for_quote(struct refresh *r)
         return;
     }
     sgx_report(&identity.target, data, &report);
+    memcpy(r->report_body, &report.body, sizeof r->report_body);
     rpc_call(enclave_system.owner->rpc, RPC_QUOTE, &report, sizeof report, on_quote, r);
 }
 
@@ -312,7 +324,7 @@ void identity_refresh(void (*done)(void *user, int status), void *user)
     int64_t now = time(NULL);
     r->not_before_s = now - now % 60;
     r->has_apps = app_table_count(enclave_system.apps) > 0;
-    int result = configuration(r->root, r->workloads);
+    int result = configuration(&r->tree, r->root, r->workloads);
     if (result < 0)
         refresh_end(r, result);
     else if (identity.have_target)

@@ -20,6 +20,7 @@
 #include "enclave/identity.h"
 #include "enclave/kvstore/kvstore.h"
 #include "enclave/kvstore/store.h"
+#include "enclave/proof.h"
 #include "enclave/rpc_client.h"
 #include "enclave/secrets/master.h"
 #include "enclave/system.h"
@@ -212,6 +213,7 @@ static void configure_http(void)
     server.admin = admin_hook();
     server.authorize_monitoring = admin_authorize_monitoring;
     server.more_metrics = system_metrics;
+    server.inclusion_proof = proof_json;
     for (uint32_t i = 0; i < enclave_system.worker_count; i++)
         enclave_system.workers[i].http = &server;
 }

@@ -9,6 +9,8 @@
 #include "enclave/https/h1.h"
 #include "enclave/wasm/app.h"
 
+#define PROOF_PATH "/_enclave/proof/"
+
 void http_answer_json(struct http_exchange *x, int status, const char *json, size_t size)
 {
     struct http_field fields[] = {
@@ -134,6 +136,21 @@ static void answer_route(struct http_server *server, const struct route *route, 
         route->answer(server, x);
 }
 
+/* Public: a proof says nothing but that an app whose hash one knows is there. */
+static void answer_proof(struct http_server *server, struct http_exchange *x, const char *name, size_t size)
+{
+    char json[8192];
+    if (!method_is(x, "GET") && !method_is(x, "HEAD")) {
+        x->ops->fail(x, 405);
+        return;
+    }
+    int written = server->inclusion_proof ? server->inclusion_proof(server->user, name, size, json, sizeof json) : -1;
+    if (written < 0)
+        x->ops->fail(x, 404);
+    else
+        http_answer_json(x, 200, json, (size_t)written);
+}
+
 /* The app gets the rest of the path, and is told what was cut off; a client cannot claim that itself. */
 static void forward(struct http_exchange *x, struct app *app, size_t prefix)
 {
@@ -166,6 +183,10 @@ void http_route(struct http_server *server, struct http_exchange *x)
             answer_route(server, &routes[i], x);
             return;
         }
+    }
+    if (size >= sizeof PROOF_PATH - 1 && memcmp(path.data, PROOF_PATH, sizeof PROOF_PATH - 1) == 0) {
+        answer_proof(server, x, path.data + sizeof PROOF_PATH - 1, size - (sizeof PROOF_PATH - 1));
+        return;
     }
     if (size >= 10 && memcmp(path.data, "/_enclave/", 10) == 0) {
         http_admin_start(server, x);
