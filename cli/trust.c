@@ -148,13 +148,16 @@ static int get_collateral(const struct trust_options *t, X509 *leaf, struct veri
     if (!t->collateral_folder && !t->pccs_url)
         return 0;
     struct verifier_collateral *c = verifier_collateral_create();
-    int result = c ? 0 : -ENOMEM;
+    uint8_t *der = NULL;
+    int size = i2d_X509(leaf, &der), result = c && size > 0 ? 0 : -ENOMEM;
     snprintf(error, sizeof(error), "out of memory");
     if (result == 0)
-        result = t->pccs_url ? verifier_collateral_fetch_for(c, t->pccs_url, leaf, &t->fetch, error, sizeof(error))
-                             : verifier_collateral_load(c, t->collateral_folder, error, sizeof(error));
+        result = t->pccs_url
+                     ? verifier_collateral_fetch_for(c, t->pccs_url, der, (size_t)size, &t->fetch, error, sizeof(error))
+                     : verifier_collateral_load(c, t->collateral_folder, error, sizeof(error));
     if (result == 0 && t->save_folder)
         result = verifier_collateral_save(c, t->save_folder, error, sizeof(error));
+    OPENSSL_free(der);
     if (result != 0) {
         verifier_collateral_destroy(c);
         return complain("collateral: %s", error);

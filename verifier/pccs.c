@@ -4,6 +4,7 @@
  * verification's job.
  */
 #include <errno.h>
+#include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -205,17 +206,22 @@ int verifier_collateral_fetch(struct verifier_collateral *collateral, const char
     return result;
 }
 
-int verifier_collateral_fetch_for(struct verifier_collateral *collateral, const char *url, X509 *certificate,
-                                  const struct verifier_fetch_options *options, char *error, size_t error_size)
+int verifier_collateral_fetch_for(struct verifier_collateral *collateral, const char *url, const void *certificate,
+                                  size_t certificate_size, const struct verifier_fetch_options *options, char *error,
+                                  size_t error_size)
 {
-    int count;
+    int count, result = -EINVAL;
+    const uint8_t *at = certificate;
+    X509 *x = certificate_size <= VERIFIER_DOCUMENT_SIZE_MAX ? d2i_X509(NULL, &at, (long)certificate_size) : NULL;
     ASN1_OBJECT *oid = OBJ_txt2obj("1.2.840.113741.1.13.1.0", 1);
-    const ASN1_OCTET_STRING *value = oid ? verifier__extension(certificate, oid, &count) : NULL;
-    ASN1_OBJECT_free(oid);
-    if (!value) {
+    const ASN1_OCTET_STRING *value = x && oid ? verifier__extension(x, oid, &count) : NULL;
+    if (value)
+        result = verifier_collateral_fetch(collateral, url, ASN1_STRING_get0_data(value),
+                                           (size_t)ASN1_STRING_length(value), options, error, error_size);
+    else
         snprintf(error, error_size, "the certificate does not carry exactly one SGX quote");
-        return -EINVAL;
-    }
-    return verifier_collateral_fetch(collateral, url, ASN1_STRING_get0_data(value), (size_t)ASN1_STRING_length(value),
-                                     options, error, error_size);
+    ASN1_OBJECT_free(oid);
+    X509_free(x);
+    ERR_clear_error();
+    return result;
 }

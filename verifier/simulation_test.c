@@ -309,6 +309,29 @@ static void test_tampering(void **state)
     verifier_policy_destroy(policy);
 }
 
+/* A PKI that an older version made is taken as it is: its root stays the one that clients pinned. */
+static void test_older_pki(void **state)
+{
+    char machine[128], command[512], error[256], path[160];
+    snprintf(machine, sizeof(machine), "%s/older", folder);
+    snprintf(path, sizeof(path), "%s/quote-simulation", machine);
+    struct quote_backend *backend;
+    assert_int_equal(quote_simulation_create(machine, report_key, &backend, error, sizeof(error)), 0);
+    quote_destroy(backend);
+    snprintf(command, sizeof(command),
+             "cd %s && mv tcb-info-chain.pem tcb-chain.pem && rm qe-identity-chain.pem collateral-refresh", path);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(quote_simulation_create(machine, report_key, &backend, error, sizeof(error)), 0);
+    quote_destroy(backend);
+    struct verifier_collateral *collateral = verifier_collateral_create();
+    assert_int_equal(verifier_collateral_load(collateral, path, error, sizeof(error)), 0);
+    for (int i = 0; i < VERIFIER_DOCUMENTS; i++) {
+        size_t size;
+        assert_non_null(verifier_collateral_get(collateral, (enum verifier_document)i, &size));
+    }
+    verifier_collateral_destroy(collateral);
+}
+
 static void test_quoting_refuses(void **state)
 {
     struct sgx_report report = {0};
@@ -325,8 +348,13 @@ static void test_quoting_refuses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good),    cmocka_unit_test(test_policy),    cmocka_unit_test(test_pki),
-        cmocka_unit_test(test_refresh), cmocka_unit_test(test_tampering), cmocka_unit_test(test_quoting_refuses),
+        cmocka_unit_test(test_good),
+        cmocka_unit_test(test_policy),
+        cmocka_unit_test(test_pki),
+        cmocka_unit_test(test_refresh),
+        cmocka_unit_test(test_older_pki),
+        cmocka_unit_test(test_tampering),
+        cmocka_unit_test(test_quoting_refuses),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -33,10 +33,11 @@ struct verifier_fetch_options {
 VERIFIER_API int verifier_collateral_fetch(struct verifier_collateral *collateral, const char *url, const void *quote,
                                            size_t quote_size, const struct verifier_fetch_options *options, char *error,
                                            size_t error_size);
-/* The same for the quote in a certificate. */
+/* The same for the quote in a certificate, given in DER. */
 VERIFIER_API int verifier_collateral_fetch_for(struct verifier_collateral *collateral, const char *url,
-                                               X509 *certificate, const struct verifier_fetch_options *options,
-                                               char *error, size_t error_size);
+                                               const void *certificate, size_t certificate_size,
+                                               const struct verifier_fetch_options *options, char *error,
+                                               size_t error_size);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,56 @@
+"""The C library's functions. Their meaning is written in verifier.h and verifier_fetch.h."""
+import ctypes
+import ctypes.util
+import pathlib
+
+_bundled = pathlib.Path(__file__).with_name("libenclave-verifier.so")
+_name = str(_bundled) if _bundled.exists() else ctypes.util.find_library("enclave-verifier")
+if not _name:
+    raise ImportError("libenclave-verifier is neither in this package nor installed")
+_library = ctypes.CDLL(_name)
+
+_pointer, _bytes, _size, _int, _bool = (
+    ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_bool)
+
+
+class FetchOptions(ctypes.Structure):
+    """struct verifier_fetch_options"""
+    _fields_ = [("ca_file", _bytes), ("timeout_ms", ctypes.c_uint), ("any_certificate", _bool)]
+
+
+def _declare(name, result, *arguments):
+    function = getattr(_library, "verifier_" + name)
+    function.restype = result
+    function.argtypes = arguments
+    return function
+
+
+policy_create = _declare("policy_create", _pointer)
+policy_destroy = _declare("policy_destroy", None, _pointer)
+policy_allow_simulation = _declare("policy_allow_simulation", None, _pointer, _bool)
+policy_allow_debug = _declare("policy_allow_debug", None, _pointer, _bool)
+policy_set_roots = _declare("policy_set_roots", _int, _pointer, _bytes, _size)
+policy_add_mrenclave = _declare("policy_add_mrenclave", _int, _pointer, _bytes)
+policy_set_mrsigner = _declare("policy_set_mrsigner", None, _pointer, _bytes)
+policy_set_prod_id = _declare("policy_set_prod_id", None, _pointer, ctypes.c_uint16)
+policy_set_min_svn = _declare("policy_set_min_svn", None, _pointer, ctypes.c_uint16)
+policy_accept_tcb = _declare("policy_accept_tcb", _int, _pointer, _int)
+policy_require_collateral = _declare("policy_require_collateral", None, _pointer, _bool)
+policy_set_time = _declare("policy_set_time", None, _pointer, ctypes.c_int64)
+policy_set_live = _declare("policy_set_live", None, _pointer, _bool)
+policy_set_issuer = _declare("policy_set_issuer", _int, _pointer, _bytes, _size)
+policy_expect_extension = _declare("policy_expect_extension", _int, _pointer, _bytes, _bytes, _size)
+tcb_status_from_name = _declare("tcb_status_from_name", _int, _bytes)
+
+collateral_create = _declare("collateral_create", _pointer)
+collateral_destroy = _declare("collateral_destroy", None, _pointer)
+collateral_load = _declare("collateral_load", _int, _pointer, _bytes, _bytes, _size)
+collateral_save = _declare("collateral_save", _int, _pointer, _bytes, _bytes, _size)
+collateral_fetch_for = _declare("collateral_fetch_for", _int, _pointer, _bytes, _bytes, _size,
+                                ctypes.POINTER(FetchOptions), _bytes, _size)
+
+verify_certificate_der = _declare("verify_certificate_der", _pointer, _pointer, _pointer, _bytes, _size)
+verify_quote = _declare("verify_quote", _pointer, _pointer, _pointer, _bytes, _size, _bytes)
+result_json = _declare("result_json", _pointer, _pointer)
+result_destroy = _declare("result_destroy", None, _pointer)
+free = _declare("free", None, _pointer)

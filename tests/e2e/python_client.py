@@ -1,0 +1,83 @@
+"""What a user of the Python binding writes, against a live server: HOST PORT PCCS ROOT.pem MRENCLAVE."""
+import json
+import socket
+import sys
+import tempfile
+
+import requests
+
+from enclave_verifier import (Collateral, NotVerified, Policy, client_context, verify_certificate, verify_quote,
+                              verify_socket)
+from enclave_verifier.requests import EnclaveAdapter
+
+host, port, pccs, root_path, mrenclave = sys.argv[1:]
+url = f"https://{host}:{port}"
+root = open(root_path).read()
+right = Policy(mrenclave=mrenclave, roots=root, allow_simulation=True, require_collateral=True)
+wrong = Policy(mrenclave="00" * 32, roots=root, allow_simulation=True, require_collateral=True)
+
+
+def connect():
+    return client_context().wrap_socket(socket.create_connection((host, int(port))), server_hostname="localhost")
+
+
+def refused(result, *names):
+    assert not result and {c["name"] for c in result.failed} == set(names), result.failed
+
+
+# the ssl module
+with connect() as tls:
+    result = verify_socket(tls, right, pccs)
+    assert result and result["simulated"] and result["tcb_status"] == "UpToDate" and result["mrenclave"] == mrenclave
+    assert all(check["reason"] for check in result.checks)
+    tls.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert b'{"status":"ok"}' in b"".join(iter(lambda: tls.recv(4096), b""))
+with connect() as tls:
+    certificate = tls.getpeercert(binary_form=True)
+    try:
+        verify_socket(tls, wrong, pccs)
+        raise SystemExit("another MRENCLAVE was accepted")
+    except NotVerified as e:
+        refused(e.result, "mrenclave")
+        assert "mrenclave" in str(e) and mrenclave in str(e)
+
+# certificates and collateral as values
+collateral = Collateral.fetch(pccs, certificate)
+with tempfile.TemporaryDirectory() as folder:
+    collateral.save(folder)
+    collateral = Collateral.load(folder)
+assert verify_certificate(certificate, right, collateral)
+refused(verify_certificate(certificate, right), "collateral")
+refused(verify_certificate(certificate, Policy()), "root", "debug")
+refused(verify_certificate(certificate, Policy(allow_simulation=True, min_svn=9, prod_id=9)), "security version", "product id")
+refused(verify_certificate(b"nonsense", right, collateral), "certificate")
+refused(verify_quote(b"nonsense", right, collateral), "quote")
+for bad in (dict(mrenclave="00"), dict(roots="no PEM"), dict(accept_tcb=["Revoked"]), dict(extensions={"no oid": b""})):
+    try:
+        Policy(**bad)
+        raise SystemExit(f"{bad} was taken")
+    except ValueError:
+        pass
+for broken in (lambda: Collateral.load("/nonexistent"), lambda: Collateral.fetch("http://127.0.0.1:1", certificate)):
+    try:
+        broken()
+        raise SystemExit("collateral out of nothing")
+    except OSError as e:
+        assert str(e)
+
+# requests
+session = requests.Session()
+session.trust_env = False
+session.mount(url, EnclaveAdapter(right, pccs))
+for _ in range(2):
+    answer = session.get(url + "/hello/", timeout=30)
+    assert answer.status_code == 200 and "hello" in answer.text.lower()
+other = requests.Session()
+other.trust_env = False
+other.mount(url, EnclaveAdapter(wrong, pccs))
+try:
+    other.get(url + "/hello/", timeout=30)
+    raise SystemExit("requests talked to another MRENCLAVE")
+except requests.exceptions.SSLError as e:
+    assert "mrenclave" in str(e)
+print(json.dumps(result.values, indent=2))

@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# enclavectl verify against a live server, with collateral from the server, and another verifier fetching the same.
+. "$(dirname "$0")/lib.sh"
+
+collateral_port=$(free_port)
+pccs=http://127.0.0.1:$collateral_port
+check start --collateral-listen "127.0.0.1:$collateral_port"
+pki=$work/sim/quote-simulation
+push hello hello-c
+hash=$(sha256sum "$BUILD/apps/hello-c.wasm" | cut -d' ' -f1)
+mrenclave=$(ctl measure "$BUILD/enclave_os.signed")
+trusted=(--allow-simulation --root "$pki/root.pem" --pccs "$pccs" --require-collateral)
+
+# everything that can be pinned is, and nothing is left unchecked but what has no value to pin
+mrsigner=$(ctl verify "$url" --allow-simulation | awk '$2 == "mrsigner" {print $3}')
+root=$(ctl verify "$url" --allow-simulation | awk '$2 == "configuration" {print $4}' | tr -d ,)
+openssl s_client -connect "127.0.0.1:$port" -showcerts </dev/null 2>/dev/null |
+    awk '/BEGIN CERT/ {n++} n == 2 {print} /END CERT/ && n == 2 {exit}' >"$work/issuer.pem"
+mkdir "$work/kept"
+ctl verify "$url" "${trusted[@]}" --mrenclave "$(printf '00%.0s' $(seq 32))" --mrenclave "$mrenclave" \
+    --mrsigner "$mrsigner" --prod-id 1 --min-svn 1 --issuer "$work/issuer.pem" --app "hello=$hash" \
+    --extension "1.3.6.1.4.1.65230.1.1=$root" --save-collateral "$work/kept" >"$work/all" || fail "$(cat "$work/all")"
+! grep -v '^ok  ' "$work/all" | grep -v '^https' || fail "some checks did not pass"
+equal "$(grep -c '^ok  ' "$work/all")" 35 "number of checks"
+contains "$(cat "$work/all")" "verified, as a SIMULATION"
+grep -q '^ok    tcb status  *UpToDate' "$work/all" || fail "no TCB status"
+
+# what was kept serves offline
+ctl verify "$url" --allow-simulation --root "$pki/root.pem" --collateral "$work/kept" >/dev/null || fail "offline"
+ctl verify "$url" --allow-simulation --root "$pki/root.pem" --collateral "$pki" >/dev/null || fail "the PKI's own folder"
+
+# each way of being wrong: the one check that fails, and only that
+refuse() {
+    local name=$1
+    shift
+    ! ctl verify "$url" --allow-simulation "$@" >"$work/refused" 2>&1 || fail "accepted: $*"
+    equal "$(grep '^FAIL' "$work/refused" | cut -c7-34 | sed 's/ *$//')" "$name" "$*"
+}
+zeros=$(printf '00%.0s' $(seq 32))
+refuse mrenclave --mrenclave "$zeros"
+refuse mrsigner --mrsigner "$zeros"
+refuse "product id" --prod-id 2
+refuse "security version" --min-svn 2
+refuse "certificate issuer" --issuer "$pki/root.pem"
+refuse root --root "$work/issuer.pem"
+refuse extension --extension 1.3.6.1.4.1.65230.2.4=00
+refuse app --app "hello=$zeros"
+refuse app --app "absent=$hash"
+refuse collateral --require-collateral
+cp -r "$work/kept" "$work/half" && rm "$work/half/pck.crl"
+refuse collateral --collateral "$work/half"
+cp -r "$work/kept" "$work/bent" && sed -i 's/"svn":1/"svn":0/' "$work/bent/tcb-info.json"
+refuse "tcb info" --collateral "$work/bent"
+! ctl verify "$url" >"$work/refused" || fail "a simulation was accepted by default"
+equal "$(grep '^FAIL' "$work/refused" | cut -c7-34 | sed 's/ *$//' | tr '\n' ' ')" "root debug "
+
+# no verdict without what was asked for
+! why=$(ctl verify "$url" "${trusted[@]}" --pccs "http://127.0.0.1:1" 2>&1) || fail "verified without a PCCS"
+contains "$why" "cannot connect"
+! why=$(ctl verify "$url" --allow-simulation --collateral "$work" 2>&1) || fail "verified with an empty folder"
+contains "$why" "no collateral there"
+! ctl verify "$url" --accept-tcb Revoked >/dev/null 2>&1 || fail "Revoked can be accepted"
+
+# an admin's requests are judged by the same options, before anything is sent
+! ctl app list --url "$url" --admin-key "$admin" "${trusted[@]}" --min-svn 2 >/dev/null 2>&1 || fail "app list trusts anyone"
+ctl app list --url "$url" --admin-key "$admin" "${trusted[@]}" --app "hello=$hash" >/dev/null || fail "app list"
+
+# the collateral's server: what PCS API version 4 has, and nothing else
+fetch() { curl -s --max-time 5 -o /dev/null -w '%{http_code}' "$pccs$1" "${@:2}"; }
+api=/sgx/certification/v4
+equal "$(fetch "$api/tcb?fmspc=53494D000001")" 200
+equal "$(fetch "$api/tcb?update=standard&fmspc=53494d000001")" 200
+equal "$(fetch "$api/tcb?fmspc=000000000000")" 404
+equal "$(fetch "$api/tcb")" 404
+equal "$(fetch "$api/pckcrl?ca=platform&encoding=der")" 200
+equal "$(fetch "$api/pckcrl?ca=processor&encoding=der")" 404
+equal "$(fetch "$api/../../../root.key")" 404
+equal "$(fetch "$api/rootcacrl" --path-as-is)" 200
+equal "$(fetch / -X POST)" 400
+equal "$(curl -s "$pccs$api/rootcacrl")" "$(od -An -v -tx1 "$pki/root.crl" | tr -d ' \n')" "root CRL in hexadecimal"
+curl -s "$pccs$api/pckcrl?ca=platform" | openssl crl -noout -issuer | grep -q SIMULATION || fail "CRL in PEM"
+for _ in $(seq 20); do # clients that say nothing take no place for long
+    exec {slow}<>"/dev/tcp/127.0.0.1/$collateral_port"
+done
+equal "$(curl -s --max-time 15 -o /dev/null -w '%{http_code}' "$pccs$api/qe/identity")" 200 "behind idle connections"
+
+# a verifier that we did not write, pinned to the simulation's root, fetches from there: UpToDate with debug enclaves
+# allowed; by its default, refused for DEBUG
+interop=$("$SOURCE/tests/interop/build.sh")/interop
+openssl x509 -in "$pki/root.pem" -outform DER -out "$work/root.der"
+openssl s_client -connect "127.0.0.1:$port" </dev/null 2>/dev/null | openssl x509 -outform DER -out "$work/leaf.der"
+at=$(openssl asn1parse -inform DER -in "$work/leaf.der" | grep -A1 ':1.2.840.113741.1.13.1.0' | tail -n 1)
+head_size=$(grep -oP 'hl=\K[0-9]' <<<"$at")
+tail -c "+$(($(cut -d: -f1 <<<"$at") + head_size + 1))" "$work/leaf.der" | head -c "$(grep -oP ' l= *\K[0-9]+' <<<"$at")" >"$work/quote"
+equal "$("$interop" fetch "$pccs" "$work/quote" "$work/root.der" debug)" "fetched	UpToDate	accepted"
+equal "$("$interop" fetch "$pccs" "$work/quote" "$work/root.der" 2>"$work/reason")" "fetched	refused	refused"
+contains "$(cat "$work/reason")" "Debug mode is enabled"
+check stop

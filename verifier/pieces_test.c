@@ -1,0 +1,461 @@
+/*
+ * The verifier's pieces: parsers of times, JSON, addresses and HTTP answers, the channel binder, the three modes of
+ * ReportData, Merkle proofs of every tree, an enclave's own quote, and collateral without a certificate.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <openssl/hmac.h>
+#include <openssl/sha.h>
+#include <cmocka.h>
+
+#include "enclave/merkle/merkle.h"
+#include "verifier/http_get.h"
+#include "verifier/internal.h"
+#include "verifier/json.h"
+#include "verifier/testing/fixture.h"
+
+static void test_time(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t unix_s;
+    } good[] = {{"1970-01-01T00:00:00Z", 0},
+                {"2027-01-15T08:00:00Z", 1800000000},
+                {"2000-02-29T23:59:59Z", 951868799},
+                {"2024-12-31T00:00:01Z", 1735603201},
+                {"9999-12-31T23:59:59Z", 253402300799}};
+    static const char *const bad[] = {"",
+                                      "2027-01-15T08:00:00",
+                                      "2027-01-15T08:00:00z",
+                                      "2027-01-15 08:00:00Z",
+                                      "2027-01-15T08:00:00+00:00",
+                                      "2027-13-15T08:00:00Z",
+                                      "2027-00-15T08:00:00Z",
+                                      "2027-02-29T08:00:00Z",
+                                      "2100-02-29T08:00:00Z",
+                                      "2027-04-31T08:00:00Z",
+                                      "2027-01-15T24:00:00Z",
+                                      "2027-01-15T08:60:00Z",
+                                      "2027-01-15T08:00:60Z",
+                                      "1969-12-31T23:59:59Z",
+                                      "+027-01-15T08:00:00Z"};
+    int64_t t;
+    char text[24];
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        assert_true(verifier__parse_time(good[i].text, strlen(good[i].text), &t));
+        assert_int_equal(t, good[i].unix_s);
+        verifier__format_time(t, text);
+        assert_string_equal(text, good[i].text);
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_false(verifier__parse_time(bad[i], strlen(bad[i]), &t));
+    for (int64_t day = 0; day < 60000; day++) { /* every day of 164 years, there and back */
+        verifier__format_time(day * 86400 + 3661, text);
+        assert_true(verifier__parse_time(text, strlen(text), &t));
+        assert_int_equal(t, day * 86400 + 3661);
+    }
+}
+
+static void test_json_good(void **state)
+{
+    static const char text[] = " {\"a\":[1,-2.5e+3,0,true,false,null,\"x\\u00e9\\n\"],\"b\":{\"c\":{},\"d\":[[]]},"
+                               "\"e\":\"\xc3\xa9\",\"f\":\"00ff\"} ";
+    struct json j;
+    char out[16];
+    uint8_t bytes[2];
+    uint64_t number;
+    assert_null(verifier__json_parse(&j, text, strlen(text)));
+    uint32_t a = verifier__json_member(&j, 0, "a", JSON_ARRAY), b = verifier__json_member(&j, 0, "b", JSON_OBJECT);
+    assert_true(a && b && j.values[a].count == 7 && j.values[b].count == 2);
+    assert_true(verifier__json_number(&j, JSON_FIRST(a), 1, &number) && number == 1);
+    assert_false(verifier__json_number(&j, JSON_FIRST(a), 0, &number));
+    assert_false(verifier__json_number(&j, JSON_NEXT(&j, JSON_FIRST(a)), 9999, &number));
+    uint32_t last = JSON_FIRST(a);
+    while (JSON_NEXT(&j, last) != JSON_END(&j, a))
+        last = JSON_NEXT(&j, last);
+    assert_false(verifier__json_text(&j, last, out, sizeof(out))); /* has escapes */
+    assert_true(verifier__json_member(&j, b, "c", JSON_OBJECT));
+    assert_int_equal(verifier__json_member(&j, b, "c", JSON_ARRAY), 0);
+    assert_int_equal(verifier__json_member(&j, 0, "c", JSON_OBJECT), 0); /* not its own */
+    assert_int_equal(verifier__json_member(&j, a, "c", JSON_OBJECT), 0); /* an array has none */
+    uint32_t f = verifier__json_member(&j, 0, "f", JSON_STRING);
+    assert_true(verifier__json_hex(&j, f, bytes, 2) && bytes[1] == 0xff);
+    assert_false(verifier__json_hex(&j, f, bytes, 1));
+    assert_true(verifier__json_text(&j, f, out, 5));
+    assert_false(verifier__json_text(&j, f, out, 4));
+    verifier__json_free(&j);
+}
+
+static void refuse_json(const char *text, size_t size)
+{
+    struct json j;
+    const char *wrong = verifier__json_parse(&j, text, size);
+    if (!wrong)
+        print_message("taken: %s\n", text);
+    assert_non_null(wrong);
+    assert_null(j.values);
+}
+
+static void test_json_bad(void **state)
+{
+    static const char *const bad[] = {"",
+                                      " ",
+                                      "{",
+                                      "[",
+                                      "{\"a\"}",
+                                      "{\"a\":}",
+                                      "{\"a\":1,}",
+                                      "[1,]",
+                                      "[1 2]",
+                                      "{a:1}",
+                                      "{'a':1}",
+                                      "[01]",
+                                      "[1.]",
+                                      "[.5]",
+                                      "[-]",
+                                      "[1e]",
+                                      "[+1]",
+                                      "[tru]",
+                                      "[nul",
+                                      "[\"]",
+                                      "[\"\\x\"]",
+                                      "[\"\\u12\"]",
+                                      "[\"\\u12G4\"]",
+                                      "[\"\x01\"]",
+                                      "[\"\xff\"]",
+                                      "[\"\xc0\x80\"]",
+                                      "[\"\xed\xa0\x80\"]",
+                                      "[\"\xf4\x90\x80\x80\"]",
+                                      "[\"\xc3\"]",
+                                      "{\"a\":1,\"a\":2}",
+                                      "{\"\\u0061\":1}",
+                                      "[1]]",
+                                      "{} {}",
+                                      "[}",
+                                      "{]",
+                                      "{\"a\":1 \"b\":2}",
+                                      "[NaN]",
+                                      "/**/[]",
+                                      "[\"a\nb\"]"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        refuse_json(bad[i], strlen(bad[i]));
+    refuse_json("[\0]", 3);
+    refuse_json("[1]\0", 4);
+
+    char *deep = malloc(200001);
+    memset(deep, '[', 100000);
+    memset(deep + 100000, ']', 100000);
+    refuse_json(deep, 200000); /* no recursion: it only costs JSON_DEPTH_MAX */
+    struct json j;
+    assert_null(verifier__json_parse(&j, deep + 100000 - JSON_DEPTH_MAX, 2 * JSON_DEPTH_MAX));
+    verifier__json_free(&j);
+    refuse_json(deep + 100000 - JSON_DEPTH_MAX - 1, 2 * JSON_DEPTH_MAX + 2);
+    for (int i = 0; i < 200000; i += 2)
+        memcpy(deep + i, "1,", 2);
+    deep[0] = '[';
+    deep[1] = '0';
+    deep[199999] = ']';
+    deep[200000] = '\0';
+    refuse_json(deep, 200000); /* too many values */
+    size_t size = 1;
+    for (int i = 0; i <= (int)JSON_MEMBERS_MAX; i++)
+        size += (size_t)sprintf(deep + size, "%s\"m%d\":0", i ? "," : "", i);
+    deep[0] = '{';
+    deep[size++] = '}';
+    refuse_json(deep, size);
+    free(deep);
+}
+
+static void test_urls(void **state)
+{
+    struct http_url u;
+    assert_true(verifier__parse_url("https://pccs.example/sgx?x=1", &u));
+    assert_true(u.tls && !strcmp(u.host, "pccs.example") && !strcmp(u.port, "443") && !strcmp(u.path, "/sgx?x=1"));
+    assert_true(verifier__parse_url("http://[::1]:8081", &u));
+    assert_true(!u.tls && !strcmp(u.host, "::1") && !strcmp(u.port, "8081") && !strcmp(u.path, "/"));
+    assert_string_equal(u.authority, "[::1]:8081");
+    static const char *const bad[] = {"",
+                                      "ftp://x/",
+                                      "https://",
+                                      "https:///x",
+                                      "https://user@x/",
+                                      "https://x:/",
+                                      "https://x:y/",
+                                      "https://x:123456/",
+                                      "https://[::1/",
+                                      "https://[]/",
+                                      "http://x/a b",
+                                      "http://x/a\r\nHost: y",
+                                      "http://x/#a",
+                                      "http://[::1]x/"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_false(verifier__parse_url(bad[i], &u));
+}
+
+static const char *parse_reply(const char *text, struct http_reply *reply)
+{
+    static char copy[4096];
+    strcpy(copy, text);
+    return verifier__http_parse((uint8_t *)copy, strlen(copy), reply);
+}
+
+static void test_http(void **state)
+{
+    struct http_reply r;
+    assert_null(parse_reply("HTTP/1.1 200 OK\r\nA: b \r\nContent-Length: 3\r\n\r\nabcdef", &r));
+    assert_true(r.status == 200 && r.body_size == 3 && memcmp(r.body, "abc", 3) == 0);
+    assert_string_equal(verifier__http_field(&r, "a"), "b");
+    assert_null(parse_reply("HTTP/1.0 404 No\r\n\r\nuntil the end", &r));
+    assert_true(r.status == 404 && r.body_size == 13 && !verifier__http_field(&r, "A"));
+    assert_null(parse_reply(
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\nA;x=y\r\n0123456789\r\n0\r\n\r\n", &r));
+    assert_true(r.body_size == 13 && memcmp(r.body, "abc0123456789", 13) == 0);
+    static const char *const bad[] = {
+        "",
+        "HTTP/1.1 200 OK\r\n",
+        "SPDY/1.1 200 OK\r\n\r\n",
+        "HTTP/1.1 abc\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nabc",
+        "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\nabc",
+        "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\nabc",
+        "HTTP/1.1 200 OK\r\nContent-Length: 1x\r\n\r\nabc",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nabc",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabc\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffff\r\nabc\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz",
+    };
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_non_null(parse_reply(bad[i], &r));
+}
+
+/* HKDF-Expand of up to one block is HMAC(secret, info || 0x01): an arithmetic of its own for the binder. */
+static void test_binder(void **state)
+{
+    static const char label[] = "tls13 privasys-ratls-binder-v1";
+    uint8_t secret[48], transcript[48], binder[32], expected[64], info[128];
+    memset(secret, 0x5e, sizeof(secret));
+    memset(transcript, 0x7a, sizeof(transcript));
+    assert_int_equal(sizeof(label) - 1, 30);
+    for (unsigned size = 32; size <= 48; size += 16) {
+        unsigned n = 0, out = 0;
+        info[n++] = 0;
+        info[n++] = 32;
+        info[n++] = 30;
+        memcpy(info + n, label, 30);
+        n += 30;
+        info[n++] = (uint8_t)size;
+        memcpy(info + n, transcript, size);
+        n += size;
+        info[n++] = 1;
+        HMAC(size == 32 ? EVP_sha256() : EVP_sha384(), secret, (int)size, info, n, expected, &out);
+        assert_int_equal(verifier_channel_binder(secret, transcript, size, binder), 0);
+        assert_memory_equal(binder, expected, 32);
+    }
+    assert_int_equal(verifier_channel_binder(secret, transcript, 20, binder), -EINVAL);
+}
+
+static enum verifier_outcome report_data(enum verifier_mode mode, const uint8_t *in_quote, size_t size,
+                                         const uint8_t *nonce, size_t nonce_size, const uint8_t binder[32])
+{
+    struct fixture_options o = fixture_defaults();
+    o.binding = in_quote;
+    o.binding_size = size;
+    struct fixture *f = fixture_create(&o);
+    struct verifier_policy *p = verifier_policy_create();
+    assert_int_equal(verifier_policy_set_roots(p, f->root_pem, strlen(f->root_pem)), 0);
+    verifier_policy_set_time(p, FIXTURE_NOW);
+    verifier_policy_set_live(p, true);
+    assert_int_equal(verifier_policy_set_binding(p, mode, nonce, nonce_size, binder), 0);
+    struct verifier_result *r = verifier_verify_certificate(p, f->collateral, f->leaf);
+    enum verifier_outcome outcome = VERIFIER_NOT_CHECKED;
+    for (size_t i = 0; i < verifier_result_count(r); i++)
+        if (strcmp(verifier_result_check(r, i).name, "report data") == 0)
+            outcome = verifier_result_check(r, i).outcome;
+    assert_int_equal(verifier_result_ok(r), outcome == VERIFIER_PASSED);
+    verifier_result_destroy(r);
+    verifier_policy_destroy(p);
+    fixture_destroy(f);
+    return outcome;
+}
+
+static void test_modes(void **state)
+{
+    uint8_t bytes[255 + 32], binder[32], other[32];
+    memset(bytes, 0x4e, 255);
+    memset(binder, 0xb1, 32);
+    memset(other, 0xb2, 32);
+    for (size_t nonce_size = 1; nonce_size <= 255; nonce_size += 127) { /* 1, 128, 255 */
+        memcpy(bytes + nonce_size, binder, 32);
+        assert_int_equal(report_data(VERIFIER_CHALLENGE, bytes, nonce_size + 32, bytes, nonce_size, binder),
+                         VERIFIER_PASSED);
+        assert_int_equal(report_data(VERIFIER_CHALLENGE, bytes, nonce_size + 32, bytes, nonce_size, other),
+                         VERIFIER_FAILED);
+        memset(bytes, 0x4e, 255);
+    }
+    memcpy(bytes + 32, binder, 32);
+    assert_int_equal(report_data(VERIFIER_MUTUAL, bytes, 64, bytes, 32, binder), VERIFIER_PASSED);
+    assert_int_equal(report_data(VERIFIER_MUTUAL, bytes, 64, other, 32, binder), VERIFIER_FAILED);
+    /* a quote for a challenge does not pass as one of this minute, nor the other way */
+    assert_int_equal(report_data(VERIFIER_DETERMINISTIC, bytes, 64, NULL, 0, NULL), VERIFIER_FAILED);
+    assert_int_equal(report_data(VERIFIER_DETERMINISTIC, NULL, 0, NULL, 0, NULL), VERIFIER_PASSED);
+    assert_int_equal(report_data(VERIFIER_CHALLENGE, NULL, 0, bytes, 32, binder), VERIFIER_FAILED);
+
+    struct verifier_policy *p = verifier_policy_create();
+    assert_int_equal(verifier_policy_set_binding(p, VERIFIER_MUTUAL, bytes, 31, binder), -EINVAL);
+    assert_int_equal(verifier_policy_set_binding(p, VERIFIER_CHALLENGE, bytes, 0, binder), -EINVAL);
+    assert_int_equal(verifier_policy_set_binding(p, VERIFIER_CHALLENGE, bytes, 256, binder), -EINVAL);
+    assert_int_equal(verifier_policy_set_binding(p, VERIFIER_CHALLENGE, NULL, 8, binder), -EINVAL);
+    assert_int_equal(verifier_policy_set_binding(p, (enum verifier_mode)9, bytes, 8, binder), -EINVAL);
+    verifier_policy_destroy(p);
+}
+
+/* Every leaf of every tree of up to 40, by the enclave's own tree; and no proof for another place, leaf or root. */
+static void test_merkle(void **state)
+{
+    uint8_t path[64][32], root[32], changed[32];
+    for (size_t size = 1; size <= 40; size++) {
+        struct merkle tree = {0};
+        for (size_t i = 0; i < size; i++)
+            assert_int_equal(merkle_add(&tree, &i, sizeof(i)), 0);
+        merkle_root(&tree, root);
+        memcpy(changed, root, 32);
+        changed[0] ^= 1;
+        for (size_t i = 0; i < size; i++) {
+            struct verifier_inclusion proof = {i, size, path, (size_t)merkle_proof(&tree, i, path)};
+            assert_true(verifier_inclusion_holds(&proof, &i, sizeof(i), root));
+            assert_false(verifier_inclusion_holds(&proof, &i, sizeof(i), changed));
+            size_t other = i + 1;
+            assert_false(verifier_inclusion_holds(&proof, &other, sizeof(other), root));
+            proof.leaf_index = (i + 1) % (size + 1);
+            assert_false(verifier_inclusion_holds(&proof, &i, sizeof(i), root));
+            proof.leaf_index = i;
+            proof.path_count++;
+            assert_false(verifier_inclusion_holds(&proof, &i, sizeof(i), root));
+            proof.path_count = 65;
+            assert_false(verifier_inclusion_holds(&proof, &i, sizeof(i), root));
+        }
+        merkle_free(&tree);
+    }
+    struct verifier_inclusion nothing = {0, 0, path, 0};
+    assert_false(verifier_inclusion_holds(&nothing, "", 0, root));
+}
+
+static const char *tampered(const struct fixture *f, size_t at)
+{
+    uint8_t copy[16384], body[384];
+    memcpy(copy, f->quote, f->quote_size);
+    memcpy(body, f->quote + 48, 384);
+    copy[at] ^= 1;
+    return verifier_quote_is_for(copy, f->quote_size, body);
+}
+
+static void test_own_quote(void **state)
+{
+    struct fixture_options o = fixture_defaults();
+    struct fixture *f = fixture_create(&o);
+    assert_null(verifier_quote_is_for(f->quote, f->quote_size, f->quote + 48));
+    assert_non_null(tampered(f, 0));                                                     /* no quote */
+    assert_string_equal(tampered(f, 112), "it is over another report");                  /* MRENCLAVE */
+    assert_string_equal(tampered(f, 368), "it is over another report");                  /* ReportData */
+    assert_string_equal(tampered(f, 28), "its signature is not the attestation key's");  /* header */
+    assert_string_equal(tampered(f, 436), "its signature is not the attestation key's"); /* signature */
+    assert_string_equal(tampered(f, 500), "its quoting enclave does not vouch for its attestation key");
+    assert_non_null(verifier_quote_is_for(f->quote, f->quote_size - 1, f->quote + 48));
+    assert_non_null(verifier_quote_is_for(f->quote, 0, f->quote + 48));
+    fixture_destroy(f);
+}
+
+static void test_quote_alone(void **state)
+{
+    struct fixture_options o = fixture_defaults();
+    struct fixture *f = fixture_create(&o);
+    struct verifier_policy *p = verifier_policy_create();
+    uint8_t other[64] = {0};
+    assert_int_equal(verifier_policy_set_roots(p, f->root_pem, strlen(f->root_pem)), 0);
+    verifier_policy_set_time(p, FIXTURE_NOW);
+    struct verifier_result *r = verifier_verify_quote(p, f->collateral, f->quote, f->quote_size, f->quote + 368);
+    assert_true(verifier_result_ok(r));
+    verifier_result_destroy(r);
+    r = verifier_verify_quote(p, f->collateral, f->quote, f->quote_size, other);
+    assert_false(verifier_result_ok(r));
+    verifier_result_destroy(r);
+    r = verifier_verify_quote(p, f->collateral, NULL, 0, NULL);
+    assert_false(verifier_result_ok(r));
+    verifier_result_destroy(r);
+    assert_int_equal(verifier_policy_expect_extension(p, "1.2.3", "x", 1), 0); /* cannot be met without a certificate */
+    r = verifier_verify_quote(p, f->collateral, f->quote, f->quote_size, f->quote + 368);
+    assert_false(verifier_result_ok(r));
+    verifier_result_destroy(r);
+    assert_false(verifier_result_ok(NULL));
+    verifier_policy_destroy(p);
+    fixture_destroy(f);
+}
+
+static void test_limits(void **state)
+{
+    struct verifier_policy *p = verifier_policy_create();
+    struct verifier_collateral *c = verifier_collateral_create();
+    uint8_t hash[32] = {0}, path[64][32] = {{0}};
+    struct verifier_inclusion proof = {0, 1, path, 0};
+    static uint8_t large[VERIFIER_DOCUMENT_SIZE_MAX + 1];
+    char name[66];
+    for (int i = 0; i < 64; i++)
+        assert_int_equal(verifier_policy_add_mrenclave(p, hash), 0);
+    assert_int_equal(verifier_policy_add_mrenclave(p, hash), -E2BIG);
+    for (int i = 0; i < 16; i++) {
+        assert_int_equal(verifier_policy_expect_extension(p, "1.2.3", NULL, 0), 0);
+        assert_int_equal(verifier_policy_expect_app(p, "a", hash, &proof), 0);
+    }
+    assert_int_equal(verifier_policy_expect_extension(p, "1.2.3", NULL, 0), -E2BIG);
+    assert_int_equal(verifier_policy_expect_app(p, "a", hash, &proof), -E2BIG);
+    verifier_policy_destroy(p);
+    p = verifier_policy_create();
+    memset(name, 'n', 65);
+    name[65] = '\0';
+    assert_int_equal(verifier_policy_expect_app(p, name, hash, &proof), -EINVAL);
+    assert_int_equal(verifier_policy_expect_app(p, "", hash, &proof), -EINVAL);
+    proof.path_count = 65;
+    assert_int_equal(verifier_policy_expect_app(p, "a", hash, &proof), -EINVAL);
+    assert_int_equal(verifier_policy_expect_extension(p, "no oid", NULL, 0), -EINVAL);
+    assert_int_equal(verifier_policy_expect_extension(p, "1.2.3", large, 1025), -EINVAL);
+    assert_int_equal(verifier_policy_set_roots(p, "", 0), -EINVAL);
+    assert_int_equal(verifier_policy_set_issuer(p, "x", 1), -EINVAL);
+    assert_int_equal(verifier_policy_accept_tcb(p, VERIFIER_TCB_REVOKED), -EINVAL);
+    assert_int_equal(verifier_policy_accept_tcb(p, VERIFIER_TCB_UNKNOWN), -EINVAL);
+    assert_int_equal(verifier_collateral_set(c, VERIFIER_TCB_INFO, large, sizeof(large)), -EINVAL);
+    assert_int_equal(verifier_collateral_set(c, VERIFIER_DOCUMENTS, "x", 1), -EINVAL);
+    size_t size;
+    assert_null(verifier_collateral_get(c, VERIFIER_TCB_INFO, &size));
+    verifier_collateral_destroy(c);
+    verifier_policy_destroy(p);
+    verifier_collateral_destroy(NULL);
+    verifier_policy_destroy(NULL);
+    verifier_result_destroy(NULL);
+}
+
+/* A certificate that claims to be encrypted must not make anyone type. */
+static void test_no_password(void **state)
+{
+    static const char pem[] = "-----BEGIN CERTIFICATE-----\nProc-Type: 4,ENCRYPTED\n"
+                              "DEK-Info: AES-128-CBC,00000000000000000000000000000000\n\nAAAA\n"
+                              "-----END CERTIFICATE-----\n";
+    assert_null(verifier__read_certificates(pem, strlen(pem), 3));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_time),        cmocka_unit_test(test_json_good), cmocka_unit_test(test_json_bad),
+        cmocka_unit_test(test_urls),        cmocka_unit_test(test_http),      cmocka_unit_test(test_binder),
+        cmocka_unit_test(test_modes),       cmocka_unit_test(test_merkle),    cmocka_unit_test(test_own_quote),
+        cmocka_unit_test(test_quote_alone), cmocka_unit_test(test_limits),    cmocka_unit_test(test_no_password),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
