@@ -284,9 +284,9 @@ char *fixture_sign(const char *name, const void *inner, size_t size)
     return out;
 }
 
-EVP_PKEY *fixture_root_key(void)
+EVP_PKEY *fixture_leaf_key(void)
 {
-    return key_of(ROOT);
+    return key_of(LEAF);
 }
 
 EVP_PKEY *fixture_pck_ca_key(void)

@@ -49,9 +49,10 @@ void fixture_destroy(struct fixture *fixture);
 /* {"NAME":INNER,"signature":...}, signed by the key that signs documents of that name ("tcbInfo", "enclaveIdentity") in
  * every fixture; malloc'ed. inner may be anything. */
 char *fixture_sign(const char *name, const void *inner, size_t size);
-/* The keys of the root and of the PCK CA in every fixture; borrowed. */
-EVP_PKEY *fixture_root_key(void);
+/* The key of the PCK CA in every fixture; borrowed. */
 EVP_PKEY *fixture_pck_ca_key(void);
+/* The key of every leaf. */
+EVP_PKEY *fixture_leaf_key(void);
 
 /* The same certificate under a key of its own, or with one more extension: for tests about the leaf. */
 X509 *fixture_leaf(const struct fixture *fixture, const struct fixture_options *options, const char *oid,
