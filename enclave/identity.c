@@ -230,7 +230,7 @@ struct refresh {
     int64_t not_before_s;
     uint8_t root[32], workloads[32];
     struct proof_tree tree;
-    uint8_t report_body[sizeof(struct sgx_report_body)]; /* what the quote must be over */
+    struct sgx_report_body report; /* what the quote must be over */
     bool has_apps;
 };
 
@@ -242,6 +242,28 @@ static void refresh_end(struct refresh *r, int status)
         r->done(r->user, status);
     proof_tree_free(&r->tree);
     free(r);
+}
+
+/* What any client will find, by the clients' own verifier: whoever runs this learns now, not from complaints. Which
+ * roots a client trusts, the enclave cannot know: Intel's, or a simulation's if that is what the host has. */
+static void foresee_refusals(X509 *leaf, const uint8_t mrenclave[32])
+{
+    struct verifier_policy *policy = verifier_policy_create();
+    struct verifier_result *result = NULL;
+    if (policy && verifier_policy_add_mrenclave(policy, mrenclave) == 0) {
+        verifier_policy_allow_simulation(policy, true);
+        verifier_policy_allow_debug(policy, true);
+        verifier_policy_set_live(policy, true);
+        result = verifier_verify_certificate(policy, NULL, leaf);
+    }
+    for (size_t i = 0; result && i < verifier_result_count(result); i++) {
+        struct verifier_check check = verifier_result_check(result, i);
+        if (check.outcome == VERIFIER_FAILED)
+            rpc_log(enclave_system.owner->rpc, LOG_ERROR, "clients will refuse this certificate: %s: %s", check.name,
+                    check.reason);
+    }
+    verifier_result_destroy(result);
+    verifier_policy_destroy(policy);
 }
 
 static int install(struct refresh *r, const uint8_t *quote, size_t quote_size)
@@ -258,6 +280,8 @@ static int install(struct refresh *r, const uint8_t *quote, size_t quote_size)
                                    .workloads_hash = r->has_apps ? r->workloads : NULL};
     X509 *leaf = certificate_make_leaf(identity.key, identity.ca_key, identity.ca, &content);
     SSL_CTX *tls = leaf ? tls_context_new(identity.key, leaf, identity.ca) : NULL;
+    if (leaf)
+        foresee_refusals(leaf, r->report.mrenclave);
     X509_free(leaf);
     if (!tls)
         return -EIO;
@@ -275,7 +299,7 @@ static void on_quote(void *user, int status, const uint8_t *quote, size_t size)
     /* The host made it: a certificate that no client can verify must not replace one that they can. */
     const char *wrong = status != 0        ? NULL
                         : size > QUOTE_MAX ? "too long"
-                                           : verifier_quote_is_for(quote, size, r->report_body);
+                                           : verifier_quote_is_for(quote, size, (const uint8_t *)&r->report);
     if (wrong) {
         rpc_log(enclave_system.owner->rpc, LOG_ERROR, "the host's quote is of no use: %s", wrong);
         status = -EBADMSG;
@@ -293,7 +317,7 @@ static void ask_for_quote(struct refresh *r)
         return;
     }
     sgx_report(&identity.target, data, &report);
-    memcpy(r->report_body, &report.body, sizeof r->report_body);
+    r->report = report.body;
     rpc_call(enclave_system.owner->rpc, RPC_QUOTE, &report, sizeof report, on_quote, r);
 }
 

@@ -43,6 +43,8 @@ void verifier__check_certificate(struct verification *v)
     }
     if (X509_get_extension_flags(v->leaf) & EXFLAG_INVALID)
         verifier__fail(v, CHECK_CERTIFICATE, "one of its extensions is malformed");
+    else if (X509_get_extension_flags(v->leaf) & EXFLAG_CRITICAL)
+        verifier__fail(v, CHECK_CERTIFICATE, "it has an unknown critical extension");
     else if (!read_spki(v))
         verifier__fail(v, CHECK_CERTIFICATE, "its key is not on P-256");
     else

@@ -22,7 +22,7 @@ static bool is_named_simulation(X509 *root)
     return strstr(name, VERIFIER_SIMULATION_WORD) != NULL;
 }
 
-static bool has_intel_key(X509 *root)
+bool verifier__has_intel_key(X509 *root)
 {
     EVP_PKEY *intel = verifier__p256_key(intel_root_key);
     bool same = intel && EVP_PKEY_eq(X509_get0_pubkey(root), intel) == 1;
@@ -57,7 +57,7 @@ static void check_root(struct verification *v)
         verifier__pass(v, CHECK_ROOT,
                        "a SIMULATION root taken from the quote itself, allowed by the caller: proves nothing about "
                        "hardware, nor which machine it is (pin its root.pem for that)");
-    else if (has_intel_key(v->root))
+    else if (verifier__has_intel_key(v->root))
         verifier__pass(v, CHECK_ROOT, "Intel SGX Root CA (built-in key)");
     else
         verifier__fail(v, CHECK_ROOT, "the chain's root is neither Intel's nor a simulation's");

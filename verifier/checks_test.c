@@ -558,6 +558,26 @@ static void test_one_fails_otherwise(void **state)
     verifier_result_destroy(r);
     close_world(w);
 
+    w = open_world(); /* RFC 5280, section 4.2: what one must understand and does not */
+    build(w);
+    X509 *leaf = X509_dup(w->fixture->leaf);
+    ASN1_OBJECT *oid = OBJ_txt2obj("1.2.3.4", 1);
+    ASN1_OCTET_STRING *value = ASN1_OCTET_STRING_new();
+    X509_EXTENSION *extension = X509_EXTENSION_create_by_OBJ(NULL, oid, 1, value);
+    assert_true(X509_add_ext(leaf, extension, -1));
+    struct verifier_policy *plain = verifier_policy_create();
+    verifier_policy_set_time(plain, FIXTURE_NOW);
+    assert_int_equal(verifier_policy_set_roots(plain, w->fixture->root_pem, strlen(w->fixture->root_pem)), 0);
+    r = verifier_verify_certificate(plain, w->fixture->collateral, leaf);
+    expect_only(r, "certificate", "critical");
+    verifier_result_destroy(r);
+    verifier_policy_destroy(plain);
+    X509_EXTENSION_free(extension);
+    ASN1_OCTET_STRING_free(value);
+    ASN1_OBJECT_free(oid);
+    X509_free(leaf);
+    close_world(w);
+
     w = open_world(); /* no root in the certificate: an app cannot be proven either, so none is expected */
     w->options.roots = 0;
     build(w);

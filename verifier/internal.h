@@ -240,6 +240,9 @@ int64_t verifier__asn1_time(const ASN1_TIME *t);
 bool verifier__parse_time(const char *text, size_t size, int64_t *unix_s);
 void verifier__format_time(int64_t unix_s, char out[24]);
 
+/* chain.c */
+bool verifier__has_intel_key(X509 *root);
+
 /* platform.c: NULL, or what is wrong with the PCK certificate's SGX extension (static). */
 const char *verifier__read_platform(X509 *pck, struct platform *platform);
 

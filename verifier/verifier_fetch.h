@@ -22,7 +22,7 @@ VERIFIER_API int verifier_collateral_save(const struct verifier_collateral *coll
 
 struct verifier_fetch_options {
     const char *ca_file;  /* PEM, who may sign an https server's certificate; NULL: the system's */
-    unsigned timeout_ms;  /* for all documents together; 0: 20,000 */
+    unsigned timeout_ms;  /* for all documents together, but for looking up the name; 0: 20,000 */
     bool any_certificate; /* https without checking the server: the documents are signed, so a false one cannot lie,
                               * only learn which kind of platform is being asked about */
 };

@@ -6,10 +6,13 @@ collateral_port=$(free_port)
 pccs=http://127.0.0.1:$collateral_port
 check start --collateral-listen "127.0.0.1:$collateral_port"
 pki=$work/sim/quote-simulation
+api=/sgx/certification/v4
 push hello hello-c
 hash=$(sha256sum "$BUILD/apps/hello-c.wasm" | cut -d' ' -f1)
 mrenclave=$(ctl measure "$BUILD/enclave_os.signed")
 trusted=(--allow-simulation --root "$pki/root.pem" --pccs "$pccs" --require-collateral)
+
+! grep -q "clients will refuse" "$work/server.log" || fail "the enclave does not think much of its certificate"
 
 # everything that can be pinned is, and nothing is left unchecked but what has no value to pin
 mrsigner=$(ctl verify "$url" --allow-simulation | awk '$2 == "mrsigner" {print $3}')
@@ -61,13 +64,27 @@ contains "$why" "cannot connect"
 contains "$why" "no collateral there"
 ! ctl verify "$url" --accept-tcb Revoked >/dev/null 2>&1 || fail "Revoked can be accepted"
 
+# a PCCS behind TLS, whose answers come in chunks: its certificate counts, unless a CA is named
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$work/pccs.key" -out "$work/pccs.pem" -days 2 \
+    -subj /CN=pccs -addext subjectAltName=IP:127.0.0.1 2>/dev/null
+tls_port=$(free_port)
+python3 "$(dirname "$0")/pccs_tls.py" "$tls_port" "$pccs" "$work/pccs.pem" "$work/pccs.key" &
+proxy=$!
+trap 'kill $proxy 2>/dev/null; cleanup' EXIT
+for _ in $(seq 100); do (exec 3<>"/dev/tcp/127.0.0.1/$tls_port") 2>/dev/null && break; sleep 0.05; done
+ctl verify "$url" "${trusted[@]}" --pccs "https://127.0.0.1:$tls_port$api" --pccs-ca "$work/pccs.pem" >/dev/null || fail "a PCCS over TLS"
+! why=$(ctl verify "$url" "${trusted[@]}" --pccs "https://127.0.0.1:$tls_port" 2>&1) || fail "any PCCS was believed"
+contains "$why" "self-signed certificate"
+! why=$(ctl verify "$url" "${trusted[@]}" --pccs "https://localhost:$tls_port" --pccs-ca "$work/pccs.pem" 2>&1) || fail "another name"
+contains "$why" "hostname mismatch"
+kill $proxy
+
 # an admin's requests are judged by the same options, before anything is sent
 ! ctl app list --url "$url" --admin-key "$admin" "${trusted[@]}" --min-svn 2 >/dev/null 2>&1 || fail "app list trusts anyone"
 ctl app list --url "$url" --admin-key "$admin" "${trusted[@]}" --app "hello=$hash" >/dev/null || fail "app list"
 
 # the collateral's server: what PCS API version 4 has, and nothing else
 fetch() { curl -s --max-time 5 -o /dev/null -w '%{http_code}' "$pccs$1" "${@:2}"; }
-api=/sgx/certification/v4
 equal "$(fetch "$api/tcb?fmspc=53494D000001")" 200
 equal "$(fetch "$api/tcb?update=standard&fmspc=53494d000001")" 200
 equal "$(fetch "$api/tcb?fmspc=000000000000")" 404
@@ -95,4 +112,14 @@ tail -c "+$(($(cut -d: -f1 <<<"$at") + head_size + 1))" "$work/leaf.der" | head 
 equal "$("$interop" fetch "$pccs" "$work/quote" "$work/root.der" debug)" "fetched	UpToDate	accepted"
 equal "$("$interop" fetch "$pccs" "$work/quote" "$work/root.der" 2>"$work/reason")" "fetched	refused	refused"
 contains "$(cat "$work/reason")" "Debug mode is enabled"
+check stop
+
+# a host whose PCK chain does not hold: the enclave itself foresees that clients refuse, and so they do
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null -days 100 \
+    -subj "/CN=Enclave OS SIMULATION Root CA - not hardware/O=Enclave OS simulation" -out "$work/false-root.pem" 2>/dev/null
+awk '/BEGIN CERT/ {n++} n < 3' "$pki/pck-chain.pem" >"$work/chain" && cat "$work/false-root.pem" >>"$work/chain"
+cp "$work/chain" "$pki/pck-chain.pem"
+check start
+grep -q "clients will refuse this certificate: pck chain: " "$work/server.log" || fail "nothing was foreseen"
+refuse "pck chain"
 check stop

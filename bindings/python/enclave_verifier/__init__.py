@@ -12,6 +12,7 @@ import ctypes
 import json
 import os
 import ssl
+import threading
 
 from . import _library as lib
 
@@ -86,6 +87,7 @@ class Policy:
                  allow_simulation=False, allow_debug=False, accept_tcb=(), require_collateral=False, extensions=None,
                  now=0):
         self._policy = lib.policy_create()
+        self._lock = threading.Lock()  # whether a certificate is live is part of the C policy
         if not self._policy:
             raise MemoryError
         for value in [mrenclave] if isinstance(mrenclave, (str, bytes)) else mrenclave:
@@ -167,8 +169,10 @@ def _read(result):
 
 def verify_certificate(der, policy, collateral=None, *, live=False):
     """Judge a certificate in DER. live: it comes from a TLS 1.3 handshake just now, which was not resumed."""
-    lib.policy_set_live(policy._policy, live)
-    return _read(lib.verify_certificate_der(policy._policy, collateral and collateral._collateral, der, len(der)))
+    with policy._lock:
+        lib.policy_set_live(policy._policy, live)
+        result = lib.verify_certificate_der(policy._policy, collateral and collateral._collateral, der, len(der))
+    return _read(result)
 
 
 def verify_quote(quote, policy, collateral=None, *, report_data=None):
