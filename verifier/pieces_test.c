@@ -343,6 +343,15 @@ static void test_merkle(void **state)
         }
         merkle_free(&tree);
     }
+    struct merkle four = {0}; /* the same path would do for a tree that it is too short for */
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(merkle_add(&four, &i, sizeof(i)), 0);
+    merkle_root(&four, root);
+    struct verifier_inclusion first = {0, 4, path, (size_t)merkle_proof(&four, 0, path)};
+    size_t leaf = 0;
+    for (first.tree_size = 5; first.tree_size < 20; first.tree_size++)
+        assert_false(verifier_inclusion_holds(&first, &leaf, sizeof(leaf), root));
+    merkle_free(&four);
     struct verifier_inclusion nothing = {0, 0, path, 0};
     assert_false(verifier_inclusion_holds(&nothing, "", 0, root));
 }
@@ -440,6 +449,32 @@ static void test_limits(void **state)
     verifier_result_destroy(NULL);
 }
 
+/* Nothing that was not checked counts as good. */
+static void test_nothing_checked(void **state)
+{
+    struct verifier_result *r = verifier__result_create(0, 0);
+    struct verification v = {.result = r};
+    assert_false(verifier_result_ok(r));
+    for (int id = 0; id < CHECK_COUNT; id++)
+        verifier__pass(&v, (enum check_id)id, "passed");
+    r->of_certificate = r->has_collateral = true;
+    assert_true(verifier_result_ok(r));
+    static const enum check_id optional[] = {CHECK_ISSUER,        CHECK_COLLATERAL, CHECK_MRENCLAVE,
+                                             CHECK_MRSIGNER,      CHECK_PROD_ID,    CHECK_SVN,
+                                             CHECK_CONFIGURATION, CHECK_EXTENSION,  CHECK_APP};
+    for (int id = 0; id < CHECK_COUNT; id++) {
+        bool may_be_left_out = false;
+        for (size_t i = 0; i < sizeof(optional) / sizeof(optional[0]); i++)
+            may_be_left_out |= (int)optional[i] == id;
+        verifier__skip(&v, (enum check_id)id, "skipped");
+        assert_int_equal(verifier_result_ok(r), may_be_left_out);
+        verifier__fail(&v, (enum check_id)id, "failed");
+        assert_false(verifier_result_ok(r));
+        verifier__pass(&v, (enum check_id)id, "passed");
+    }
+    verifier_result_destroy(r);
+}
+
 /* A certificate that claims to be encrypted must not make anyone type. */
 static void test_no_password(void **state)
 {
@@ -452,10 +487,19 @@ static void test_no_password(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_time),        cmocka_unit_test(test_json_good), cmocka_unit_test(test_json_bad),
-        cmocka_unit_test(test_urls),        cmocka_unit_test(test_http),      cmocka_unit_test(test_binder),
-        cmocka_unit_test(test_modes),       cmocka_unit_test(test_merkle),    cmocka_unit_test(test_own_quote),
-        cmocka_unit_test(test_quote_alone), cmocka_unit_test(test_limits),    cmocka_unit_test(test_no_password),
+        cmocka_unit_test(test_time),
+        cmocka_unit_test(test_json_good),
+        cmocka_unit_test(test_json_bad),
+        cmocka_unit_test(test_urls),
+        cmocka_unit_test(test_http),
+        cmocka_unit_test(test_binder),
+        cmocka_unit_test(test_modes),
+        cmocka_unit_test(test_merkle),
+        cmocka_unit_test(test_own_quote),
+        cmocka_unit_test(test_quote_alone),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_no_password),
+        cmocka_unit_test(test_nothing_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

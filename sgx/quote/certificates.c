@@ -178,6 +178,20 @@ static bool add_crl_extensions(X509_CRL *crl, const struct crl_options *o)
     return ok;
 }
 
+/* Only user certificates are in this list: SEQUENCE { [1] TRUE } (RFC 5280, section 5.2.5). */
+static bool add_distribution_point(X509_CRL *crl)
+{
+    static const uint8_t only_users[] = {0x30, 0x03, 0x81, 0x01, 0xff};
+    ASN1_OCTET_STRING *value = ASN1_OCTET_STRING_new();
+    X509_EXTENSION *extension = NULL;
+    if (value && ASN1_OCTET_STRING_set(value, only_users, sizeof(only_users)))
+        extension = X509_EXTENSION_create_by_NID(NULL, NID_issuing_distribution_point, 1, value);
+    bool ok = extension && X509_CRL_add_ext(crl, extension, -1);
+    X509_EXTENSION_free(extension);
+    ASN1_OCTET_STRING_free(value);
+    return ok;
+}
+
 static bool add_revoked(X509_CRL *crl, X509 *x, const ASN1_TIME *when)
 {
     X509_REVOKED *entry = X509_REVOKED_new();
@@ -194,7 +208,8 @@ X509_CRL *certificate_crl(const struct crl_options *o)
     ASN1_TIME *from = ASN1_TIME_set(NULL, (time_t)o->from_s), *until = ASN1_TIME_set(NULL, (time_t)o->until_s);
     bool ok = crl && from && until && X509_CRL_set_version(crl, X509_CRL_VERSION_2) &&
               X509_CRL_set_issuer_name(crl, X509_get_subject_name(o->issuer)) && X509_CRL_set1_lastUpdate(crl, from) &&
-              X509_CRL_set1_nextUpdate(crl, until) && add_crl_extensions(crl, o);
+              X509_CRL_set1_nextUpdate(crl, until) && add_crl_extensions(crl, o) &&
+              (!o->partial || add_distribution_point(crl));
     for (int i = 0; ok && i < o->revoked_count; i++)
         ok = add_revoked(crl, o->revoked[i], from);
     ok = ok && X509_CRL_sort(crl) && X509_CRL_sign(crl, o->key, EVP_sha256());

@@ -33,6 +33,7 @@ struct crl_options {
     int64_t from_s, until_s;
     X509 *const *revoked; /* certificates of the issuer */
     int revoked_count;
+    bool partial; /* with a critical issuingDistributionPoint: for tests of clients */
 };
 
 /* A version 2 CRL; its number is from_s, so that later ones have higher numbers. NULL on failure. */

@@ -21,7 +21,7 @@
             abort();      \
     } while (0)
 
-enum key { ROOT, CA, PCK, SIGNER, QE_SIGNER, ATTESTATION, LEAF, ISSUER, KEYS };
+enum key { ROOT, CA, PCK, SIGNER, QE_SIGNER, ATTESTATION, LEAF, ISSUER, STRANGER, KEYS };
 
 static EVP_PKEY *key_of(enum key which)
 {
@@ -96,12 +96,15 @@ static X509 *make(const char *name, enum key subject, X509 *issuer, enum key iss
 static struct certificates make_certificates(const struct fixture_options *o)
 {
     struct certificates c;
-    c.root = make(o->root_name, ROOT, NULL, ROOT, o->root_until_s, 1, NULL);
-    c.ca = make("Test PCK Platform CA", CA, c.root, ROOT, o->ca_until_s, o->ca_is_leaf ? -1 : 0, NULL);
-    c.pck = make("Test PCK Certificate", PCK, c.ca, CA, o->pck_until_s, o->pck_is_authority ? 0 : -1,
-                 o->no_platform ? NULL : &o->platform);
-    c.signer = make("Test TCB Signing", SIGNER, c.root, ROOT, o->signer_until_s, -1, NULL);
-    c.qe_signer = make("Test QE Signing", QE_SIGNER, c.root, ROOT, o->qe_signer_until_s, -1, NULL);
+    enum key root = o->stranger_is_root ? STRANGER : ROOT;
+    c.root = make(o->root_name, root, NULL, root, o->root_until_s, o->root_allows_no_ca ? 0 : 1, NULL);
+    c.ca = make("Test PCK Platform CA", CA, c.root, o->forged_ca ? STRANGER : root, o->ca_until_s,
+                o->ca_is_leaf ? -1 : 0, NULL);
+    c.pck = make("Test PCK Certificate", PCK, c.ca, o->forged_pck ? STRANGER : CA, o->pck_until_s,
+                 o->pck_is_authority ? 0 : -1, o->no_platform ? NULL : &o->platform);
+    c.signer =
+        make("Test TCB Signing", SIGNER, c.root, o->forged_signer ? STRANGER : root, o->signer_until_s, -1, NULL);
+    c.qe_signer = make("Test QE Signing", QE_SIGNER, c.root, root, o->qe_signer_until_s, -1, NULL);
     return c;
 }
 
@@ -138,8 +141,10 @@ static void set_crl(struct verifier_collateral *c, enum verifier_document docume
 static void set_crls(struct verifier_collateral *c, const struct fixture_options *o, const struct certificates *x)
 {
     X509 *by_root[4], *by_ca[1];
-    struct crl_options root = {x->root, key_of(ROOT), o->root_crl_from_s, o->root_crl_until_s, by_root, 0};
-    struct crl_options pck = {x->ca, key_of(CA), o->pck_crl_from_s, o->pck_crl_until_s, by_ca, 0};
+    struct crl_options root = {
+        x->root, key_of(o->stranger_is_root ? STRANGER : ROOT), o->root_crl_from_s, o->root_crl_until_s, by_root, 0,
+        false};
+    struct crl_options pck = {x->ca, key_of(CA), o->pck_crl_from_s, o->pck_crl_until_s, by_ca, 0, o->partial_crl};
     if (o->root_revoked)
         by_root[root.revoked_count++] = x->root;
     if (o->ca_revoked)

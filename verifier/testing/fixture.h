@@ -22,6 +22,10 @@ struct fixture_options {
     int64_t root_crl_from_s, root_crl_until_s, pck_crl_from_s, pck_crl_until_s;
     bool root_revoked, ca_revoked, pck_revoked, signer_revoked, qe_signer_revoked;
     bool pck_is_authority, ca_is_leaf, no_platform, crls_swapped;
+    bool forged_pck, forged_ca, forged_signer; /* signed by a stranger's key, under the right issuer's name */
+    bool stranger_is_root;                     /* the whole PKI is a stranger's, under the same names */
+    bool root_allows_no_ca;
+    bool partial_crl; /* the PCK CA's says, in a critical extension, that it is not the whole list */
     int64_t leaf_from_s, leaf_until_s;
     int quotes, roots; /* how often these extensions stand in the leaf: 1 */
     uint8_t merkle_root[32];
