@@ -70,7 +70,7 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$w
 tls_port=$(free_port)
 python3 "$(dirname "$0")/pccs_tls.py" "$tls_port" "$pccs" "$work/pccs.pem" "$work/pccs.key" &
 proxy=$!
-trap 'kill $proxy 2>/dev/null; cleanup' EXIT
+trap 'kill $proxy 2>/dev/null || true; cleanup' EXIT
 for _ in $(seq 100); do (exec 3<>"/dev/tcp/127.0.0.1/$tls_port") 2>/dev/null && break; sleep 0.05; done
 ctl verify "$url" "${trusted[@]}" --pccs "https://127.0.0.1:$tls_port$api" --pccs-ca "$work/pccs.pem" >/dev/null || fail "a PCCS over TLS"
 ! why=$(ctl verify "$url" "${trusted[@]}" --pccs "https://127.0.0.1:$tls_port" 2>&1) || fail "any PCCS was believed"

@@ -17,7 +17,7 @@ real() { "$2" "$built/sgx_quote" "$built/sgx_quote_collateral.json" "$work/cases
     real "$@" "real quote, stale collateral" 2025-08-01
 } 2>"$work/our-reasons" | LC_ALL=C sort >"$work/ours"
 "$tool" cases "$work/cases" 2>"$work/their-reasons" | LC_ALL=C sort >"$work/theirs"
-column -t -s $'\t' "$work/ours"
+cat "$work/ours"
 if ! diff "$work/ours" "$work/theirs"; then
     cat "$work/our-reasons" "$work/their-reasons"
     exit 1
