@@ -64,7 +64,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* ---- operations, waited for ---------------------------------------------------------------------------------------- */
+/* ---- operations, waited for ------------------------------------------------------------------------------------- */
 
 static void on_done(struct fs_op *op)
 {
@@ -206,7 +206,7 @@ static void assert_names(const char *path, const char *expected)
     assert_string_equal(all, expected);
 }
 
-/* ---- what POSIX says -------------------------------------------------------------------------------------------------- */
+/* ---- what POSIX says -------------------------------------------------------------------------------------------- */
 
 static void test_files(void **state)
 {
@@ -405,7 +405,7 @@ static void test_many_files(void **state)
     }
 }
 
-/* ---- what the host does -------------------------------------------------------------------------------------------------- */
+/* ---- what the host does ----------------------------------------------------------------------------------------- */
 
 static void test_full_disk(void **state)
 {
@@ -490,7 +490,7 @@ static void test_crash_at_every_commit(void **state)
     }
 }
 
-/* ---- against a model -------------------------------------------------------------------------------------------------------- */
+/* ---- against a model -------------------------------------------------------------------------------------------- */
 
 #define MODEL_FILES 6
 #define MODEL_SIZE 300000u

@@ -60,6 +60,9 @@ void fs_node_put(struct fs *fs, struct fs_node *node);
 /* Run again what waits: something that it may have waited for has come. */
 void fs_wake(struct fs *fs);
 
+/* ops.c: 0 or the result, or -EAGAIN: run it again when something has come. */
+int fs_run(struct fs_op *op);
+
 /* tree.c */
 int tree_load(struct fs *fs); /* once; 0 or a negative errno */
 struct fs_node *tree_find(struct fs *fs, const struct fs_node *parent, const char *name, size_t size);

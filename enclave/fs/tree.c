@@ -10,7 +10,7 @@
 
 #define TABLE_FIRST 64u
 
-/* ---- tables ------------------------------------------------------------------------------------------------------ */
+/* ---- tables ----------------------------------------------------------------------------------------------------- */
 
 /* Seeded: guests choose the names. */
 static size_t name_slot(const struct fs *fs, uint64_t parent, const char *name, size_t size)
@@ -88,7 +88,7 @@ struct fs_node *tree_find(struct fs *fs, const struct fs_node *parent, const cha
     return NULL;
 }
 
-/* ---- places ------------------------------------------------------------------------------------------------------ */
+/* ---- places ----------------------------------------------------------------------------------------------------- */
 
 static void attach(struct fs *fs, struct fs_node *node, struct fs_node *parent)
 {
@@ -173,7 +173,7 @@ size_t tree_dentry_key(const struct fs_node *parent, const struct fs_node *node,
     return 18u + node->name_size;
 }
 
-/* ---- chunks ------------------------------------------------------------------------------------------------------- */
+/* ---- chunks ----------------------------------------------------------------------------------------------------- */
 
 static uint32_t chunk_position(const struct fs_node *node, uint32_t index)
 {
@@ -228,7 +228,7 @@ void tree_drop_chunk(struct fs *fs, struct fs_node *node, uint32_t index)
     fs->chunk_total--;
 }
 
-/* ---- inodes --------------------------------------------------------------------------------------------------------- */
+/* ---- inodes ----------------------------------------------------------------------------------------------------- */
 
 struct fetch {
     struct fs *fs;
@@ -276,7 +276,7 @@ int tree_know(struct fs *fs, struct fs_node *node)
     return -EAGAIN;
 }
 
-/* ---- loading -------------------------------------------------------------------------------------------------------- */
+/* ---- loading ---------------------------------------------------------------------------------------------------- */
 
 struct loading {
     struct fs *fs;
