@@ -173,6 +173,48 @@ static void test_one_key_twice_in_a_batch(void **state)
     assert_int_equal(get_status("other"), -ENOENT);
 }
 
+static struct {
+    bool done;
+    uint64_t cursor;
+    int seen[3000];
+} listing;
+
+static void on_names(void *user, int status, const struct kv_name *names, size_t count, uint64_t cursor)
+{
+    assert_int_equal(status, 0);
+    for (size_t i = 0; i < count; i++)
+        if (names[i].data[0] == 'k')
+            listing.seen[atoi((const char *)names[i].data + 1)]++;
+    listing.cursor = cursor;
+    listing.done = true;
+}
+
+/* Keys that come and go between two pages make the index grow and move: nothing else is missed or doubled. */
+static void test_listing_while_it_changes(void **state)
+{
+    char key[16];
+    int extra = 0;
+    memset(&listing, 0, sizeof listing);
+    for (int i = 0; i < 3000; i++) {
+        snprintf(key, sizeof key, "k%d", i);
+        assert_int_equal(put(key, "", 0), 0);
+    }
+    do {
+        listing.done = false;
+        kv_list(&worker, ns, listing.cursor, on_names, NULL);
+        while (!listing.done)
+            loop_run_once(&worker.loop, worker.loop.now_ns + 1);
+        for (int i = 0; i < 2000; i++) {
+            snprintf(key, sizeof key, "x%d", extra++);
+            assert_int_equal(put(key, "", 0), 0);
+        }
+        snprintf(key, sizeof key, "x%d", extra / 2);
+        assert_int_equal(delete_key(key), 0);
+    } while (listing.cursor && extra < 40000);
+    for (int i = 0; i < 3000; i++)
+        assert_int_equal(listing.seen[i], 1);
+}
+
 /* Random operations against a plain table, reopened now and then. */
 static void test_against_a_table(void **state)
 {
@@ -366,6 +408,7 @@ int main(void)
         TEST(test_reopening),
         TEST(test_largest_value),
         TEST(test_one_key_twice_in_a_batch),
+        TEST(test_listing_while_it_changes),
         TEST(test_against_a_table),
         TEST(test_record_changed_while_open),
         TEST(test_record_of_a_failed_commit),

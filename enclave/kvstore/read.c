@@ -93,32 +93,75 @@ int kv_each(const struct kv_namespace *ns, kv_visit visit, void *user)
     return 0;
 }
 
-/* The index itself is the listing: cursor is a slot number plus one. */
+/* Listings go by the first bytes of the storage key, a place that stays the same however the index grows. */
+static uint64_t place_of(const struct index_entry *e)
+{
+    uint64_t place;
+    memcpy(&place, e->storage_key, sizeof place);
+    return place ? place : 1;
+}
+
+/* The first so many entries of a listing: a heap with the last of them on top. */
+struct first_entries {
+    const struct index_entry *heap[LIST_MAX];
+    size_t count;
+    bool more;
+};
+
+static void sift_down(struct first_entries *f)
+{
+    const struct index_entry *moved = f->heap[0];
+    size_t at = 0;
+    for (size_t child; (child = 2 * at + 1) < f->count; at = child) {
+        if (child + 1 < f->count && place_of(f->heap[child + 1]) > place_of(f->heap[child]))
+            child++;
+        if (place_of(f->heap[child]) <= place_of(moved))
+            break;
+        f->heap[at] = f->heap[child];
+    }
+    f->heap[at] = moved;
+}
+
+static void take_first(struct first_entries *f, const struct index_entry *e)
+{
+    if (f->count < LIST_MAX) {
+        size_t at = f->count++;
+        for (; at > 0 && place_of(f->heap[(at - 1) / 2]) < place_of(e); at = (at - 1) / 2)
+            f->heap[at] = f->heap[(at - 1) / 2];
+        f->heap[at] = e;
+        return;
+    }
+    f->more = true;
+    if (place_of(e) < place_of(f->heap[0])) {
+        f->heap[0] = e;
+        sift_down(f);
+    }
+}
+
+/* The index itself is the listing: cursor is the place of the last name that was given. */
 void store_start_list(struct job *j)
 {
-    size_t from = (size_t)j->cursor, count = 0, bytes = 0, i;
-    const struct kv_namespace *ns = &j->list_ns;
-    struct kv_name *names = malloc(LIST_MAX * (sizeof *names + KV_KEY_MAX));
+    struct first_entries first = {0};
+    struct kv_name *names = store.damaged ? NULL : malloc(LIST_MAX * (sizeof *names + KV_KEY_MAX));
     uint8_t *text = (uint8_t *)(names + LIST_MAX);
-    if (store.damaged > 0) {
-        free(names);
-        store_finish(j, -EBADMSG);
-        return;
-    }
     if (!names) {
-        store_finish(j, -ENOMEM);
+        store_finish(j, store.damaged ? -EBADMSG : -ENOMEM);
         return;
     }
-    for (i = from; i < store.index.capacity && count < LIST_MAX; i++) {
+    for (size_t i = 0; i < store.index.capacity; i++) {
         const struct index_entry *e = &store.index.entries[i];
-        if (!e->version || e->damaged || e->ns_size != ns->size || memcmp(e->name, ns->name, ns->size))
-            continue;
-        memcpy(text + bytes, e->name + e->ns_size, e->key_size);
-        names[count++] = (struct kv_name){text + bytes, e->key_size};
-        bytes += e->key_size;
+        if (e->version && e->ns_size == j->list_ns.size && !memcmp(e->name, j->list_ns.name, e->ns_size) &&
+            place_of(e) > j->cursor)
+            take_first(&first, e);
+    }
+    for (size_t i = 0; i < first.count; i++) {
+        const struct index_entry *e = first.heap[i];
+        memcpy(text, e->name + e->ns_size, e->key_size);
+        names[i] = (struct kv_name){text, e->key_size};
+        text += e->key_size;
     }
     j->names = names;
-    j->name_count = count;
-    j->cursor = i < store.index.capacity ? i : 0;
+    j->name_count = first.count;
+    j->cursor = first.more ? place_of(first.heap[0]) : 0;
     store_finish(j, 0);
 }
