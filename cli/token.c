@@ -41,8 +41,8 @@ static json_t *make_claims(const struct token_request *r)
     format_hex(body, sizeof(body), body_hex);
     format_hex(random, sizeof(random), id);
     json_int_t now = (json_int_t)time(NULL);
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I}", "aud", audience, "method", r->method, "path", r->path,
-                     "body_sha256", body_hex, "jti", id, "iat", now, "exp", now + LIFETIME_SECONDS);
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:s*}", "aud", audience, "method", r->method, "path", r->path,
+                     "body_sha256", body_hex, "jti", id, "iat", now, "exp", now + LIFETIME_SECONDS, "scope", r->scope);
 }
 
 /* r || s as JWS wants it. */

@@ -11,6 +11,7 @@
 struct token_request {
     const uint8_t *spki_sha256; /* 32 bytes: the enclave that was verified */
     const char *method, *path;
+    const char *scope; /* "monitoring", or NULL: none */
     const void *body;
     size_t body_size;
 };

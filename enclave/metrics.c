@@ -3,6 +3,7 @@
 
 #include "enclave/kvstore/store.h"
 #include "enclave/system.h"
+#include "enclave/wasm/runtime.h"
 #include "sgx/trusted/bridge.h"
 
 int system_metrics(void *user, char *buf, size_t size)
@@ -15,7 +16,9 @@ int system_metrics(void *user, char *buf, size_t size)
         exits += enclave_system.workers[i].exits; /* a racy read of a counter is good enough */
     return snprintf(buf, size,
                     ",\"enclave_exits_total\":%lu,\"syscalls_total\":%lu,\"syscalls_refused_total\":%lu,"
-                    "\"heap_pages_used\":%lu,\"heap_pages_total\":%lu,\"store_records\":%lu,\"store_damaged\":%lu",
+                    "\"heap_pages_used\":%lu,\"heap_pages_total\":%lu,\"store_records\":%lu,\"store_damaged\":%lu,"
+                    "\"guest_memory_bytes\":%lu",
                     (unsigned long)exits, (unsigned long)syscalls, (unsigned long)refused, (unsigned long)used,
-                    (unsigned long)total, (unsigned long)store_record_count(), (unsigned long)store_damaged_count());
+                    (unsigned long)total, (unsigned long)store_record_count(), (unsigned long)store_damaged_count(),
+                    (unsigned long)wasm_runtime_guest_memory(enclave_system.wasm));
 }

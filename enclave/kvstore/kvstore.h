@@ -32,8 +32,8 @@ struct kv_name {
     const uint8_t *data;
     size_t size;
 };
-/* List: called once with count keys in no particular order; cursor is opaque, 0 when the listing is complete. A key that
- * is there from the first page to the last is given exactly once, whatever else comes or goes meanwhile. -EBADMSG
+/* List: called once with count keys in no particular order; cursor is opaque, 0 when the listing is complete. A key
+ * that is there from the first page to the last is given exactly once, whatever else comes or goes meanwhile. -EBADMSG
  * also if any record of the store is damaged: its name is, too, so no list is known to be complete. */
 typedef void (*kv_list_done)(void *user, int status, const struct kv_name *names, size_t count, uint64_t cursor);
 

@@ -71,6 +71,11 @@ void wasm_runtime_delete(struct wasm_runtime *rt)
     free(rt);
 }
 
+uint64_t wasm_runtime_guest_memory(const struct wasm_runtime *rt)
+{
+    return atomic_load_explicit(&((struct wasm_runtime *)rt)->guest_memory, memory_order_relaxed);
+}
+
 void wasm_runtime_tick(struct wasm_runtime *rt)
 {
     atomic_fetch_add_explicit(&rt->ticks, 1, memory_order_relaxed);

@@ -27,6 +27,9 @@ struct wasm_runtime_config {
 struct wasm_runtime *wasm_runtime_new(const struct wasm_runtime_config *config);
 void wasm_runtime_delete(struct wasm_runtime *rt);
 
+/* Bytes that all guests hold now. */
+uint64_t wasm_runtime_guest_memory(const struct wasm_runtime *rt);
+
 /* Advance the epoch: every computing guest yields soon. Any thread, about every 10 ms; async-signal-safe. */
 void wasm_runtime_tick(struct wasm_runtime *rt);
 

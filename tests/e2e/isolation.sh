@@ -24,5 +24,8 @@ sleep 0.4
 for _ in $(seq 20); do equal "$(status /hello/)" 200 "beside 40 guests that hoard memory"; done
 wait $(jobs -p | grep -v "^$server\$") 2>/dev/null || true
 equal "$(status /bad/other)" 200 "the hoarders' own app, when they are gone"
+metrics=$(ctl get /metrics --url "$url" --admin-key "$admin" --allow-simulation)
+contains "$metrics" '"guest_memory_bytes":0' # all of it was given back
+equal "$(status /metrics)" 401 "metrics without a token"
 equal "$(status /hello/)" 200 "afterwards"
 check stop
