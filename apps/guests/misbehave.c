@@ -14,7 +14,7 @@ static volatile unsigned sink;
 static void bomb(void)
 {
     for (;;) {
-        if (__builtin_wasm_memory_grow(0, 256) == (size_t)-1)
+        if (__builtin_wasm_memory_grow(0, 1024) == (size_t)-1)
             __builtin_trap();
         unsigned char *end = (unsigned char *)(__builtin_wasm_memory_size(0) * 65536);
         end[-1] = 1;

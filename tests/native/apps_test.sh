@@ -7,7 +7,7 @@ server=$1 apps=$2
 work=$(mktemp -d)
 . "$(dirname "$0")/../port.sh"
 port=$(free_port)
-TIMEOUT_MS=1500 "$server" "$port" 1 hello="$apps/hello-c.wasm" echo="$apps/echo.wasm" a="$apps/counter-c.wasm" \
+TIMEOUT_MS=1500 "$server" "$port" 2 hello="$apps/hello-c.wasm" echo="$apps/echo.wasm" a="$apps/counter-c.wasm" \
     b="$apps/counter-c.wasm" files="$apps/files-c.wasm" bad="$apps/misbehave.wasm" 2>"$work/log" &
 pid=$!
 trap 'kill $pid 2>/dev/null; rm -rf "$work"' EXIT
