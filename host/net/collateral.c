@@ -84,7 +84,7 @@ static void receive(const struct collateral_server *s, struct client *c)
     }
     c->received += (size_t)n;
     c->request[c->received] = '\0';
-    if (strstr(c->request, "\r\n\r\n") || c->received == REQUEST_MAX)
+    if (memmem(c->request, c->received, "\r\n\r\n", 4) || c->received == REQUEST_MAX)
         answer(s, c);
 }
 
