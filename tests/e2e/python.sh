@@ -16,7 +16,8 @@ collateral_port=$(free_port)
 check start --collateral-listen "127.0.0.1:$collateral_port"
 push hello hello-c
 "$work/fresh/bin/python" -W error "$SOURCE/tests/e2e/python_client.py" "127.0.0.1" "$port" \
-    "http://127.0.0.1:$collateral_port" "$work/sim/quote-simulation/root.pem" "$(ctl measure "$BUILD/enclave_os.signed")" ||
+    "http://127.0.0.1:$collateral_port" "$work/sim/quote-simulation/root.pem" "$(ctl measure "$BUILD/enclave_os.signed")" \
+    "$(sha256sum "$BUILD/apps/hello-c.wasm" | cut -d' ' -f1)" ||
     fail "the Python client"
 
 # the documented schema: a good result, a bad one, one with little in it

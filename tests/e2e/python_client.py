@@ -1,4 +1,4 @@
-"""What a user of the Python binding writes, against a live server: HOST PORT PCCS ROOT.pem MRENCLAVE."""
+"""What a user of the Python binding writes, against a live server: HOST PORT PCCS ROOT.pem MRENCLAVE HELLO_SHA256."""
 import json
 import socket
 import sys
@@ -10,7 +10,7 @@ from enclave_verifier import (Collateral, NotVerified, Policy, client_context, v
                               verify_socket)
 from enclave_verifier.requests import EnclaveAdapter
 
-host, port, pccs, root_path, mrenclave = sys.argv[1:]
+host, port, pccs, root_path, mrenclave, wasm_sha256 = sys.argv[1:]
 url = f"https://{host}:{port}"
 root = open(root_path).read()
 right = Policy(mrenclave=mrenclave, roots=root, allow_simulation=True, require_collateral=True)
@@ -72,6 +72,19 @@ session.mount(url, EnclaveAdapter(right, pccs))
 for _ in range(2):
     answer = session.get(url + "/hello/", timeout=30)
     assert answer.status_code == 200 and "hello" in answer.text.lower()
+
+# which app runs there: the proof comes over a verified connection, and is checked by the next one
+proof = session.get(url + "/_enclave/proof/hello", timeout=30).json()
+assert session.get(url + "/_enclave/proof/absent", timeout=30).status_code == 404
+for good, sha256 in ((True, wasm_sha256), (False, "00" * 32)):
+    policy = Policy(mrenclave=mrenclave, roots=root, allow_simulation=True)
+    policy.expect_app("hello", sha256, proof)
+    with connect() as tls:
+        if good:
+            verify_socket(tls, policy, collateral)
+        else:
+            refused(verify_certificate(tls.getpeercert(binary_form=True), policy, collateral, live=True), "app")
+
 other = requests.Session()
 other.trust_env = False
 other.mount(url, EnclaveAdapter(wrong, pccs))

@@ -111,6 +111,12 @@ class Policy:
         lib.policy_require_collateral(self._policy, require_collateral)
         lib.policy_set_time(self._policy, now)
 
+    def expect_app(self, name, sha256, proof):
+        """The app must run from the .wasm of that hash; proof is what GET /_enclave/proof/NAME answers, as a dict."""
+        path = b"".join(_hash(step) for step in proof["path"])
+        inclusion = lib.Inclusion(proof["leaf_index"], proof["tree_size"], path, len(proof["path"]))
+        _must(lib.policy_expect_app(self._policy, name.encode(), _hash(sha256), ctypes.byref(inclusion)), f"app {name}")
+
     def __del__(self):
         if getattr(self, "_policy", None):
             lib.policy_destroy(self._policy)

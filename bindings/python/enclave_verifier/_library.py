@@ -18,6 +18,11 @@ class FetchOptions(ctypes.Structure):
     _fields_ = [("ca_file", _bytes), ("timeout_ms", ctypes.c_uint), ("any_certificate", _bool)]
 
 
+class Inclusion(ctypes.Structure):
+    """struct verifier_inclusion"""
+    _fields_ = [("leaf_index", ctypes.c_uint64), ("tree_size", ctypes.c_uint64), ("path", _bytes), ("path_count", _size)]
+
+
 def _declare(name, result, *arguments):
     function = getattr(_library, "verifier_" + name)
     function.restype = result
@@ -40,6 +45,7 @@ policy_set_time = _declare("policy_set_time", None, _pointer, ctypes.c_int64)
 policy_set_live = _declare("policy_set_live", None, _pointer, _bool)
 policy_set_issuer = _declare("policy_set_issuer", _int, _pointer, _bytes, _size)
 policy_expect_extension = _declare("policy_expect_extension", _int, _pointer, _bytes, _bytes, _size)
+policy_expect_app = _declare("policy_expect_app", _int, _pointer, _bytes, _bytes, ctypes.POINTER(Inclusion))
 tcb_status_from_name = _declare("tcb_status_from_name", _int, _bytes)
 
 collateral_create = _declare("collateral_create", _pointer)
