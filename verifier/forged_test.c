@@ -67,6 +67,9 @@ static void test_strangers_signatures(void **state)
     o.root_allows_no_ca = true;
     expect_refusal(&o, "pck chain", "allows no CA");
     o = fixture_defaults();
+    o.pck_by_sha384 = true;
+    expect_refusal(&o, "pck chain", "not signed with ECDSA and SHA-256");
+    o = fixture_defaults();
     o.partial_crl = true;
     expect_refusal(&o, "pck crl", "may not be the whole list");
 }

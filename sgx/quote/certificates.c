@@ -157,7 +157,7 @@ X509 *certificate_make(const struct certificate_options *o)
     bool ok = x && X509_set_version(x, X509_VERSION_3) && set_serial(X509_get_serialNumber(x)) && set_times(x, o) &&
               X509_set_pubkey(x, o->key) && set_name(x, o->common_name) &&
               X509_set_issuer_name(x, X509_get_subject_name(issuer)) && add_extensions(x, issuer, o) &&
-              X509_sign(x, o->issuer_key, EVP_sha256());
+              X509_sign(x, o->issuer_key, o->digest ? o->digest : EVP_sha256());
     if (!ok) {
         X509_free(x);
         return NULL;

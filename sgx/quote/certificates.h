@@ -22,6 +22,7 @@ struct certificate_options {
     int path_length;                             /* of an authority; -1: none */
     int64_t from_s, until_s;                     /* 0: yesterday, in twenty years */
     const struct platform_description *platform; /* a PCK certificate; else NULL */
+    const EVP_MD *digest;                        /* NULL: SHA-256, as it should be */
 };
 
 /* NULL on failure. */

@@ -119,6 +119,26 @@ static void pck_is_authority(struct fixture_options *o)
 {
     o->pck_is_authority = true;
 }
+static void forged_pck(struct fixture_options *o)
+{
+    o->forged_pck = true;
+}
+static void forged_ca(struct fixture_options *o)
+{
+    o->forged_ca = true;
+}
+static void forged_signer(struct fixture_options *o)
+{
+    o->forged_signer = true;
+}
+static void pck_by_sha384(struct fixture_options *o)
+{
+    o->pck_by_sha384 = true;
+}
+static void partial_crl(struct fixture_options *o)
+{
+    o->partial_crl = true;
+}
 static void no_platform(struct fixture_options *o)
 {
     o->no_platform = true;
@@ -231,6 +251,11 @@ static const struct interop_case cases[] = {
     {"TCB signer expired", signer_stale, 0, false},
     {"PCK CA that is none", ca_is_leaf, 0, false},
     {"PCK that is a CA", pck_is_authority, 0, false},
+    {"PCK signed by a stranger", forged_pck, 0, false},
+    {"PCK CA signed by a stranger", forged_ca, 0, false},
+    {"TCB signer signed by a stranger", forged_signer, 0, false},
+    {"PCK signed with SHA-384", pck_by_sha384, 0, false},
+    {"PCK CRL of users' certificates only", partial_crl, 0, false},
     {"PCK without SGX extension", no_platform, 0, false},
     {"another FMSPC", fmspc, 0, false},
     {"one component low", component_low, 0, false},

@@ -77,8 +77,8 @@ struct certificates {
     X509 *root, *ca, *pck, *signer, *qe_signer;
 };
 
-static X509 *make(const char *name, enum key subject, X509 *issuer, enum key issuer_key, int64_t until_s, int authority,
-                  const struct platform_description *platform)
+static X509 *make_by(const EVP_MD *digest, const char *name, enum key subject, X509 *issuer, enum key issuer_key,
+                     int64_t until_s, int authority, const struct platform_description *platform)
 {
     X509 *x = certificate_make(&(struct certificate_options){.common_name = name,
                                                              .key = key_of(subject),
@@ -88,9 +88,16 @@ static X509 *make(const char *name, enum key subject, X509 *issuer, enum key iss
                                                              .path_length = authority,
                                                              .from_s = FIXTURE_NOW - 1000 * FIXTURE_DAY,
                                                              .until_s = until_s,
-                                                             .platform = platform});
+                                                             .platform = platform,
+                                                             .digest = digest});
     MUST(x);
     return x;
+}
+
+static X509 *make(const char *name, enum key subject, X509 *issuer, enum key issuer_key, int64_t until_s, int authority,
+                  const struct platform_description *platform)
+{
+    return make_by(NULL, name, subject, issuer, issuer_key, until_s, authority, platform);
 }
 
 static struct certificates make_certificates(const struct fixture_options *o)
@@ -100,8 +107,9 @@ static struct certificates make_certificates(const struct fixture_options *o)
     c.root = make(o->root_name, root, NULL, root, o->root_until_s, o->root_allows_no_ca ? 0 : 1, NULL);
     c.ca = make("Test PCK Platform CA", CA, c.root, o->forged_ca ? STRANGER : root, o->ca_until_s,
                 o->ca_is_leaf ? -1 : 0, NULL);
-    c.pck = make("Test PCK Certificate", PCK, c.ca, o->forged_pck ? STRANGER : CA, o->pck_until_s,
-                 o->pck_is_authority ? 0 : -1, o->no_platform ? NULL : &o->platform);
+    c.pck = make_by(o->pck_by_sha384 ? EVP_sha384() : NULL, "Test PCK Certificate", PCK, c.ca,
+                    o->forged_pck ? STRANGER : CA, o->pck_until_s, o->pck_is_authority ? 0 : -1,
+                    o->no_platform ? NULL : &o->platform);
     c.signer =
         make("Test TCB Signing", SIGNER, c.root, o->forged_signer ? STRANGER : root, o->signer_until_s, -1, NULL);
     c.qe_signer = make("Test QE Signing", QE_SIGNER, c.root, root, o->qe_signer_until_s, -1, NULL);

@@ -24,7 +24,7 @@ struct fixture_options {
     bool pck_is_authority, ca_is_leaf, no_platform, crls_swapped;
     bool forged_pck, forged_ca, forged_signer; /* signed by a stranger's key, under the right issuer's name */
     bool stranger_is_root;                     /* the whole PKI is a stranger's, under the same names */
-    bool root_allows_no_ca;
+    bool root_allows_no_ca, pck_by_sha384;
     bool partial_crl; /* the PCK CA's says, in a critical extension, that it is not the whole list */
     int64_t leaf_from_s, leaf_until_s;
     int quotes, roots; /* how often these extensions stand in the leaf: 1 */
