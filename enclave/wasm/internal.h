@@ -162,6 +162,7 @@ struct guest {
     bool expired, exited, exit_failed, gone;
     bool responded, finished;
     struct kv_call *kv;             /* the one storage call it waits for */
+    struct kv_call *kv_kept;        /* one that is over, until its reply is read */
     struct fs_wait *fs;             /* and the one file operation */
     const char *trap;               /* why a host function ended it; static text */
     struct resource *response_body; /* counted: the body of the response that was set */
@@ -228,7 +229,7 @@ struct host_interface {
     }
 
 extern const struct host_interface wasi_io[3], wasi_clocks[2], wasi_random[3], wasi_cli[10], wasi_filesystem[2],
-    wasi_sockets[7], wasi_http[2], wasi_keyvalue[2];
+    wasi_sockets[7], wasi_http[2], wasi_keyvalue[3];
 
 /* Define in linker all that the component imports. 0 or -EINVAL with one line in error. */
 int link_component(wasmtime_component_linker_t *linker, const wasmtime_component_t *component, char *error,

@@ -1,26 +1,12 @@
 /*
- * wasi:keyvalue/{store,atomics}@0.2.0-draft over the sealed store. A bucket is the namespace "app:NAME:kv:BUCKET".
+ * wasi:keyvalue/{store,atomics,batch}@0.2.0-draft over the sealed store. A bucket is the namespace "app:NAME:kv:BUCKET".
  *
  * The guest is suspended while its one storage call runs. The call outlives a guest that ends meanwhile.
  */
 #include <errno.h>
 #include <stdio.h>
 
-#include "enclave/wasm/internal.h"
-
-struct kv_call {
-    struct guest *guest; /* NULL: ended */
-    bool done;
-    int status;
-    uint8_t *value;
-    size_t size;
-    struct kv_name *names; /* copies, in value */
-    size_t name_count;
-    uint64_t number; /* cursor of a listing; delta, then result, of an increment */
-    size_t held;     /* by the guest, for what the call carries */
-};
-
-enum { NO_SUCH_STORE, ACCESS_DENIED, OTHER };
+#include "enclave/wasm/keyvalue.h"
 
 static void call_free(struct kv_call *call)
 {
@@ -28,6 +14,7 @@ static void call_free(struct kv_call *call)
         return;
     free(call->value);
     free(call->names);
+    kv_many_free(call->many);
     free(call);
 }
 
@@ -38,9 +25,11 @@ void keyvalue_abandon(struct guest *g)
     else
         call_free(g->kv);
     g->kv = NULL;
+    call_free(g->kv_kept);
+    g->kv_kept = NULL;
 }
 
-static void complete(struct kv_call *call, int status)
+void kv_call_complete(struct kv_call *call, int status)
 {
     call->status = status;
     call->done = true;
@@ -50,7 +39,7 @@ static void complete(struct kv_call *call, int status)
         call_free(call);
 }
 
-static bool hold(struct kv_call *call, size_t size)
+bool kv_call_hold(struct kv_call *call, size_t size)
 {
     if (!guest_hold(call->guest, size))
         return false;
@@ -62,19 +51,19 @@ static void got_value(void *user, int status, const uint8_t *value, size_t size)
 {
     struct kv_call *call = user;
     if (status == 0 && call->guest) {
-        call->value = hold(call, size + 1) ? malloc(size + 1) : NULL;
+        call->value = kv_call_hold(call, size + 1) ? malloc(size + 1) : NULL;
         call->size = size;
         if (call->value && size)
             memcpy(call->value, value, size);
         if (!call->value)
             status = -ENOMEM;
     }
-    complete(call, status);
+    kv_call_complete(call, status);
 }
 
-static void got_status(void *user, int status)
+void kv_call_status(void *user, int status)
 {
-    complete(user, status);
+    kv_call_complete(user, status);
 }
 
 static void got_names(void *user, int status, const struct kv_name *names, size_t count, uint64_t cursor)
@@ -84,7 +73,7 @@ static void got_names(void *user, int status, const struct kv_name *names, size_
     for (size_t i = 0; status == 0 && i < count; i++)
         size += names[i].size;
     if (status == 0 && call->guest) {
-        call->value = hold(call, size) ? malloc(size) : NULL;
+        call->value = kv_call_hold(call, size) ? malloc(size) : NULL;
         call->names = calloc(count + 1, sizeof *call->names);
         if (!call->value || !call->names)
             status = -ENOMEM;
@@ -97,23 +86,37 @@ static void got_names(void *user, int status, const struct kv_name *names, size_
         call->name_count = count;
         call->number = cursor;
     }
-    complete(call, status);
+    kv_call_complete(call, status);
 }
 
-/* A new call, waited for by the guest; NULL (and a trap) if memory is short. */
-static struct kv_call *begin(struct guest *g)
+static void drop_kept(struct guest *g)
+{
+    if (g->kv_kept)
+        guest_release(g, g->kv_kept->held);
+    call_free(g->kv_kept);
+    g->kv_kept = NULL;
+}
+
+void kv_call_keep(struct guest *g, struct kv_call *call)
+{
+    drop_kept(g);
+    g->kv_kept = call;
+}
+
+struct kv_call *kv_call_begin(struct guest *g)
 {
     struct kv_call *call = calloc(1, sizeof *call);
     if (!call) {
         guest_trap(g, "no memory");
         return NULL;
     }
+    drop_kept(g);
     call->guest = g;
     g->kv = call;
     return call;
 }
 
-static enum host_status fail(struct guest *g, unsigned which, const char *why)
+enum host_status kv_fail(struct guest *g, unsigned which, const char *why)
 {
     reply_word(g, 1);
     reply_word(g, which);
@@ -122,24 +125,24 @@ static enum host_status fail(struct guest *g, unsigned which, const char *why)
     return HOST_DONE;
 }
 
-static enum host_status fail_status(struct guest *g, int status)
+enum host_status kv_fail_status(struct guest *g, int status)
 {
     switch (status) {
     case -EBADMSG:
-        return fail(g, OTHER, "the stored record was tampered with");
+        return kv_fail(g, OTHER, "the stored record was tampered with");
     case -EINVAL:
-        return fail(g, OTHER, "key or value too long");
+        return kv_fail(g, OTHER, "key or value too long");
     case -ENOSPC:
-        return fail(g, OTHER, "the store is full");
+        return kv_fail(g, OTHER, "the store is full");
     case -ENOMEM:
-        return fail(g, OTHER, "no memory is left for this app");
+        return kv_fail(g, OTHER, "no memory is left for this app");
     default:
-        return fail(g, OTHER, "the store failed");
+        return kv_fail(g, OTHER, "the store failed");
     }
 }
 
 /* A call that is over. What it brought stays until the reply is read: the next one, or the guest's end, frees it. */
-static void end_call(struct guest *g, struct kv_call *call)
+void kv_call_end(struct guest *g, struct kv_call *call)
 {
     if (call->value) {
         free(g->kept);
@@ -159,7 +162,7 @@ static struct kv_call *finished(struct guest *g)
 }
 
 /* The steps that all functions share: bucket, then wait for a call, then leave what it brought in *call. */
-static enum host_status step(struct guest *g, const struct slot *args, struct kv_namespace **ns, struct kv_call **call)
+enum host_status kv_call_step(struct guest *g, const struct slot *args, struct kv_namespace **ns, struct kv_call **call)
 {
     struct resource *bucket = resource_get(g, &args[0], KIND_BUCKET);
     if (!bucket)
@@ -185,14 +188,14 @@ static enum host_status open(struct guest *g, const struct slot *args, size_t co
 {
     const char *name = slot_text(&args[0]);
     if (!bucket_name_ok(name, args[0].size))
-        return fail(g, NO_SUCH_STORE, NULL);
+        return kv_fail(g, NO_SUCH_STORE, NULL);
     char full[KV_NAMESPACE_MAX + 1];
     bool unnamed = args[0].size == 0;
     int size = snprintf(full, sizeof full, "app:%s:kv:%.*s", g->app->name, unnamed ? 7 : (int)args[0].size,
                         unnamed ? "default" : name);
     struct resource *bucket = size < (int)sizeof full ? resource_new(g, KIND_BUCKET) : NULL;
     if (!bucket)
-        return g->trap ? HOST_TRAP : fail(g, NO_SUCH_STORE, NULL);
+        return g->trap ? HOST_TRAP : kv_fail(g, NO_SUCH_STORE, NULL);
     bucket->bucket = kv_namespace_open(full);
     if (!bucket->bucket)
         return guest_trap(g, "no memory");
@@ -205,20 +208,20 @@ static enum host_status get(struct guest *g, const struct slot *args, size_t cou
 {
     struct kv_namespace *ns = NULL;
     struct kv_call *call = NULL;
-    enum host_status status = step(g, args, &ns, &call);
-    if (status == HOST_WAIT && !g->kv && begin(g))
+    enum host_status status = kv_call_step(g, args, &ns, &call);
+    if (status == HOST_WAIT && !g->kv && kv_call_begin(g))
         kv_get(g->worker, ns, slot_text(&args[1]), args[1].size, got_value, g->kv);
     if (status != HOST_DONE)
         return g->trap ? HOST_TRAP : status;
     if (call->status && call->status != -ENOENT) {
-        status = fail_status(g, call->status);
+        status = kv_fail_status(g, call->status);
     } else {
         reply_word(g, 0);
         reply_word(g, call->status == 0);
         if (call->status == 0)
             reply_text(g, call->value, call->size);
     }
-    end_call(g, call);
+    kv_call_end(g, call);
     return status;
 }
 
@@ -226,27 +229,27 @@ static enum host_status commit(struct guest *g, const struct slot *args, enum kv
 {
     struct kv_namespace *ns = NULL;
     struct kv_call *call = NULL;
-    enum host_status status = step(g, args, &ns, &call);
-    if (status == HOST_WAIT && !g->kv && begin(g)) {
+    enum host_status status = kv_call_step(g, args, &ns, &call);
+    if (status == HOST_WAIT && !g->kv && kv_call_begin(g)) {
         struct kv_op op = {.kind = kind, .ns = ns, .key = slot_text(&args[1]), .key_size = args[1].size};
         if (kind == KV_PUT) {
             op.value = slot_text(&args[2]);
             op.value_size = args[2].size;
         }
         /* its copy, its record, and its part of the transaction */
-        if (!hold(g->kv, 3 * op.value_size)) {
-            got_status(g->kv, -ENOMEM);
+        if (!kv_call_hold(g->kv, 3 * op.value_size)) {
+            kv_call_status(g->kv, -ENOMEM);
             return HOST_WAIT;
         }
-        kv_commit(g->worker, &op, 1, got_status, g->kv);
+        kv_commit(g->worker, &op, 1, kv_call_status, g->kv);
     }
     if (status != HOST_DONE)
         return g->trap ? HOST_TRAP : status;
     if (call->status && call->status != -ENOENT)
-        status = fail_status(g, call->status);
+        status = kv_fail_status(g, call->status);
     else
         reply_word(g, 0);
-    end_call(g, call);
+    kv_call_end(g, call);
     return status;
 }
 
@@ -264,18 +267,18 @@ static enum host_status exists(struct guest *g, const struct slot *args, size_t 
 {
     struct kv_namespace *ns = NULL;
     struct kv_call *call = NULL;
-    enum host_status status = step(g, args, &ns, &call);
-    if (status == HOST_WAIT && !g->kv && begin(g))
-        kv_exists(g->worker, ns, slot_text(&args[1]), args[1].size, got_status, g->kv);
+    enum host_status status = kv_call_step(g, args, &ns, &call);
+    if (status == HOST_WAIT && !g->kv && kv_call_begin(g))
+        kv_exists(g->worker, ns, slot_text(&args[1]), args[1].size, kv_call_status, g->kv);
     if (status != HOST_DONE)
         return g->trap ? HOST_TRAP : status;
     if (call->status && call->status != -ENOENT) {
-        status = fail_status(g, call->status);
+        status = kv_fail_status(g, call->status);
     } else {
         reply_word(g, 0);
         reply_word(g, call->status == 0);
     }
-    end_call(g, call);
+    kv_call_end(g, call);
     return status;
 }
 
@@ -283,13 +286,13 @@ static enum host_status list_keys(struct guest *g, const struct slot *args, size
 {
     struct kv_namespace *ns = NULL;
     struct kv_call *call = NULL;
-    enum host_status status = step(g, args, &ns, &call);
-    if (status == HOST_WAIT && !g->kv && begin(g))
+    enum host_status status = kv_call_step(g, args, &ns, &call);
+    if (status == HOST_WAIT && !g->kv && kv_call_begin(g))
         kv_list(g->worker, ns, args[1].word ? args[2].word : 0, got_names, g->kv);
     if (status != HOST_DONE)
         return g->trap ? HOST_TRAP : status;
     if (call->status) {
-        status = fail_status(g, call->status);
+        status = kv_fail_status(g, call->status);
     } else {
         reply_word(g, 0);
         reply_word(g, call->name_count);
@@ -299,7 +302,7 @@ static enum host_status list_keys(struct guest *g, const struct slot *args, size
         if (call->number)
             reply_word(g, call->number);
     }
-    end_call(g, call);
+    kv_call_end(g, call);
     return status;
 }
 
@@ -326,22 +329,22 @@ static enum host_status increment(struct guest *g, const struct slot *args, size
 {
     struct kv_namespace *ns = NULL;
     struct kv_call *call = NULL;
-    enum host_status status = step(g, args, &ns, &call);
-    if (status == HOST_WAIT && !g->kv && begin(g)) {
+    enum host_status status = kv_call_step(g, args, &ns, &call);
+    if (status == HOST_WAIT && !g->kv && kv_call_begin(g)) {
         g->kv->number = args[2].word;
-        kv_update(g->worker, ns, slot_text(&args[1]), args[1].size, add, got_status, g->kv);
+        kv_update(g->worker, ns, slot_text(&args[1]), args[1].size, add, kv_call_status, g->kv);
     }
     if (status != HOST_DONE)
         return g->trap ? HOST_TRAP : status;
     if (call->status == -ECANCELED) {
-        status = fail(g, OTHER, "the value is not a counter");
+        status = kv_fail(g, OTHER, "the value is not a counter");
     } else if (call->status) {
-        status = fail_status(g, call->status);
+        status = kv_fail_status(g, call->status);
     } else {
         reply_word(g, 0);
         reply_word(g, call->number);
     }
-    end_call(g, call);
+    kv_call_end(g, call);
     return status;
 }
 
@@ -361,7 +364,16 @@ static const struct host_func atomics_funcs[] = {
     {"increment", "(borrow<bucket>,string,u64)->(result<u64," KV_ERROR ">)", increment, SHAPE_ANY, true},
 };
 
-const struct host_interface wasi_keyvalue[2] = {
+static const struct host_func batch_funcs[] = {
+    {"get-many", "(borrow<bucket>,list<string>)->(result<list<option<tuple<string,list<u8>>>>," KV_ERROR ">)",
+     kv_get_many, SHAPE_KV_GET_MANY, true},
+    {"set-many", "(borrow<bucket>,list<tuple<string,list<u8>>>)->(result<_," KV_ERROR ">)", kv_set_many,
+     SHAPE_KV_SET_MANY, true},
+    {"delete-many", "(borrow<bucket>,list<string>)->(result<_," KV_ERROR ">)", kv_delete_many, SHAPE_ANY, true},
+};
+
+const struct host_interface wasi_keyvalue[3] = {
     INTERFACE("wasi:keyvalue/store", "0.2.0-draft", store_funcs),
     INTERFACE("wasi:keyvalue/atomics", "0.2.0-draft", atomics_funcs),
+    INTERFACE("wasi:keyvalue/batch", "0.2.0-draft", batch_funcs),
 };

@@ -57,6 +57,8 @@ enum shape {
     SHAPE_VOID = 18,        /* (handle), waits */
     SHAPE_BOOL = 19,        /* (handle) -> bool */
     SHAPE_POLL = 20,        /* (list<handle>) -> list<u32> */
+    SHAPE_KV_GET_MANY = 21, /* (handle, list<string>) -> result<list<option<(string, bytes)>>, store-error> */
+    SHAPE_KV_SET_MANY = 22, /* (handle, list<(string, bytes)>) -> result<_, store-error> */
 };
 
 typedef int32_t (*enclave_callback)(const void *function, void *guest, const struct slot *args, size_t count,

@@ -7,6 +7,7 @@ push one counter-c
 push two counter-c
 for n in 1 2 3; do equal "$(get /one/ | grep -o '[0-9]*' | tail -n 1)" $n "counter of app one"; done
 equal "$(get /two/ | grep -o '[0-9]*' | tail -n 1)" 1 "app two has keys of its own"
+equal "$(echo $(get /one/many))" "three - one -" "many keys at once"
 check stop
 
 check start

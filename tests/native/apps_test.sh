@@ -39,6 +39,7 @@ expect "the other app counts for itself" 0 "$(get "$url/b/peek")"
 get "$url/a/put/secret" >/dev/null
 expect "own text" secret "$(get "$url/a/get")"
 expect "not the other's" 404 "$(code "$url/b/get")"
+expect "many keys at once" "three - one -" "$(echo $(get "$url/a/many"))"
 expect "a file" done "$(get -X PUT --data-binary "@$work/ten" "$url/files/ten")"
 expect "a file, read" "$sum" "$(get "$url/files/ten" | sha256sum)"
 expect "a directory" "done" "$(get -X PUT "$url/files/d?mkdir")"

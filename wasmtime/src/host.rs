@@ -140,6 +140,12 @@ impl ToSlots for Vec<ResourceDynamic> {
         self.iter().try_for_each(|item| item.put(store, out))
     }
 }
+impl ToSlots for Vec<String> {
+    fn put(&self, store: &Store<'_>, out: &mut Vec<Slot>) -> Result<()> {
+        out.push(Slot { word: self.len() as u64, size: 0 });
+        self.iter().try_for_each(|item| item.put(store, out))
+    }
+}
 impl ToSlots for Vec<Vec<u8>> {
     fn put(&self, store: &Store<'_>, out: &mut Vec<Slot>) -> Result<()> {
         out.push(Slot { word: self.len() as u64, size: 0 });
@@ -222,9 +228,19 @@ impl FromSlots for Vec<Vec<u8>> {
         take_list(from, Vec::<u8>::take)
     }
 }
+impl<A: FromSlots, B: FromSlots> FromSlots for (A, B) {
+    fn take(from: &mut Reader) -> Result<Self> {
+        Ok((A::take(from)?, B::take(from)?))
+    }
+}
+impl FromSlots for Vec<Option<(String, Vec<u8>)>> {
+    fn take(from: &mut Reader) -> Result<Self> {
+        take_list(from, |from| FromSlots::take(from))
+    }
+}
 impl FromSlots for Vec<(String, Vec<u8>)> {
     fn take(from: &mut Reader) -> Result<Self> {
-        take_list(from, |from| Ok((String::take(from)?, Vec::<u8>::take(from)?)))
+        take_list(from, |from| <(String, Vec<u8>)>::take(from))
     }
 }
 impl FromSlots for Vec<u32> {
@@ -436,6 +452,8 @@ impl Place<'_, '_> {
             18 => self.typed_void::<(Handle,)>(),
             19 => self.typed::<(Handle,), bool>(),
             20 => self.typed::<(Vec<Handle>,), Vec<u32>>(),
+            21 => self.typed::<(Handle, Vec<String>), Result<Vec<Option<(String, Bytes)>>, StoreError>>(),
+            22 => self.typed::<(Handle, Vec<(String, Bytes)>), Result<(), StoreError>>(),
             _ => Err(Error::msg("no such shape")),
         }
     }
