@@ -362,12 +362,12 @@ static void test_sparse_and_large(void **state)
     assert_true(host_memory.count < 12); /* holes cost nothing */
     assert_int_equal(read_at(node, 12345, back, 100), 100);
     assert_int_equal(back[50], 0);
-    for (uint64_t at = 0; at < 64u << 20; at += sizeof piece - 1000) /* over chunk borders */
+    for (uint64_t at = 0; at < 16u << 20; at += sizeof piece - 1000) /* over chunk borders */
         assert_true(write_at(node, at, piece, sizeof piece) == sizeof piece);
     assert_int_equal(sync_all(), 0);
     boot(false);
     assert_int_equal(open_path("big", FS_OPEN_WRITE, &node), 0);
-    for (uint64_t at = 0; at < 64u << 20;) {
+    for (uint64_t at = 0; at < 16u << 20;) {
         int got = read_at(node, at, back, sizeof back);
         assert_true(got > 0);
         assert_memory_equal(back, piece, (size_t)got);
@@ -389,7 +389,7 @@ static void test_many_files(void **state)
 {
     char name[32];
     struct fs_node *node;
-    enum { MANY = 20000 };
+    enum { MANY = 6000 };
     assert_int_equal(call(FS_MKDIR, "many"), 0);
     for (int i = 0; i < MANY; i++) {
         snprintf(name, sizeof name, "many/file%d", i);
@@ -435,14 +435,14 @@ static void test_disk_stays_full(void **state)
     assert_int_equal(open_path("a", FS_OPEN_CREATE | FS_OPEN_WRITE, &node), 0);
     host_memory.commit_status = -ENOSPC;
     int failed = 0;
-    for (uint64_t i = 0; i < 2000; i++)
+    for (uint64_t i = 0; i < 800; i++)
         failed += write_at(node, (i - (uint64_t)failed) * sizeof piece, piece, sizeof piece) < 0;
-    assert_true(failed > 1000);
+    assert_true(failed > 300);
     assert_true(fs->pending_bytes < 64u << 20);
     host_memory.commit_status = 0;
     if (sync_all() != 0) /* one that failed may still have been on its way */
         assert_int_equal(sync_all(), 0);
-    assert_int_equal(size_of("a") / sizeof piece, 2000 - failed);
+    assert_int_equal(size_of("a") / sizeof piece, 800 - failed);
 }
 
 static void test_tampered_chunk(void **state)
@@ -507,7 +507,7 @@ static void test_against_a_model(void **state)
         snprintf(name, sizeof name, "f%d", i);
         put_file(name, "");
     }
-    for (int step = 0; step < 4000; step++) {
+    for (int step = 0; step < 1500; step++) {
         int i = rand() % MODEL_FILES;
         struct fs_node *node;
         uint64_t at = (uint64_t)rand() % (MODEL_SIZE - FS_IO_MAX), size = (uint64_t)rand() % FS_IO_MAX;
@@ -538,7 +538,7 @@ static void test_against_a_model(void **state)
         }
         release(node);
         assert_int_equal(size_of(name), sizes[i]);
-        if (step % 500 == 499) {
+        if (step % 250 == 249) {
             assert_int_equal(sync_all(), 0);
             boot(false);
         }

@@ -1,5 +1,6 @@
 /*
- * wasi:keyvalue/{store,atomics,batch}@0.2.0-draft over the sealed store. A bucket is the namespace "app:NAME:kv:BUCKET".
+ * wasi:keyvalue/{store,atomics,batch}@0.2.0-draft over the sealed store. A bucket is the namespace
+ * "app:NAME:kv:BUCKET".
  *
  * The guest is suspended while its one storage call runs. The call outlives a guest that ends meanwhile.
  */

@@ -1,6 +1,6 @@
 /*
- * Between the files of wasi:keyvalue: a guest's one storage call, and replies. keyvalue.c has the calls, keyvalue_batch.c
- * those on many keys.
+ * Between the files of wasi:keyvalue: a guest's one storage call, and replies. keyvalue.c has the calls,
+ * keyvalue_batch.c those on many keys.
  */
 #ifndef ENCLAVE_OS_ENCLAVE_WASM_KEYVALUE_H
 #define ENCLAVE_OS_ENCLAVE_WASM_KEYVALUE_H
@@ -35,8 +35,8 @@ void kv_call_status(void *user, int status); /* the same, as a kv_done */
 void kv_call_end(struct guest *g, struct kv_call *call);
 /* The same for all of the call. */
 void kv_call_keep(struct guest *g, struct kv_call *call);
-/* The steps that all functions share: HOST_DONE: *call is over and the guest's no more; HOST_WAIT: begin one unless g->kv
- * is set; HOST_TRAP. */
+/* The steps that all functions share: HOST_DONE: *call is over and the guest's no more; HOST_WAIT: begin one unless
+ * g->kv is set; HOST_TRAP. */
 enum host_status kv_call_step(struct guest *g, const struct slot *args, struct kv_namespace **ns,
                               struct kv_call **call);
 
