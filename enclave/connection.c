@@ -13,7 +13,10 @@
 #include "enclave/channel.h"
 #include "enclave/https/http.h"
 #include "enclave/https/transport.h"
+#include "enclave/ratls/peer.h"
 #include "enclave/ring_bio.h"
+#include "enclave/rpc_client.h"
+#include "enclave/system.h"
 #include "enclave/worker.h"
 
 #define MIN_WRITE_SPACE 256u /* a TLS record of a few bytes: header, tag, and some content */
@@ -33,6 +36,7 @@ struct connection {
     struct loop_task retry;   /* space appeared while we were about to wait for it */
     struct loop_task release; /* frees the connection once nothing of it is on the stack */
     char peer[48];
+    char *identity; /* what the client proved to be, or NULL */
 };
 
 static struct connection *of_transport(struct transport *t)
@@ -53,6 +57,7 @@ static void free_connection(struct loop_task *task)
 {
     struct connection *c = (struct connection *)((char *)task - offsetof(struct connection, release));
     SSL_free(c->ssl);
+    free(c->identity);
     free(c);
 }
 
@@ -162,6 +167,18 @@ static void on_handshake_timeout(struct loop_timer *timer)
     finish((struct connection *)((char *)timer - offsetof(struct connection, handshake_timer)), true);
 }
 
+/* A client need not be anyone; one that shows a certificate is known by it if it holds, and by nothing if not. */
+static void identify(struct connection *c)
+{
+    char text[PEER_TEXT_SIZE] = "out of memory";
+    int status = peer_describe(c->ssl, system_is_debug(), text);
+    if (status == 0)
+        c->transport.identity = c->identity = strdup(text);
+    else if (status != -ENOENT)
+        rpc_log(c->worker->rpc, LOG_WARN, "a client's certificate is not verified: %s", text);
+    ERR_clear_error();
+}
+
 static void handshake(struct connection *c)
 {
     int result = SSL_do_handshake(c->ssl);
@@ -170,6 +187,7 @@ static void handshake(struct connection *c)
         c->phase = SERVING;
         c->transport.server_name = SSL_get_servername(c->ssl, TLSEXT_NAMETYPE_host_name);
         publish(c);
+        identify(c);
         c->in_use = true;
         http_connection_start(c->worker->http, c->worker, &c->transport);
         return;

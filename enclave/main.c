@@ -182,17 +182,22 @@ static void stop_threads(void)
 
 /* ---- boot --------------------------------------------------------------------------------------------------- */
 
-static void guest_log(const char *app, bool error, const char *line, size_t size)
+bool system_is_debug(void)
 {
-    /* Guests' output may hold anything: it stays inside unless this is a debug enclave, which keeps no secrets. */
     static const uint8_t nothing[64];
-    static int debug = -1;
+    static _Atomic int debug = -1;
     if (debug < 0) {
         struct sgx_report report;
         sgx_report(NULL, nothing, &report);
         debug = (report.body.attributes.flags & SGX_FLAGS_DEBUG) != 0;
     }
-    if (debug && worker_current())
+    return debug;
+}
+
+static void guest_log(const char *app, bool error, const char *line, size_t size)
+{
+    /* Guests' output may hold anything: it stays inside unless this is a debug enclave, which keeps no secrets. */
+    if (system_is_debug() && worker_current())
         rpc_log(worker_current()->rpc, error ? LOG_WARN : LOG_INFO, "app %s: %.*s", app, (int)size, line);
 }
 

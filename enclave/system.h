@@ -26,6 +26,9 @@ extern struct system enclave_system;
 int system_get(const char *key, uint8_t **value, size_t *size); /* malloc'ed; status as kv_get */
 int system_put(const char *key, const void *value, size_t size);
 
+/* ATTRIBUTES.DEBUG: whoever runs the enclave can read it, as always on the emulator. Any thread. */
+bool system_is_debug(void);
+
 /* For http_server.more_metrics. */
 int system_metrics(void *user, char *buf, size_t size);
 

@@ -66,6 +66,13 @@ struct option_text {
     uint8_t some;
     struct text text;
 };
+IMPORT(TYPES, "[method]incoming-request.headers") uint32_t request_headers(uint32_t request);
+struct text_list {
+    const struct text *items;
+    size_t count;
+};
+IMPORT(TYPES, "[method]fields.get")
+void fields_get(uint32_t fields, const char *name, size_t name_size, struct text_list *result);
 IMPORT(TYPES, "[method]incoming-request.path-with-query")
 void request_path(uint32_t request, struct option_text *result);
 IMPORT(TYPES, "[resource-drop]incoming-request") void request_drop(uint32_t request);

@@ -1,5 +1,5 @@
 /*
- * Sends the request's body back while it still arrives.
+ * Sends the request's body back while it still arrives; /client says who the client proved to be.
  */
 #include "../common/wasi_http.h"
 
@@ -24,6 +24,14 @@ static bool copy_some(uint32_t from, uint32_t to)
 EXPORT("wasi:http/incoming-handler@0.2.12#handle") void handle(uint32_t request, uint32_t outparam)
 {
     struct handle_result body, stream;
+    struct option_text path;
+    request_path(request, &path);
+    if (text_starts(path.text, TEXT("/client"))) {
+        struct text_list values;
+        fields_get(request_headers(request), "x-enclave-client", 16, &values);
+        respond_text(outparam, 200, values.count == 1 ? values.items[0] : TEXT("nobody\n"));
+        return;
+    }
     request_consume(request, &body);
     incoming_body_stream(body.handle, &stream);
     uint32_t out, answer = respond(outparam, 200, &out);

@@ -68,7 +68,8 @@ struct http_exchange {
     const struct http_exchange_ops *ops;
     struct worker *worker;
     struct http_request request;
-    bool head; /* the answer's body is counted but not sent */
+    const char *client; /* what the client proved to be, or NULL: see transport.h */
+    bool head;          /* the answer's body is counted but not sent */
     void (*on_event)(struct http_exchange *x, enum http_event event, void *user); /* set by the answerer */
     void *user;
 };

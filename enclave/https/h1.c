@@ -321,6 +321,7 @@ int http_connection_start(struct http_server *server, struct worker *worker, str
     c->transport = transport;
     c->x.ops = &h1_ops;
     c->x.worker = worker;
+    c->x.client = transport->identity;
     c->task.fn = h1_run;
     c->timer.fn = on_timer;
     transport->on_ready = on_ready;

@@ -264,7 +264,7 @@ size_t h1_find(const struct h1 *c, const char *name, struct http_text *value)
 
 static struct http_field *fields_of(const struct h1 *c, const struct h1_buffer *text)
 {
-    struct http_field *fields = malloc((c->line_count + 1) * sizeof *fields); /* one more for the router */
+    struct http_field *fields = malloc((c->line_count + 2) * sizeof *fields); /* two more for the router */
     for (uint32_t i = 0; fields && i < c->line_count; i++) {
         const struct h1_line *line = &c->lines[i];
         fields[i].name = (struct http_text){text->data + line->name, line->name_size};

@@ -151,16 +151,28 @@ static void answer_proof(struct http_server *server, struct http_exchange *x, co
         http_answer_json(x, 200, json, (size_t)written);
 }
 
-/* The app gets the rest of the path, and is told what was cut off; a client cannot claim that itself. */
+/* What only the server may say; a client's own is dropped. */
+static bool is_ours(const struct http_field *field)
+{
+    static const struct http_text names[] = {HTTP_TEXT("x-forwarded-prefix"), HTTP_TEXT("x-enclave-client")};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (field->name.size == names[i].size && memcmp(field->name.data, names[i].data, names[i].size) == 0)
+            return true;
+    return false;
+}
+
+/* The app gets the rest of the path, and is told what was cut off, and who the client proved to be. */
 static void forward(struct http_exchange *x, struct app *app, size_t prefix)
 {
     struct http_request *request = &x->request;
-    struct http_field *fields = (struct http_field *)request->fields; /* has room for one more */
+    struct http_field *fields = (struct http_field *)request->fields; /* has room for two more */
     size_t kept = 0;
     for (size_t i = 0; i < request->field_count; i++)
-        if (fields[i].name.size != 18 || memcmp(fields[i].name.data, "x-forwarded-prefix", 18) != 0)
+        if (!is_ours(&fields[i]))
             fields[kept++] = fields[i];
     fields[kept++] = (struct http_field){HTTP_TEXT("x-forwarded-prefix"), {app_prefix(app), prefix}};
+    if (x->client)
+        fields[kept++] = (struct http_field){HTTP_TEXT("x-enclave-client"), {x->client, strlen(x->client)}};
     request->field_count = kept;
     request->path.data += prefix;
     request->path.size -= prefix;

@@ -34,6 +34,7 @@ struct transport {
     void *user;
     bool broken;             /* nothing can be read or written any more: on_ready, then close or abort it */
     const char *server_name; /* SNI, or NULL; lives as long as the transport */
+    const char *identity;    /* what the client proved to be (enclave/ratls/peer.h), or NULL; lives as long */
     const char *peer;        /* textual peer address, a host claim; lives as long as the transport */
 };
 

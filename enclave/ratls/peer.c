@@ -1,0 +1,54 @@
+/* See peer.h. */
+#include "enclave/ratls/peer.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "verifier/verifier.h"
+
+static int say_what_failed(const struct verifier_result *result, char out[PEER_TEXT_SIZE])
+{
+    for (size_t i = 0; i < verifier_result_count(result); i++) {
+        struct verifier_check check = verifier_result_check(result, i);
+        if (check.outcome == VERIFIER_FAILED) {
+            snprintf(out, PEER_TEXT_SIZE, "%s: %s", check.name, check.reason);
+            break;
+        }
+    }
+    return -EACCES;
+}
+
+static void hex32(const uint8_t hash[32], char out[65])
+{
+    for (int i = 0; i < 32; i++)
+        snprintf(out + 2 * i, 3, "%02x", hash[i]);
+}
+
+static int describe(const struct verifier_result *result, char out[PEER_TEXT_SIZE])
+{
+    const struct verifier_claims *claims = verifier_result_claims(result);
+    char mrenclave[65], mrsigner[65];
+    hex32(claims->mrenclave, mrenclave);
+    hex32(claims->mrsigner, mrsigner);
+    snprintf(out, PEER_TEXT_SIZE, "mrenclave=%s;mrsigner=%s;prod-id=%u;svn=%u;debug=%d;simulated=%d", mrenclave,
+             mrsigner, claims->isv_prod_id, claims->isv_svn, claims->debug, claims->simulated);
+    return 0;
+}
+
+int peer_describe(SSL *ssl, bool debug, char out[PEER_TEXT_SIZE])
+{
+    X509 *leaf = SSL_get0_peer_certificate(ssl);
+    if (!leaf)
+        return -ENOENT;
+    struct verifier_policy *policy = verifier_policy_create();
+    if (!policy)
+        return -ENOMEM;
+    verifier_policy_allow_simulation(policy, debug);
+    verifier_policy_allow_debug(policy, debug);
+    verifier_policy_set_live(policy, true);
+    struct verifier_result *result = verifier_verify_certificate(policy, NULL, leaf);
+    int status = !result ? -ENOMEM : verifier_result_ok(result) ? describe(result, out) : say_what_failed(result, out);
+    verifier_result_destroy(result);
+    verifier_policy_destroy(policy);
+    return status;
+}
