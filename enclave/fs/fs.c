@@ -33,6 +33,23 @@ static void deliver(struct loop_task *task)
         fs_op_free(op);
 }
 
+/* An operation keeps its nodes for as long as it is here: the guest that holds them may end while it waits. */
+static void hold_nodes(struct fs_op *op)
+{
+    if (op->call != FS_RELEASE && op->node)
+        op->node->refs++;
+    if (op->to)
+        op->to->refs++;
+}
+
+static void put_nodes(struct fs_op *op)
+{
+    if (op->call != FS_RELEASE && op->node)
+        fs_node_put(op->fs, op->node);
+    if (op->to)
+        fs_node_put(op->fs, op->to);
+}
+
 /* false: it waits. */
 static bool advance(struct fs_op *op)
 {
@@ -40,6 +57,7 @@ static bool advance(struct fs_op *op)
     if (status == -EAGAIN)
         return false;
     op->status = status;
+    put_nodes(op);
     journal_send(op->fs);
     op->task.fn = deliver;
     if (op->origin == fs_home)
@@ -73,6 +91,7 @@ void fs_wake(struct fs *fs)
 static void arrive(struct loop_task *task)
 {
     struct fs_op *op = (struct fs_op *)task;
+    hold_nodes(op);
     if (!advance(op))
         wait(op);
 }

@@ -84,7 +84,8 @@ struct fs_op {
     struct fs *fs;
     enum fs_call call;
     uint32_t flags;
-    struct fs_node *node, *to; /* directories for calls with a path; NULL: the root. Held by the caller until done */
+    struct fs_node *node, *to; /* directories for calls with a path; NULL: the root. Held by the caller until
+                               * this is submitted, and from then on by the operation, too */
     uint64_t offset, size, cursor;
     bool set_accessed, set_modified;
     uint64_t accessed_ns, modified_ns;

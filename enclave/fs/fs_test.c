@@ -351,6 +351,34 @@ static void test_unlinked_while_open(void **state)
     assert_int_equal(host_memory.count, records); /* what the unlinked file left was removed */
 }
 
+/* A guest that ends while its read waits gives its file back before the answer is there; the file was unlinked, too. */
+static void test_released_while_it_waits(void **state)
+{
+    struct fs_node *node;
+    put_file("a", "data");
+    assert_int_equal(sync_all(), 0);
+    boot(false);
+    assert_int_equal(open_path("a", 0, &node), 0);
+    assert_int_equal(call(FS_UNLINK, "a"), 0);
+    struct fs_op *read = make(FS_READ, node, NULL, 8), *last = make(FS_RELEASE, node, NULL, 0);
+    bool done = false;
+    read->size = 8;
+    read->done = on_done;
+    read->user = &done;
+    fs_submit(read);
+    fs_submit(last); /* freed when it is done */
+    for (int turns = 0; !done && turns < 100; turns++)
+        loop_run_once(&worker.loop, worker.loop.now_ns + 1);
+    assert_true(done);
+    assert_int_equal(read->status, 0);
+    assert_int_equal(read->transferred, 4);
+    assert_memory_equal(read->buffer, "data", 4);
+    fs_op_free(read);
+    assert_int_equal(sync_all(), 0);
+    boot(false);
+    assert_names(NULL, "");
+}
+
 static void test_sparse_and_large(void **state)
 {
     struct fs_node *node;
@@ -556,6 +584,7 @@ int main(void)
         TEST(test_rename),
         TEST(test_synced_stays),
         TEST(test_unlinked_while_open),
+        TEST(test_released_while_it_waits),
         TEST(test_sparse_and_large),
         TEST(test_many_files),
         TEST(test_full_disk),
