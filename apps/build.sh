@@ -20,22 +20,24 @@ if [ ! -f "$tools/complete" ]; then
 fi
 export NODE_FOLDER=$tools
 
-# The WIT packages of WASI 0.2.12 are files of two crates.
-wit=$cache/apps-wit-48.0.8-1
+# The WIT packages of WASI 0.2.12 are files of crates.
+wit=$cache/apps-wit-48.0.8-2
 if [ ! -f "$wit/complete" ]; then
     echo "fetching the WASI interface files (cargo, once)..." >&2
     fetch=$(mktemp -d)
     trap 'rm -rf "$fetch"' EXIT
-    mkdir -p "$fetch/src" "$wit/keyvalue"
+    mkdir -p "$fetch/src" "$wit"/{keyvalue,config,logging}
     touch "$fetch/src/lib.rs"
-    printf '[package]\nname = "fetch"\nversion = "0.0.0"\nedition = "2021"\n[dependencies]\nwasmtime-wasi-http = "=48.0.8"\nwasmtime-wasi-keyvalue = "=48.0.8"\nwasi-preview1-component-adapter-provider = "=48.0.8"\n' >"$fetch/Cargo.toml"
+    printf '[package]\nname = "fetch"\nversion = "0.0.0"\nedition = "2021"\n[dependencies]\nwasmtime-wasi-http = "=48.0.8"\nwasmtime-wasi-keyvalue = "=48.0.8"\nwasmtime-wasi-config = "=48.0.8"\nwasmcloud-component = "=0.2.0"\nwasi-preview1-component-adapter-provider = "=48.0.8"\n' >"$fetch/Cargo.toml"
     cargo fetch --quiet --manifest-path "$fetch/Cargo.toml" >&2
     sources=$(echo "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*/)
     cp ${sources}wasmtime-wasi-http-48.0.8/wit/deps/*.wit "$wit/"
     # One file, since some of the parts have no package line.
     (echo 'package wasi:keyvalue@0.2.0-draft;' &&
         cat ${sources}wasmtime-wasi-keyvalue-48.0.8/wit/deps/keyvalue/{store,atomic,batch}.wit | grep -v '^package') >"$wit/keyvalue/keyvalue.wit"
-    cp ${sources}wasi-preview1-component-adapter-provider-48.0.8/artefacts/wasi_snapshot_preview1.reactor.wasm "$wit/"
+    cp ${sources}wasmtime-wasi-config-48.0.8/wit/deps/config/store.wit ${sources}wasmtime-wasi-config-48.0.8/wit/deps/config/world.wit "$wit/config/"
+    cp ${sources}wasmcloud-component-0.2.0/wit/deps/logging/*.wit "$wit/logging/"
+    cp ${sources}wasi-preview1-component-adapter-provider-48.0.8/artefacts/wasi_snapshot_preview1.{reactor,command}.wasm "$wit/"
     touch "$wit/complete"
 fi
 
@@ -69,6 +71,15 @@ c_library_app() { # NAME SOURCE WORLD: the same with a C library
     rm "$made.core"
 }
 
+c_command() { # NAME SOURCE: a program with a main
+    local made=$out/$1.wasm
+    stale "$made" "$2" common/command.wit componentize.mjs build.sh || return 0
+    echo "building $1.wasm" >&2
+    "$clang" --target=wasm32-wasi -O2 -Wall -Wextra -Werror -Wl,--strip-all "$2" -o "$made.core"
+    node componentize.mjs common/command.wit "$wit" "$made.core" "$made" "$wit/wasi_snapshot_preview1.command.wasm"
+    rm "$made.core"
+}
+
 js_app() { # NAME SOURCE WORLD
     local made=$out/$1.wasm
     stale "$made" "$2" "$3" componentize-js.mjs build.sh || return 0
@@ -80,6 +91,8 @@ c_app hello-c hello-c/hello.c common/handler.wit
 c_app echo echo/echo.c common/handler.wit
 c_app counter-c counter-c/counter.c common/handler-kv.wit
 c_library_app files-c files-c/files.c common/handler.wit
+c_command sum-c sum-c/sum.c
 c_app misbehave guests/misbehave.c common/handler.wit
+c_app settings guests/settings.c common/handler-settings.wit
 c_app missing-import guests/missing.c common/handler-missing.wit
 js_app hello-js hello-js/hello.js hello-js/hello.wit

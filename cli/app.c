@@ -1,5 +1,5 @@
 /*
- * enclavectl app: push, list and remove the components that an enclave runs.
+ * enclavectl app: push, list, configure and remove the components that an enclave runs.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -13,11 +13,16 @@
 
 #define APPS_PATH "/_enclave/apps"
 #define WASM_MAX (256u << 20)
-#define NAME_MAX_SIZE 64u
+#define NAME_MAX_SIZE 63u
+#define NAME_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 
 static int usage(void)
 {
     fputs("usage: enclavectl app push NAME FILE.wasm | app list | app rm NAME\n"
+          "       enclavectl app settings NAME [FILE.json]   show them, or set them:\n"
+          "           {\"environment\": {\"NAME\": \"value\"}, \"arguments\": [\"value\"], \"config\": {\"key\": "
+          "\"value\"},\n"
+          "            \"egress\": [\"api.example.com\", \"*.example.org:8443\"]}\n"
           "       --url https://HOST:PORT --admin-key FILE [--json] [options]\n" TRUST_USAGE,
           stderr);
     return 2;
@@ -36,16 +41,27 @@ static void print_list(const char *body)
     json_decref(json);
 }
 
-static int run(struct authorised_options *o, const char *method, const char *name, const char *file)
+static void print_answer(const struct authorised_options *o, const char *done, const char *name, const char *body)
+{
+    if (o->json || !done)
+        printf("%s\n", body);
+    else if (name)
+        printf("%s %s\n", done, name);
+    else
+        print_list(body);
+}
+
+/* part: "" or "/settings". done: what the request does to the app; NULL: it is only shown. */
+static int run(struct authorised_options *o, const char *method, const char *name, const char *part, const char *file,
+               const char *done)
 {
     char path[128] = APPS_PATH;
     size_t size = 0;
     char *body = NULL;
-    if (name && (strlen(name) == 0 || strlen(name) > NAME_MAX_SIZE ||
-                 strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(name)))
-        return complain("%s: a name has 1 to %u of a-z, 0-9 and -", name, NAME_MAX_SIZE);
+    if (name && (strlen(name) == 0 || strlen(name) > NAME_MAX_SIZE || strspn(name, NAME_LETTERS) != strlen(name)))
+        return complain("%s: a name has 1 to %u letters, digits, '-' or '_'", name, NAME_MAX_SIZE);
     if (name)
-        snprintf(path, sizeof(path), APPS_PATH "/%s", name);
+        snprintf(path, sizeof(path), APPS_PATH "/%s%s", name, part);
     if (file && !(body = read_whole_file(file, WASM_MAX, &size)))
         return complain("%s: %s", file, strerror(errno));
     struct http_request request = {.method = method, .path = path, .body = body, .body_size = size};
@@ -53,12 +69,8 @@ static int run(struct authorised_options *o, const char *method, const char *nam
     int result = authorised_exchange(o, &request, &answer);
     if (result == 0 && (answer.status < 200 || answer.status > 299))
         result = authorised_complain(&answer);
-    else if (result == 0 && o->json)
-        printf("%s\n", answer.body);
-    else if (result == 0 && !name)
-        print_list(answer.body);
     else if (result == 0)
-        printf("%s %s\n", file ? "pushed" : "removed", name);
+        print_answer(o, done, name, answer.body);
     free(answer.body);
     free(body);
     return result;
@@ -69,11 +81,15 @@ static int dispatch(struct authorised_options *o, int argc, char **argv)
     if (argc < 1)
         return usage();
     if (strcmp(argv[0], "push") == 0 && argc == 3)
-        return run(o, "PUT", argv[1], argv[2]);
+        return run(o, "PUT", argv[1], "", argv[2], "pushed");
+    if (strcmp(argv[0], "settings") == 0 && argc == 3)
+        return run(o, "PUT", argv[1], "/settings", argv[2], "set");
+    if (strcmp(argv[0], "settings") == 0 && argc == 2)
+        return run(o, "GET", argv[1], "/settings", NULL, NULL);
     if (strcmp(argv[0], "list") == 0 && argc == 1)
-        return run(o, "GET", NULL, NULL);
+        return run(o, "GET", NULL, "", NULL, "listed");
     if (strcmp(argv[0], "rm") == 0 && argc == 2)
-        return run(o, "DELETE", argv[1], NULL);
+        return run(o, "DELETE", argv[1], "", NULL, "removed");
     return usage();
 }
 

@@ -13,6 +13,7 @@ int verify_main(int argc, char **argv);
 int keygen_main(int argc, char **argv);
 int app_main(int argc, char **argv);
 int get_main(int argc, char **argv);
+int egress_ca_main(int argc, char **argv);
 
 /* Prints "enclavectl: ..." on standard error; returns 1, for `return complain(...)`. */
 int complain(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -13,8 +13,10 @@
 static const char usage[] =
     "usage: enclavectl COMMAND ...\n"
     "  verify https://HOST:PORT [--mrenclave HEX] [--allow-simulation] [--root FILE] [--pccs URL] [--json] ...\n"
-    "  app push NAME FILE.wasm | app list | app rm NAME, with --url https://HOST:PORT --admin-key FILE\n"
+    "  app push NAME FILE.wasm | app settings NAME [FILE.json] | app list | app rm NAME, with --url https://HOST:PORT "
+    "--admin-key FILE\n"
     "      and what verify has to say which server is trusted\n"
+    "  egress-ca set FILE.pem | show | rm: whom apps' outgoing requests trust, with the same options\n"
     "  get /readyz | /status | /metrics, with the same options as app\n"
     "  keygen FILE            make an admin key: FILE (secret) and FILE.pub\n"
     "  measure IMAGE          print MRENCLAVE\n"
@@ -92,8 +94,10 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         int (*run)(int argc, char **argv);
-    } commands[] = {{"verify", verify_main}, {"app", app_main},         {"get", get_main},
-                    {"keygen", keygen_main}, {"measure", measure_main}, {"sign", sign_main}};
+    } commands[] = {
+        {"verify", verify_main}, {"app", app_main},         {"egress-ca", egress_ca_main}, {"get", get_main},
+        {"keygen", keygen_main}, {"measure", measure_main}, {"sign", sign_main},
+    };
     if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)) {
         fputs(usage, stdout);
         return 0;

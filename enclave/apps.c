@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "enclave/deployed.h"
 #include "enclave/ecall.h"
 #include "enclave/identity.h"
 #include "enclave/kvstore/kvstore.h"
@@ -19,26 +20,16 @@
 #include "enclave/wasm/runtime.h"
 #include "sgx/trusted/bridge.h"
 
-#define CHUNK_SIZE (2u << 20) /* of a compiled artefact, one record each */
-
-/* What the sealed list says of one app. */
-struct deployed {
-    struct deployed *next;
-    char name[APP_NAME_MAX + 1];
-    uint8_t sha256[32];
-    char artefact[33]; /* random name of the artefact's records */
-    size_t size;
-};
-
 struct change {
     struct loop_task task; /* first: carries the change between threads */
     struct change *next;
-    bool remove;
+    enum { PUSH, SET, REMOVE } kind;
     char name[APP_NAME_MAX + 1];
     const uint8_t *wasm; /* the caller's */
     uint8_t *artefact;
     size_t wasm_size, artefact_size, written;
-    struct deployed *entry; /* the new one */
+    struct app_settings *settings; /* of the new app */
+    struct deployed *entry;        /* the new one */
     struct app *app;
     struct worker *origin;
     apps_done done;
@@ -47,28 +38,11 @@ struct change {
     char error[512];
 };
 
-/* Only the owner's thread touches deployed; the queue is shared with the compiler's. */
-static struct deployed *deployed;
+/* Shared with the compiler's thread. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
 static struct change *queue, **queue_end = &queue;
 static bool change_under_way, stopping;
-
-static void hex(const uint8_t *data, size_t size, char *out)
-{
-    for (size_t i = 0; i < size; i++)
-        snprintf(out + 2 * i, 3, "%02x", data[i]);
-}
-
-static int unhex(const char *text, uint8_t *out, size_t size)
-{
-    if (!text || strlen(text) != 2 * size)
-        return -EBADMSG;
-    for (size_t i = 0; i < size; i++)
-        if (sscanf(text + 2 * i, "%2hhx", &out[i]) != 1)
-            return -EBADMSG;
-    return 0;
-}
 
 int apps_name_ok(const char *name, size_t size)
 {
@@ -88,86 +62,13 @@ int apps_name_ok(const char *name, size_t size)
     return 1;
 }
 
-static struct deployed **find(const char *name)
-{
-    struct deployed **at = &deployed;
-    while (*at && strcmp((*at)->name, name) != 0)
-        at = &(*at)->next;
-    return at;
-}
-
-static size_t chunk_count(const struct deployed *d)
-{
-    return (d->size + CHUNK_SIZE - 1) / CHUNK_SIZE;
-}
-
-static void chunk_key(const struct deployed *d, size_t index, char out[64])
-{
-    snprintf(out, 64, "artefact/%s/%zu", d->artefact, index);
-}
-
-/* ---- the sealed list ---------------------------------------------------------------------------------------- */
-
-static json_t *entry_json(const struct deployed *d)
-{
-    char sha[65];
-    hex(d->sha256, 32, sha);
-    return json_pack("{s:s,s:s,s:s,s:I}", "name", d->name, "sha256", sha, "artefact", d->artefact, "size",
-                     (json_int_t)d->size);
-}
-
-static int parse_entry(const json_t *item, struct deployed **out)
-{
-    const char *name = json_string_value(json_object_get(item, "name"));
-    const char *artefact = json_string_value(json_object_get(item, "artefact"));
-    json_int_t size = json_integer_value(json_object_get(item, "size"));
-    struct deployed *d = calloc(1, sizeof *d);
-    if (!d)
-        return -ENOMEM;
-    if (!name || !apps_name_ok(name, strlen(name)) || !artefact || strlen(artefact) != 32 || size <= 0 ||
-        unhex(json_string_value(json_object_get(item, "sha256")), d->sha256, 32) < 0) {
-        free(d);
-        return -EBADMSG;
-    }
-    strcpy(d->name, name);
-    strcpy(d->artefact, artefact);
-    d->size = (size_t)size;
-    *out = d;
-    return 0;
-}
-
-static int load_list(void)
-{
-    uint8_t *text;
-    size_t size;
-    int result = system_get("apps", &text, &size);
-    if (result == -ENOENT)
-        return 0;
-    if (result < 0)
-        return result;
-    json_t *array = json_loadb((const char *)text, size, 0, NULL);
-    free(text);
-    size_t index;
-    json_t *item;
-    json_array_foreach(array, index, item)
-    {
-        struct deployed *d = NULL;
-        result = result == 0 ? parse_entry(item, &d) : result;
-        if (d) {
-            d->next = deployed;
-            deployed = d;
-        }
-    }
-    json_decref(array);
-    return array ? result : -EBADMSG;
-}
-
 /* ---- boot --------------------------------------------------------------------------------------------------- */
 
-static struct app *make_app(const char *name, const uint8_t sha256[32], struct wasm_component *component, char *error,
-                            size_t error_size)
+static struct app *make_app(const char *name, const uint8_t sha256[32], struct app_settings *settings,
+                            struct wasm_component *component, char *error, size_t error_size)
 {
     struct app_config config = {.name = name,
+                                .settings = settings,
                                 .memory_limit = (uint64_t)ecall_run_args()->app_memory_max_mib << 20,
                                 .timeout_ms = ecall_run_args()->http_request_timeout_ms};
     memcpy(config.sha256, sha256, 32);
@@ -180,9 +81,9 @@ static int read_artefact(const struct deployed *d, uint8_t **out)
     size_t at = 0, size;
     if (!artefact)
         return -ENOMEM;
-    for (size_t i = 0; i < chunk_count(d); i++) {
+    for (size_t i = 0; i < deployed_chunks(d); i++) {
         char key[64];
-        chunk_key(d, i, key);
+        deployed_chunk_key(d, i, key);
         int result = system_get(key, &chunk, &size);
         if (result < 0 || size > d->size - at) {
             free(artefact);
@@ -207,7 +108,7 @@ static int load_app(const struct deployed *d, char *error, size_t error_size)
     char why[400] = "";
     struct wasm_component *component = wasm_deserialize(enclave_system.wasm, artefact, d->size, why, sizeof why);
     free(artefact);
-    struct app *app = component ? make_app(d->name, d->sha256, component, why, sizeof why) : NULL;
+    struct app *app = component ? make_app(d->name, d->sha256, d->settings, component, why, sizeof why) : NULL;
     if (!app) {
         snprintf(error, error_size, "app %s: %s", d->name, why);
         return -EBADMSG;
@@ -221,7 +122,7 @@ static bool is_orphan(const struct kv_name *name)
     size_t id = sizeof prefix - 1;
     if (name->size < id + 32 || memcmp(name->data, prefix, id) != 0)
         return false;
-    for (const struct deployed *d = deployed; d; d = d->next)
+    for (const struct deployed *d = deployed_first(); d; d = d->next)
         if (!memcmp(d->artefact, name->data + id, 32))
             return false;
     return true;
@@ -243,10 +144,10 @@ static void remove_orphans(void *user, int status, const struct kv_name *names, 
 
 int apps_load(char *error, size_t error_size)
 {
-    int result = load_list();
+    int result = deployed_load();
     if (result < 0)
         snprintf(error, error_size, "apps: the sealed list cannot be read (error %d)", -result);
-    for (const struct deployed *d = deployed; d && result == 0; d = d->next)
+    for (const struct deployed *d = deployed_first(); d && result == 0; d = d->next)
         result = load_app(d, error, error_size);
     if (result == 0)
         kv_list(enclave_system.owner, enclave_system.settings, 0, remove_orphans, NULL);
@@ -258,7 +159,8 @@ int apps_load(char *error, size_t error_size)
 static void change_free(struct change *c)
 {
     free(c->artefact);
-    free(c->entry);
+    deployed_free(c->entry);
+    app_settings_unref(c->settings);
     if (c->app)
         app_unref(c->app);
     free(c);
@@ -294,7 +196,7 @@ static void on_refreshed(void *user, int status)
         snprintf(c->error, sizeof c->error, "deployed, but no new certificate could be made (error %d)", -status);
         end_change(c, 503);
     } else {
-        end_change(c, c->remove ? 200 : 201);
+        end_change(c, c->kind == PUSH ? 201 : 200);
     }
 }
 
@@ -307,43 +209,25 @@ static void on_list_committed(void *user, int status)
         end_change(c, 503);
         return;
     }
-    struct deployed **at = find(c->name), *old = *at;
-    if (old) {
-        *at = old->next;
-        free(old);
-    }
-    if (c->remove) {
+    static const char *const done[] = {"deployed", "has new settings", "removed"};
+    if (c->kind == REMOVE) {
+        deployed_remove(c->name);
         app_table_remove(enclave_system.apps, c->name);
     } else {
-        c->entry->next = deployed;
-        deployed = c->entry;
+        deployed_put(c->entry);
         c->entry = NULL;
         app_table_put(enclave_system.apps, app_ref(c->app));
     }
-    rpc_log(enclave_system.owner->rpc, LOG_INFO, "app %s %s", c->name, c->remove ? "removed" : "deployed");
+    rpc_log(enclave_system.owner->rpc, LOG_INFO, "app %s %s", c->name, done[c->kind]);
     identity_refresh(on_refreshed, c);
-}
-
-/* What the list will say once the change is durable. */
-static char *future_list_text(const struct change *c)
-{
-    json_t *array = json_array();
-    for (const struct deployed *d = deployed; d; d = d->next)
-        if (strcmp(d->name, c->name) != 0)
-            json_array_append_new(array, entry_json(d));
-    if (c->entry)
-        json_array_append_new(array, entry_json(c->entry));
-    char *text = json_dumps(array, JSON_COMPACT);
-    json_decref(array);
-    return text;
 }
 
 /* Step 3: the new list, and the old artefact's records gone, in one transaction. */
 static void commit_list(struct change *c)
 {
-    const struct deployed *old = *find(c->name);
-    size_t old_chunks = old ? chunk_count(old) : 0;
-    char *text = future_list_text(c);
+    const struct deployed *old = c->kind == SET ? NULL : deployed_find(c->name);
+    size_t old_chunks = old ? deployed_chunks(old) : 0;
+    char *text = deployed_text(c->name, c->entry);
     struct kv_op *ops = calloc(1 + old_chunks, sizeof *ops);
     char(*keys)[64] = calloc(1 + old_chunks, sizeof *keys);
     if (!text || !ops || !keys) {
@@ -351,12 +235,13 @@ static void commit_list(struct change *c)
     } else {
         ops[0] = (struct kv_op){KV_PUT, enclave_system.settings, "apps", 4, text, strlen(text)};
         for (size_t i = 0; i < old_chunks; i++) {
-            chunk_key(old, i, keys[i]);
+            deployed_chunk_key(old, i, keys[i]);
             ops[1 + i] = (struct kv_op){KV_DELETE, enclave_system.settings, keys[i], strlen(keys[i]), NULL, 0};
         }
         kv_commit(enclave_system.owner, ops, 1 + old_chunks, on_list_committed, c);
     }
-    free(text);
+    if (text)
+        OPENSSL_clear_free(text, strlen(text)); /* settings may be secrets */
     free(ops);
     free(keys);
 }
@@ -373,52 +258,89 @@ static void write_next_chunk(void *user, int status)
         commit_list(c);
         return;
     }
-    size_t left = c->artefact_size - c->written, size = left < CHUNK_SIZE ? left : CHUNK_SIZE;
+    size_t left = c->artefact_size - c->written, size = left < DEPLOYED_CHUNK ? left : DEPLOYED_CHUNK;
     char key[64];
-    chunk_key(c->entry, c->written / CHUNK_SIZE, key);
+    deployed_chunk_key(c->entry, c->written / DEPLOYED_CHUNK, key);
     struct kv_op op = {KV_PUT, enclave_system.settings, key, strlen(key), c->artefact + c->written, size};
     c->written += size;
     kv_commit(enclave_system.owner, &op, 1, write_next_chunk, c);
 }
 
+/* New settings, and the artefact as it is. */
+static struct deployed *entry_with_settings(const struct deployed *old, struct app_settings *settings)
+{
+    struct deployed *entry = malloc(sizeof *entry);
+    if (entry) {
+        *entry = *old;
+        entry->settings = app_settings_ref(settings);
+    }
+    return entry;
+}
+
 static void begin_on_owner(struct loop_task *task)
 {
     struct change *c = (struct change *)task;
-    if (c->status) {
-        end_change(c, c->status);
-    } else if (!c->remove) {
-        write_next_chunk(c, 0);
-    } else if (!*find(c->name)) {
+    const struct deployed *old = deployed_find(c->name);
+    if (c->status == 0 && c->kind != PUSH && !old) {
         snprintf(c->error, sizeof c->error, "no app is called %s", c->name);
-        end_change(c, 404);
-    } else {
-        commit_list(c);
+        c->status = 404;
     }
+    if (c->status == 0 && c->kind == SET) {
+        c->entry = entry_with_settings(old, c->settings);
+        c->status = c->entry ? 0 : 503;
+    }
+    if (c->status)
+        end_change(c, c->status);
+    else if (c->kind == PUSH)
+        write_next_chunk(c, 0);
+    else
+        commit_list(c);
 }
 
-/* Step 1, on the compiler's thread. */
+/* Step 1, on the compiler's thread: a new app, of new code with the settings there are, or of the code there is. */
 static void compile(struct change *c)
 {
+    static const uint8_t no_salt[SETTINGS_SALT_SIZE];
     uint8_t id[16];
     c->status = 422;
+    struct app *old = app_table_find(enclave_system.apps, c->name, strlen(c->name));
+    c->settings =
+        old ? app_settings_ref(app_settings_of(old)) : app_settings_parse("{}", 2, no_salt, c->error, sizeof c->error);
+    app_unref(old);
     struct wasm_component *component =
         wasm_compile(enclave_system.wasm, c->wasm, c->wasm_size, c->error, sizeof c->error);
     c->entry = calloc(1, sizeof *c->entry);
-    if (!component || !c->entry)
+    if (!component || !c->entry || !c->settings) {
+        wasm_component_delete(component);
         return;
+    }
+    c->entry->settings = app_settings_ref(c->settings);
     SHA256(c->wasm, c->wasm_size, c->entry->sha256);
     strcpy(c->entry->name, c->name);
     sgx_random(id, sizeof id);
-    hex(id, sizeof id, c->entry->artefact);
+    hex_text(id, sizeof id, c->entry->artefact);
     if (wasm_serialize(component, &c->artefact, &c->artefact_size) < 0) {
         wasm_component_delete(component);
         snprintf(c->error, sizeof c->error, "out of memory");
         return;
     }
     c->entry->size = c->artefact_size;
-    c->app = make_app(c->name, c->entry->sha256, component, c->error, sizeof c->error);
+    c->app = make_app(c->name, c->entry->sha256, c->settings, component, c->error, sizeof c->error);
     if (c->app)
         c->status = 0;
+}
+
+static void rebuild(struct change *c)
+{
+    struct app *old = app_table_find(enclave_system.apps, c->name, strlen(c->name));
+    if (!old)
+        return; /* the owner says so */
+    struct wasm_component *component = wasm_component_clone(app_component(old));
+    if (component)
+        c->app = make_app(c->name, app_sha256(old), c->settings, component, c->error, sizeof c->error);
+    if (!c->app)
+        c->status = 503;
+    app_unref(old);
 }
 
 void *apps_compiler(void *unused)
@@ -436,8 +358,10 @@ void *apps_compiler(void *unused)
             queue_end = &queue;
         change_under_way = true;
         pthread_mutex_unlock(&lock);
-        if (!c->remove)
+        if (c->kind == PUSH)
             compile(c);
+        else if (c->kind == SET)
+            rebuild(c);
         c->task.fn = begin_on_owner;
         loop_post_remote(&enclave_system.owner->loop, &c->task);
         pthread_mutex_lock(&lock);
@@ -494,14 +418,57 @@ void apps_remove(struct worker *origin, const char *name, apps_done done, void *
         done(user, 503, "{\"error\":\"out of memory\"}");
         return;
     }
-    c->remove = true;
+    c->kind = REMOVE;
     enqueue(c);
+}
+
+static void refuse_settings(apps_done done, void *user, int status, const char *why)
+{
+    json_t *body = json_pack("{s:s}", "error", why);
+    char *text = json_dumps(body, JSON_COMPACT);
+    done(user, status, text ? text : "{}");
+    free(text);
+    json_decref(body);
+}
+
+void apps_set(struct worker *origin, const char *name, const char *json, size_t size, apps_done done, void *user)
+{
+    uint8_t salt[SETTINGS_SALT_SIZE];
+    char error[200];
+    sgx_random(salt, sizeof salt);
+    struct app_settings *settings = app_settings_parse(json, size, salt, error, sizeof error);
+    struct change *c = settings ? change_new(origin, name, done, user) : NULL;
+    if (!c) {
+        refuse_settings(done, user, settings ? 503 : 422, settings ? "out of memory" : error);
+        app_settings_unref(settings);
+        return;
+    }
+    c->kind = SET;
+    c->settings = settings;
+    enqueue(c);
+}
+
+char *apps_settings_json(const char *name)
+{
+    struct app *app = app_table_find(enclave_system.apps, name, strlen(name));
+    if (!app)
+        return NULL;
+    const struct app_settings *settings = app_settings_of(app);
+    char salt[2 * SETTINGS_SALT_SIZE + 1], digest[65];
+    hex_text(settings->salt, sizeof settings->salt, salt);
+    hex_text(settings->digest, 32, digest);
+    json_t *values = json_loads(settings->json, 0, NULL);
+    json_t *body = json_pack("{s:o,s:s,s:s}", "settings", values, "salt", salt, "sha256", digest);
+    char *text = json_dumps(body, JSON_COMPACT | JSON_SORT_KEYS);
+    json_decref(body);
+    app_unref(app);
+    return text;
 }
 
 static void append_app(void *user, struct app *app)
 {
     char sha[65];
-    hex(app_sha256(app), 32, sha);
+    hex_text(app_sha256(app), 32, sha);
     json_array_append_new(user, json_pack("{s:s,s:s}", "name", app_name(app), "sha256", sha));
 }
 
@@ -510,7 +477,7 @@ char *apps_list_json(void)
     char root[65];
     json_t *array = json_array();
     app_table_each(enclave_system.apps, append_app, array);
-    hex(identity_merkle_root(), 32, root);
+    hex_text(identity_merkle_root(), 32, root);
     json_t *body = json_pack("{s:o,s:s}", "apps", array, "merkle_root", root);
     char *text = json_dumps(body, JSON_COMPACT);
     json_decref(body);

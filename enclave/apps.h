@@ -24,6 +24,11 @@ typedef void (*apps_done)(void *user, int status, const char *json);
 
 /* wasm must live until done. */
 void apps_push(struct worker *origin, const char *name, const uint8_t *wasm, size_t size, apps_done done, void *user);
+/* New settings (wasm/settings.h), which live until the app is removed or gets others; json is copied. */
+void apps_set(struct worker *origin, const char *name, const char *json, size_t size, apps_done done, void *user);
+/* malloc'ed JSON: {"settings","salt","sha256"}, the last two as docs/attestation.md has them. NULL: there is no such
+ * app, or no memory. Any worker. */
+char *apps_settings_json(const char *name);
 void apps_remove(struct worker *origin, const char *name, apps_done done, void *user);
 /* malloc'ed JSON: {"apps":[{"name","sha256"}],"merkle_root"}. NULL: out of memory. Any worker. */
 char *apps_list_json(void);

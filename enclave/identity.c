@@ -11,12 +11,14 @@
 #include <time.h>
 
 #include "enclave/ecall.h"
+#include "enclave/egress/trust.h"
 #include "enclave/proof.h"
 #include "enclave/ratls/certificate.h"
 #include "enclave/ratls/tls_context.h"
 #include "enclave/rpc_client.h"
 #include "enclave/system.h"
 #include "enclave/wasm/app.h"
+#include "enclave/wasm/settings.h"
 #include "sgx/include/arch.h"
 #include "sgx/trusted/bridge.h"
 #include "verifier/verifier.h"
@@ -35,6 +37,7 @@ static struct {
     struct sgx_targetinfo target;
     bool have_target;
     struct loop_timer renewal;
+    uint64_t serial, installed; /* of the last refresh that was begun, and of the one that is served */
 } identity;
 
 /* ---- what first boot fixes ------------------------------------------------------------------------------------- */
@@ -185,6 +188,18 @@ static void collect_app(void *user, struct app *app)
     EVP_DigestUpdate(c->workloads, app_sha256(app), 32);
 }
 
+/* Behind what every tree has: the settings of each app that has any. */
+static void collect_settings(void *user, struct app *app)
+{
+    struct collect *c = user;
+    char label[16 + APP_NAME_MAX + 1];
+    const struct app_settings *settings = app_settings_of(app);
+    if (app_settings_empty(settings) || c->result < 0)
+        return;
+    snprintf(label, sizeof label, "settings:%s", app_name(app));
+    c->result = add_leaf(&c->tree->merkle, label, settings->digest, 32);
+}
+
 static int add_limits(struct merkle *m)
 {
     const struct run_args *a = ecall_run_args();
@@ -196,7 +211,7 @@ static int add_limits(struct merkle *m)
 }
 
 /* The tree, its root, and the workloads hash: SHA-256(name || hash ...) over the apps sorted by name. */
-static int configuration(struct proof_tree *tree, uint8_t root[32], uint8_t workloads[32])
+static int configuration(struct proof_tree *tree, uint8_t root[32], uint8_t workloads[32], const uint8_t *egress)
 {
     struct collect c = {tree, EVP_MD_CTX_new(), 0};
     uint8_t *ca = NULL;
@@ -213,6 +228,10 @@ static int configuration(struct proof_tree *tree, uint8_t root[32], uint8_t work
         c.result = add_leaf(&tree->merkle, "admin-key", identity.admin_key, identity.admin_key_size);
     if (c.result == 0)
         c.result = add_limits(&tree->merkle);
+    if (c.result == 0 && egress)
+        c.result = add_leaf(&tree->merkle, "egress-ca", egress, 32);
+    if (c.result == 0)
+        app_table_each(enclave_system.apps, collect_settings, &c);
     if (c.result == 0)
         merkle_root(&tree->merkle, root);
     if (c.workloads)
@@ -228,10 +247,11 @@ struct refresh {
     void (*done)(void *user, int status);
     void *user;
     int64_t not_before_s;
-    uint8_t root[32], workloads[32];
+    uint64_t serial;
+    uint8_t root[32], workloads[32], egress[32];
     struct proof_tree tree;
     struct sgx_report_body report; /* what the quote must be over */
-    bool has_apps;
+    bool has_apps, has_egress;
 };
 
 static void refresh_end(struct refresh *r, int status)
@@ -268,6 +288,9 @@ static void foresee_refusals(X509 *leaf, const uint8_t mrenclave[32])
 
 static int install(struct refresh *r, const uint8_t *quote, size_t quote_size)
 {
+    /* The host may answer in any order: a later configuration is not replaced by an earlier one. */
+    if (r->serial < identity.installed)
+        return 0;
     uint8_t runtime_hash[32];
     SHA256((const uint8_t *)WASMTIME_VERSION_TEXT, sizeof WASMTIME_VERSION_TEXT - 1, runtime_hash);
     const char *names = ecall_run_args()->san[0] ? ecall_run_args()->san : DEFAULT_NAMES;
@@ -277,7 +300,8 @@ static int install(struct refresh *r, const uint8_t *quote, size_t quote_size)
                                    .quote_size = quote_size,
                                    .merkle_root = r->root,
                                    .runtime_hash = runtime_hash,
-                                   .workloads_hash = r->has_apps ? r->workloads : NULL};
+                                   .workloads_hash = r->has_apps ? r->workloads : NULL,
+                                   .egress_hash = r->has_egress ? r->egress : NULL};
     X509 *leaf = certificate_make_leaf(identity.key, identity.ca_key, identity.ca, &content);
     SSL_CTX *tls = leaf ? tls_context_new(identity.key, leaf, identity.ca) : NULL;
     if (leaf)
@@ -285,6 +309,7 @@ static int install(struct refresh *r, const uint8_t *quote, size_t quote_size)
     X509_free(leaf);
     if (!tls)
         return -EIO;
+    identity.installed = r->serial;
     memcpy(identity.root, r->root, 32);
     proof_publish(&r->tree);
     for (uint32_t i = 0; i < enclave_system.worker_count; i++)
@@ -347,8 +372,10 @@ void identity_refresh(void (*done)(void *user, int status), void *user)
     r->user = user;
     int64_t now = time(NULL);
     r->not_before_s = now - now % 60;
+    r->serial = ++identity.serial;
     r->has_apps = app_table_count(enclave_system.apps) > 0;
-    int result = configuration(&r->tree, r->root, r->workloads);
+    r->has_egress = egress_trust_sha256(r->egress);
+    int result = configuration(&r->tree, r->root, r->workloads, r->has_egress ? r->egress : NULL);
     if (result < 0)
         refresh_end(r, result);
     else if (identity.have_target)

@@ -15,6 +15,7 @@
 #include "enclave/admin/admin.h"
 #include "enclave/apps.h"
 #include "enclave/ecall.h"
+#include "enclave/egress/trust.h"
 #include "enclave/fs/fs.h"
 #include "enclave/https/http.h"
 #include "enclave/identity.h"
@@ -258,6 +259,9 @@ static int boot(char *error, size_t error_size)
     sgx_heap_counts(&used, &pages);
     const struct wasm_runtime_config config = {
         .random = sgx_random, .log = guest_log, .guest_memory = pages * SGX_PAGE_SIZE / 3 * 2};
+    result = egress_trust_load(error, error_size);
+    if (result < 0)
+        return result;
     enclave_system.wasm = wasm_runtime_new(&config);
     enclave_system.apps = app_table_new();
     fs_init(enclave_system.owner);

@@ -12,10 +12,13 @@
 
 #include "enclave/admin/jwt.h"
 #include "enclave/apps.h"
+#include "enclave/egress/trust.h"
 #include "enclave/https/http.h"
 #include "enclave/identity.h"
+#include "enclave/wasm/app.h"
 
 #define APPS_PATH "/_enclave/apps"
+#define EGRESS_CA_PATH "/_enclave/egress-ca"
 #define USED_MAX 65536u
 
 /* Tokens used since boot, by the hash of their jti. A token of an earlier boot names another audience, and the clock
@@ -122,10 +125,26 @@ static void list(struct http_admin_reply *reply)
     free(json);
 }
 
-/* The app that a path names, or NULL. */
-static const char *app_of(const char *path)
+/* What a path names: the list of apps, one app, its settings, or the CA bundle of outgoing requests. */
+enum target { NO_TARGET, APPS, APP, SETTINGS, EGRESS_CA };
+
+static enum target target_of(const char *path, char name[APP_NAME_MAX + 1])
 {
-    return strncmp(path, APPS_PATH "/", strlen(APPS_PATH "/")) == 0 ? path + strlen(APPS_PATH "/") : NULL;
+    static const char settings[] = "/settings";
+    size_t size = strlen(APPS_PATH);
+    if (strcmp(path, EGRESS_CA_PATH) == 0)
+        return EGRESS_CA;
+    if (strncmp(path, APPS_PATH, size) != 0)
+        return NO_TARGET;
+    if (path[size] == 0)
+        return APPS;
+    const char *at = path + size + 1;
+    size_t name_size = strcspn(at, "/");
+    if (path[size] != '/' || (at[name_size] && strcmp(at + name_size, settings) != 0))
+        return NO_TARGET;
+    /* A longer name is refused as any other that is none. */
+    snprintf(name, APP_NAME_MAX + 1, "%.*s", (int)name_size, name_size <= APP_NAME_MAX ? at : "");
+    return at[name_size] ? SETTINGS : APP;
 }
 
 static int admit(struct http_admin_hook *hook, const struct http_admin_request *r, const char **why)
@@ -133,8 +152,9 @@ static int admit(struct http_admin_hook *hook, const struct http_admin_request *
     (void)hook;
     size_t key_size;
     struct jwt_claims claims;
+    char name[APP_NAME_MAX + 1];
     identity_admin_key(&key_size);
-    if (!app_of(r->path) && strcmp(r->path, APPS_PATH) != 0) {
+    if (target_of(r->path, name) == NO_TARGET) {
         *why = "no such route";
         return 404;
     }
@@ -146,22 +166,74 @@ static int admit(struct http_admin_hook *hook, const struct http_admin_request *
     return *why ? 401 : 0;
 }
 
+static void show_settings(const char *name, struct http_admin_reply *reply)
+{
+    char *json = apps_settings_json(name);
+    if (json)
+        http_admin_reply(reply, 200, json, strlen(json));
+    else
+        reply_error(reply, 404, "no app has that name");
+    if (json)
+        OPENSSL_clear_free(json, strlen(json));
+}
+
+static void handle_app(struct worker *worker, enum target target, const char *name, const struct http_admin_request *r,
+                       struct http_admin_reply *reply)
+{
+    bool put = !strcmp(r->method, "PUT");
+    if (!apps_name_ok(name, strlen(name)))
+        reply_error(reply, 400, "an app's name is 1 to 63 letters, digits, '-' or '_', and not a path of the server");
+    else if (put && target == APP)
+        apps_push(worker, name, r->body, r->body_size, on_changed, reply);
+    else if (put)
+        apps_set(worker, name, (const char *)r->body, r->body_size, on_changed, reply);
+    else if (target == APP && !strcmp(r->method, "DELETE"))
+        apps_remove(worker, name, on_changed, reply);
+    else if (target == SETTINGS && !strcmp(r->method, "GET"))
+        show_settings(name, reply);
+    else
+        reply_error(reply, 405, "method not allowed");
+}
+
+static void show_egress_ca(struct http_admin_reply *reply)
+{
+    uint8_t hash[32];
+    char text[65], json[128];
+    if (!egress_trust_sha256(hash)) {
+        reply_error(reply, 404, "there is no CA bundle: no app can connect anywhere");
+        return;
+    }
+    hex32(hash, text);
+    http_admin_reply(reply, 200, json, (size_t)snprintf(json, sizeof json, "{\"sha256\":\"%s\"}", text));
+}
+
+static void handle_egress_ca(struct worker *worker, const struct http_admin_request *r, struct http_admin_reply *reply)
+{
+    if (!strcmp(r->method, "PUT") && r->body_size > 0)
+        egress_trust_set(worker, r->body, r->body_size, on_changed, reply);
+    else if (!strcmp(r->method, "DELETE"))
+        egress_trust_set(worker, NULL, 0, on_changed, reply);
+    else if (!strcmp(r->method, "GET"))
+        show_egress_ca(reply);
+    else
+        reply_error(reply, 405, "PUT a PEM bundle, GET its hash, or DELETE it");
+}
+
 static void handle(struct http_admin_hook *hook, struct worker *worker, const struct http_admin_request *r,
                    struct http_admin_reply *reply)
 {
     (void)hook;
-    const char *name = app_of(r->path);
+    char name[APP_NAME_MAX + 1];
+    enum target target = target_of(r->path, name);
     const char *why = authorize(r);
     if (why)
         reply_error(reply, 401, why);
-    else if (!name && !strcmp(r->method, "GET"))
+    else if (target == EGRESS_CA)
+        handle_egress_ca(worker, r, reply);
+    else if (target != APPS)
+        handle_app(worker, target, name, r, reply);
+    else if (!strcmp(r->method, "GET"))
         list(reply);
-    else if (name && !apps_name_ok(name, strlen(name)))
-        reply_error(reply, 400, "an app's name is 1 to 63 letters, digits, '-' or '_', and not a path of the server");
-    else if (name && !strcmp(r->method, "PUT"))
-        apps_push(worker, name, r->body, r->body_size, on_changed, reply);
-    else if (name && !strcmp(r->method, "DELETE"))
-        apps_remove(worker, name, on_changed, reply);
     else
         reply_error(reply, 405, "method not allowed");
 }

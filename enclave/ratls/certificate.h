@@ -27,6 +27,7 @@ struct leaf_content {
     const uint8_t *merkle_root;    /* 32 bytes */
     const uint8_t *runtime_hash;   /* 32 bytes */
     const uint8_t *workloads_hash; /* 32 bytes, or NULL: no app */
+    const uint8_t *egress_hash;    /* 32 bytes, or NULL: no CA bundle for outgoing requests */
 };
 X509 *certificate_make_leaf(EVP_PKEY *key, EVP_PKEY *ca_key, X509 *ca, const struct leaf_content *content);
 

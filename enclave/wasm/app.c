@@ -25,39 +25,29 @@ static bool name_ok(const char *name)
     return true;
 }
 
-static int copy_variables(struct app *app, const struct app_config *config)
+static struct app_settings *settings_of(const struct app_config *config)
 {
-    size_t size = config->variable_count * sizeof *app->variables, texts = 0;
-    for (size_t i = 0; i < config->variable_count; i++)
-        texts += strlen(config->variables[i].name) + strlen(config->variables[i].value) + 2;
-    if (size == 0)
-        return 0;
-    app->variables = malloc(size + texts);
-    if (!app->variables)
-        return -ENOMEM;
-    char *at = (char *)app->variables + size;
-    for (size_t i = 0; i < config->variable_count; i++) {
-        app->variables[i].name = at;
-        at = stpcpy(at, config->variables[i].name) + 1;
-        app->variables[i].value = at;
-        at = stpcpy(at, config->variables[i].value) + 1;
-    }
-    app->variable_count = config->variable_count;
-    return 0;
+    static const uint8_t no_salt[SETTINGS_SALT_SIZE];
+    char unused[64];
+    return config->settings ? app_settings_ref(config->settings)
+                            : app_settings_parse("{}", 2, no_salt, unused, sizeof unused);
 }
 
 static int resolve(struct app *app, char *error, size_t error_size)
 {
-    char handler[128];
+    struct link_entry entry;
     const wasmtime_component_t *component = app->component->component;
-    if (link_find_handler(component, handler, sizeof handler) != 0) {
-        snprintf(error, error_size, "the component does not export wasi:http/incoming-handler@0.2.x");
+    if (link_find_entry(component, &entry) != 0) {
+        snprintf(error, error_size,
+                 "the component exports neither wasi:http/incoming-handler@0.2.x nor wasi:cli/run@0.2.x");
         return -EINVAL;
     }
+    app->command = entry.command;
     wasmtime_component_linker_t *linker = wasmtime_component_linker_new(app->rt->engine);
     int status = link_component(linker, component, error, error_size);
     if (status == 0) {
-        wasmtime_error_t *failed = enclave_pre_new(linker, component, handler, strlen(handler), &app->pre);
+        wasmtime_error_t *failed =
+            enclave_pre_new(linker, component, entry.interface, strlen(entry.interface), entry.command, &app->pre);
         if (failed)
             status = error_text(failed, error, error_size);
     }
@@ -90,7 +80,8 @@ struct app *app_new(struct wasm_runtime *rt, const struct app_config *config, st
     } else {
         app->path[0] = '/';
         strcpy(app->path + 1, config->name);
-        status = copy_variables(app, config);
+        app->settings = settings_of(config);
+        status = app->settings ? 0 : -ENOMEM;
         if (status)
             snprintf(error, error_size, "no memory");
     }
@@ -116,7 +107,7 @@ void app_unref(struct app *app)
         return;
     enclave_pre_delete(app->pre);
     wasm_component_delete(app->component);
-    free(app->variables);
+    app_settings_unref(app->settings);
     free(app);
 }
 
@@ -138,6 +129,11 @@ const uint8_t *app_sha256(const struct app *app)
 const struct wasm_component *app_component(const struct app *app)
 {
     return app->component;
+}
+
+struct app_settings *app_settings_of(const struct app *app)
+{
+    return app->settings;
 }
 
 uint64_t app_calls(const struct app *app)

@@ -13,20 +13,16 @@
 
 struct wasm_runtime;
 struct wasm_component;
+struct app_settings;
 
 #define APP_NAME_MAX 63u /* letters, digits, '-', '_'; begins with a letter or digit */
 
-struct app_variable {
-    const char *name, *value;
-};
-
 struct app_config {
     const char *name;
-    uint8_t sha256[32];                   /* of the .wasm */
-    uint64_t memory_limit;                /* bytes of linear memory for one request; 0: 256 MiB */
-    uint32_t timeout_ms;                  /* for one request; 0: 30 s */
-    const struct app_variable *variables; /* wasi:cli/environment */
-    size_t variable_count;
+    uint8_t sha256[32];            /* of the .wasm */
+    uint64_t memory_limit;         /* bytes of linear memory for one request; 0: 256 MiB */
+    uint32_t timeout_ms;           /* for one request; 0: 30 s */
+    struct app_settings *settings; /* a reference is taken; NULL: empty ones */
 };
 
 struct app;
@@ -42,6 +38,7 @@ const char *app_name(const struct app *app);
 const char *app_prefix(const struct app *app); /* "/NAME": where it is reached */
 const uint8_t *app_sha256(const struct app *app);
 const struct wasm_component *app_component(const struct app *app);
+struct app_settings *app_settings_of(const struct app *app); /* lives as long as the app */
 uint64_t app_calls(const struct app *app);
 
 /* Answer the request with a fresh instance. Called on the exchange's worker; keeps its own reference. */

@@ -1,7 +1,8 @@
 /*
  * wasi:cli/{environment,exit,stdin,stdout,stderr,terminal-*}@0.2.x
  *
- * Output goes to the log line by line; input is empty; nothing is a terminal.
+ * A handler's output goes to the log line by line, and its input is empty; a command reads the request's body and
+ * writes the answer's (command.c), with stderr in the log. Nothing is a terminal.
  */
 #include "enclave/wasm/internal.h"
 
@@ -26,17 +27,31 @@ void log_write(struct guest *g, bool error, const char *data, size_t size)
 
 static enum host_status get_environment(struct guest *g, const struct slot *args, size_t count)
 {
-    reply_word(g, g->app->variable_count);
-    for (size_t i = 0; i < g->app->variable_count; i++) {
-        reply_text(g, g->app->variables[i].name, strlen(g->app->variables[i].name));
-        reply_text(g, g->app->variables[i].value, strlen(g->app->variables[i].value));
+    reply_word(g, 0);
+    const struct setting_list *own = &g->app->settings->environment;
+    for (size_t i = 0; i < own->count; i++) {
+        reply_text(g, own->items[i].name, strlen(own->items[i].name));
+        reply_text(g, own->items[i].value, strlen(own->items[i].value));
     }
+    size_t of_request = g->app->command ? command_variables(g) : 0;
+    g->reply[0].word = own->count + of_request;
+    return HOST_DONE;
+}
+
+/* The first is the program's name, as everywhere. */
+static enum host_status get_arguments(struct guest *g, const struct slot *args, size_t count)
+{
+    const struct setting_list *set = &g->app->settings->arguments;
+    reply_word(g, 1 + set->count);
+    reply_text(g, g->app->name, strlen(g->app->name));
+    for (size_t i = 0; i < set->count; i++)
+        reply_text(g, set->items[i].value, strlen(set->items[i].value));
     return HOST_DONE;
 }
 
 static enum host_status nothing(struct guest *g, const struct slot *args, size_t count)
 {
-    reply_word(g, 0); /* the empty list, and none */
+    reply_word(g, 0); /* none */
     return HOST_DONE;
 }
 
@@ -59,12 +74,12 @@ static enum host_status stream(struct guest *g, enum kind kind, enum stream_end 
 
 static enum host_status get_stdin(struct guest *g, const struct slot *args, size_t count)
 {
-    return stream(g, KIND_INPUT_STREAM, STREAM_EMPTY);
+    return stream(g, KIND_INPUT_STREAM, g->app->command ? STREAM_BODY : STREAM_EMPTY);
 }
 
 static enum host_status get_stdout(struct guest *g, const struct slot *args, size_t count)
 {
-    return stream(g, KIND_OUTPUT_STREAM, STREAM_STDOUT);
+    return stream(g, KIND_OUTPUT_STREAM, g->app->command ? STREAM_ANSWER : STREAM_STDOUT);
 }
 
 static enum host_status get_stderr(struct guest *g, const struct slot *args, size_t count)
@@ -74,7 +89,7 @@ static enum host_status get_stderr(struct guest *g, const struct slot *args, siz
 
 static const struct host_func environment_funcs[] = {
     {"get-environment", "()->(list<tuple<string,string>>)", get_environment, SHAPE_ANY, false},
-    {"get-arguments", "()->(list<string>)", nothing, SHAPE_ANY, false},
+    {"get-arguments", "()->(list<string>)", get_arguments, SHAPE_ANY, false},
     {"initial-cwd", "()->(option<string>)", nothing, SHAPE_ANY, false},
 };
 static const struct host_func exit_funcs[] = {

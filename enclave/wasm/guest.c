@@ -98,9 +98,15 @@ static void log_failure(struct guest *g, wasmtime_error_t *error)
         g->app->rt->config.log(g->app->name, true, why, strlen(why));
 }
 
+/* exit() unwinds the guest with an error, whatever it says. */
+static bool has_failed(const struct guest *g, const wasmtime_error_t *error)
+{
+    return error && !(g->exited && !g->exit_failed);
+}
+
 static void guest_end(struct guest *g, wasmtime_error_t *error)
 {
-    bool failed = error && !(g->exited && !g->exit_failed);
+    bool failed = has_failed(g, error);
     if (failed || (g->x && !g->finished))
         log_failure(g, error);
     else if (error)
@@ -189,6 +195,8 @@ static void guest_run(struct loop_task *task)
     stacks_enter_app(g->app->id);
     memories_enter_app(g->app);
     if (enclave_call_poll(g->call, &error)) {
+        if (g->app->command && !has_failed(g, error))
+            command_finish(g);
         guest_end(g, error);
         return;
     }
@@ -264,6 +272,21 @@ static struct guest *guest_new(struct app *app, struct http_exchange *x)
     return g;
 }
 
+/* The call that the guest is: nothing runs yet. */
+static bool enter(struct guest *g)
+{
+    wasmtime_context_t *store = wasmtime_store_context(g->store);
+    if (g->app->command) {
+        g->call = enclave_call_new_command(g->app->pre, store);
+        return true;
+    }
+    struct resource *request = http_request_new(g), *outparam = http_outparam_new(g);
+    if (!request || !outparam)
+        return false;
+    g->call = enclave_call_new(g->app->pre, store, request->rep, request->kind, outparam->rep, outparam->kind);
+    return true;
+}
+
 void app_handle(struct app *app, struct http_exchange *x)
 {
     struct guest *g = guest_new(app, x);
@@ -274,14 +297,10 @@ void app_handle(struct app *app, struct http_exchange *x)
     atomic_fetch_add_explicit(&app->calls, 1, memory_order_relaxed);
     x->on_event = on_event;
     x->user = g;
-    struct resource *request = http_request_new(g), *outparam = http_outparam_new(g);
-    if (!request || !outparam ||
-        loop_timer_start(&g->worker->loop, &g->deadline, g->worker->loop.now_ns + app->timeout_ns) != 0) {
+    if (!enter(g) || loop_timer_start(&g->worker->loop, &g->deadline, g->worker->loop.now_ns + app->timeout_ns) != 0) {
         guest_end(g, NULL);
         return;
     }
-    g->call = enclave_call_new(app->pre, wasmtime_store_context(g->store), request->rep, request->kind, outparam->rep,
-                               outparam->kind);
     /* At once: a short request then reuses the memory of the one before while it is still in the cache. */
     guest_run(&g->task);
 }

@@ -14,6 +14,7 @@
 #include "enclave/loop.h"
 #include "enclave/wasm/app.h"
 #include "enclave/wasm/runtime.h"
+#include "enclave/wasm/settings.h"
 #include "enclave/wasm/shim.h"
 #include "enclave/worker.h"
 
@@ -33,7 +34,8 @@ struct app {
     struct wasm_runtime *rt;
     struct wasm_component *component;
     enclave_pre_t *pre;
-    uint64_t id; /* never used twice: tags fiber stacks */
+    bool command; /* wasi:cli/run, with the request's body as stdin and the answer's as stdout */
+    uint64_t id;  /* never used twice: tags fiber stacks */
     _Atomic uint64_t calls;
     uint64_t memory_limit, timeout_ns;
     _Atomic uint64_t memory; /* held by its guests, bytes */
@@ -41,8 +43,7 @@ struct app {
     uint8_t sha256[32];
     char path[APP_NAME_MAX + 2]; /* "/" and the name */
     const char *name;
-    size_t variable_count;
-    struct app_variable *variables; /* one allocation with the texts */
+    struct app_settings *settings; /* counted */
 };
 
 /* Fields (headers, trailers) ---------------------------------------------------------------------------------- */
@@ -95,7 +96,15 @@ enum kind {
     KIND_TERMINAL_OUTPUT,
 };
 
-enum stream_end { STREAM_EMPTY, STREAM_BODY, STREAM_STDOUT, STREAM_STDERR, STREAM_FILE, STREAM_FILE_END };
+enum stream_end {
+    STREAM_EMPTY,
+    STREAM_BODY,
+    STREAM_ANSWER, /* a command's stdout */
+    STREAM_STDOUT, /* a line of the log */
+    STREAM_STDERR,
+    STREAM_FILE,
+    STREAM_FILE_END,
+};
 enum http_scheme { SCHEME_HTTP, SCHEME_HTTPS, SCHEME_OTHER };
 
 /* What a handle of the guest stands for. Counted: by the guest's handle and by the resources that need it. */
@@ -161,12 +170,11 @@ struct guest {
     bool waiting; /* a host function answered HOST_WAIT in this poll */
     bool expired, exited, exit_failed, gone;
     bool responded, finished;
-    struct kv_call *kv;             /* the one storage call it waits for */
-    struct kv_call *kv_kept;        /* one that is over, until its reply is read */
-    struct fs_wait *fs;             /* and the one file operation */
-    const char *trap;               /* why a host function ended it; static text */
-    struct resource *response_body; /* counted: the body of the response that was set */
-    char *line[2];                  /* unfinished lines of stdout and stderr */
+    struct kv_call *kv;      /* the one storage call it waits for */
+    struct kv_call *kv_kept; /* one that is over, until its reply is read */
+    struct fs_wait *fs;      /* and the one file operation */
+    const char *trap;        /* why a host function ended it; static text */
+    char *line[2];           /* unfinished lines of stdout and stderr */
     uint16_t line_size[2];
 
     struct slot *reply;
@@ -229,13 +237,18 @@ struct host_interface {
     }
 
 extern const struct host_interface wasi_io[3], wasi_clocks[2], wasi_random[3], wasi_cli[10], wasi_filesystem[2],
-    wasi_sockets[7], wasi_http[2], wasi_keyvalue[3];
+    wasi_sockets[7], wasi_http[2], wasi_keyvalue[3], wasi_config[3], wasi_logging[1];
 
 /* Define in linker all that the component imports. 0 or -EINVAL with one line in error. */
 int link_component(wasmtime_component_linker_t *linker, const wasmtime_component_t *component, char *error,
                    size_t error_size);
-/* The handler's full name ("wasi:http/incoming-handler@0.2.3") into name. 0 or -EINVAL. */
-int link_find_handler(const wasmtime_component_t *component, char *name, size_t name_size);
+/* How a component is entered: by the handler that it exports, or, if it has none, as a command. 0 or -EINVAL. */
+#define LINK_NAME_MAX 128u
+struct link_entry {
+    char interface[LINK_NAME_MAX]; /* with its version: "wasi:http/incoming-handler@0.2.3" */
+    bool command;
+};
+int link_find_entry(const wasmtime_component_t *component, struct link_entry *out);
 int error_text(wasmtime_error_t *error, char *out, size_t size); /* takes error; always -EINVAL */
 
 /* The clock of loop->now_ns, read now. */
@@ -251,6 +264,14 @@ void *guest_scratch(struct guest *g);
 struct resource *pollable_on(struct guest *g, struct resource *target);
 bool resource_ready(struct guest *g, struct resource *target); /* what a pollable on target waits for */
 void log_write(struct guest *g, bool error, const char *data, size_t size);
+/* command.c. What a command's environment says of its request, behind the app's own variables. Returns how many there
+ * were; texts live until the next call. */
+size_t command_variables(struct guest *g);
+/* A command's standard output: the answer's body, begun with its first byte. As write_body and write_space. */
+ssize_t command_write(struct guest *g, const void *data, size_t size);
+size_t command_space(struct guest *g);
+/* The command came to its end without a failure: the answer is complete. */
+void command_finish(struct guest *g);
 
 /* wasi:http. States of an outgoing body: */
 enum { BODY_EARLY, BODY_LIVE, BODY_DONE, BODY_REFUSED };

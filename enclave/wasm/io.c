@@ -32,13 +32,20 @@ struct resource *pollable_on(struct guest *g, struct resource *target)
     return pollable;
 }
 
+static size_t stream_space(struct guest *g, struct resource *stream)
+{
+    if (stream->state == STREAM_BODY)
+        return outgoing_body_space(g, stream->on);
+    return stream->state == STREAM_ANSWER ? command_space(g) : SCRATCH_SIZE;
+}
+
 bool resource_ready(struct guest *g, struct resource *target)
 {
     switch (target->kind) {
     case KIND_INPUT_STREAM:
         return target->state != STREAM_BODY || !g->x || g->x->ops->body_ready(g->x);
     case KIND_OUTPUT_STREAM:
-        return target->state != STREAM_BODY || outgoing_body_space(g, target->on) > 0;
+        return stream_space(g, target) > 0;
     case KIND_FUTURE_TRAILERS:
         return !g->x || g->x->ops->body_ready(g->x);
     default:
@@ -183,13 +190,10 @@ static enum host_status blocking_skip(struct guest *g, const struct slot *args, 
 
 /* Writing */
 
-static size_t stream_space(struct guest *g, struct resource *stream)
-{
-    return stream->state == STREAM_BODY ? outgoing_body_space(g, stream->on) : SCRATCH_SIZE;
-}
-
 static bool stream_closed(struct guest *g, struct resource *stream)
 {
+    if (stream->state == STREAM_ANSWER)
+        return !g->x;
     if (stream->state != STREAM_BODY)
         return false;
     const struct resource *body = stream->on;
@@ -202,6 +206,8 @@ static ssize_t stream_write(struct guest *g, struct resource *stream, const void
         return outgoing_body_write(g, stream->on, data, size);
     if (stream->state == STREAM_FILE || stream->state == STREAM_FILE_END)
         return file_stream_write(g, stream, data, size);
+    if (stream->state == STREAM_ANSWER)
+        return command_write(g, data, size);
     log_write(g, stream->state == STREAM_STDERR, data, size);
     return (ssize_t)size;
 }
@@ -224,7 +230,7 @@ static enum host_status write_result(struct guest *g, const struct resource *str
         return guest_wait(g);
     if (g->trap)
         return HOST_TRAP;
-    if (written < 0 && stream->state != STREAM_BODY)
+    if (written < 0 && (stream->state == STREAM_FILE || stream->state == STREAM_FILE_END))
         return reply_file_error(g, (int)written);
     if (written == -EMSGSIZE)
         return reply_error(g, "the body is longer than its content-length");

@@ -47,8 +47,8 @@ static const struct {
     {                                       \
         list, sizeof(list) / sizeof *(list) \
     }
-    PACKAGE(wasi_io),         PACKAGE(wasi_clocks),  PACKAGE(wasi_random), PACKAGE(wasi_cli),
-    PACKAGE(wasi_filesystem), PACKAGE(wasi_sockets), PACKAGE(wasi_http),   PACKAGE(wasi_keyvalue),
+    PACKAGE(wasi_io),      PACKAGE(wasi_clocks), PACKAGE(wasi_random),   PACKAGE(wasi_cli),    PACKAGE(wasi_filesystem),
+    PACKAGE(wasi_sockets), PACKAGE(wasi_http),   PACKAGE(wasi_keyvalue), PACKAGE(wasi_config), PACKAGE(wasi_logging),
 };
 
 /* "0.2" serves 0.2.0, 0.2.12 and the like, but no pre-release; any other version serves itself. */
@@ -223,31 +223,52 @@ int link_component(wasmtime_component_linker_t *linker, const wasmtime_component
     return u.l.status;
 }
 
-struct found {
-    char *name;
-    size_t size;
-    bool handler, type_ok;
+/* What a component may export to be reached from here, in the order of preference. */
+static const struct {
+    const char *interface, *func, *type;
+    bool command;
+} entries[] = {
+    {"wasi:http/incoming-handler", "handle", "(own<incoming-request>,own<response-outparam>)->()", false},
+    {"wasi:cli/run", "run", "()->(result<_,_>)", true},
 };
+#define ENTRIES (sizeof entries / sizeof *entries)
+
+struct found {
+    char name[ENTRIES][LINK_NAME_MAX];
+    bool usable[ENTRIES];
+};
+
+static bool text_is(const char *text, const char *data, size_t size)
+{
+    return strlen(text) == size && memcmp(text, data, size) == 0;
+}
 
 static void visit_export(void *user, const char *instance, size_t instance_size, const char *name, size_t name_size,
                          enum item_kind kind, const char *type, size_t type_size)
 {
-    static const char wanted[] = "(own<incoming-request>,own<response-outparam>)->()";
     struct found *found = user;
-    const char *handler = "wasi:http/incoming-handler";
-    if (kind == ITEM_INSTANCE && interface_matches(handler, "0.2", name, name_size) && name_size < found->size) {
-        memcpy(found->name, name, name_size);
-        found->name[name_size] = 0;
-        found->handler = true;
+    if (kind != ITEM_FUNC || instance_size >= LINK_NAME_MAX)
+        return;
+    for (size_t i = 0; i < ENTRIES; i++) {
+        if (!interface_matches(entries[i].interface, "0.2", instance, instance_size) ||
+            !text_is(entries[i].func, name, name_size) || !text_is(entries[i].type, type, type_size))
+            continue;
+        memcpy(found->name[i], instance, instance_size);
+        found->name[i][instance_size] = 0;
+        found->usable[i] = true;
     }
-    if (kind == ITEM_FUNC && interface_matches(handler, "0.2", instance, instance_size) && name_size == 6 &&
-        memcmp(name, "handle", 6) == 0)
-        found->type_ok = type_size == sizeof wanted - 1 && memcmp(type, wanted, type_size) == 0;
 }
 
-int link_find_handler(const wasmtime_component_t *component, char *name, size_t name_size)
+int link_find_entry(const wasmtime_component_t *component, struct link_entry *out)
 {
-    struct found found = {.name = name, .size = name_size};
+    struct found found = {0};
     enclave_component_each(component, true, visit_export, &found);
-    return found.handler && found.type_ok ? 0 : -EINVAL;
+    for (size_t i = 0; i < ENTRIES; i++) {
+        if (!found.usable[i])
+            continue;
+        strcpy(out->interface, found.name[i]);
+        out->command = entries[i].command;
+        return 0;
+    }
+    return -EINVAL;
 }

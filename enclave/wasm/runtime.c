@@ -147,6 +147,14 @@ struct wasm_component *wasm_deserialize(struct wasm_runtime *rt, const uint8_t *
     return wrap(inner);
 }
 
+struct wasm_component *wasm_component_clone(const struct wasm_component *component)
+{
+    struct wasm_component *made = malloc(sizeof *made);
+    if (made)
+        made->component = wasmtime_component_clone(component->component);
+    return made;
+}
+
 void wasm_component_delete(struct wasm_component *component)
 {
     if (component)

@@ -43,6 +43,8 @@ int wasm_serialize(const struct wasm_component *component, uint8_t **out, size_t
 /* The artefact must come from wasm_serialize of the same image, unmodified (authenticate it first). */
 struct wasm_component *wasm_deserialize(struct wasm_runtime *rt, const uint8_t *artefact, size_t size, char *error,
                                         size_t error_size);
+/* The same component once more, for another app. NULL: no memory. */
+struct wasm_component *wasm_component_clone(const struct wasm_component *component);
 void wasm_component_delete(struct wasm_component *component);
 
 #endif

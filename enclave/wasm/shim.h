@@ -69,16 +69,19 @@ wasmtime_error_t *enclave_linker_func(wasmtime_component_linker_instance_t *inst
                                       size_t name_size, uint32_t shape, bool waits, enclave_callback callback,
                                       const void *function);
 
-/* A component whose imports are resolved and whose handler is found. Any thread may use it. */
+/* A component whose imports are resolved and whose entry is found: handle of its interface, or run if it is a command.
+ * Any thread may use it. */
 typedef struct enclave_pre enclave_pre_t;
 wasmtime_error_t *enclave_pre_new(const wasmtime_component_linker_t *linker, const wasmtime_component_t *component,
-                                  const char *interface, size_t interface_size, enclave_pre_t **out);
+                                  const char *interface, size_t interface_size, bool command, enclave_pre_t **out);
 void enclave_pre_delete(enclave_pre_t *pre);
 
 /* Instantiate and call handle(own request, own outparam), as one suspendable call. pre and the store outlive it. */
 typedef struct enclave_call enclave_call_t;
 enclave_call_t *enclave_call_new(const enclave_pre_t *pre, wasmtime_context_t *store, uint32_t request,
                                  uint32_t request_type, uint32_t outparam, uint32_t outparam_type);
+/* The same for run() of a command; an error also when it says itself that it failed. */
+enclave_call_t *enclave_call_new_command(const enclave_pre_t *pre, wasmtime_context_t *store);
 /* True when done, with *error set if it failed; false if the guest waits or yielded. */
 bool enclave_call_poll(enclave_call_t *call, wasmtime_error_t **error);
 void enclave_call_delete(enclave_call_t *call); /* not from inside a poll */

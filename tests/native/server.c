@@ -28,6 +28,7 @@
 #include "enclave/https/transport.h"
 #include "enclave/wasm/app.h"
 #include "enclave/wasm/runtime.h"
+#include "enclave/wasm/settings.h"
 #include "enclave/worker.h"
 
 static struct http_server server;
@@ -214,8 +215,11 @@ static void load(struct app_table *apps, char *argument)
     fclose(in);
     uint64_t start = now_ns();
     struct wasm_component *component = wasm_compile(runtime, bytes, size, error, sizeof error);
-    const struct app_variable variables[] = {{"APP_NAME", argument}};
-    struct app_config config = {.name = argument, .variables = variables, .variable_count = 1};
+    static const uint8_t salt[SETTINGS_SALT_SIZE];
+    char settings[256];
+    int settings_size = snprintf(settings, sizeof settings, "{\"environment\":{\"APP_NAME\":\"%s\"}}", argument);
+    struct app_config config = {.name = argument};
+    config.settings = app_settings_parse(settings, (size_t)settings_size, salt, error, sizeof error);
     if (getenv("TIMEOUT_MS"))
         config.timeout_ms = (uint32_t)atoi(getenv("TIMEOUT_MS"));
     struct app *app = component ? app_new(runtime, &config, component, error, sizeof error) : NULL;

@@ -1,4 +1,4 @@
-//! One request: instantiate a component and call its `handle`, as one future that the enclave polls.
+//! One request: instantiate a component and call its `handle` or its `run`, as one future that the enclave polls.
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -13,10 +13,10 @@ use wasmtime_c_api::*;
 /// honest argument is a stored value, 4 MiB.
 const COPIED_MAX: usize = 8 << 20;
 
-/// A component whose imports are resolved and whose handler is found: what a request starts from.
+/// A component whose imports are resolved and whose entry function is found: what a request starts from.
 pub struct Pre {
     pre: InstancePre<WasmtimeStoreData>,
-    handle: ComponentExportIndex,
+    entry: ComponentExportIndex,
 }
 
 /// A request in progress. Owns the guest's fiber; dropping it ends the guest wherever it stands.
@@ -40,15 +40,16 @@ fn resolve(
     linker: &Linker<WasmtimeStoreData>,
     component: &Component,
     interface: &str,
+    name: &str,
 ) -> Result<Pre> {
     let instance = component.get_export_index(None, interface);
-    let handle = instance.and_then(|i| component.get_export_index(Some(&i), "handle"));
-    let handle = handle.ok_or_else(|| Error::msg(format!("{interface} does not export handle")))?;
+    let entry = instance.and_then(|i| component.get_export_index(Some(&i), name));
+    let entry = entry.ok_or_else(|| Error::msg(format!("{interface} does not export {name}")))?;
     let pre = linker.instantiate_pre(component)?;
-    Ok(Pre { pre, handle })
+    Ok(Pre { pre, entry })
 }
 
-/// Resolve the component against the linker, to call `handle` of its exported `interface`.
+/// Resolve the component against the linker, to call `handle` or `run` of its exported `interface`.
 ///
 /// # Safety
 /// `interface` points to `interface_size` readable bytes.
@@ -58,10 +59,12 @@ pub unsafe extern "C" fn enclave_pre_new(
     component: &wasmtime_component_t,
     interface: *const u8,
     interface_size: usize,
+    command: bool,
     out: &mut *mut Pre,
 ) -> Option<Box<wasmtime_error_t>> {
+    let name = if command { "run" } else { "handle" };
     let interface = unsafe { text_of(interface, interface_size) };
-    match interface.and_then(|name| resolve(unsafe { linker_of(linker) }, unsafe { component_of(component) }, name)) {
+    match interface.and_then(|i| resolve(unsafe { linker_of(linker) }, unsafe { component_of(component) }, i, name)) {
         Ok(pre) => {
             *out = Box::into_raw(Box::new(pre));
             None
@@ -90,10 +93,29 @@ pub unsafe extern "C" fn enclave_call_new(
     let future = Box::pin(async move {
         let instance = pre.pre.instantiate_async(&mut store).await?;
         let handle = instance
-            .get_typed_func::<(ResourceDynamic, ResourceDynamic), ()>(&mut store, &pre.handle)?;
+            .get_typed_func::<(ResourceDynamic, ResourceDynamic), ()>(&mut store, &pre.entry)?;
         let request = ResourceDynamic::new_own(request, request_type);
         let outparam = ResourceDynamic::new_own(outparam, outparam_type);
         handle.call_async(&mut store, (request, outparam)).await
+    });
+    Box::new(Call { future })
+}
+
+/// The same for a command: its `run`, whose own failure is an error.
+///
+/// # Safety
+/// As for `enclave_call_new`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn enclave_call_new_command(
+    pre: &'static Pre,
+    mut store: WasmtimeStoreContextMut<'static>,
+) -> Box<Call> {
+    store.as_context_mut().set_hostcall_fuel(COPIED_MAX);
+    let future = Box::pin(async move {
+        let instance = pre.pre.instantiate_async(&mut store).await?;
+        let run = instance.get_typed_func::<(), (std::result::Result<(), ()>,)>(&mut store, &pre.entry)?;
+        let (status,) = run.call_async(&mut store, ()).await?;
+        status.map_err(|()| Error::msg("the command failed"))
     });
     Box::new(Call { future })
 }

@@ -1,0 +1,62 @@
+/*
+ * What an operator sets of an app beside its code: environment, arguments, configuration, and where it may connect.
+ *
+ * Given as one JSON object, all of whose members may be left out:
+ *   {"environment": {"NAME": "value"},   wasi:cli/environment
+ *    "arguments": ["value"],             wasi:cli/environment, behind the app's name
+ *    "config": {"key": "value"},         wasi:config/store
+ *    "egress": ["api.example.com", "*.example.org:8443"]}
+ * An entry of egress is a host name, "*." and the end of one (which has at least one more label), or an IP address (an
+ * IPv6 address in brackets), with a port or else 443. What is not listed is refused.
+ *
+ * Immutable and counted. Any thread.
+ */
+#ifndef ENCLAVE_OS_ENCLAVE_WASM_SETTINGS_H
+#define ENCLAVE_OS_ENCLAVE_WASM_SETTINGS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SETTINGS_SIZE_MAX 65536u /* bytes of JSON */
+#define SETTINGS_SALT_SIZE 16u
+
+struct setting {
+    const char *name, *value; /* arguments have no name */
+};
+
+struct setting_list {
+    struct setting *items;
+    size_t count;
+};
+
+struct egress_rule {
+    const char *host; /* lower case; begins with "*." if any name below it will do */
+    uint16_t port;
+};
+
+struct app_settings {
+    atomic_uint refs;
+    struct setting_list environment, arguments, config;
+    struct egress_rule *egress;
+    size_t egress_count;
+    uint8_t salt[SETTINGS_SALT_SIZE];
+    uint8_t digest[32]; /* SHA-256(salt || json): what the Merkle tree holds; salted, since values may be secrets */
+    char *json;         /* members sorted, no blanks; empty settings are "{}" */
+};
+
+/* NULL, and error says which member is wrong and how. */
+struct app_settings *app_settings_parse(const char *json, size_t size, const uint8_t salt[SETTINGS_SALT_SIZE],
+                                        char *error, size_t error_size);
+struct app_settings *app_settings_ref(struct app_settings *s);
+void app_settings_unref(struct app_settings *s); /* wipes the values; NULL is nothing */
+
+bool app_settings_empty(const struct app_settings *s);
+/* host as in a URL, an IPv6 address without its brackets; in any case. */
+bool app_settings_may_connect(const struct app_settings *s, const char *host, uint16_t port);
+
+/* A list's item by its name, or NULL. */
+const char *setting_find(const struct setting_list *list, const char *name, size_t name_size);
+
+#endif

@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# What an operator sets of an app: it reaches the guest, outlives restarts and new versions of the code, goes with the
+# app, is refused with the member named when it is wrong, and is part of what the certificate attests.
+. "$(dirname "$0")/lib.sh"
+to=(--url "$url" --admin-key "$admin" --allow-simulation)
+settings() { printf '%s' "$2" >"$work/settings"; ctl app settings "$1" "$work/settings" "${to[@]}"; }
+root() { ctl app list "${to[@]}" | sed -n 's/^configuration root: //p'; }
+extension() { # OID: its value in hex
+    echo | openssl s_client -connect "127.0.0.1:$port" 2>/dev/null | openssl x509 -outform DER |
+        openssl asn1parse -inform DER | grep -A1 ":$1\$" | sed -n 's/.*HEX DUMP\]://p' | tr A-F a-f
+}
+
+check start
+push set settings
+equal "$(status /set/color)" 404
+first=$(root)
+equal "$(settings set '{"config":{"color":"blue","size":"7"},"egress":["API.example.com","*.example.org:8443"]}')" "set set"
+equal "$(get /set/color)" blue
+equal "$(get /set/ | sort | tr '\n' ' ')" "color=blue size=7 "
+second=$(root)
+[ "$first" != "$second" ] || fail "the settings are not attested"
+contains "$(cat "$work/server.log")" "app set: [critical] settings: asked for"
+contains "$(cat "$work/server.log")" "app set: [info] settings: this"
+shown=$(ctl app settings set "${to[@]}")
+contains "$shown" '"config":{"color":"blue","size":"7"}'
+# the leaf that stands for them can be made again from what is shown
+hash=$(echo "$shown" | python3 -c 'import hashlib, json, sys
+s = json.load(sys.stdin)
+text = json.dumps(s["settings"], separators=(",", ":"), sort_keys=True).encode()
+assert hashlib.sha256(bytes.fromhex(s["salt"]) + text).hexdigest() == s["sha256"]
+print("same")')
+equal "$hash" same
+
+# wrong settings change nothing and say what is wrong
+for wrong in '[]' '{"config":1}' '{"config":{"a":1}}' '{"environment":{"A=B":"c"}}' '{"egress":["a:b"]}' '{"egress":["*."]}' \
+    '{"egress":["http://x"]}' '{"colour":{}}' '{"config":{"a":"b"},"config":{}}' '{"arguments":[1]}' '{'; do
+    settings set "$wrong" >"$work/out" 2>&1 && fail "accepted: $wrong"
+    grep -qE 'settings|config|environment|egress|colour|arguments|JSON' "$work/out" || fail "no clear error for $wrong: $(cat "$work/out")"
+done
+settings nobody '{}' >"$work/out" 2>&1 && fail "settings of an app that is not there"
+contains "$(cat "$work/out")" "no app is called nobody"
+equal "$(get /set/color)" blue
+
+check stop
+check start
+equal "$(get /set/color)" blue "after a restart"
+equal "$(root)" "$second" "the root after a restart"
+push set settings
+equal "$(get /set/color)" blue "with new code"
+ctl app rm set "${to[@]}" >/dev/null
+push set settings
+equal "$(status /set/color)" 404 "an app of the same name, later"
+equal "$(settings set '{}')" "set set"
+equal "$(root)" "$first" "without settings again"
+
+# the CA bundle of outgoing requests: shown by its hash, gone when it is removed
+equal "$(extension 1.3.6.1.4.1.65230.2.1)" "" "no bundle"
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null -subj /CN=root -out "$work/ca.pem" 2>/dev/null
+contains "$(ctl egress-ca set "$work/ca.pem" "${to[@]}")" '"certificates":1'
+equal "$(extension 1.3.6.1.4.1.65230.2.1)" "$(sha256sum <"$work/ca.pem" | cut -d' ' -f1)"
+[ "$(root)" != "$first" ] || fail "the bundle is not attested"
+echo nonsense >"$work/bad.pem"
+ctl egress-ca set "$work/bad.pem" "${to[@]}" 2>"$work/out" && fail "a bundle that is none"
+contains "$(cat "$work/out")" "certificate number 1 cannot be read"
+check stop
+check start
+equal "$(extension 1.3.6.1.4.1.65230.2.1)" "$(sha256sum <"$work/ca.pem" | cut -d' ' -f1)" "after a restart"
+check ctl egress-ca rm "${to[@]}" >/dev/null
+equal "$(extension 1.3.6.1.4.1.65230.2.1)" "" "removed"
+equal "$(root)" "$first"
+check stop
