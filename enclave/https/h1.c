@@ -22,34 +22,6 @@ const struct http_limits http_limits_default = {
     .requests = 1000000,
 };
 
-int h1_room(struct h1_buffer *b, size_t size)
-{
-    if (b->capacity - b->end >= size)
-        return 0;
-    if (b->start > 0) {
-        memmove(b->data, b->data + b->start, b->end - b->start);
-        b->end -= b->start;
-        b->start = 0;
-        if (b->capacity - b->end >= size)
-            return 0;
-    }
-    size_t capacity = b->capacity ? b->capacity : 1024;
-    while (capacity - b->end < size)
-        capacity *= 2;
-    char *grown = capacity <= UINT32_MAX ? realloc(b->data, capacity) : NULL;
-    if (!grown)
-        return -ENOMEM;
-    b->data = grown;
-    b->capacity = (uint32_t)capacity;
-    return 0;
-}
-
-static void release(struct h1_buffer *b)
-{
-    free(b->data);
-    *b = (struct h1_buffer){0};
-}
-
 void h1_post(struct h1 *c)
 {
     if (c->running)
@@ -130,8 +102,8 @@ static void destroy(struct h1 *c)
     else
         c->transport->ops->close(c->transport);
     h1_free_head(c);
-    release(&c->out);
-    release(&c->early);
+    h1_release(&c->out);
+    h1_release(&c->early);
     free(c->in);
     free(c);
 }
@@ -154,8 +126,8 @@ static bool step_idle(struct h1 *c)
         free(c->in);
         c->in = NULL;
         if (c->out.start == c->out.end)
-            release(&c->out);
-        release(&c->early);
+            h1_release(&c->out);
+        h1_release(&c->early);
         return false;
     }
     h1_parse_begin(c);
@@ -188,7 +160,7 @@ static bool step_head(struct h1 *c)
         enter(c, H1_CLOSING);
         return true;
     }
-    if (c->in_trailers) {
+    if (c->lines.in_trailers) {
         /* A bodyless request is complete at once: its message ends without taking input. */
         if (c->x.request.content_length == 0)
             c->message_complete = true;

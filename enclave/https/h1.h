@@ -6,8 +6,10 @@
 
 #include <llhttp/llhttp.h>
 
+#include "enclave/https/buffer.h"
 #include "enclave/https/exchange.h"
 #include "enclave/https/http.h"
+#include "enclave/https/lines.h"
 #include "enclave/https/transport.h"
 #include "enclave/loop.h"
 #include "enclave/worker.h"
@@ -24,16 +26,6 @@ enum h1_state {
     H1_EXCHANGE, /* a request is being answered */
     H1_DRAIN,    /* answered; its body is still coming */
     H1_CLOSING,  /* the rest of the output, then close */
-};
-
-struct h1_buffer {
-    char *data;
-    uint32_t start, end, capacity;
-};
-
-/* A header line while it is parsed: offsets, since the arena moves. */
-struct h1_line {
-    uint32_t name, name_size, value, value_size;
 };
 
 struct h1 {
@@ -53,7 +45,6 @@ struct h1 {
     bool keep_alive;
     bool expect_continue; /* 100 Continue is owed */
     bool message_complete;
-    bool in_trailers;
     bool wants_body, wants_space; /* the answerer waits */
     bool body_failed;
 
@@ -64,16 +55,12 @@ struct h1 {
     const char *span; /* body bytes in `in` that nobody has read yet */
     uint32_t span_size;
     uint64_t body_read;
-    uint32_t drained;      /* pieces of an unread body */
-    const char *value_end; /* where the next part of a header's value must begin; else the line was folded */
-    char before;           /* the last byte of earlier input that is not blank */
-    int parse_status;      /* what to answer instead, 0: fine */
+    uint32_t drained; /* pieces of an unread body */
+    int parse_status; /* what to answer instead, 0: fine */
 
-    /* The head in an arena: target, then lines */
-    struct h1_buffer head, tail; /* tail: the trailers' */
+    /* The head: target, then lines */
+    struct h1_lines lines;
     uint32_t target_size;
-    struct h1_line *lines;
-    uint32_t line_count, line_capacity;
     struct http_field *fields, *trailers; /* made of the lines when the part is complete */
     uint32_t field_count;
 
@@ -87,8 +74,7 @@ struct h1 {
 
 /* h1.c */
 void h1_post(struct h1 *c);
-void h1_progress(struct h1 *c);                /* restart the timer of the present state */
-int h1_room(struct h1_buffer *b, size_t size); /* make room for size more bytes; 0 or -ENOMEM */
+void h1_progress(struct h1 *c); /* restart the timer of the present state */
 /* Take more input: 1 something came, 0 nothing now, -1 no more ever. */
 int h1_fill(struct h1 *c);
 
@@ -101,7 +87,6 @@ void h1_free_head(struct h1 *c);
 size_t h1_trailers(struct h1 *c, const struct http_field **fields);
 /* Bring the body's next bytes into span: 1 done, 0 the body is complete, -EAGAIN, other negative errno: broken. */
 int h1_body(struct h1 *c);
-size_t h1_find(const struct h1 *c, const char *name, struct http_text *value); /* how often; the first value */
 
 /* h1_write.c */
 extern const struct http_exchange_ops h1_ops;

@@ -23,109 +23,38 @@ static int refuse(struct h1 *c, int status)
     return -1;
 }
 
-/* The request's fields point into the head, so trailers have an arena of their own. */
-static struct h1_buffer *arena(struct h1 *c)
+/* What a line's status means, or 0. */
+static int judge(struct h1 *c, enum h1_lines_status status, int if_too_large)
 {
-    return c->in_trailers ? &c->tail : &c->head;
-}
-
-static int keep(struct h1 *c, const char *at, size_t size, int status_if_too_long)
-{
-    struct h1_buffer *to = arena(c);
-    if (to->end + size > c->server->limits.header_bytes)
-        return refuse(c, status_if_too_long);
-    if (h1_room(to, size) != 0)
-        return refuse(c, 503);
-    memcpy(to->data + to->end, at, size);
-    to->end += (uint32_t)size;
-    return 0;
+    static const int answers[] = {[LINES_MALFORMED] = 400, [LINES_NO_MEMORY] = 503};
+    if (status == LINES_OK)
+        return 0;
+    return refuse(c, status == LINES_TOO_LARGE ? if_too_large : answers[status]);
 }
 
 static int on_url(llhttp_t *parser, const char *at, size_t size)
 {
     struct h1 *c = of(parser);
     c->target_size += (uint32_t)size;
-    return keep(c, at, size, 414);
-}
-
-static struct h1_line *current(struct h1 *c)
-{
-    return &c->lines[c->line_count - 1];
-}
-
-static int new_line(struct h1 *c)
-{
-    if (c->line_count >= c->server->limits.header_count)
-        return refuse(c, 431);
-    if (c->line_count == c->line_capacity) {
-        uint32_t capacity = c->line_capacity ? c->line_capacity * 2 : 16;
-        struct h1_line *grown = realloc(c->lines, capacity * sizeof *grown);
-        if (!grown)
-            return refuse(c, 503);
-        c->lines = grown;
-        c->line_capacity = capacity;
-    }
-    c->lines[c->line_count++] = (struct h1_line){.name = arena(c)->end};
-    c->value_end = NULL;
-    return 0;
+    return judge(c, h1_lines_text(&c->lines, at, size), 414);
 }
 
 static int on_field(llhttp_t *parser, const char *at, size_t size)
 {
     struct h1 *c = of(parser);
-    if (size == 0)
-        return 0; /* a name cut off at the buffer's end, or none at all: on_field_complete knows */
-    bool fresh = c->line_count == 0 || current(c)->value || current(c)->value_size;
-    if (fresh && new_line(c) != 0)
-        return -1;
-    struct h1_buffer *to = arena(c);
-    uint32_t start = to->end;
-    if (keep(c, at, size, 431) != 0)
-        return -1;
-    for (uint32_t i = start; i < to->end; i++)
-        if (to->data[i] >= 'A' && to->data[i] <= 'Z')
-            to->data[i] += 32;
-    current(c)->name_size += (uint32_t)size;
-    return 0;
+    return judge(c, h1_lines_name(&c->lines, at, size), 431);
 }
 
 static int on_field_complete(llhttp_t *parser)
 {
     struct h1 *c = of(parser);
-    if (c->line_count == 0 || current(c)->value)
-        return refuse(c, 400); /* no name came before this colon */
-    current(c)->value = arena(c)->end;
-    return 0;
-}
-
-/* The last byte before end that is not blank; otherwise, if there is none. */
-static char last_visible(const char *start, const char *end, char otherwise)
-{
-    while (end > start && (end[-1] == ' ' || end[-1] == '\t'))
-        end--;
-    return end > start ? end[-1] : otherwise;
-}
-
-/* llhttp joins folded lines (RFC 9112 section 5.2 says: refuse). Their parts do not follow each other in memory, and
- * a value whose first line is empty has a line end before it instead of the colon. */
-static bool folded(const struct h1 *c, const char *at)
-{
-    if (c->value_end)
-        return at != c->value_end;
-    char before = last_visible(c->in, at, c->before);
-    return before == '\n' || before == '\r';
+    return judge(c, h1_lines_name_complete(&c->lines), 431);
 }
 
 static int on_value(llhttp_t *parser, const char *at, size_t size)
 {
     struct h1 *c = of(parser);
-    if (size == 0)
-        return 0;
-    if (folded(c, at) || memchr(at, 0, size))
-        return refuse(c, 400);
-    c->value_end = at + size;
-    current(c)->value_size += (uint32_t)size;
-    return keep(c, at, size, 431);
+    return judge(c, h1_lines_value(&c->lines, c->in, at, size), 431);
 }
 
 static int on_headers_complete(llhttp_t *parser)
@@ -136,8 +65,7 @@ static int on_headers_complete(llhttp_t *parser)
     int status = h1_make_request(c);
     if (status)
         return refuse(c, status);
-    c->in_trailers = true;
-    c->line_count = 0;
+    h1_lines_head_complete(&c->lines);
     return HPE_PAUSED;
 }
 
@@ -183,26 +111,20 @@ void h1_parse_init(struct h1 *c)
 void h1_parse_begin(struct h1 *c)
 {
     h1_free_head(c);
-    c->message_complete = c->in_trailers = c->expect_continue = c->body_failed = false;
-    c->target_size = c->line_count = 0;
+    h1_lines_begin(&c->lines, c->server->limits.header_bytes, c->server->limits.header_count);
+    c->message_complete = c->expect_continue = c->body_failed = false;
+    c->target_size = 0;
     c->body_read = 0;
     c->parse_status = 0;
-    c->value_end = NULL;
     h1_parse_init(c);
 }
 
 void h1_free_head(struct h1 *c)
 {
-    free(c->head.data);
-    free(c->lines);
+    h1_lines_free(&c->lines);
     free(c->fields);
-    free(c->tail.data);
     free(c->trailers);
-    c->trailers = NULL;
-    c->head = c->tail = (struct h1_buffer){0};
-    c->lines = NULL;
-    c->fields = NULL;
-    c->line_capacity = c->line_count = 0;
+    c->fields = c->trailers = NULL;
     c->field_count = 0;
 }
 
@@ -236,10 +158,7 @@ void h1_parse(struct h1 *c)
         c->parse_status = status_of(c, error);
         return;
     }
-    /* A value that goes on in the next buffer goes on at its beginning. */
-    if (c->value_end)
-        c->value_end = c->value_end == c->in + c->in_end ? c->in : c->in + H1_IN_SIZE + 1;
-    c->before = last_visible(c->in, c->in + c->in_end, c->before);
+    h1_lines_next_input(&c->lines, c->in, c->in + c->in_end, H1_IN_SIZE);
     c->in_start = c->in_end = 0;
 }
 
@@ -250,53 +169,32 @@ static bool text_is(struct http_text text, const char *wanted)
     return text.size == strlen(wanted) && strncasecmp(text.data, wanted, text.size) == 0;
 }
 
-size_t h1_find(const struct h1 *c, const char *name, struct http_text *value)
-{
-    size_t found = 0, size = strlen(name);
-    for (uint32_t i = 0; i < c->field_count; i++) {
-        if (c->fields[i].name.size != size || memcmp(c->fields[i].name.data, name, size) != 0)
-            continue;
-        if (found++ == 0)
-            *value = c->fields[i].value;
-    }
-    return found;
-}
-
-static struct http_field *fields_of(const struct h1 *c, const struct h1_buffer *text)
-{
-    struct http_field *fields = malloc((c->line_count + 2) * sizeof *fields); /* two more for the router */
-    for (uint32_t i = 0; fields && i < c->line_count; i++) {
-        const struct h1_line *line = &c->lines[i];
-        fields[i].name = (struct http_text){text->data + line->name, line->name_size};
-        fields[i].value = (struct http_text){text->data + line->value, line->value_size};
-        struct http_text *value = &fields[i].value;
-        while (value->size && (value->data[value->size - 1] == ' ' || value->data[value->size - 1] == '\t'))
-            value->size--;
-    }
-    return fields;
-}
-
 size_t h1_trailers(struct h1 *c, const struct http_field **fields)
 {
-    if (!c->message_complete || c->line_count == 0)
+    if (!c->message_complete || c->lines.count == 0)
         return 0;
     if (!c->trailers)
-        c->trailers = fields_of(c, &c->tail);
+        c->trailers = h1_lines_fields(&c->lines);
     *fields = c->trailers;
-    return c->trailers ? c->line_count : 0;
+    return c->trailers ? c->lines.count : 0;
 }
 
 static int make_fields(struct h1 *c)
 {
-    c->fields = fields_of(c, &c->head);
-    c->field_count = c->fields ? c->line_count : 0;
+    c->fields = h1_lines_fields(&c->lines);
+    c->field_count = c->fields ? c->lines.count : 0;
     return c->fields ? 0 : 503;
+}
+
+static size_t find(const struct h1 *c, const char *name, struct http_text *value)
+{
+    return http_fields_find(c->fields, c->field_count, name, value);
 }
 
 /* "/path", or "http://authority/path" as a proxy would send it, or "*". */
 static int take_target(struct h1 *c, struct http_request *request)
 {
-    struct http_text target = {c->head.data, c->target_size};
+    struct http_text target = {c->lines.head.data, c->target_size};
     for (size_t i = 0; i < target.size; i++)
         if ((unsigned char)target.data[i] <= ' ' || (unsigned char)target.data[i] >= 0x7f || target.data[i] == '#')
             return 400;
@@ -320,7 +218,7 @@ static int take_target(struct h1 *c, struct http_request *request)
 static int take_framing(struct h1 *c, struct http_request *request)
 {
     struct http_text length = {0}, coding = {0};
-    size_t lengths = h1_find(c, "content-length", &length), codings = h1_find(c, "transfer-encoding", &coding);
+    size_t lengths = find(c, "content-length", &length), codings = find(c, "transfer-encoding", &coding);
     if (lengths > 1 || codings > 1 || (lengths && codings))
         return 400;
     if (codings) {
@@ -343,7 +241,7 @@ static int take_framing(struct h1 *c, struct http_request *request)
 static int take_expect(struct h1 *c)
 {
     struct http_text expect = {0};
-    if (h1_find(c, "expect", &expect) == 0 || c->parser.http_minor == 0)
+    if (find(c, "expect", &expect) == 0 || c->parser.http_minor == 0)
         return 0;
     if (!text_is(expect, "100-continue"))
         return 417;
@@ -363,7 +261,7 @@ int h1_make_request(struct h1 *c)
     if (status)
         return status;
     struct http_text host;
-    size_t hosts = h1_find(c, "host", &host);
+    size_t hosts = find(c, "host", &host);
     if (hosts > 1 || (hosts == 0 && c->parser.http_minor == 1))
         return 400;
     if (hosts && request->authority.size == 0)

@@ -75,25 +75,12 @@ static const char *date_line(void)
     return line;
 }
 
-static void put(struct h1_buffer *b, const void *data, size_t size)
-{
-    if (size) {
-        memcpy(b->data + b->end, data, size);
-        b->end += (uint32_t)size;
-    }
-}
-
-static void put_text(struct h1_buffer *b, const char *text)
-{
-    put(b, text, strlen(text));
-}
-
 static void put_field(struct h1_buffer *b, const struct http_field *field)
 {
-    put(b, field->name.data, field->name.size);
-    put(b, ": ", 2);
-    put(b, field->value.data, field->value.size);
-    put(b, "\r\n", 2);
+    h1_put(b, field->name.data, field->name.size);
+    h1_put(b, ": ", 2);
+    h1_put(b, field->value.data, field->value.size);
+    h1_put(b, "\r\n", 2);
 }
 
 void h1_flush(struct h1 *c)
@@ -206,14 +193,14 @@ static int respond(struct http_exchange *x, int status, const struct http_field 
     uint32_t used = c->out.end - c->out.start;
     char line[64];
     snprintf(line, sizeof line, "HTTP/1.1 %d %s\r\n", status, http_reason(status));
-    put_text(&c->out, line);
+    h1_put_text(&c->out, line);
     bool dated = false;
     for (size_t i = 0; i < count; i++) {
         put_field(&c->out, &fields[i]);
         dated |= fields[i].name.size == 4 && memcmp(fields[i].name.data, "date", 4) == 0;
     }
     if (!dated)
-        put_text(&c->out, date_line());
+        h1_put_text(&c->out, date_line());
     c->head_size = c->out.end - c->out.start - used;
     c->responded = true;
     c->length = content_length;
@@ -237,9 +224,9 @@ static int frame(struct h1 *c, bool complete, bool has_trailers)
     } else if (c->length >= 0) {
         char line[48];
         snprintf(line, sizeof line, "content-length: %lld\r\n", (long long)c->length);
-        put_text(&c->out, line);
+        h1_put_text(&c->out, line);
     } else if (!http10) {
-        put_text(&c->out, "transfer-encoding: chunked\r\n");
+        h1_put_text(&c->out, "transfer-encoding: chunked\r\n");
         c->chunked = !c->x.head;
     } else {
         c->keep_alive = false;
@@ -248,20 +235,20 @@ static int frame(struct h1 *c, bool complete, bool has_trailers)
     if (c->expect_continue)
         c->keep_alive = false;
     if (!c->keep_alive)
-        put_text(&c->out, "connection: close\r\n");
+        h1_put_text(&c->out, "connection: close\r\n");
     else if (http10)
-        put_text(&c->out, "connection: keep-alive\r\n");
-    put_text(&c->out, "\r\n");
+        h1_put_text(&c->out, "connection: keep-alive\r\n");
+    h1_put_text(&c->out, "\r\n");
     c->framed = true;
     uint32_t early = c->early.end - c->early.start;
     if (early) {
         char line[16];
         snprintf(line, sizeof line, "%x\r\n", early);
         if (c->chunked)
-            put_text(&c->out, line);
-        put(&c->out, c->early.data + c->early.start, early);
+            h1_put_text(&c->out, line);
+        h1_put(&c->out, c->early.data + c->early.start, early);
         if (c->chunked)
-            put_text(&c->out, "\r\n");
+            h1_put_text(&c->out, "\r\n");
         c->early.start = c->early.end = 0;
     }
     return 0;
@@ -295,7 +282,7 @@ static ssize_t write_body(struct http_exchange *x, const void *buf, size_t size)
     if (c->x.head || c->no_body || size == 0)
         return (ssize_t)size;
     if (!c->framed && c->early.end + size <= H1_EARLY_SIZE && h1_room(&c->early, size) == 0) {
-        put(&c->early, buf, size);
+        h1_put(&c->early, buf, size);
         return (ssize_t)size;
     }
     if (frame(c, false, false) != 0 || h1_room(&c->out, size + H1_CHUNK_ROOM) != 0) {
@@ -306,10 +293,10 @@ static ssize_t write_body(struct http_exchange *x, const void *buf, size_t size)
     char line[16];
     snprintf(line, sizeof line, "%x\r\n", (unsigned)size);
     if (c->chunked)
-        put_text(&c->out, line);
-    put(&c->out, buf, size);
+        h1_put_text(&c->out, line);
+    h1_put(&c->out, buf, size);
     if (c->chunked)
-        put_text(&c->out, "\r\n");
+        h1_put_text(&c->out, "\r\n");
     if (c->out.end - c->out.start > H1_OUT_SIZE / 2)
         h1_flush(c);
     return (ssize_t)size;
@@ -332,10 +319,10 @@ static void put_trailers(struct h1 *c, const struct http_field *fields, size_t c
         c->broken = true;
         return;
     }
-    put_text(&c->out, "0\r\n");
+    h1_put_text(&c->out, "0\r\n");
     for (size_t i = 0; i < count; i++)
         put_field(&c->out, &fields[i]);
-    put_text(&c->out, "\r\n");
+    h1_put_text(&c->out, "\r\n");
 }
 
 static int finish(struct http_exchange *x, const struct http_field *fields, size_t count)
@@ -369,7 +356,7 @@ void h1_answer_simple(struct h1 *c, int status)
         return;
     }
     if (!c->x.head && !c->no_body)
-        put(&c->out, body, (size_t)size);
+        h1_put(&c->out, body, (size_t)size);
 }
 
 static void fail(struct http_exchange *x, int status)

@@ -1,0 +1,43 @@
+/* A growing byte buffer with a consumed beginning, for HTTP's heads and bodies. */
+#ifndef ENCLAVE_OS_ENCLAVE_HTTPS_BUFFER_H
+#define ENCLAVE_OS_ENCLAVE_HTTPS_BUFFER_H
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct h1_buffer {
+    char *data;
+    uint32_t start, end, capacity;
+};
+
+/* Make room for size more bytes: 0 or -ENOMEM. */
+int h1_room(struct h1_buffer *b, size_t size);
+
+static inline uint32_t h1_used(const struct h1_buffer *b)
+{
+    return b->end - b->start;
+}
+
+/* Append; the room was made. */
+static inline void h1_put(struct h1_buffer *b, const void *data, size_t size)
+{
+    if (size) {
+        memcpy(b->data + b->end, data, size);
+        b->end += (uint32_t)size;
+    }
+}
+
+static inline void h1_put_text(struct h1_buffer *b, const char *text)
+{
+    h1_put(b, text, strlen(text));
+}
+
+static inline void h1_release(struct h1_buffer *b)
+{
+    free(b->data);
+    *b = (struct h1_buffer){0};
+}
+
+#endif

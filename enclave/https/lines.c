@@ -1,0 +1,152 @@
+/* See lines.h. */
+#include "enclave/https/lines.h"
+
+void h1_lines_begin(struct h1_lines *l, uint32_t bytes_max, uint32_t count_max)
+{
+    char before = l->before; /* of the input, not of the message */
+    h1_lines_free(l);
+    *l = (struct h1_lines){.bytes_max = bytes_max, .count_max = count_max, .before = before};
+}
+
+void h1_lines_free(struct h1_lines *l)
+{
+    h1_release(&l->head);
+    h1_release(&l->tail);
+    free(l->lines);
+    l->lines = NULL;
+    l->count = l->capacity = 0;
+}
+
+static struct h1_buffer *arena(struct h1_lines *l)
+{
+    return l->in_trailers ? &l->tail : &l->head;
+}
+
+enum h1_lines_status h1_lines_text(struct h1_lines *l, const char *at, size_t size)
+{
+    struct h1_buffer *to = arena(l);
+    if (to->end + size > l->bytes_max)
+        return LINES_TOO_LARGE;
+    if (h1_room(to, size) != 0)
+        return LINES_NO_MEMORY;
+    h1_put(to, at, size);
+    return LINES_OK;
+}
+
+static struct h1_line *current(struct h1_lines *l)
+{
+    return &l->lines[l->count - 1];
+}
+
+static enum h1_lines_status new_line(struct h1_lines *l)
+{
+    if (l->count >= l->count_max)
+        return LINES_TOO_LARGE;
+    if (l->count == l->capacity) {
+        uint32_t capacity = l->capacity ? l->capacity * 2 : 16;
+        struct h1_line *grown = realloc(l->lines, capacity * sizeof *grown);
+        if (!grown)
+            return LINES_NO_MEMORY;
+        l->lines = grown;
+        l->capacity = capacity;
+    }
+    l->lines[l->count++] = (struct h1_line){.name = arena(l)->end};
+    l->value_end = NULL;
+    return LINES_OK;
+}
+
+enum h1_lines_status h1_lines_name(struct h1_lines *l, const char *at, size_t size)
+{
+    if (size == 0)
+        return LINES_OK; /* cut off at the buffer's end, or none at all: h1_lines_name_complete knows */
+    bool fresh = l->count == 0 || current(l)->value || current(l)->value_size;
+    enum h1_lines_status status = fresh ? new_line(l) : LINES_OK;
+    uint32_t start = arena(l)->end;
+    if (status == LINES_OK)
+        status = h1_lines_text(l, at, size);
+    if (status != LINES_OK)
+        return status;
+    for (char *c = arena(l)->data + start; c < arena(l)->data + arena(l)->end; c++)
+        if (*c >= 'A' && *c <= 'Z')
+            *c += 32;
+    current(l)->name_size += (uint32_t)size;
+    return LINES_OK;
+}
+
+enum h1_lines_status h1_lines_name_complete(struct h1_lines *l)
+{
+    if (l->count == 0 || current(l)->value)
+        return LINES_MALFORMED; /* no name came before this colon */
+    current(l)->value = arena(l)->end;
+    return LINES_OK;
+}
+
+/* The last byte before end that is not blank; otherwise, if there is none. */
+static char last_visible(const char *start, const char *end, char otherwise)
+{
+    while (end > start && (end[-1] == ' ' || end[-1] == '\t'))
+        end--;
+    return end > start ? end[-1] : otherwise;
+}
+
+/* llhttp joins folded lines. Their parts do not follow each other in memory, and a value whose first line is empty has
+ * a line end before it instead of the colon. */
+static bool folded(const struct h1_lines *l, const char *input, const char *at)
+{
+    if (l->value_end)
+        return at != l->value_end;
+    char before = last_visible(input, at, l->before);
+    return before == '\n' || before == '\r';
+}
+
+enum h1_lines_status h1_lines_value(struct h1_lines *l, const char *input, const char *at, size_t size)
+{
+    if (size == 0)
+        return LINES_OK;
+    if (folded(l, input, at) || memchr(at, 0, size))
+        return LINES_MALFORMED;
+    l->value_end = at + size;
+    current(l)->value_size += (uint32_t)size;
+    return h1_lines_text(l, at, size);
+}
+
+void h1_lines_next_input(struct h1_lines *l, const char *input, const char *end, size_t capacity)
+{
+    /* A value that goes on in the next buffer goes on at its beginning. */
+    if (l->value_end)
+        l->value_end = l->value_end == end ? input : input + capacity + 1;
+    l->before = last_visible(input, end, l->before);
+}
+
+void h1_lines_head_complete(struct h1_lines *l)
+{
+    l->in_trailers = true;
+    l->count = 0;
+}
+
+struct http_field *h1_lines_fields(const struct h1_lines *l)
+{
+    const struct h1_buffer *text = l->in_trailers ? &l->tail : &l->head;
+    struct http_field *fields = malloc((l->count + 2) * sizeof *fields);
+    for (uint32_t i = 0; fields && i < l->count; i++) {
+        const struct h1_line *line = &l->lines[i];
+        fields[i].name = (struct http_text){text->data + line->name, line->name_size};
+        fields[i].value = (struct http_text){text->data + line->value, line->value_size};
+        struct http_text *value = &fields[i].value;
+        while (value->size && (value->data[value->size - 1] == ' ' || value->data[value->size - 1] == '\t'))
+            value->size--;
+    }
+    return fields;
+}
+
+size_t http_fields_find(const struct http_field *fields, size_t count, const char *name, struct http_text *value)
+{
+    size_t found = 0, size = strlen(name);
+    for (size_t i = 0; i < count; i++) {
+        if (fields[i].name.size != size || memcmp(fields[i].name.data, name, size) != 0)
+            continue;
+        if (found++ == 0)
+            *value = fields[i].value;
+    }
+    return found;
+}
