@@ -90,6 +90,7 @@ js_app() { # NAME SOURCE WORLD
 c_app hello-c hello-c/hello.c common/handler.wit
 c_app echo echo/echo.c common/handler.wit
 c_app counter-c counter-c/counter.c common/handler-kv.wit
+c_app gateway-c gateway-c/gateway.c common/handler-outgoing.wit
 c_library_app files-c files-c/files.c common/handler.wit
 c_command sum-c sum-c/sum.c
 c_app misbehave guests/misbehave.c common/handler.wit

@@ -63,14 +63,15 @@ struct doorbell_shared {
 
 /* ---- ECALL arguments -------------------------------------------------------------------------------------- */
 
-enum channel_kind { CHANNEL_CONNECTION = 1, CHANNEL_CONTROL = 2 };
+/* CHANNEL_EGRESS is the answer to an RPC_NET_CONNECT: the enclave takes it up when that names it, and speaks first. */
+enum channel_kind { CHANNEL_CONNECTION = 1, CHANNEL_CONTROL = 2, CHANNEL_EGRESS = 3 };
 
 /* Pointers are addresses in untrusted memory; the enclave checks that each object lies wholly outside ELRANGE
  * and is 64-byte aligned. Capacities are bytes, powers of two, PROTO_RING_MIN .. PROTO_RING_MAX. */
 struct channel_desc {
     uint32_t kind;            /* enum channel_kind */
     uint32_t worker;          /* 0 .. workers-1 */
-    channel_name name;        /* connection: id and generation. control: 0 */
+    channel_name name;        /* connection, egress: id and generation. control: 0 */
     uint64_t to_enclave;      /* struct ring_shared *, host produces */
     uint64_t to_enclave_data; /* uint8_t[to_enclave_capacity] */
     uint64_t to_enclave_capacity;
@@ -79,7 +80,7 @@ struct channel_desc {
     uint64_t to_host_capacity;
     uint64_t doorbell_in;  /* control only: struct doorbell_shared *, host to this worker */
     uint64_t doorbell_out; /* control only: struct doorbell_shared *, this worker to the host */
-    uint8_t peer[16];      /* connection only: the peer's IPv6 (or v4-mapped) address. A host claim. */
+    uint8_t peer[16];      /* connection, egress: the peer's IPv6 (or v4-mapped) address. A host claim. */
     uint16_t peer_port;    /* host byte order. A host claim. */
     uint8_t reserved[6];
 };

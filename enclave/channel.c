@@ -35,7 +35,7 @@ static bool desc_ok(const struct channel_desc *d)
     if (d->kind == CHANNEL_CONTROL)
         return shared_object_ok(d->doorbell_in, sizeof(struct doorbell_shared)) &&
                shared_object_ok(d->doorbell_out, sizeof(struct doorbell_shared));
-    return d->kind == CHANNEL_CONNECTION && (uint32_t)d->name < PROTO_MAX_CHANNELS;
+    return (d->kind == CHANNEL_CONNECTION || d->kind == CHANNEL_EGRESS) && (uint32_t)d->name < PROTO_MAX_CHANNELS;
 }
 
 int channel_post(const struct channel_desc *desc)
@@ -58,20 +58,20 @@ void channel_stop_accepting(void)
     atomic_store(&refusing, true);
 }
 
-static bool take(struct slot *s, uint32_t worker, channel_name name, struct channel_desc *out)
+static bool take(struct slot *s, uint32_t worker, enum channel_kind kind, channel_name name, struct channel_desc *out)
 {
     if (atomic_load_explicit(&s->state, memory_order_acquire) != SLOT_POSTED)
         return false;
-    if (s->desc.worker != worker || s->desc.name != name)
-        return false; /* another worker's channel, or news of an earlier generation */
+    if (s->desc.worker != worker || s->desc.name != name || s->desc.kind != kind)
+        return false; /* another worker's channel, news of an earlier generation, or not what is asked for */
     *out = s->desc;
     atomic_store(&s->state, SLOT_TAKEN);
     return true;
 }
 
-bool channel_take(uint32_t worker, channel_name name, struct channel_desc *out)
+bool channel_take(uint32_t worker, enum channel_kind kind, channel_name name, struct channel_desc *out)
 {
-    return (uint32_t)name < PROTO_MAX_CHANNELS && take(&connections[(uint32_t)name], worker, name, out);
+    return (uint32_t)name < PROTO_MAX_CHANNELS && take(&connections[(uint32_t)name], worker, kind, name, out);
 }
 
 void channel_free(uint32_t id)
@@ -81,5 +81,5 @@ void channel_free(uint32_t id)
 
 bool channel_control(uint32_t worker, struct channel_desc *out)
 {
-    return take(&controls[worker], worker, 0, out);
+    return take(&controls[worker], worker, CHANNEL_CONTROL, 0, out);
 }

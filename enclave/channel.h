@@ -16,9 +16,9 @@ int channel_post(const struct channel_desc *desc);
 /* After this every post is refused. */
 void channel_stop_accepting(void);
 
-/* Worker side. Take a posted connection channel up: true and its description, or false if nothing is posted under
- * that name for this worker. It stays in use until channel_free. */
-bool channel_take(uint32_t worker, channel_name name, struct channel_desc *out);
+/* Worker side. Take a posted channel of that kind (not control) up: true and its description, or false if nothing is
+ * posted under that name for this worker. It stays in use until channel_free. */
+bool channel_take(uint32_t worker, enum channel_kind kind, channel_name name, struct channel_desc *out);
 void channel_free(uint32_t id);
 /* The worker's control channel, or false if the host has not posted one. */
 bool channel_control(uint32_t worker, struct channel_desc *out);

@@ -32,6 +32,8 @@ struct connection {
     struct queue_consumer in;
     struct queue_producer out;
     SSL *ssl;
+    http_dialled opened; /* a client's own: told of the handshake's end, then NULL */
+    void *opener;
     struct loop_timer handshake_timer;
     struct loop_task retry;   /* space appeared while we were about to wait for it */
     struct loop_task release; /* frees the connection once nothing of it is on the stack */
@@ -87,11 +89,21 @@ static void finish(struct connection *c, bool reset)
         loop_post(&c->worker->loop, &c->release);
 }
 
+/* The handshake is over without success. */
+static void give_up(struct connection *c, bool reset, enum http_call_failure why, uint8_t alert)
+{
+    http_dialled opened = c->opened;
+    c->opened = NULL;
+    finish(c, reset);
+    if (opened)
+        opened(c->opener, NULL, why, alert);
+}
+
 /* The host, or we, cut it: HTTP hears of it and lets go. */
 static void cut(struct connection *c)
 {
     c->transport.broken = true;
-    finish(c, true);
+    give_up(c, true, CALL_TERMINATED, 0);
     if (c->in_use)
         c->transport.on_ready(&c->transport, c->transport.user);
 }
@@ -164,7 +176,8 @@ static const struct transport_ops tls_ops = {
 
 static void on_handshake_timeout(struct loop_timer *timer)
 {
-    finish((struct connection *)((char *)timer - offsetof(struct connection, handshake_timer)), true);
+    give_up((struct connection *)((char *)timer - offsetof(struct connection, handshake_timer)), true,
+            CALL_CONNECT_TIMEOUT, 0);
 }
 
 /* A client need not be anyone; one that shows a certificate is known by it if it holds, and by nothing if not. */
@@ -179,23 +192,52 @@ static void identify(struct connection *c)
     ERR_clear_error();
 }
 
-static void handshake(struct connection *c)
+static void begin_serving(struct connection *c)
 {
-    int result = SSL_do_handshake(c->ssl);
-    if (result == 1) {
-        loop_timer_stop(&c->worker->loop, &c->handshake_timer);
-        c->phase = SERVING;
-        c->transport.server_name = SSL_get_servername(c->ssl, TLSEXT_NAMETYPE_host_name);
-        publish(c);
-        identify(c);
-        c->in_use = true;
-        http_connection_start(c->worker->http, c->worker, &c->transport);
+    http_dialled opened = c->opened;
+    ERR_clear_error(); /* of certificates that were tried: SSL_get_error would take them for the connection's */
+    loop_timer_stop(&c->worker->loop, &c->handshake_timer);
+    c->phase = SERVING;
+    publish(c);
+    c->in_use = true;
+    c->opened = NULL;
+    if (opened) {
+        opened(c->opener, &c->transport, CALL_OK, 0);
         return;
     }
+    c->transport.server_name = SSL_get_servername(c->ssl, TLSEXT_NAMETYPE_host_name);
+    identify(c);
+    http_connection_start(c->worker->http, c->worker, &c->transport);
+}
+
+/* What a server elsewhere did wrong; OpenSSL's errors are still there. */
+static enum http_call_failure why_failed(const struct connection *c, int result, uint8_t *alert)
+{
+    int reason = ERR_GET_REASON(ERR_peek_last_error());
+    *alert = 0;
+    if (SSL_get_verify_result(c->ssl) != X509_V_OK)
+        return CALL_TLS_CERTIFICATE;
+    if (reason > SSL_AD_REASON_OFFSET && reason <= SSL_AD_REASON_OFFSET + UINT8_MAX) {
+        *alert = (uint8_t)(reason - SSL_AD_REASON_OFFSET);
+        return CALL_TLS_ALERT;
+    }
+    bool ended = SSL_get_error(c->ssl, result) == SSL_ERROR_SYSCALL || reason == SSL_R_UNEXPECTED_EOF_WHILE_READING;
+    return ended ? CALL_TERMINATED : CALL_TLS_PROTOCOL;
+}
+
+static void handshake(struct connection *c)
+{
+    uint8_t alert = 0;
+    int result = SSL_do_handshake(c->ssl);
+    if (result == 1) {
+        begin_serving(c);
+        return;
+    }
+    enum http_call_failure why = c->opened ? why_failed(c, result, &alert) : CALL_OK;
     ssize_t error = map_error(c, result);
     publish(c); /* also the alert that tells the peer what was wrong */
     if (error != -EAGAIN)
-        finish(c, false);
+        give_up(c, false, why, alert);
 }
 
 static void on_ready(struct connection *c)
@@ -228,24 +270,24 @@ void connection_on_news(struct connection *c, channel_name name)
     on_ready(c);
 }
 
-static int setup(struct connection *c, struct worker *w, const struct channel_desc *d)
+/* Takes ssl. */
+static int setup(struct connection *c, SSL *ssl, const struct channel_desc *d)
 {
+    c->ssl = ssl;
     int result = queue_consumer_init(&c->in, (struct ring_shared *)d->to_enclave, (const void *)d->to_enclave_data,
                                      d->to_enclave_capacity);
     if (result == 0)
         result = queue_producer_init(&c->out, (struct ring_shared *)d->to_host, (void *)d->to_host_data,
                                      d->to_host_capacity);
-    c->ssl = result == 0 ? SSL_new(w->tls) : NULL;
-    BIO *bio = c->ssl ? ring_bio_new(&c->in, &c->out) : NULL;
+    BIO *bio = result == 0 && ssl ? ring_bio_new(&c->in, &c->out) : NULL;
     if (!bio)
         return -ENOMEM;
     SSL_set_bio(c->ssl, bio, bio);
-    SSL_set_accept_state(c->ssl);
     return 0;
 }
 
-/* Give a channel back unserved, by its shared flags alone. */
-static void refuse(struct worker *w, const struct channel_desc *d)
+/* By its shared flags alone. */
+void connection_refuse(struct worker *w, const struct channel_desc *d)
 {
     struct ring_shared *in = (struct ring_shared *)d->to_enclave, *out = (struct ring_shared *)d->to_host;
     channel_free((uint32_t)d->name);
@@ -255,15 +297,15 @@ static void refuse(struct worker *w, const struct channel_desc *d)
         worker_ring_host(w, d->name);
 }
 
-void connection_accept(struct worker *w, const struct channel_desc *d)
+/* A connection that begins its handshake; NULL: the channel was given back. */
+static struct connection *begin(struct worker *w, const struct channel_desc *d, SSL *ssl)
 {
     struct connection *c = calloc(1, sizeof *c);
-    if (!c || setup(c, w, d) < 0) {
-        if (c)
-            SSL_free(c->ssl);
+    if (!c || setup(c, ssl, d) < 0) {
+        SSL_free(ssl);
         free(c);
-        refuse(w, d);
-        return;
+        connection_refuse(w, d);
+        return NULL;
     }
     c->worker = w;
     c->name = d->name;
@@ -275,11 +317,41 @@ void connection_accept(struct worker *w, const struct channel_desc *d)
     c->release.fn = free_connection;
     w->connections[(uint32_t)d->name] = c;
     w->connection_count++;
-    if (loop_timer_start(&w->loop, &c->handshake_timer, w->loop.now_ns + CONNECTION_HANDSHAKE_TIMEOUT_MS * 1000000ull) <
-        0)
-        finish(c, true);
-    else
-        connection_on_news(c, d->name);
+    uint64_t deadline_ns = w->loop.now_ns + CONNECTION_HANDSHAKE_TIMEOUT_MS * 1000000ull;
+    if (loop_timer_start(&w->loop, &c->handshake_timer, deadline_ns) == 0)
+        return c;
+    finish(c, true);
+    return NULL;
+}
+
+void connection_accept(struct worker *w, const struct channel_desc *d)
+{
+    struct connection *c = begin(w, d, SSL_new(w->tls));
+    if (!c)
+        return;
+    SSL_set_accept_state(c->ssl);
+    connection_on_news(c, d->name);
+}
+
+struct connection *connection_connect(struct worker *w, const struct channel_desc *d, SSL *ssl, http_dialled opened,
+                                      void *user)
+{
+    struct connection *c = begin(w, d, ssl);
+    if (!c)
+        return NULL;
+    SSL_set_connect_state(c->ssl);
+    c->opened = opened;
+    c->opener = user;
+    queue_clear_pending(c->in.shared);
+    queue_clear_space_pending(c->out.shared);
+    loop_post(&w->loop, &c->retry); /* the first flight, from the loop: opened is not called from in here */
+    return c;
+}
+
+void connection_cancel(struct connection *c)
+{
+    c->opened = NULL;
+    finish(c, true);
 }
 
 void connection_close_idle(struct worker *w)
@@ -289,7 +361,7 @@ void connection_close_idle(struct worker *w)
     for (uint32_t id = 0; id < PROTO_MAX_CHANNELS; id++) {
         struct connection *c = w->connections[id];
         if (c && c->phase == HANDSHAKING)
-            finish(c, true);
+            give_up(c, true, CALL_TERMINATED, 0);
         else if (c)
             on_ready(c); /* HTTP sees that it should stop, and closes what is idle */
     }

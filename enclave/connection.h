@@ -1,5 +1,6 @@
 /*
- * A connection: TLS 1.3 ended inside the enclave, over a channel's two rings, under HTTP's struct transport.
+ * A connection: TLS ended inside the enclave, over a channel's two rings, under HTTP's struct transport. A client's,
+ * with the worker's certificate, or one of our own to a server elsewhere.
  *
  * Ciphertext goes straight between OpenSSL's record layer and the rings: one copy in, one copy out. A full response
  * ring stops SSL_write, an unread request ring stops the host's reading of the socket.
@@ -7,7 +8,10 @@
 #ifndef ENCLAVE_OS_ENCLAVE_CONNECTION_H
 #define ENCLAVE_OS_ENCLAVE_CONNECTION_H
 
+#include <openssl/ssl.h>
+
 #include "common/protocol.h"
+#include "enclave/https/client.h"
 
 struct worker;
 struct connection;
@@ -16,6 +20,15 @@ struct connection;
 
 /* A channel of this worker was taken up. Frees the channel itself when the connection cannot be served. */
 void connection_accept(struct worker *w, const struct channel_desc *desc);
+
+/* A CHANNEL_EGRESS was taken up: be the client on it, with what ssl (which is taken) wants of the server. opened comes
+ * later, from the worker's loop. NULL: no memory, and opened never comes. Frees the channel in any case. */
+struct connection *connection_connect(struct worker *w, const struct channel_desc *desc, SSL *ssl, http_dialled opened,
+                                      void *user);
+void connection_cancel(struct connection *c); /* before opened: it never comes */
+/* Give a channel back that nobody wants any more. */
+void connection_refuse(struct worker *w, const struct channel_desc *desc);
+
 /* The doorbell named this connection's id; news of another generation are ignored. */
 void connection_on_news(struct connection *c, channel_name name);
 

@@ -15,6 +15,7 @@
 #include "enclave/admin/admin.h"
 #include "enclave/apps.h"
 #include "enclave/ecall.h"
+#include "enclave/egress/dial.h"
 #include "enclave/egress/trust.h"
 #include "enclave/fs/fs.h"
 #include "enclave/https/http.h"
@@ -257,8 +258,10 @@ static int boot(char *error, size_t error_size)
     phase("engine");
     uint64_t used, pages;
     sgx_heap_counts(&used, &pages);
-    const struct wasm_runtime_config config = {
-        .random = sgx_random, .log = guest_log, .guest_memory = pages * SGX_PAGE_SIZE / 3 * 2};
+    const struct wasm_runtime_config config = {.random = sgx_random,
+                                               .log = guest_log,
+                                               .dialer = &egress_dialer,
+                                               .guest_memory = pages * SGX_PAGE_SIZE / 3 * 2};
     result = egress_trust_load(error, error_size);
     if (result < 0)
         return result;

@@ -83,7 +83,7 @@ static void on_name(struct worker *w, channel_name name)
         return;
     struct channel_desc desc;
     struct connection *c = w->connections[id];
-    if (!c && w->http && channel_take(w->index, name, &desc))
+    if (!c && w->http && channel_take(w->index, CHANNEL_CONNECTION, name, &desc))
         connection_accept(w, &desc);
     else if (c)
         connection_on_news(c, name);

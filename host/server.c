@@ -30,7 +30,7 @@
 #include "sgx/emulator/emulator.h"
 #include "sgx/quote/aesm.h"
 
-#define EGRESS_THREADS 4
+#define EGRESS_THREADS 32 /* each may wait for a name server or a silent address; asleep they cost nothing */
 
 static struct {
     struct options options;

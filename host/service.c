@@ -8,7 +8,7 @@
 
 #include "host/threads.h"
 
-#define THREADS_MAX 8u
+#define THREADS_MAX 32u
 
 struct service {
     pthread_mutex_t lock;

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "enclave/https/exchange.h"
+
 struct h1_buffer {
     char *data;
     uint32_t start, end, capacity;
@@ -32,6 +34,15 @@ static inline void h1_put(struct h1_buffer *b, const void *data, size_t size)
 static inline void h1_put_text(struct h1_buffer *b, const char *text)
 {
     h1_put(b, text, strlen(text));
+}
+
+/* "name: value" and a line end. */
+static inline void h1_put_field(struct h1_buffer *b, const struct http_field *field)
+{
+    h1_put(b, field->name.data, field->name.size);
+    h1_put(b, ": ", 2);
+    h1_put(b, field->value.data, field->value.size);
+    h1_put(b, "\r\n", 2);
 }
 
 static inline void h1_release(struct h1_buffer *b)

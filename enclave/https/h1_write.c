@@ -75,14 +75,6 @@ static const char *date_line(void)
     return line;
 }
 
-static void put_field(struct h1_buffer *b, const struct http_field *field)
-{
-    h1_put(b, field->name.data, field->name.size);
-    h1_put(b, ": ", 2);
-    h1_put(b, field->value.data, field->value.size);
-    h1_put(b, "\r\n", 2);
-}
-
 void h1_flush(struct h1 *c)
 {
     struct h1_buffer *b = &c->out;
@@ -196,7 +188,7 @@ static int respond(struct http_exchange *x, int status, const struct http_field 
     h1_put_text(&c->out, line);
     bool dated = false;
     for (size_t i = 0; i < count; i++) {
-        put_field(&c->out, &fields[i]);
+        h1_put_field(&c->out, &fields[i]);
         dated |= fields[i].name.size == 4 && memcmp(fields[i].name.data, "date", 4) == 0;
     }
     if (!dated)
@@ -321,7 +313,7 @@ static void put_trailers(struct h1 *c, const struct http_field *fields, size_t c
     }
     h1_put_text(&c->out, "0\r\n");
     for (size_t i = 0; i < count; i++)
-        put_field(&c->out, &fields[i]);
+        h1_put_field(&c->out, &fields[i]);
     h1_put_text(&c->out, "\r\n");
 }
 

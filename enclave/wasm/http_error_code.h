@@ -1,10 +1,11 @@
 /*
- * wasi:http/types@0.2.x: the variant error-code, as text for the type check and as the few cases that we use.
+ * wasi:http/types@0.2.x: the variant error-code, as text for the type check and as numbers.
  */
 #ifndef ENCLAVE_OS_ENCLAVE_WASM_HTTP_ERROR_CODE_H
 #define ENCLAVE_OS_ENCLAVE_WASM_HTTP_ERROR_CODE_H
 
-#include <stdint.h>
+#include "enclave/https/client.h"
+#include "enclave/wasm/internal.h"
 
 #define ERROR_CODE                                                                                  \
     "variant{DNS-timeout,DNS-error:record{rcode:option<string>,info-code:option<u16>},"             \
@@ -26,29 +27,39 @@
     "HTTP-response-timeout,HTTP-upgrade-failed,HTTP-protocol-error,loop-detected,"                  \
     "configuration-error,internal-error:option<string>}"
 
-/* Positions in the variant. */
-enum {
+/* Positions in the variant: those that are used here. */
+enum http_error {
+    ERROR_DNS = 1,
+    ERROR_DESTINATION_UNAVAILABLE = 3,
     ERROR_CONNECTION_REFUSED = 6,
     ERROR_CONNECTION_TERMINATED = 7,
+    ERROR_CONNECTION_TIMEOUT = 8,
+    ERROR_READ_TIMEOUT = 9,
+    ERROR_CONNECTION_LIMIT = 11,
+    ERROR_TLS_PROTOCOL = 12,
+    ERROR_TLS_CERTIFICATE = 13,
+    ERROR_TLS_ALERT = 14,
     ERROR_REQUEST_DENIED = 15,
     ERROR_REQUEST_BODY_SIZE = 17,
+    ERROR_REQUEST_METHOD_INVALID = 18,
+    ERROR_REQUEST_URI_INVALID = 19,
+    ERROR_RESPONSE_INCOMPLETE = 25,
+    ERROR_RESPONSE_HEAD_SIZE = 26,
     ERROR_RESPONSE_BODY_SIZE = 28,
+    ERROR_RESPONSE_CODING = 31,
     ERROR_RESPONSE_TIMEOUT = 33,
+    ERROR_HTTP_PROTOCOL = 35,
+    ERROR_CONFIGURATION = 37,
+    ERROR_INTERNAL = 38,
 };
 
+/* The case, and its payload with nothing known in it, as a result's error or an option's some. */
+void reply_error_code(struct guest *g, enum http_error code);
+/* The same for a call that failed. */
+void reply_call_failure(struct guest *g, const struct http_call *call);
+enum http_error http_error_of(enum http_call_failure failure);
+
 /* What the client sees when a guest answers with an error-code. */
-static inline int http_error_status(uint64_t code)
-{
-    switch (code) {
-    case ERROR_REQUEST_DENIED:
-        return 403;
-    case ERROR_REQUEST_BODY_SIZE:
-        return 413;
-    case ERROR_RESPONSE_TIMEOUT:
-        return 504;
-    default:
-        return 500;
-    }
-}
+int http_error_status(uint64_t code);
 
 #endif

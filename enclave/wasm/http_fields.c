@@ -296,12 +296,11 @@ struct resource *fields_immutable(struct guest *g, const struct fields *from)
     return r;
 }
 
-/* The request's own headers, without what concerns only the connection. */
-struct resource *fields_of_request(struct guest *g)
+struct resource *fields_received(struct guest *g, const struct http_field *items, size_t count)
 {
     struct resource *r = fields_immutable(g, NULL);
-    for (size_t i = 0; r && g->x && i < g->x->request.field_count; i++) {
-        const struct http_field *item = &g->x->request.fields[i];
+    for (size_t i = 0; r && i < count; i++) {
+        const struct http_field *item = &items[i];
         if (!http_name_forbidden(item->name.data, item->name.size) &&
             fields_append(&r->fields, item->name.data, item->name.size, item->value.data, item->value.size)) {
             guest_trap(g, "no memory for fields");
@@ -309,4 +308,26 @@ struct resource *fields_of_request(struct guest *g)
         }
     }
     return r;
+}
+
+int64_t fields_declared_length(const struct fields *fields)
+{
+    const struct http_field *field = fields_find(fields, "content-length", 14);
+    if (!field)
+        return -1;
+    int64_t length = 0;
+    if (field->value.size == 0 || field->value.size > 15)
+        return -2;
+    for (size_t i = 0; i < field->value.size; i++) {
+        if (field->value.data[i] < '0' || field->value.data[i] > '9')
+            return -2;
+        length = length * 10 + (field->value.data[i] - '0');
+    }
+    return length;
+}
+
+size_t fields_without_length(struct fields *fields)
+{
+    fields_remove(fields, "content-length", 14);
+    return fields->count;
 }

@@ -19,6 +19,11 @@ enum host_status fields_clone(struct guest *g, const struct slot *args, size_t c
 bool http_name_forbidden(const char *name, size_t size);
 /* A new immutable resource with a copy of from, or empty; NULL if memory is short. */
 struct resource *fields_immutable(struct guest *g, const struct fields *from);
-struct resource *fields_of_request(struct guest *g);
+/* What came with a message, without what concerns only its connection; NULL: no memory, and a trap. */
+struct resource *fields_received(struct guest *g, const struct http_field *items, size_t count);
+/* The length that the guest's own content-length announces: -1 if there is none, -2 if it is not a number. */
+int64_t fields_declared_length(const struct fields *fields);
+/* Takes every content-length out: the connection writes what frames a message itself. How many are left. */
+size_t fields_without_length(struct fields *fields);
 
 #endif

@@ -1,15 +1,11 @@
 /*
- * wasi:http/outgoing-handler@0.2.x and what it needs of wasi:http/types: requests that a guest makes.
- *
- * There is no egress yet: a request can be built, and its answer is the error connection-refused.
+ * wasi:http/types@0.2.x: outgoing-request and request-options, as a guest puts them together. http_call.c sends them.
  */
 #include "enclave/wasm/http_outgoing.h"
 
-#include "enclave/wasm/http_error_code.h"
 #include "enclave/wasm/http_fields.h"
 
-enum { METHOD_OTHER = 9, METHOD_GET = 0 };
-enum { SCHEME_NONE = 0 }; /* else the scheme's position + 1 */
+#define TEXT_MAX 8192u /* of a path, an authority, a method */
 
 static struct resource *request_of(struct guest *g, const struct slot *handle)
 {
@@ -51,13 +47,70 @@ OUTGOING_FUNC(outgoing_body)
     return HOST_DONE;
 }
 
+/* A case with a text of its own is the last one of its variant. */
+static enum host_status get_variant(struct guest *g, unsigned which, const char *other)
+{
+    reply_word(g, which);
+    if (other)
+        reply_text(g, other, strlen(other));
+    return HOST_DONE;
+}
+
+static enum host_status get_text(struct guest *g, const char *text)
+{
+    reply_word(g, text != NULL);
+    if (text)
+        reply_text(g, text, strlen(text));
+    return HOST_DONE;
+}
+
+static enum host_status invalid(struct guest *g)
+{
+    reply_word(g, 1);
+    return HOST_DONE;
+}
+
+void outgoing_drop_text(struct guest *g, char *text)
+{
+    if (text)
+        guest_release(g, strlen(text) + 1);
+    free(text);
+}
+
+/* Replaces *to by a copy, or by nothing. */
+static bool keep_text(struct guest *g, char **to, const struct slot *text)
+{
+    char *copy = text && guest_hold(g, text->size + 1) ? strndup(slot_text(text), text->size) : NULL;
+    if (text && !copy) {
+        guest_trap(g, "no memory");
+        return false;
+    }
+    outgoing_drop_text(g, *to);
+    *to = copy;
+    return true;
+}
+
+/* RFC 9110, section 5.6.2 (a method, a scheme), or what may stand in a request line. */
+static bool text_ok(const struct slot *text, bool token)
+{
+    const char *at = slot_text(text);
+    if (text->size == 0 || text->size > TEXT_MAX)
+        return false;
+    for (size_t i = 0; i < text->size; i++) {
+        unsigned char c = (unsigned char)at[i];
+        bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        if (!plain && (token ? !strchr("!#$%&'*+-.^_`|~", c) || !c : c <= ' ' || c >= 0x7f || c == '#'))
+            return false;
+    }
+    return true;
+}
+
 OUTGOING_FUNC(outgoing_method)
 {
     struct resource *request = request_of(g, &args[0]);
     if (!request)
         return guest_trap(g, "not a request");
-    reply_word(g, request->state);
-    return HOST_DONE;
+    return get_variant(g, request->state, request->state == METHOD_OTHER ? request->request.method : NULL);
 }
 
 OUTGOING_FUNC(outgoing_set_method)
@@ -65,41 +118,26 @@ OUTGOING_FUNC(outgoing_set_method)
     struct resource *request = request_of(g, &args[0]);
     if (!request)
         return guest_trap(g, "not a request");
-    if (args[1].word == METHOD_OTHER) { /* not until there is egress */
-        reply_word(g, 1);
-        return HOST_DONE;
-    }
+    bool other = args[1].word == METHOD_OTHER;
+    if (other && !text_ok(&args[2], true))
+        return invalid(g);
+    if (other && !keep_text(g, &request->request.method, &args[2]))
+        return HOST_TRAP;
     request->state = (uint8_t)args[1].word;
-    return ok(g);
-}
-
-static enum host_status get_text(struct guest *g, struct resource *request, const char *text)
-{
-    if (!request)
-        return guest_trap(g, "not a request");
-    reply_word(g, text != NULL);
-    if (text)
-        reply_text(g, text, strlen(text));
-    return HOST_DONE;
-}
-
-static enum host_status set_text(struct guest *g, char **text, const struct slot *option)
-{
-    char *copy = NULL;
-    if (option->word) {
-        copy = option[1].size <= 8192 ? strndup(slot_text(&option[1]), option[1].size) : NULL;
-        if (!copy)
-            return guest_trap(g, "text too long");
-    }
-    free(*text);
-    *text = copy;
     return ok(g);
 }
 
 OUTGOING_FUNC(outgoing_path)
 {
     struct resource *request = request_of(g, &args[0]);
-    return get_text(g, request, request ? request->request.path : NULL);
+    return request ? get_text(g, request->request.path) : guest_trap(g, "not a request");
+}
+
+static enum host_status set_text(struct guest *g, char **to, const struct slot *option)
+{
+    if (option->word && !text_ok(&option[1], false))
+        return invalid(g);
+    return keep_text(g, to, option->word ? &option[1] : NULL) ? ok(g) : HOST_TRAP;
 }
 
 OUTGOING_FUNC(outgoing_set_path)
@@ -111,13 +149,18 @@ OUTGOING_FUNC(outgoing_set_path)
 OUTGOING_FUNC(outgoing_authority)
 {
     struct resource *request = request_of(g, &args[0]);
-    return get_text(g, request, request ? request->request.authority : NULL);
+    return request ? get_text(g, request->request.authority) : guest_trap(g, "not a request");
 }
 
 OUTGOING_FUNC(outgoing_set_authority)
 {
     struct resource *request = request_of(g, &args[0]);
-    return request ? set_text(g, &request->request.authority, &args[1]) : guest_trap(g, "not a request");
+    if (!request)
+        return guest_trap(g, "not a request");
+    for (size_t i = 0; args[1].word && i < args[2].size; i++)
+        if (strchr("@/?", slot_text(&args[2])[i])) /* a user's name, or more than an authority; NUL is found too */
+            return invalid(g);
+    return set_text(g, &request->request.authority, &args[1]);
 }
 
 OUTGOING_FUNC(outgoing_scheme)
@@ -125,10 +168,11 @@ OUTGOING_FUNC(outgoing_scheme)
     struct resource *request = request_of(g, &args[0]);
     if (!request)
         return guest_trap(g, "not a request");
-    reply_word(g, request->request.scheme != SCHEME_NONE);
-    if (request->request.scheme != SCHEME_NONE)
-        reply_word(g, request->request.scheme - 1u);
-    return HOST_DONE;
+    unsigned scheme = request->request.scheme;
+    reply_word(g, scheme != SCHEME_NONE);
+    if (scheme == SCHEME_NONE)
+        return HOST_DONE;
+    return get_variant(g, scheme - 1, scheme - 1 == SCHEME_OTHER ? request->request.other_scheme : NULL);
 }
 
 OUTGOING_FUNC(outgoing_set_scheme)
@@ -136,10 +180,11 @@ OUTGOING_FUNC(outgoing_set_scheme)
     struct resource *request = request_of(g, &args[0]);
     if (!request)
         return guest_trap(g, "not a request");
-    if (args[1].word && args[2].word == SCHEME_OTHER) {
-        reply_word(g, 1);
-        return HOST_DONE;
-    }
+    bool other = args[1].word && args[2].word == SCHEME_OTHER;
+    if (other && !text_ok(&args[3], true))
+        return invalid(g);
+    if (other && !keep_text(g, &request->request.other_scheme, &args[3]))
+        return HOST_TRAP;
     request->request.scheme = args[1].word ? (uint8_t)(args[2].word + 1) : SCHEME_NONE;
     return ok(g);
 }
@@ -210,45 +255,4 @@ OUTGOING_FUNC(options_get_between)
 OUTGOING_FUNC(options_set_between)
 {
     return set_timeout(g, args, 2);
-}
-
-OUTGOING_FUNC(future_subscribe)
-{
-    struct resource *future = resource_get(g, &args[0], KIND_FUTURE_INCOMING_RESPONSE);
-    struct resource *pollable = future ? pollable_on(g, future) : NULL;
-    if (!pollable)
-        return guest_trap(g, "not a future");
-    reply_own(g, pollable);
-    return HOST_DONE;
-}
-
-OUTGOING_FUNC(future_get)
-{
-    struct resource *future = resource_get(g, &args[0], KIND_FUTURE_INCOMING_RESPONSE);
-    if (!future)
-        return guest_trap(g, "not a future");
-    reply_word(g, 1);
-    reply_word(g, future->state); /* a second get is an error */
-    if (future->state == 0) {
-        reply_word(g, 1);
-        reply_word(g, ERROR_CONNECTION_REFUSED);
-    }
-    future->state = 1;
-    return HOST_DONE;
-}
-
-OUTGOING_FUNC(outgoing_handle)
-{
-    struct resource *request = request_of(g, &args[0]);
-    struct resource *options = args[1].word ? resource_get(g, &args[2], KIND_REQUEST_OPTIONS) : NULL;
-    struct resource *future = resource_new(g, KIND_FUTURE_INCOMING_RESPONSE);
-    if (!request || !future)
-        return guest_trap(g, "not a request");
-    if (request->on && request->on->state == BODY_EARLY)
-        request->on->state = BODY_REFUSED;
-    resource_put(g, request);
-    resource_put(g, options);
-    reply_word(g, 0);
-    reply_own(g, future);
-    return HOST_DONE;
 }

@@ -1,5 +1,6 @@
 /*
- * wasi:http/types@0.2.x: outgoing-request, request-options and their future, for the table in http_types.c.
+ * wasi:http/types@0.2.x: outgoing-request, request-options, their future and the response, for the table in
+ * http_types.c; and the calls that bodies belong to.
  */
 #ifndef ENCLAVE_OS_ENCLAVE_WASM_HTTP_OUTGOING_H
 #define ENCLAVE_OS_ENCLAVE_WASM_HTTP_OUTGOING_H
@@ -27,6 +28,14 @@ OUTGOING_FUNC(options_get_between);
 OUTGOING_FUNC(options_set_between);
 OUTGOING_FUNC(future_subscribe);
 OUTGOING_FUNC(future_get);
+OUTGOING_FUNC(incoming_response_status);
+OUTGOING_FUNC(incoming_response_headers);
+OUTGOING_FUNC(incoming_response_consume);
 OUTGOING_FUNC(outgoing_handle);
+
+enum { METHOD_GET = 0, METHOD_CONNECT = 5, METHOD_OTHER = 9 };
+enum { SCHEME_NONE = 0 };                             /* else the scheme's position + 1 */
+void outgoing_drop_text(struct guest *g, char *text); /* of a request; NULL is nothing */
+extern const char *const http_methods[9];             /* by their position in the variant */
 
 #endif

@@ -30,17 +30,16 @@ static bool is_request(struct guest *g, const struct slot *handle)
 
 static enum host_status request_method(struct guest *g, const struct slot *args, size_t count)
 {
-    static const char *const known[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"};
     if (!is_request(g, &args[0]))
         return guest_trap(g, "the request is over");
     struct http_text method = g->x->request.method;
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        if (strlen(known[i]) == method.size && memcmp(known[i], method.data, method.size) == 0) {
+    for (size_t i = 0; i < METHOD_OTHER; i++) {
+        if (strlen(http_methods[i]) == method.size && memcmp(http_methods[i], method.data, method.size) == 0) {
             reply_word(g, i);
             return HOST_DONE;
         }
     }
-    reply_word(g, 9);
+    reply_word(g, METHOD_OTHER);
     reply_text(g, method.data, method.size);
     return HOST_DONE;
 }
@@ -74,7 +73,7 @@ static enum host_status request_headers(struct guest *g, const struct slot *args
 {
     if (!is_request(g, &args[0]))
         return guest_trap(g, "the request is over");
-    struct resource *headers = fields_of_request(g);
+    struct resource *headers = fields_received(g, g->x->request.fields, g->x->request.field_count);
     if (!headers)
         return HOST_TRAP;
     reply_own(g, headers);
@@ -129,6 +128,8 @@ static enum host_status body_finish(struct guest *g, const struct slot *args, si
     struct resource *future = resource_new(g, KIND_FUTURE_TRAILERS);
     if (!body || !future)
         return guest_trap(g, "not a body");
+    if (call_of(body))
+        future->on = resource_keep(body->on);
     resource_put(g, body);
     reply_own(g, future);
     return HOST_DONE;
@@ -144,14 +145,21 @@ static enum host_status trailers_subscribe(struct guest *g, const struct slot *a
     return HOST_DONE;
 }
 
+ssize_t incoming_body_read(struct guest *g, struct http_call *call, void *buf, size_t size)
+{
+    if (call)
+        return http_call_read(call, buf, size);
+    return g->x ? g->x->ops->read_body(g->x, buf, size) : -ECONNRESET;
+}
+
 /* What the guest left of the body is read and dropped: trailers come behind it. */
-static ssize_t drain(struct guest *g)
+static ssize_t drain(struct guest *g, struct http_call *call)
 {
     void *buf = guest_scratch(g);
-    if (!buf || !g->x)
-        return -ECONNRESET;
+    if (!buf)
+        return -ENOMEM;
     for (;;) {
-        ssize_t got = g->x->ops->read_body(g->x, buf, SCRATCH_SIZE);
+        ssize_t got = incoming_body_read(g, call, buf, SCRATCH_SIZE);
         if (got <= 0)
             return got;
     }
@@ -162,7 +170,8 @@ static enum host_status trailers_get(struct guest *g, const struct slot *args, s
     struct resource *future = resource_get(g, &args[0], KIND_FUTURE_TRAILERS);
     if (!future)
         return guest_trap(g, "not trailers");
-    ssize_t left = future->state ? 0 : drain(g);
+    struct http_call *call = call_of(future);
+    ssize_t left = future->state ? 0 : drain(g, call);
     reply_word(g, left != -EAGAIN);
     if (left == -EAGAIN)
         return HOST_DONE;
@@ -171,17 +180,18 @@ static enum host_status trailers_get(struct guest *g, const struct slot *args, s
         return HOST_DONE;
     future->state = 1;
     reply_word(g, left < 0);
-    if (left < 0) {
-        reply_word(g, ERROR_CONNECTION_TERMINATED);
+    if (left < 0 && call)
+        reply_call_failure(g, call);
+    else if (left < 0)
+        reply_error_code(g, ERROR_CONNECTION_TERMINATED);
+    if (left < 0)
         return HOST_DONE;
-    }
     const struct http_field *items;
-    size_t found = g->x ? g->x->ops->trailers(g->x, &items) : 0;
+    size_t found = call ? http_call_trailers(call, &items) : g->x ? g->x->ops->trailers(g->x, &items) : 0;
     reply_word(g, found > 0);
     if (found == 0)
         return HOST_DONE;
-    struct fields fields = {.items = (struct http_field *)items, .count = found};
-    struct resource *trailers = fields_immutable(g, &fields);
+    struct resource *trailers = fields_received(g, items, found);
     if (!trailers)
         return HOST_TRAP;
     reply_own(g, trailers);
@@ -251,37 +261,6 @@ static enum host_status response_body(struct guest *g, const struct slot *args, 
 
 /* response-outparam --------------------------------------------------------------------------------------------- */
 
-/* The length that the guest's own content-length announces: -1 if there is none, -2 if it is not a number. */
-static int64_t declared_length(const struct fields *fields)
-{
-    const struct http_field *field = fields_find(fields, "content-length", 14);
-    if (!field)
-        return -1;
-    int64_t length = 0;
-    if (field->value.size == 0 || field->value.size > 15)
-        return -2;
-    for (size_t i = 0; i < field->value.size; i++) {
-        if (field->value.data[i] < '0' || field->value.data[i] > '9')
-            return -2;
-        length = length * 10 + (field->value.data[i] - '0');
-    }
-    return length;
-}
-
-/* The connection writes the framing headers itself. */
-static size_t without_length(struct fields *fields)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < fields->count; i++) {
-        struct http_field item = fields->items[i];
-        if (item.name.size == 14 && memcmp(item.name.data, "content-length", 14) == 0)
-            free((char *)item.name.data);
-        else
-            fields->items[kept++] = item;
-    }
-    return fields->count = kept;
-}
-
 static void finish_exchange(struct guest *g, const struct fields *trailers)
 {
     struct http_exchange *x = g->x;
@@ -295,10 +274,10 @@ static enum host_status respond(struct guest *g, struct resource *response)
 {
     struct resource *body = response->on;
     struct fields *fields = &response->response.headers->fields;
-    int64_t length = declared_length(fields);
+    int64_t length = fields_declared_length(fields);
     if (length == -2)
         return guest_trap(g, "invalid content-length");
-    size_t kept = without_length(fields);
+    size_t kept = fields_without_length(fields);
     if (length < 0 && (!body || body->state == BODY_DONE))
         length = body ? (int64_t)body->body.early_size : 0;
     if (g->x->ops->respond(g->x, response->response.status, fields->items, kept, length) != 0)
@@ -342,15 +321,15 @@ size_t outgoing_body_space(struct guest *g, const struct resource *body)
 {
     if (body->state == BODY_EARLY)
         return EARLY_SIZE - body->body.early_size;
-    return body->state == BODY_LIVE && g->x ? g->x->ops->write_space(g->x) : SCRATCH_SIZE;
+    if (body->state != BODY_LIVE)
+        return SCRATCH_SIZE;
+    if (call_of(body))
+        return http_call_space(call_of(body));
+    return g->x ? g->x->ops->write_space(g->x) : SCRATCH_SIZE;
 }
 
-ssize_t outgoing_body_write(struct guest *g, struct resource *body, const void *data, size_t size)
+static ssize_t write_early(struct guest *g, struct resource *body, const void *data, size_t size)
 {
-    if (body->state == BODY_LIVE && g->x)
-        return size ? g->x->ops->write_body(g->x, data, size) : 0;
-    if (body->state != BODY_EARLY)
-        return -EPIPE;
     if (!body->body.early && guest_hold(g, EARLY_SIZE))
         body->body.early = malloc(EARLY_SIZE);
     if (!body->body.early || size > EARLY_SIZE - body->body.early_size)
@@ -358,6 +337,17 @@ ssize_t outgoing_body_write(struct guest *g, struct resource *body, const void *
     memcpy(body->body.early + body->body.early_size, data, size);
     body->body.early_size += (uint32_t)size;
     return (ssize_t)size;
+}
+
+ssize_t outgoing_body_write(struct guest *g, struct resource *body, const void *data, size_t size)
+{
+    if (body->state == BODY_EARLY)
+        return write_early(g, body, data, size);
+    if (body->state != BODY_LIVE || size == 0)
+        return body->state == BODY_LIVE ? 0 : -EPIPE;
+    if (call_of(body))
+        return http_call_write(call_of(body), data, size);
+    return g->x ? g->x->ops->write_body(g->x, data, size) : -EPIPE;
 }
 
 static enum host_status body_write(struct guest *g, const struct slot *args, size_t count)
@@ -378,18 +368,23 @@ static enum host_status body_write(struct guest *g, const struct slot *args, siz
     return HOST_DONE;
 }
 
-static enum host_status finish_live(struct guest *g, const struct fields *trailers)
+static enum host_status finish_live(struct guest *g, const struct resource *body, const struct fields *trailers)
 {
-    struct http_exchange *x = g->x;
-    g->x = NULL;
-    g->finished = true;
-    if (x && x->ops->finish(x, trailers ? trailers->items : NULL, trailers ? trailers->count : 0) == -EMSGSIZE) {
-        reply_word(g, 1);
-        reply_word(g, ERROR_RESPONSE_BODY_SIZE);
-        reply_word(g, 0);
-        return HOST_DONE;
+    int status = 0;
+    const struct http_field *items = trailers ? trailers->items : NULL;
+    size_t count = trailers ? trailers->count : 0;
+    struct http_call *call = call_of(body);
+    if (call) {
+        status = http_call_finish(call, items, count);
+    } else {
+        struct http_exchange *x = g->x;
+        g->x = NULL;
+        g->finished = true;
+        status = x ? x->ops->finish(x, items, count) : 0;
     }
-    reply_word(g, 0);
+    reply_word(g, status == -EMSGSIZE);
+    if (status == -EMSGSIZE)
+        reply_error_code(g, call ? ERROR_REQUEST_BODY_SIZE : ERROR_RESPONSE_BODY_SIZE);
     return HOST_DONE;
 }
 
@@ -404,7 +399,7 @@ static enum host_status body_finish_out(struct guest *g, const struct slot *args
         body->state = BODY_DONE;
     enum host_status status = HOST_DONE;
     if (live)
-        status = finish_live(g, trailers ? &trailers->fields : NULL);
+        status = finish_live(g, body, trailers ? &trailers->fields : NULL);
     else
         reply_word(g, 0);
     resource_put(g, trailers);
@@ -414,7 +409,12 @@ static enum host_status body_finish_out(struct guest *g, const struct slot *args
 
 static enum host_status error_code_of(struct guest *g, const struct slot *args, size_t count)
 {
-    reply_word(g, 0); /* stream errors here say nothing about HTTP */
+    struct resource *error = resource_get(g, &args[0], KIND_ERROR);
+    if (!error)
+        return guest_trap(g, "not an error");
+    reply_word(g, error->error.http != 0);
+    if (error->error.http)
+        reply_error_code(g, (enum http_error)(error->error.http - 1));
     return HOST_DONE;
 }
 
@@ -499,7 +499,12 @@ static const struct host_func type_funcs[] = {
     {"[method]future-incoming-response.get",
      "(borrow<future-incoming-response>)->(option<result<result<own<incoming-response>," ERROR_CODE ">,_>>)",
      future_get, SHAPE_ANY, false},
-    {"[method]incoming-response.*", NULL, NULL, SHAPE_ANY, false}, /* no outgoing request succeeds */
+    {"[method]incoming-response.status", "(borrow<incoming-response>)->(u16)", incoming_response_status, SHAPE_ANY,
+     false},
+    {"[method]incoming-response.headers", "(borrow<incoming-response>)->(own<fields>)", incoming_response_headers,
+     SHAPE_HANDLE, false},
+    {"[method]incoming-response.consume", "(borrow<incoming-response>)->(result<own<incoming-body>,_>)",
+     incoming_response_consume, SHAPE_TRY_HANDLE, false},
 };
 
 static const struct host_func outgoing_funcs[] = {

@@ -82,6 +82,7 @@ enum kind {
     KIND_OUTGOING_RESPONSE,
     KIND_OUTGOING_BODY,
     KIND_FUTURE_INCOMING_RESPONSE,
+    KIND_HTTP_CALL, /* what a request's and a response's parts belong to; no guest has a handle of it */
     KIND_BUCKET,
     KIND_NETWORK,
     KIND_DESCRIPTOR,
@@ -126,7 +127,8 @@ struct resource {
         struct {
             struct resource *headers; /* counted */
             char *path, *authority;
-            uint8_t scheme; /* position + 1; 0: none */
+            char *method, *other_scheme; /* beyond the known ones */
+            uint8_t scheme;              /* position + 1; 0: none */
         } request;
         struct {
             char *early; /* written before the response was set */
@@ -135,7 +137,11 @@ struct resource {
         } body;
         struct kv_namespace *bucket; /* owned */
         uint64_t timeouts[3];        /* request-options; UINT64_MAX: none */
-        const char *message;         /* error: static text; state: a file system's error code plus one */
+        struct {
+            const char *message; /* error: static text; state: a file system's error code plus one */
+            uint8_t http;        /* error: an HTTP error-code plus one */
+        } error;
+        struct http_call *call; /* owned */
         struct {
             struct fs_node *node; /* held; NULL: the root */
             bool directory, may_read, may_write;
@@ -155,6 +161,7 @@ struct resource {
 
 struct kv_call;
 struct fs_wait;
+struct http_call;
 
 struct guest {
     struct app *app;
@@ -212,6 +219,7 @@ void reply_own(struct guest *g, const struct resource *r);
 
 enum host_status reply_error(struct guest *g, const char *message); /* err(last-operation-failed(error)) */
 enum host_status reply_closed(struct guest *g);                     /* err(closed) */
+enum host_status reply_broken_response(struct guest *g, const struct http_call *call); /* with its error-code */
 
 /* Host functions ------------------------------------------------------------------------------------------------ */
 
@@ -275,10 +283,17 @@ void command_finish(struct guest *g);
 
 /* wasi:http. States of an outgoing body: */
 enum { BODY_EARLY, BODY_LIVE, BODY_DONE, BODY_REFUSED };
+/* The call that a body, a future or a response belongs to; NULL: they are the exchange's. */
+static inline struct http_call *call_of(const struct resource *part)
+{
+    return part && part->on && part->on->kind == KIND_HTTP_CALL ? part->on->call : NULL;
+}
 struct resource *http_request_new(struct guest *g);
 struct resource *http_outparam_new(struct guest *g);
 ssize_t outgoing_body_write(struct guest *g, struct resource *body, const void *data, size_t size);
 size_t outgoing_body_space(struct guest *g, const struct resource *body);
+/* As read_body of the exchange, or of the call if there is one. */
+ssize_t incoming_body_read(struct guest *g, struct http_call *call, void *buf, size_t size);
 
 /* wasi:keyvalue: forget the call that a dying guest waits for. */
 void keyvalue_abandon(struct guest *g);
@@ -305,6 +320,9 @@ void memories_install(wasm_config_t *config);
 void memories_enter_app(struct app *app); /* whose linear memories are made on this thread now */
 /* Of a guest without its memories: stack, scratch, its own structure, wasmtime's. */
 #define GUEST_COST (512u << 10)
+
+/* Of a request to a server elsewhere: its buffers, its TLS connection. */
+#define CALL_COST (192u << 10)
 
 #define STACK_SIZE (256u << 10)
 #define STACK_FOR_WASM (160u << 10)

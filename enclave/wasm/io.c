@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 
+#include "enclave/https/client.h"
 #include "enclave/wasm/internal.h"
 
 #define STREAM_ERROR "variant{last-operation-failed:own<error>,closed}"
@@ -18,7 +19,7 @@ static enum host_status error_text_of(struct guest *g, const struct slot *args, 
     struct resource *error = resource_get(g, &args[0], KIND_ERROR);
     if (!error)
         return guest_trap(g, "not an error");
-    reply_text(g, error->message, strlen(error->message));
+    reply_text(g, error->error.message, strlen(error->error.message));
     return HOST_DONE;
 }
 
@@ -39,15 +40,23 @@ static size_t stream_space(struct guest *g, struct resource *stream)
     return stream->state == STREAM_ANSWER ? command_space(g) : SCRATCH_SIZE;
 }
 
+/* Of a response from elsewhere, or of the request. */
+static bool body_ready(struct guest *g, struct http_call *call)
+{
+    return call ? http_call_readable(call) : !g->x || g->x->ops->body_ready(g->x);
+}
+
 bool resource_ready(struct guest *g, struct resource *target)
 {
     switch (target->kind) {
     case KIND_INPUT_STREAM:
-        return target->state != STREAM_BODY || !g->x || g->x->ops->body_ready(g->x);
+        return target->state != STREAM_BODY || body_ready(g, call_of(target->on));
+    case KIND_FUTURE_INCOMING_RESPONSE:
+        return http_call_status(call_of(target)) || http_call_failure(call_of(target));
     case KIND_OUTPUT_STREAM:
         return stream_space(g, target) > 0;
     case KIND_FUTURE_TRAILERS:
-        return !g->x || g->x->ops->body_ready(g->x);
+        return body_ready(g, call_of(target));
     default:
         return true;
     }
@@ -133,17 +142,17 @@ static ssize_t stream_read(struct guest *g, struct resource *stream, void *buf, 
         return -EAGAIN;
     if (stream->state == STREAM_FILE)
         return file_stream_read(g, stream, buf, size);
-    if (!g->x)
-        return -ECONNRESET;
-    return g->x->ops->read_body(g->x, buf, size);
+    return incoming_body_read(g, call_of(stream->on), buf, size);
 }
 
 static enum host_status read_failed(struct guest *g, const struct resource *stream, ssize_t status)
 {
     if (g->trap)
         return HOST_TRAP;
-    return stream->state == STREAM_FILE ? reply_file_error(g, (int)status)
-                                        : reply_error(g, "the request's body is broken");
+    if (stream->state == STREAM_FILE)
+        return reply_file_error(g, (int)status);
+    const struct http_call *call = call_of(stream->on);
+    return call ? reply_broken_response(g, call) : reply_error(g, "the request's body is broken");
 }
 
 static enum host_status read_common(struct guest *g, const struct slot *args, bool blocking, bool skip)
@@ -197,7 +206,9 @@ static bool stream_closed(struct guest *g, struct resource *stream)
     if (stream->state != STREAM_BODY)
         return false;
     const struct resource *body = stream->on;
-    return body->state == BODY_DONE || body->state == BODY_REFUSED || (body->state == BODY_LIVE && !g->x);
+    const struct http_call *call = call_of(body);
+    bool gone = call ? http_call_failure(call) != CALL_OK : !g->x;
+    return body->state == BODY_DONE || body->state == BODY_REFUSED || (body->state == BODY_LIVE && gone);
 }
 
 static ssize_t stream_write(struct guest *g, struct resource *stream, const void *data, size_t size)

@@ -5,6 +5,9 @@
  * kept by the guest's handle and by other resources that need it, so the order in which a guest drops its handles
  * does not matter.
  */
+#include "enclave/https/client.h"
+#include "enclave/wasm/http_error_code.h"
+#include "enclave/wasm/http_outgoing.h"
 #include "enclave/wasm/internal.h"
 
 /* Chunk n holds RESOURCE_FIRST << n entries; entry rep lies in chunk log2(rep / FIRST + 1). */
@@ -85,10 +88,19 @@ static void empty(struct guest *g, struct resource *r)
         break;
     case KIND_OUTGOING_REQUEST:
         resource_put(g, r->request.headers);
-        free(r->request.path);
-        free(r->request.authority);
+        outgoing_drop_text(g, r->request.path);
+        outgoing_drop_text(g, r->request.authority);
+        outgoing_drop_text(g, r->request.method);
+        outgoing_drop_text(g, r->request.other_scheme);
+        break;
+    case KIND_HTTP_CALL:
+        guest_release(g, CALL_COST);
+        if (r->call)
+            http_call_delete(r->call);
         break;
     case KIND_OUTGOING_BODY:
+        if (r->state == BODY_LIVE && call_of(r))
+            http_call_cut(call_of(r)); /* dropped before it was finished */
         if (r->body.early)
             guest_release(g, EARLY_SIZE);
         free(r->body.early);
@@ -136,7 +148,9 @@ void resources_free(struct guest *g)
         else if (r->kind == KIND_DESCRIPTOR || r->kind == KIND_DIRECTORY_ENTRY_STREAM)
             file_free(g, r);
         else if (r->kind == KIND_OUTGOING_REQUEST)
-            free(r->request.path), free(r->request.authority);
+            free(r->request.path), free(r->request.authority), free(r->request.method), free(r->request.other_scheme);
+        else if (r->kind == KIND_HTTP_CALL && r->call)
+            http_call_delete(r->call);
     }
     for (unsigned chunk = 1; chunk < RESOURCE_CHUNKS && g->chunks[chunk]; chunk++)
         free(g->chunks[chunk]);
@@ -187,9 +201,18 @@ enum host_status reply_error(struct guest *g, const char *message)
     struct resource *error = resource_new(g, KIND_ERROR);
     if (!error)
         return HOST_TRAP;
-    error->message = message;
+    error->error.message = message;
     reply_word(g, 1);
     reply_word(g, 0);
     reply_own(g, error);
     return HOST_DONE;
+}
+
+enum host_status reply_broken_response(struct guest *g, const struct http_call *call)
+{
+    enum host_status status = reply_error(g, "the response broke off");
+    if (status == HOST_DONE)
+        resource_get(g, &g->reply[g->reply_count - 1], KIND_ERROR)->error.http =
+            (uint8_t)(http_error_of(http_call_failure(call)) + 1);
+    return status;
 }

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct http_dialer; /* enclave/https/client.h */
 struct wasm_runtime;
 
 struct wasm_runtime_config {
@@ -19,6 +20,8 @@ struct wasm_runtime_config {
     void (*random)(void *buf, size_t size);
     /* One line that a guest wrote to stdout or stderr, without the newline. NULL: dropped. */
     void (*log)(const char *app, bool error, const char *line, size_t size);
+    /* For requests that guests make. NULL: all are denied. */
+    const struct http_dialer *dialer;
     /* Bytes that all guests together may hold (memories.c says how they share them); 0: 1 GiB. */
     uint64_t guest_memory;
 };

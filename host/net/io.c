@@ -354,7 +354,8 @@ static int init_channel(struct io *io, const struct channel_desc *desc)
 }
 
 /* A channel for a connected socket, which is closed on failure. */
-static int open_channel(struct io *io, int fd, const struct sockaddr_storage *peer, struct channel **out)
+static int open_channel(struct io *io, int fd, enum channel_kind kind, const struct sockaddr_storage *peer,
+                        struct channel **out)
 {
     int on = 1;
     struct channel *ch = slots_take(&io->slots);
@@ -366,7 +367,7 @@ static int open_channel(struct io *io, int fd, const struct sockaddr_storage *pe
     ch->fd = fd;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     struct channel_desc desc;
-    slots_describe(&io->slots, ch, io->worker, &desc);
+    slots_describe(&io->slots, ch, kind, io->worker, &desc);
     set_peer(&desc, peer);
     int result = init_channel(io, &desc);
     if (result != 0) {
@@ -391,7 +392,7 @@ static int open_for_control(void *user, int fd, channel_name *name)
     socklen_t size = sizeof(peer);
     struct channel *ch = NULL;
     getpeername(fd, (struct sockaddr *)&peer, &size);
-    int result = open_channel(io, fd, &peer, &ch);
+    int result = open_channel(io, fd, CHANNEL_EGRESS, &peer, &ch);
     if (result == 0)
         *name = ch->name;
     return result;
@@ -420,7 +421,7 @@ static void accept_some(struct io *io)
             return;
         }
         struct channel *ch;
-        if (open_channel(io, fd, &peer, &ch) == 0)
+        if (open_channel(io, fd, CHANNEL_CONNECTION, &peer, &ch) == 0)
             pump_in(io, ch); /* the first bytes are often there */
     }
 }

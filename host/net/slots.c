@@ -105,10 +105,11 @@ struct channel *slots_find(struct slots *s, channel_name name)
     return &s->channels[index];
 }
 
-void slots_describe(const struct slots *s, const struct channel *ch, uint32_t worker, struct channel_desc *desc)
+void slots_describe(const struct slots *s, const struct channel *ch, enum channel_kind kind, uint32_t worker,
+                    struct channel_desc *desc)
 {
     *desc = (struct channel_desc){
-        .kind = CHANNEL_CONNECTION,
+        .kind = kind,
         .worker = worker,
         .name = ch->name,
         .to_enclave = (uintptr_t)ring_of(s, ch, 0),

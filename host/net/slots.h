@@ -49,6 +49,7 @@ void slots_give(struct slots *s, struct channel *ch);
 /* The slot of a name, or NULL if the name is stale or not ours. */
 struct channel *slots_find(struct slots *s, channel_name name);
 /* What the enclave is told. Everything but the peer's address. */
-void slots_describe(const struct slots *s, const struct channel *ch, uint32_t worker, struct channel_desc *desc);
+void slots_describe(const struct slots *s, const struct channel *ch, enum channel_kind kind, uint32_t worker,
+                    struct channel_desc *desc);
 
 #endif

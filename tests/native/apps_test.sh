@@ -7,10 +7,13 @@ server=$1 apps=$2
 work=$(mktemp -d)
 . "$(dirname "$0")/../port.sh"
 port=$(free_port)
-TIMEOUT_MS=1500 "$server" "$port" 2 hello="$apps/hello-c.wasm" echo="$apps/echo.wasm" a="$apps/counter-c.wasm" \
-    b="$apps/counter-c.wasm" files="$apps/files-c.wasm" bad="$apps/misbehave.wasm" 2>"$work/log" &
+elsewhere=$(free_port)
+python3 "$(dirname "$0")/../e2e/upstream.py" "$elsewhere" 2>"$work/elsewhere.log" &
+upstream=$!
+EGRESS=$elsewhere TIMEOUT_MS=1500 "$server" "$port" 2 hello="$apps/hello-c.wasm" echo="$apps/echo.wasm" a="$apps/counter-c.wasm" \
+    b="$apps/counter-c.wasm" files="$apps/files-c.wasm" bad="$apps/misbehave.wasm" gate="$apps/gateway-c.wasm" sum="$apps/sum-c.wasm" 2>"$work/log" &
 pid=$!
-trap 'kill $pid 2>/dev/null; rm -rf "$work"' EXIT
+trap 'kill $pid $upstream 2>/dev/null; rm -rf "$work"' EXIT
 url=http://127.0.0.1:$port
 # Compiling the components takes seconds, under a sanitizer on a busy machine many.
 for _ in $(seq 900); do
@@ -49,13 +52,26 @@ expect "appended" "done" "$(get -X POST --data-binary "@$work/ten" "$url/files/d
 expect "20 MiB" 20971520 "$(get "$url/files/d/ten" | wc -c)"
 expect "no way out" 403 "$(code --path-as-is "$url/files/d/../../../etc/passwd")"
 expect "not empty" 409 "$(code -X DELETE "$url/files/d")"
+expect "a command" 6 "$(get "$url/sum/" -d "1 2 3")"
+# responses from elsewhere: the numbers are wasi:http's error-codes; 500: the head came, the body broke off
+via() { get "$url/gate$1" -H "x-to: localhost:$elsewhere" "${@:2}"; }
+expect "elsewhere, echo" "$sum" "$(via /echo --data-binary "@$work/ten" | sha256sum)"
+for path in /bytes/100000 /chunked/100000 /until-end/100000; do expect "$path" 100000 "$(via $path | wc -c)"; done
+for path in two-lengths both folded nul no-version http2 switch interims negative huge garbage; do
+    expect "/$path" "error 35" "$(via /$path)"
+done
+expect "/coding" "error 31" "$(via /coding)"
+expect "/head-size" "error 26" "$(via /head-size)"
+expect "/short" 500 "$(via /short -o /dev/null -w '%{http_code}')"
+expect "/slow-head" 504 "$(via /slow-head -o /dev/null -w '%{http_code}')"
+expect "given up" 000 "$(via /slow-head -m 0.2 -o /dev/null -w '%{http_code}')"
 for path in trap bomb stack silent unfinished; do expect "$path" 500 "$(code "$url/bad/$path")"; done
 expect "loop" 504 "$(code "$url/bad/loop")"
 for _ in 1 2 3 4; do code "$url/bad/loop" >/dev/null & done
 sleep 0.2
 expect "others are served while guests loop" yes \
     "$(curl -s -o /dev/null -w '%{time_total}' "$url/hello/" | awk '{print ($1 < 0.5 ? "yes" : $1)}')"
-wait $(jobs -p | grep -v "^$pid$")
+wait $(jobs -p | grep -v "^$pid$" | grep -v "^$upstream$")
 expect "still there" "Hello from C inside the enclave" "$(get "$url/hello/")"
 "$server" 1 1 x="$apps/missing-import.wasm" 2>"$work/missing" && failed=1
 expect "missing import is named" 1 "$(grep -c 'apps:absent/nowhere@1.0.0' "$work/missing")"

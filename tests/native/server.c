@@ -4,7 +4,7 @@
  *
  * Usage: native_server PORT WORKERS [NAME=FILE.wasm ...]
  * The admin hook echoes; the monitoring right belongs to "Bearer test". TIMEOUT_MS sets the apps' deadline,
- * HEADER_TIMEOUT_MS the connection's.
+ * HEADER_TIMEOUT_MS the connection's. EGRESS=PORT lets the apps connect to localhost:PORT, without TLS.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "enclave/fs/fs.h"
+#include "enclave/https/client.h"
 #include "enclave/https/http.h"
 #include "enclave/https/transport.h"
 #include "enclave/wasm/app.h"
@@ -127,6 +128,55 @@ static void accept_all(struct native_worker *w)
     }
 }
 
+/* Outgoing connections: to this machine, at once, and without TLS. */
+struct dial {
+    struct loop_task task;
+    struct socket_transport *s;
+    http_dialled done;
+    void *user;
+    bool cancelled;
+};
+
+static void dialled(struct loop_task *task)
+{
+    struct dial *d = (struct dial *)task;
+    if (!d->cancelled)
+        d->done(d->user, d->s ? &d->s->t : NULL, d->s ? CALL_OK : CALL_REFUSED, 0);
+    else if (d->s)
+        sock_abort(&d->s->t);
+    free(d);
+}
+
+static void *dial(struct worker *worker, const char *host, uint16_t port, http_dialled done, void *user)
+{
+    struct dial *d = calloc(1, sizeof *d);
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    d->task.fn = dialled;
+    d->done = done;
+    d->user = user;
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0) {
+        fcntl(fd, F_SETFL, O_NONBLOCK);
+        d->s = calloc(1, sizeof *d->s);
+        d->s->t.ops = &sock_ops;
+        d->s->fd = fd;
+        d->s->owner = (struct native_worker *)worker;
+        watch(d->s, EPOLL_CTL_ADD, false);
+    } else {
+        close(fd);
+    }
+    loop_post(&worker->loop, &d->task);
+    return d;
+}
+
+static void cancel_dial(void *attempt)
+{
+    ((struct dial *)attempt)->cancelled = true;
+}
+
+static const struct http_dialer dialer = {.start = dial, .cancel = cancel_dial};
+
 static void wake(struct loop *loop)
 {
     struct native_worker *w = (struct native_worker *)((char *)loop - offsetof(struct worker, loop));
@@ -217,7 +267,11 @@ static void load(struct app_table *apps, char *argument)
     struct wasm_component *component = wasm_compile(runtime, bytes, size, error, sizeof error);
     static const uint8_t salt[SETTINGS_SALT_SIZE];
     char settings[256];
-    int settings_size = snprintf(settings, sizeof settings, "{\"environment\":{\"APP_NAME\":\"%s\"}}", argument);
+    const char *port = getenv("EGRESS");
+    int settings_size = snprintf(settings, sizeof settings,
+                                 "{\"environment\":{\"APP_NAME\":\"%s\"},"
+                                 "\"egress\":[\"localhost:%s\"]}",
+                                 argument, port ? port : "1");
     struct app_config config = {.name = argument};
     config.settings = app_settings_parse(settings, (size_t)settings_size, salt, error, sizeof error);
     if (getenv("TIMEOUT_MS"))
@@ -262,7 +316,7 @@ int main(int argc, char **argv)
     mallopt(M_TRIM_THRESHOLD, INT_MAX);
     mallopt(M_TOP_PAD, 16 << 20);
     static struct http_admin_hook hook = {admit, admin};
-    struct wasm_runtime_config config = {.log = log_line};
+    struct wasm_runtime_config config = {.dialer = &dialer, .log = log_line};
     runtime = wasm_runtime_new(&config);
     int workers = atoi(argv[2]);
     struct native_worker *all = calloc((size_t)workers, sizeof *all);

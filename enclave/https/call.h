@@ -1,0 +1,64 @@
+/* Inside an HTTP call: shared by client.c (life, request) and client_response.c (response). */
+#ifndef ENCLAVE_OS_ENCLAVE_HTTPS_CALL_H
+#define ENCLAVE_OS_ENCLAVE_HTTPS_CALL_H
+
+#include <llhttp/llhttp.h>
+
+#include "enclave/https/client.h"
+#include "enclave/https/lines.h"
+#include "enclave/https/transport.h"
+#include "enclave/loop.h"
+#include "enclave/worker.h"
+
+#define CALL_IN_SIZE 16384u
+#define CALL_OUT_SIZE 32768u
+#define CALL_HEAD_MAX 65536u /* bytes of the response's lines; and of its trailers */
+#define CALL_LINES_MAX 256u
+#define CALL_INTERIM_MAX 16u /* responses 1xx before the real one */
+
+struct http_call {
+    struct worker *worker;
+    const struct http_dialer *dialer;
+    void *attempt; /* to connect; NULL: none is under way */
+    struct transport *transport;
+    struct loop_task task;
+    struct loop_timer timer;
+    uint64_t first_byte_ns, between_ns;
+    void (*on_event)(void *user);
+    void *user;
+    enum http_call_failure failure;
+    uint8_t alert;
+    bool deleted;
+
+    /* Request */
+    struct h1_buffer out;
+    int64_t length, written;
+    bool head_request, request_complete, write_broken;
+
+    /* Response */
+    llhttp_t parser;
+    char *in; /* CALL_IN_SIZE */
+    uint32_t in_start, in_end;
+    const char *span; /* body bytes in `in` that nobody has read yet */
+    uint32_t span_size;
+    bool message_complete, sized;
+    uint64_t body_size, body_read; /* as announced, if sized */
+    unsigned interim;
+    int status;
+    struct h1_lines lines;
+    struct http_field *fields, *trailers;
+    size_t field_count;
+};
+
+/* client.c */
+void http_call_fail(struct http_call *c, enum http_call_failure why);
+void http_call_post(struct http_call *c);
+void http_call_limit(struct http_call *c, uint64_t timeout_ns); /* from now */
+
+/* client_response.c */
+void http_call_response_init(struct http_call *c);
+void http_call_response_free(struct http_call *c);
+/* Take the head if it has come; notice what ends the connection. */
+void http_call_receive(struct http_call *c);
+
+#endif

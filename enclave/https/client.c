@@ -1,0 +1,260 @@
+/* See client.h. A call's life, its time-outs, and what it sends; client_response.c has the rest. */
+#include "enclave/https/client.h"
+
+#include <stdio.h>
+
+#include "enclave/https/call.h"
+
+#define WRITE_MIN 4096u
+#define RESERVE 32u /* framing of a chunk, twice */
+
+void http_call_fail(struct http_call *c, enum http_call_failure why)
+{
+    if (!c->failure)
+        c->failure = why;
+    loop_timer_stop(&c->worker->loop, &c->timer);
+}
+
+void http_call_post(struct http_call *c)
+{
+    loop_post(&c->worker->loop, &c->task);
+}
+
+void http_call_limit(struct http_call *c, uint64_t timeout_ns)
+{
+    struct loop *loop = &c->worker->loop;
+    loop_timer_stop(loop, &c->timer);
+    if (timeout_ns < UINT64_MAX - loop->now_ns && loop_timer_start(loop, &c->timer, loop->now_ns + timeout_ns) != 0)
+        http_call_fail(c, CALL_NO_MEMORY);
+}
+
+/* ---- sending ------------------------------------------------------------------------------------------------ */
+
+static void flush(struct http_call *c)
+{
+    struct h1_buffer *b = &c->out;
+    while (c->transport && !c->write_broken && h1_used(b)) {
+        ssize_t sent = c->transport->ops->write(c->transport, b->data + b->start, h1_used(b));
+        if (sent == -EAGAIN)
+            break;
+        /* A server that takes no more may still have answered: only reading tells. */
+        if (sent < 0)
+            c->write_broken = true;
+        else
+            b->start += (uint32_t)sent;
+    }
+    if (c->write_broken || b->start == b->end)
+        b->start = b->end = 0;
+    if (c->transport && !c->write_broken)
+        c->transport->ops->flush(c->transport);
+}
+
+size_t http_call_space(struct http_call *c)
+{
+    if (c->failure || c->write_broken || c->request_complete)
+        return CALL_OUT_SIZE; /* the write tells */
+    uint32_t used = h1_used(&c->out) + RESERVE;
+    return used + WRITE_MIN > CALL_OUT_SIZE ? 0 : CALL_OUT_SIZE - used;
+}
+
+static void put_chunk(struct http_call *c, const void *data, size_t size)
+{
+    char line[16];
+    snprintf(line, sizeof line, "%x\r\n", (unsigned)size);
+    if (c->length == CALL_CHUNKED)
+        h1_put_text(&c->out, line);
+    h1_put(&c->out, data, size);
+    if (c->length == CALL_CHUNKED)
+        h1_put_text(&c->out, "\r\n");
+}
+
+ssize_t http_call_write(struct http_call *c, const void *data, size_t size)
+{
+    if (c->failure || c->write_broken || c->request_complete || c->length == CALL_NO_BODY)
+        return -EPIPE;
+    if (size == 0)
+        return 0;
+    if (c->length >= 0 && (int64_t)size > c->length - c->written)
+        return -EMSGSIZE;
+    if (h1_room(&c->out, size + RESERVE) != 0) {
+        http_call_fail(c, CALL_NO_MEMORY);
+        return -EPIPE;
+    }
+    put_chunk(c, data, size);
+    c->written += (int64_t)size;
+    if (h1_used(&c->out) > CALL_OUT_SIZE / 2)
+        flush(c);
+    else
+        http_call_post(c);
+    return (ssize_t)size;
+}
+
+static int put_trailers(struct http_call *c, const struct http_field *fields, size_t count)
+{
+    size_t size = 8;
+    for (size_t i = 0; i < count; i++)
+        size += fields[i].name.size + fields[i].value.size + 4;
+    if (h1_room(&c->out, size) != 0)
+        return -ENOMEM;
+    h1_put_text(&c->out, "0\r\n");
+    for (size_t i = 0; i < count; i++)
+        h1_put_field(&c->out, &fields[i]);
+    h1_put_text(&c->out, "\r\n");
+    return 0;
+}
+
+int http_call_finish(struct http_call *c, const struct http_field *trailers, size_t count)
+{
+    if (c->request_complete || c->failure)
+        return 0;
+    if (c->length >= 0 && c->written < c->length) {
+        http_call_cut(c);
+        return -EMSGSIZE;
+    }
+    if (c->length == CALL_CHUNKED && put_trailers(c, trailers, count) != 0)
+        http_call_fail(c, CALL_NO_MEMORY);
+    c->request_complete = true;
+    http_call_post(c);
+    return 0;
+}
+
+static int put_head(struct http_call *c, const struct http_call_request *r)
+{
+    size_t size = r->method.size + r->target.size + r->authority.size + 160;
+    for (size_t i = 0; i < r->field_count; i++)
+        size += r->fields[i].name.size + r->fields[i].value.size + 4;
+    if (h1_room(&c->out, size) != 0)
+        return -ENOMEM;
+    const struct http_field host = {HTTP_TEXT("host"), r->authority};
+    char length[48] = "";
+    if (r->content_length >= 0)
+        snprintf(length, sizeof length, "content-length: %lld\r\n", (long long)r->content_length);
+    h1_put(&c->out, r->method.data, r->method.size);
+    h1_put_text(&c->out, " ");
+    h1_put(&c->out, r->target.data, r->target.size);
+    h1_put_text(&c->out, " HTTP/1.1\r\n");
+    h1_put_field(&c->out, &host);
+    for (size_t i = 0; i < r->field_count; i++)
+        h1_put_field(&c->out, &r->fields[i]);
+    h1_put_text(&c->out, r->content_length == CALL_CHUNKED ? "transfer-encoding: chunked\r\n" : length);
+    h1_put_text(&c->out, "connection: close\r\n\r\n");
+    return 0;
+}
+
+/* ---- life --------------------------------------------------------------------------------------------------- */
+
+static void let_go(struct http_call *c)
+{
+    if (c->attempt)
+        c->dialer->cancel(c->attempt);
+    if (c->transport && c->message_complete && !c->failure)
+        c->transport->ops->close(c->transport);
+    else if (c->transport)
+        c->transport->ops->abort(c->transport);
+    c->attempt = NULL;
+    c->transport = NULL;
+}
+
+static void call_free(struct http_call *c)
+{
+    http_call_response_free(c);
+    h1_release(&c->out);
+    free(c);
+}
+
+static void run(struct loop_task *task)
+{
+    struct http_call *c = (struct http_call *)((char *)task - offsetof(struct http_call, task));
+    if (c->deleted) {
+        call_free(c);
+        return;
+    }
+    flush(c);
+    if (c->transport)
+        http_call_receive(c);
+    if (c->failure)
+        let_go(c);
+    c->on_event(c->user);
+}
+
+static void on_ready(struct transport *t, void *user)
+{
+    http_call_post(user);
+}
+
+static void on_dialled(void *user, struct transport *t, enum http_call_failure why, uint8_t alert)
+{
+    struct http_call *c = user;
+    c->attempt = NULL;
+    c->transport = t;
+    c->alert = alert;
+    if (t) {
+        t->on_ready = on_ready;
+        t->user = c;
+        http_call_limit(c, c->first_byte_ns);
+    } else {
+        http_call_fail(c, why);
+    }
+    http_call_post(c);
+}
+
+static void on_timer(struct loop_timer *timer)
+{
+    struct http_call *c = (struct http_call *)((char *)timer - offsetof(struct http_call, timer));
+    http_call_fail(c, !c->transport ? CALL_CONNECT_TIMEOUT : c->status ? CALL_READ_TIMEOUT : CALL_RESPONSE_TIMEOUT);
+    http_call_post(c);
+}
+
+struct http_call *http_call_start(const struct http_call_request *r)
+{
+    struct http_call *c = calloc(1, sizeof *c);
+    if (!c)
+        return NULL;
+    c->worker = r->worker;
+    c->dialer = r->dialer;
+    c->on_event = r->on_event;
+    c->user = r->user;
+    c->length = r->content_length;
+    c->request_complete = r->content_length == CALL_NO_BODY;
+    c->head_request = r->method.size == 4 && memcmp(r->method.data, "HEAD", 4) == 0;
+    c->first_byte_ns = r->first_byte_ns;
+    c->between_ns = r->between_ns;
+    c->task.fn = run;
+    c->timer.fn = on_timer;
+    http_call_response_init(c);
+    if (put_head(c, r) == 0)
+        c->attempt = c->dialer->start(c->worker, r->host, r->port, on_dialled, c);
+    if (!c->attempt) {
+        call_free(c);
+        return NULL;
+    }
+    http_call_limit(c, r->connect_ns);
+    return c;
+}
+
+void http_call_cut(struct http_call *c)
+{
+    http_call_fail(c, CALL_TERMINATED);
+    let_go(c);
+    http_call_post(c);
+}
+
+void http_call_delete(struct http_call *c)
+{
+    loop_timer_stop(&c->worker->loop, &c->timer);
+    let_go(c);
+    c->deleted = true;
+    /* A task that is still queued frees it when its turn comes. */
+    if (!atomic_load_explicit(&c->task.queued, memory_order_relaxed))
+        call_free(c);
+}
+
+enum http_call_failure http_call_failure(const struct http_call *c)
+{
+    return c->failure;
+}
+
+uint8_t http_call_alert(const struct http_call *c)
+{
+    return c->alert;
+}

@@ -1,0 +1,142 @@
+/* Settings: what is taken, what is refused with which word, and which hosts a rule lets through. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "enclave/wasm/settings.h"
+
+static const uint8_t salt[SETTINGS_SALT_SIZE] = {1, 2, 3};
+static char error[128];
+
+static struct app_settings *parse(const char *json)
+{
+    return app_settings_parse(json, strlen(json), salt, error, sizeof error);
+}
+
+static void test_values(void **state)
+{
+    (void)state;
+    struct app_settings *s = parse("{\"environment\":{\"B\":\"2\",\"A\":\"=\"},\"arguments\":[\"x\",\"\"],"
+                                   "\"config\":{\"a key\":\"\\u00e9\"}}");
+    assert_non_null(s);
+    assert_string_equal(setting_find(&s->environment, "A", 1), "=");
+    assert_string_equal(setting_find(&s->environment, "B", 1), "2");
+    assert_null(setting_find(&s->environment, "AB", 2));
+    assert_int_equal(s->arguments.count, 2);
+    assert_string_equal(s->arguments.items[1].value, "");
+    assert_string_equal(setting_find(&s->config, "a key", 5), "\xc3\xa9");
+    assert_false(app_settings_empty(s));
+    app_settings_unref(s);
+    s = parse(" { } ");
+    assert_true(app_settings_empty(s));
+    app_settings_unref(s);
+}
+
+static void test_digest(void **state)
+{
+    (void)state;
+    struct app_settings *a = parse("{\"config\":{\"a\":\"1\",\"b\":\"2\"}}");
+    struct app_settings *b = parse("{ \"config\" : {\"b\":\"2\", \"a\":\"1\"} }");
+    struct app_settings *c = parse("{\"config\":{\"a\":\"1\",\"b\":\"3\"}}");
+    assert_memory_equal(a->digest, b->digest, 32); /* the same, said otherwise */
+    assert_memory_not_equal(a->digest, c->digest, 32);
+    app_settings_unref(a);
+    app_settings_unref(b);
+    app_settings_unref(c);
+}
+
+static void test_rules(void **state)
+{
+    (void)state;
+    struct app_settings *s = parse("{\"egress\":[\"API.example.com\",\"*.example.org:8443\",\"10.0.0.1:80\","
+                                   "\"[2001:db8::1]\",\"[::1]:8080\"]}");
+    static const struct {
+        const char *host;
+        uint16_t port;
+        bool allowed;
+    } cases[] = {
+        {"api.example.com", 443, true},
+        {"Api.Example.Com", 443, true},
+        {"api.example.com", 8443, false},
+        {"example.com", 443, false},
+        {"xapi.example.com", 443, false},
+        {"api.example.com.evil.org", 443, false},
+        {"a.example.org", 8443, true},
+        {"a.b.example.org", 8443, true},
+        {"example.org", 8443, false},
+        {".example.org", 8443, false},
+        {"xexample.org", 8443, false},
+        {"a.example.org", 443, false},
+        {"10.0.0.1", 80, true},
+        {"10.0.0.10", 80, false},
+        {"2001:db8::1", 443, true},
+        {"2001:db8::1", 80, false},
+        {"::1", 8080, true},
+        {"", 443, false},
+        {"api.example.com.", 443, false},
+    };
+    assert_non_null(s);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        if (app_settings_may_connect(s, cases[i].host, cases[i].port) != cases[i].allowed)
+            fail_msg("%s port %u", cases[i].host, cases[i].port);
+    app_settings_unref(s);
+}
+
+static void test_nothing_is_allowed_by_default(void **state)
+{
+    (void)state;
+    struct app_settings *s = parse("{}");
+    assert_false(app_settings_may_connect(s, "localhost", 443));
+    app_settings_unref(s);
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"", "not JSON"},
+        {"[]", "not a JSON object"},
+        {"{\"environment\":[]}", "environment: not an object"},
+        {"{\"environment\":{\"\":\"x\"}}", "environment"},
+        {"{\"environment\":{\"A=\":\"x\"}}", "environment: A=: not a name"},
+        {"{\"config\":{\"a\":1}}", "config: a: the value is not a text"},
+        {"{\"arguments\":{}}", "arguments: not an array"},
+        {"{\"egress\":\"x\"}", "egress: not an array"},
+        {"{\"egress\":[\"\"]}", "egress: number 0"},
+        {"{\"egress\":[\"a\",\"*\"]}", "egress: number 1"},
+        {"{\"egress\":[\"*.\"]}", "egress"},
+        {"{\"egress\":[\"a.*.b\"]}", "egress"},
+        {"{\"egress\":[\"https://a\"]}", "egress"},
+        {"{\"egress\":[\"a:0\"]}", "egress"},
+        {"{\"egress\":[\"a:65536\"]}", "egress"},
+        {"{\"egress\":[\"a:1x\"]}", "egress"},
+        {"{\"egress\":[\"[::1\"]}", "egress"},
+        {"{\"egress\":[\"[::1]x\"]}", "egress"},
+        {"{\"egress\":[\"a b\"]}", "egress"},
+        {"{\"color\":1}", "color: there is no such setting"},
+        {"{\"config\":{\"a\":\"1\",\"a\":\"2\"}}", "not JSON"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        error[0] = 0;
+        assert_null(parse(cases[i][0]));
+        if (!strstr(error, cases[i][1]))
+            fail_msg("%s: %s", cases[i][0], error);
+    }
+    static char large[SETTINGS_SIZE_MAX + 1];
+    memset(large, ' ', sizeof large);
+    assert_null(app_settings_parse(large, sizeof large, salt, error, sizeof error));
+    assert_non_null(strstr(error, "65536 bytes"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_values),  cmocka_unit_test(test_digest),
+        cmocka_unit_test(test_rules),   cmocka_unit_test(test_nothing_is_allowed_by_default),
+        cmocka_unit_test(test_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
