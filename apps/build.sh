@@ -87,6 +87,9 @@ js_app() { # NAME SOURCE WORLD
     node componentize-js.mjs "$2" "$3" "$wit" "$made"
 }
 
+if stale "$out/all-imports.wasm" all-imports.mjs tools.mjs build.sh "$wit/complete"; then
+    node all-imports.mjs "$wit" "$out/all-imports.wasm"
+fi
 c_app hello-c hello-c/hello.c common/handler.wit
 c_app echo echo/echo.c common/handler.wit
 c_app counter-c counter-c/counter.c common/handler-kv.wit

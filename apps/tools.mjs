@@ -3,8 +3,9 @@ import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
-// All WIT packages below a folder as one text of nested packages: the tools that use it see no files.
-export async function nestedPackages(folder) {
+// The WIT packages below a folder: [name with version, text]. Unstable functions are as good as others: toolchains use
+// them.
+export async function witPackages(folder) {
   const packages = new Map();
   const files = (await readdir(folder, { recursive: true, withFileTypes: true })).filter((f) => f.name.endsWith(".wit"));
   const texts = await Promise.all(files.map((f) => readFile(join(f.parentPath ?? f.path, f.name), "utf8")));
@@ -12,9 +13,15 @@ export async function nestedPackages(folder) {
   for (const { text, folder, name } of named) {
     // A file without a package line belongs to the package of its folder.
     const owner = name ?? named.find((other) => other.folder === folder && other.name)?.name;
-    packages.set(owner, (packages.get(owner) ?? "") + text.replace(/^\s*package\s+[^;]+;/m, ""));
+    const body = text.replace(/^\s*package\s+[^;]+;/m, "").replace(/@unstable\([^)]*\)/g, "");
+    packages.set(owner, (packages.get(owner) ?? "") + body);
   }
-  return [...packages].map(([name, body]) => `package ${name} {\n${body}\n}\n`).join("");
+  return [...packages];
+}
+
+// All of them as one text of nested packages: the tools that use it see no files.
+export async function nestedPackages(folder) {
+  return (await witPackages(folder)).map(([name, body]) => `package ${name} {\n${body}\n}\n`).join("");
 }
 
 // A package installed under NODE_FOLDER, which is kept outside this tree.

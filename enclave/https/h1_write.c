@@ -23,6 +23,9 @@ const char *http_reason(int status)
         int status;
         const char *text;
     } known[] = {
+        {100, "Continue"},
+        {102, "Processing"},
+        {103, "Early Hints"},
         {200, "OK"},
         {201, "Created"},
         {202, "Accepted"},
@@ -201,6 +204,28 @@ static int respond(struct http_exchange *x, int status, const struct http_field 
     return 0;
 }
 
+static int inform(struct http_exchange *x, int status, const struct http_field *fields, size_t count)
+{
+    struct h1 *c = of(x);
+    char line[64];
+    size_t size = sizeof line + 2;
+    for (size_t i = 0; i < count; i++)
+        size += fields[i].name.size + fields[i].value.size + 4;
+    if (c->responded || status < 100 || status == 101 || status > 199)
+        return -EINVAL;
+    if (c->parser.http_minor == 0 || c->broken)
+        return 0;
+    if (h1_room(&c->out, size) != 0)
+        return -ENOMEM;
+    snprintf(line, sizeof line, "HTTP/1.1 %d %s\r\n", status, http_reason(status));
+    h1_put_text(&c->out, line);
+    for (size_t i = 0; i < count; i++)
+        h1_put_field(&c->out, &fields[i]);
+    h1_put_text(&c->out, "\r\n");
+    h1_flush(c);
+    return 0;
+}
+
 /* Decide how the body ends, finish the head, and append what came of the body so far. */
 static int frame(struct h1 *c, bool complete, bool has_trailers)
 {
@@ -369,6 +394,7 @@ const struct http_exchange_ops h1_ops = {
     .body_ready = body_ready,
     .trailers = trailers,
     .respond = respond,
+    .inform = inform,
     .write_space = write_space,
     .write_body = write_body,
     .push = push,

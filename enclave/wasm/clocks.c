@@ -1,5 +1,6 @@
 /*
- * wasi:clocks/{monotonic-clock,wall-clock}@0.2.x. Both are the host's claim; the monotonic one never goes back.
+ * wasi:clocks/{monotonic-clock,wall-clock,timezone}@0.2.x. Both clocks are the host's claim; the monotonic one never
+ * goes back. The time zone is UTC.
  */
 #include <time.h>
 
@@ -54,6 +55,20 @@ static enum host_status wall_resolution(struct guest *g, const struct slot *args
     return HOST_DONE;
 }
 
+static enum host_status zone_display(struct guest *g, const struct slot *args, size_t count)
+{
+    reply_word(g, 0); /* the offset */
+    reply_text(g, "UTC", 3);
+    reply_word(g, 0); /* no daylight saving */
+    return HOST_DONE;
+}
+
+static enum host_status zone_offset(struct guest *g, const struct slot *args, size_t count)
+{
+    reply_word(g, 0);
+    return HOST_DONE;
+}
+
 static const struct host_func monotonic_funcs[] = {
     {"now", "()->(u64)", now, SHAPE_ANY, false},
     {"resolution", "()->(u64)", resolution, SHAPE_ANY, false},
@@ -67,7 +82,14 @@ static const struct host_func wall_funcs[] = {
     {"resolution", "()->(" DATETIME ")", wall_resolution, SHAPE_ANY, false},
 };
 
-const struct host_interface wasi_clocks[2] = {
+static const struct host_func zone_funcs[] = {
+    {"display", "(" DATETIME ")->(record{utc-offset:s32,name:string,in-daylight-saving-time:bool})", zone_display,
+     SHAPE_ANY, false},
+    {"utc-offset", "(" DATETIME ")->(s32)", zone_offset, SHAPE_ANY, false},
+};
+
+const struct host_interface wasi_clocks[3] = {
     INTERFACE("wasi:clocks/monotonic-clock", "0.2", monotonic_funcs),
     INTERFACE("wasi:clocks/wall-clock", "0.2", wall_funcs),
+    INTERFACE("wasi:clocks/timezone", "0.2", zone_funcs),
 };

@@ -262,16 +262,6 @@ static enum host_status advise(struct guest *g, const struct slot *args, size_t 
     return file_descriptor(g, &args[0]) ? ok(g) : HOST_TRAP;
 }
 
-static enum host_status link_refused(struct guest *g, const struct slot *args, size_t count)
-{
-    return file_descriptor(g, &args[0]) ? file_fail(g, -ENOTSUP) : HOST_TRAP;
-}
-
-static enum host_status readlink_at(struct guest *g, const struct slot *args, size_t count)
-{
-    return file_descriptor(g, &args[0]) ? file_fail(g, -EINVAL) : HOST_TRAP; /* nothing is a link */
-}
-
 /* ---- directories ------------------------------------------------------------------------------------------------ */
 
 static enum host_status read_directory(struct guest *g, const struct slot *args, size_t count)
@@ -353,6 +343,9 @@ static enum host_status get_directories(struct guest *g, const struct slot *args
 
 /* ---- tables ----------------------------------------------------------------------------------------------------- */
 
+/* Nothing is a link, and nothing can be made one. */
+enum { INVALID = 12, UNSUPPORTED = 27 };
+
 #define FILE_ERROR                                                                                             \
     "enum{access,would-block,already,bad-descriptor,busy,deadlock,quota,exist,file-too-large,"                 \
     "illegal-byte-sequence,in-progress,interrupted,invalid,io,is-directory,loop,too-many-links,message-size,"  \
@@ -392,13 +385,13 @@ static const struct host_func types_funcs[] = {
     {D "stat", "(" SELF ")" RESULT(STAT), stat_self, SHAPE_ANY, true},
     {D "stat-at", "(" SELF "," PATH_FLAGS ",string)" RESULT(STAT), stat_at, SHAPE_ANY, true},
     {D "set-times-at", "(" SELF "," PATH_FLAGS ",string," TIME "," TIME ")" RESULT("_"), set_times_at, SHAPE_ANY, true},
-    {D "link-at", "(" SELF "," PATH_FLAGS ",string," SELF ",string)" RESULT("_"), link_refused, SHAPE_ANY, false},
+    {D "link-at", "(" SELF "," PATH_FLAGS ",string," SELF ",string)" RESULT("_"), NULL, REFUSED(UNSUPPORTED), false},
     {D "open-at", "(" SELF "," PATH_FLAGS ",string," OPEN_FLAGS "," FLAGS ")" RESULT("own<descriptor>"), open_at,
      SHAPE_ANY, true},
-    {D "readlink-at", "(" SELF ",string)" RESULT("string"), readlink_at, SHAPE_ANY, false},
+    {D "readlink-at", "(" SELF ",string)" RESULT("string"), NULL, REFUSED(INVALID), false},
     {D "remove-directory-at", "(" SELF ",string)" RESULT("_"), remove_directory_at, SHAPE_ANY, true},
     {D "rename-at", "(" SELF ",string," SELF ",string)" RESULT("_"), rename_at, SHAPE_ANY, true},
-    {D "symlink-at", "(" SELF ",string,string)" RESULT("_"), link_refused, SHAPE_ANY, false},
+    {D "symlink-at", "(" SELF ",string,string)" RESULT("_"), NULL, REFUSED(UNSUPPORTED), false},
     {D "unlink-file-at", "(" SELF ",string)" RESULT("_"), unlink_file_at, SHAPE_ANY, true},
     {D "is-same-object", "(" SELF "," SELF ")->(bool)", is_same_object, SHAPE_ANY, false},
     {D "metadata-hash", "(" SELF ")" RESULT(HASH), metadata_hash, SHAPE_ANY, true},

@@ -50,6 +50,27 @@ void *guest_scratch(struct guest *g)
     return g->scratch;
 }
 
+void guest_keep_large(struct guest *g, void *buffer, size_t held)
+{
+    free(g->large);
+    guest_release(g, g->large_held);
+    g->large = buffer;
+    g->large_held = held;
+}
+
+void *guest_buffer(struct guest *g, size_t size)
+{
+    if (size <= SCRATCH_SIZE)
+        return guest_scratch(g);
+    guest_keep_large(g, NULL, 0);
+    void *buffer = guest_hold(g, size) ? malloc(size) : NULL;
+    if (!buffer)
+        guest_trap(g, "no memory");
+    else
+        guest_keep_large(g, buffer, size);
+    return buffer;
+}
+
 static void end_exchange(struct guest *g, int status)
 {
     struct http_exchange *x = g->x;
@@ -76,7 +97,7 @@ static void guest_free(struct guest *g)
     if (g->reply != g->reply_first)
         free(g->reply);
     free(g->scratch);
-    free(g->kept);
+    free(g->large);
     app_uncharge(g->app, g->held);
     app_unref(g->app);
     free(g);

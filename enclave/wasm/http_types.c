@@ -315,6 +315,20 @@ static enum host_status outparam_set(struct guest *g, const struct slot *args, s
     return status;
 }
 
+static enum host_status outparam_inform(struct guest *g, const struct slot *args, size_t count)
+{
+    struct resource *headers = resource_get(g, &args[2], KIND_FIELDS);
+    if (!resource_get(g, &args[0], KIND_RESPONSE_OUTPARAM) || !headers)
+        return guest_trap(g, "not an outparam");
+    const struct fields *fields = &headers->fields;
+    int status = g->x ? g->x->ops->inform(g->x, (int)args[1].word, fields->items, fields->count) : 0;
+    resource_put(g, headers);
+    reply_word(g, status != 0);
+    if (status)
+        reply_error_code(g, status == -ENOMEM ? ERROR_INTERNAL : ERROR_HTTP_PROTOCOL);
+    return HOST_DONE;
+}
+
 /* outgoing-body ------------------------------------------------------------------------------------------------- */
 
 size_t outgoing_body_space(struct guest *g, const struct resource *body)
@@ -456,6 +470,8 @@ static const struct host_func type_funcs[] = {
      SHAPE_ANY, false},
     {"[static]response-outparam.set", "(own<response-outparam>,result<own<outgoing-response>," ERROR_CODE ">)->()",
      outparam_set, SHAPE_ANY, false},
+    {"[method]response-outparam.send-informational",
+     "(borrow<response-outparam>,u16,own<fields>)->(result<_," ERROR_CODE ">)", outparam_inform, SHAPE_ANY, false},
     {"[constructor]outgoing-response", "(own<fields>)->(own<outgoing-response>)", response_new, SHAPE_HANDLE, false},
     {"[method]outgoing-response.status-code", "(borrow<outgoing-response>)->(u16)", response_status, SHAPE_ANY, false},
     {"[method]outgoing-response.set-status-code", "(borrow<outgoing-response>,u16)->(result<_,_>)", response_set_status,

@@ -187,10 +187,10 @@ struct guest {
     struct slot *reply;
     size_t reply_count, reply_capacity;
     struct slot reply_first[16];
-    void *scratch; /* what a reply points to, until the next call */
-    void *kept;    /* the same, from the heap: a stored value */
-    size_t kept_size;
-    size_t held; /* bytes charged to the app until the guest ends, or gives them back */
+    void *scratch;     /* what a reply points to, until the next call */
+    void *large;       /* the same, where it is not enough */
+    size_t large_held; /* charged for it */
+    size_t held;       /* bytes charged to the app until the guest ends, or gives them back */
 
     struct resource *free;
     uint32_t resource_count;
@@ -227,9 +227,12 @@ struct host_func {
     const char *name; /* ends in '*': all methods of a resource that is never made, which therefore never run */
     const char *type; /* as wasmtime/src/describe.rs writes it; NULL: any */
     enum host_status (*fn)(struct guest *g, const struct slot *args, size_t count);
-    uint8_t shape;
+    uint8_t shape; /* or REFUSED */
     bool waits;
 };
+/* As a shape, without a function: the answer is always the error in this position of the result's enum. */
+#define REFUSED(error) (128u + (error))
+#define IS_REFUSED(shape) ((shape) >= 128u)
 
 struct host_interface {
     const char *name;    /* "wasi:io/streams" */
@@ -244,9 +247,11 @@ struct host_interface {
         .func_count = sizeof(table) / sizeof *(table)                              \
     }
 
-extern const struct host_interface wasi_io[3], wasi_clocks[2], wasi_random[3], wasi_cli[10], wasi_filesystem[2],
+extern const struct host_interface wasi_io[3], wasi_clocks[3], wasi_random[3], wasi_cli[10], wasi_filesystem[2],
     wasi_sockets[7], wasi_http[2], wasi_keyvalue[3], wasi_config[3], wasi_logging[1];
 
+/* What serves a function of an interface ("wasi:io/poll@0.2.3"), or NULL. */
+const struct host_func *link_find(const char *interface, size_t interface_size, const char *name, size_t name_size);
 /* Define in linker all that the component imports. 0 or -EINVAL with one line in error. */
 int link_component(wasmtime_component_linker_t *linker, const wasmtime_component_t *component, char *error,
                    size_t error_size);
@@ -266,6 +271,10 @@ void guest_wake_at(struct guest *g, uint64_t deadline_ns);
 /* A buffer of at least SCRATCH_SIZE for what a reply points to; NULL (and a trap) if memory is short. */
 void *guest_scratch(struct guest *g);
 #define SCRATCH_SIZE 65536u
+/* The same with any size, charged to the app. */
+void *guest_buffer(struct guest *g, size_t size);
+/* Takes a buffer that was charged as held: it lives until the next one, or the guest's end. */
+void guest_keep_large(struct guest *g, void *buffer, size_t held);
 #define EARLY_SIZE 32768u /* of a body that is written before its response is set */
 
 /* Streams, for the files that make or use them */

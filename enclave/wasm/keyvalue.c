@@ -146,10 +146,7 @@ enum host_status kv_fail_status(struct guest *g, int status)
 void kv_call_end(struct guest *g, struct kv_call *call)
 {
     if (call->value) {
-        free(g->kept);
-        guest_release(g, g->kept_size);
-        g->kept = call->value;
-        g->kept_size = call->held;
+        guest_keep_large(g, call->value, call->held);
         call->value = NULL;
     } else if (call->held) {
         guest_release(g, call->held);

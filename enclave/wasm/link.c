@@ -94,13 +94,28 @@ static const struct host_func *find_func(const struct host_interface *interface,
     return NULL;
 }
 
+const struct host_func *link_find(const char *interface, size_t interface_size, const char *name, size_t name_size)
+{
+    const struct host_interface *found = find_interface(interface, interface_size);
+    return found ? find_func(found, name, name_size) : NULL;
+}
+
+static enum host_status refuse(struct guest *g, unsigned error)
+{
+    reply_word(g, 1);
+    reply_word(g, error);
+    return HOST_DONE;
+}
+
 static int32_t host_call(const void *function, void *guest, const struct slot *args, size_t count,
                          struct slot_reply *reply)
 {
     const struct host_func *func = function;
     struct guest *g = guest;
     g->reply_count = 0;
-    enum host_status status = func->fn ? func->fn(g, args, count) : guest_trap(g, "unreachable host function");
+    enum host_status status = IS_REFUSED(func->shape) ? refuse(g, func->shape - REFUSED(0))
+                              : func->fn              ? func->fn(g, args, count)
+                                                      : guest_trap(g, "unreachable host function");
     reply->slots = g->reply;
     reply->count = g->reply_count;
     return status;
@@ -150,7 +165,8 @@ static void define_func(struct linking *l, const char *instance, size_t instance
         fail(l, "the component imports a function with another type", instance, instance_size, name, name_size);
         return;
     }
-    take_error(l, enclave_linker_func(l->instance, name, name_size, func->shape, func->waits, host_call, func));
+    uint32_t shape = IS_REFUSED(func->shape) ? SHAPE_ANY : func->shape;
+    take_error(l, enclave_linker_func(l->instance, name, name_size, shape, func->waits, host_call, func));
 }
 
 static void define_resource(struct linking *l, const char *instance, size_t instance_size, const char *name,

@@ -3,11 +3,13 @@
  */
 #include "enclave/wasm/internal.h"
 
+#define RANDOM_MAX (64u << 20)
+
 static enum host_status bytes(struct guest *g, const struct slot *args, size_t count)
 {
-    void *buf = guest_scratch(g);
-    if (!buf || args[0].word > SCRATCH_SIZE)
-        return guest_trap(g, "more than 64 KiB of random bytes at once");
+    void *buf = args[0].word <= RANDOM_MAX ? guest_buffer(g, args[0].word) : NULL;
+    if (!buf)
+        return guest_trap(g, "more than 64 MiB of random bytes at once, or no memory for them");
     g->app->rt->config.random(buf, args[0].word);
     reply_text(g, buf, args[0].word);
     return HOST_DONE;

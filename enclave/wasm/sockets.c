@@ -14,12 +14,7 @@ static enum host_status network(struct guest *g, const struct slot *args, size_t
     return HOST_DONE;
 }
 
-static enum host_status denied(struct guest *g, const struct slot *args, size_t count)
-{
-    reply_word(g, 1);
-    reply_word(g, 1); /* access-denied */
-    return HOST_DONE;
-}
+enum { ACCESS_DENIED = 1 };
 
 #define SOCKET_ERROR                                                                                        \
     "enum{unknown,access-denied,not-supported,invalid-argument,out-of-memory,timeout,concurrency-conflict," \
@@ -27,6 +22,16 @@ static enum host_status denied(struct guest *g, const struct slot *args, size_t 
     "remote-unreachable,connection-refused,connection-reset,connection-aborted,datagram-too-large,"         \
     "name-unresolvable,temporary-resolver-failure,permanent-resolver-failure}"
 
+/* What a stream's error says of sockets: nothing. */
+static enum host_status none(struct guest *g, const struct slot *args, size_t count)
+{
+    reply_word(g, 0);
+    return HOST_DONE;
+}
+
+static const struct host_func network_funcs[] = {
+    {"network-error-code", "(borrow<error>)->(option<" SOCKET_ERROR ">)", none, SHAPE_ANY, false},
+};
 static const struct host_func unreachable_funcs[] = {
     {"[method]*", NULL, NULL, SHAPE_ANY, false},
 };
@@ -34,19 +39,21 @@ static const struct host_func instance_funcs[] = {
     {"instance-network", "()->(own<network>)", network, SHAPE_NEW, false},
 };
 static const struct host_func lookup_funcs[] = {
-    {"resolve-addresses", "(borrow<network>,string)->(result<own<resolve-address-stream>," SOCKET_ERROR ">)", denied,
-     SHAPE_ANY, false},
+    {"resolve-addresses", "(borrow<network>,string)->(result<own<resolve-address-stream>," SOCKET_ERROR ">)", NULL,
+     REFUSED(ACCESS_DENIED), false},
     {"[method]*", NULL, NULL, SHAPE_ANY, false},
 };
 static const struct host_func tcp_create_funcs[] = {
-    {"create-tcp-socket", "(enum{ipv4,ipv6})->(result<own<tcp-socket>," SOCKET_ERROR ">)", denied, SHAPE_ANY, false},
+    {"create-tcp-socket", "(enum{ipv4,ipv6})->(result<own<tcp-socket>," SOCKET_ERROR ">)", NULL, REFUSED(ACCESS_DENIED),
+     false},
 };
 static const struct host_func udp_create_funcs[] = {
-    {"create-udp-socket", "(enum{ipv4,ipv6})->(result<own<udp-socket>," SOCKET_ERROR ">)", denied, SHAPE_ANY, false},
+    {"create-udp-socket", "(enum{ipv4,ipv6})->(result<own<udp-socket>," SOCKET_ERROR ">)", NULL, REFUSED(ACCESS_DENIED),
+     false},
 };
 
 const struct host_interface wasi_sockets[7] = {
-    INTERFACE("wasi:sockets/network", "0.2", unreachable_funcs),
+    INTERFACE("wasi:sockets/network", "0.2", network_funcs),
     INTERFACE("wasi:sockets/instance-network", "0.2", instance_funcs),
     INTERFACE("wasi:sockets/ip-name-lookup", "0.2", lookup_funcs),
     INTERFACE("wasi:sockets/tcp", "0.2", unreachable_funcs),

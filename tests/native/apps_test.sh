@@ -37,6 +37,8 @@ sum=$(sha256sum <"$work/ten")
 expect "10 MiB echo" "$sum" "$(get --data-binary "@$work/ten" "$url/echo/" | sha256sum)"
 expect "10 MiB echo, chunked" "$sum" "$(get -H 'Transfer-Encoding: chunked' --data-binary "@$work/ten" "$url/echo/" | sha256sum)"
 expect "slow reader" "$sum" "$(get --limit-rate 4M --data-binary "@$work/ten" "$url/echo/" | sha256sum)"
+expect "early hints" "HTTP/1.1 103 Early Hints link: </a>; rel=preload HTTP/1.1 200 OK" \
+    "$(echo $(get -D - -d x "$url/echo/early" | tr -d '\r' | grep -E '^HTTP|^link'))"
 expect "count" "1 2 3" "$(echo $(get "$url/a/" "$url/a/" "$url/a/"))"
 expect "the other app counts for itself" 0 "$(get "$url/b/peek")"
 get "$url/a/put/secret" >/dev/null

@@ -58,8 +58,15 @@ static void fail(struct http_exchange *x, int status)
     status_seen = status;
     over = true;
 }
-static const struct http_exchange_ops ops = {read_body,  body_ready, trailers, respond, write_space,
-                                             write_body, push,       finish,   fail};
+static const struct http_exchange_ops ops = {.read_body = read_body,
+                                             .body_ready = body_ready,
+                                             .trailers = trailers,
+                                             .respond = respond,
+                                             .write_space = write_space,
+                                             .write_body = write_body,
+                                             .push = push,
+                                             .finish = finish,
+                                             .fail = fail};
 
 static uint64_t now_ns(void)
 {
