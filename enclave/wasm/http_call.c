@@ -142,10 +142,10 @@ static void adopt_body(struct guest *g, struct resource *body, struct resource *
 static struct resource *call_new(struct guest *g, struct resource *request, const struct resource *options,
                                  const struct destination *d, int64_t declared)
 {
-    struct resource *part = resource_new(g, KIND_HTTP_CALL);
+    struct resource *part = guest_hold(g, CALL_COST) ? resource_new(g, KIND_HTTP_CALL) : NULL;
     if (!part)
         return NULL;
-    part->call = guest_hold(g, CALL_COST) ? start(g, request, options, d, declared) : NULL;
+    part->call = start(g, request, options, d, declared);
     if (part->call)
         return part;
     resource_put(g, part); /* gives back what was held */

@@ -2,30 +2,12 @@
 # Requests that apps make: TLS that ends in the enclave, with real servers and hostile ones; to listed hosts only, under
 # the operator's CA bundle only; every failure is told to the guest by its own error-code.
 . "$(dirname "$0")/lib.sh"
-to=(--url "$url" --admin-key "$admin" --allow-simulation)
-here=$(dirname "$0")
-helpers=()
-trap 'kill "${helpers[@]}" 2>/dev/null || true; cleanup' EXIT
-pki() { openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes "$@" 2>/dev/null; }
-leaf() { # NAME SAN DAYS: a certificate of the CA
-    pki -keyout "$work/$1.key" -subj "/CN=$1" -out "$work/$1.csr"
-    openssl x509 -req -in "$work/$1.csr" -CA "$work/ca.pem" -CAkey "$work/ca.key" -days "$3" \
-        -extfile <(printf 'subjectAltName=%s' "$2") -out "$work/$1.pem" 2>/dev/null
-}
-upstream() { # CERTIFICATE [MAX_TLS]: its port in $up
-    up=$(free_port)
-    python3 "$here/upstream.py" "$up" "$work/$1.pem" "$work/$1.key" ${2:-} 2>"$work/upstream.log" &
-    helpers+=($!)
-    for _ in $(seq 100); do (: </dev/tcp/127.0.0.1/"$up") 2>/dev/null && return; sleep 0.05; done
-    fail "the upstream did not start: $(cat "$work/upstream.log")"
-}
-allow() { printf '{"egress":[%s]}' "$1" >"$work/s"; ctl app settings gate "$work/s" "${to[@]}" >/dev/null; }
+. "$(dirname "$0")/upstream.sh"
 via() { get "/gate$1" -H "x-to: localhost:$up" "${@:2}"; }
 # The numbers of wasi:http's error-code
 dns=1 refused=6 terminated=7 timeout=8 read_timeout=9 protocol_tls=12 certificate=13 alert=14 denied=15 size=17 \
     method=18 uri=19 incomplete=25 head_size=26 coding=31 response_timeout=33 protocol=35 configuration=37
 
-pki -x509 -keyout "$work/ca.key" -subj /CN=test-root -out "$work/ca.pem"
 leaf good "DNS:localhost,IP:127.0.0.1" 10
 leaf other "DNS:elsewhere.example" 10
 check start --request-timeout 20000 --workers 2
@@ -36,7 +18,7 @@ good=$up
 # denied by default; then without a bundle; then with the wrong one
 equal "$(via /bytes/5)" "error $denied"
 contains "$(cat "$work/server.log")" "a request to localhost port $good is denied: the app's setting egress does not list it"
-allow "\"localhost:$good\",\"127.0.0.1:$good\""
+allow gate "\"localhost:$good\",\"127.0.0.1:$good\""
 equal "$(via /bytes/5)" "error $configuration" "no CA bundle"
 pki -x509 -keyout /dev/null -subj /CN=another-root -out "$work/another.pem"
 ctl egress-ca set "$work/another.pem" "${to[@]}" >/dev/null
@@ -91,7 +73,7 @@ contains "$(via /seen)" "('/broken', 'broken')"
 
 # addresses and names that lead nowhere
 closed=$(free_port)
-allow "\"localhost:$good\",\"localhost:$closed\",\"nowhere.invalid\",\"127.0.0.1:$good\""
+allow gate "\"localhost:$good\",\"localhost:$closed\",\"nowhere.invalid\",\"127.0.0.1:$good\""
 equal "$(get /gate/ -H "x-to: localhost:$closed")" "error $refused"
 equal "$(get /gate/ -H "x-to: nowhere.invalid")" "error $dns"
 
@@ -111,7 +93,7 @@ tls11=$up
 plain=$(free_port)
 python3 -m http.server --bind 127.0.0.1 --directory "$work" "$plain" >/dev/null 2>&1 &
 helpers+=($!)
-allow "\"localhost:$good\",\"localhost:$other\",\"localhost:$expired\",\"localhost:$tls12\",\"localhost:$tls11\",\"localhost:$plain\",\"127.0.0.1:$port\",\"localhost:$port\""
+allow gate "\"localhost:$good\",\"localhost:$other\",\"localhost:$expired\",\"localhost:$tls12\",\"localhost:$tls11\",\"localhost:$plain\",\"127.0.0.1:$port\",\"localhost:$port\""
 equal "$(get /gate/bytes/3 -H "x-to: localhost:$other")" "error $certificate" "a certificate for another name"
 equal "$(get /gate/bytes/3 -H "x-to: localhost:$expired")" "error $certificate" "an expired certificate"
 equal "$(get /gate/bytes/3 -H "x-to: localhost:$tls12")" 012 "TLS 1.2"
@@ -138,7 +120,7 @@ CONF
 chmod -R a+rX "$work"
 /usr/sbin/nginx -c "$work/nginx.conf" 2>/dev/null &
 helpers+=($!)
-allow "\"localhost:$web\",\"localhost:$good\",\"localhost:$port\""
+allow gate "\"localhost:$web\",\"localhost:$good\",\"localhost:$port\""
 for _ in $(seq 100); do (: </dev/tcp/127.0.0.1/"$web") 2>/dev/null && break; sleep 0.05; done
 get /gate/file -H "x-to: localhost:$web" | cmp - "$work/www/file" || fail "a file from nginx"
 for i in $(seq 200); do printf 'url = "%s/gate/file"\noutput = "%s/got.%d"\n' "$url" "$work" "$i"; done >"$work/urls"
