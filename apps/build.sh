@@ -97,6 +97,7 @@ c_app gateway-c gateway-c/gateway.c common/handler-outgoing.wit
 c_library_app files-c files-c/files.c common/handler.wit
 c_command sum-c sum-c/sum.c
 c_app misbehave guests/misbehave.c common/handler.wit
+c_app hostile guests/hostile.c common/handler-hostile.wit
 c_app settings guests/settings.c common/handler-settings.wit
 c_app missing-import guests/missing.c common/handler-missing.wit
 js_app hello-js hello-js/hello.js hello-js/hello.wit
