@@ -15,6 +15,10 @@
 #include "enclave/worker.h"
 
 #define HOST_MAX 255u
+/* Of one worker at once: each waits for the host for seconds perhaps, and storage must have room among its RPCs. */
+#define DIALS_MAX 256u
+
+static _Thread_local unsigned dials;
 
 struct dial {
     struct worker *worker;
@@ -29,6 +33,7 @@ struct dial {
 
 static void dial_free(struct dial *d)
 {
+    dials--;
     SSL_free(d->ssl);
     free(d);
 }
@@ -115,15 +120,18 @@ static void *start(struct worker *worker, const char *host, uint16_t port, http_
         SSL_CTX_free(context);
         return NULL;
     }
+    dials++;
     d->worker = worker;
     d->done = done;
     d->user = user;
     d->failed.fn = on_failed;
     d->ssl = context ? SSL_new(context) : NULL;
     SSL_CTX_free(context);
-    d->why = !context ? CALL_NO_TRUST : !d->ssl || !expect(d->ssl, host) ? CALL_NO_MEMORY : CALL_OK;
-    if (strlen(host) > HOST_MAX)
-        d->why = CALL_NO_NAME;
+    d->why = !context                           ? CALL_NO_TRUST
+             : strlen(host) > HOST_MAX          ? CALL_NO_NAME
+             : !d->ssl || !expect(d->ssl, host) ? CALL_NO_MEMORY
+             : dials > DIALS_MAX                ? CALL_LIMIT
+                                                : CALL_OK;
     if (d->why)
         loop_post(&worker->loop, &d->failed);
     else

@@ -19,6 +19,7 @@ enum http_call_failure {
     CALL_NO_TRUST, /* there is no CA bundle */
     CALL_NO_NAME,  /* the host finds no address */
     CALL_REFUSED,
+    CALL_LIMIT, /* too many are connecting at this moment */
     CALL_UNREACHABLE,
     CALL_CONNECT_TIMEOUT,
     CALL_TERMINATED, /* the connection broke */

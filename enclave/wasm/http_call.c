@@ -14,6 +14,10 @@
 
 const char *const http_methods[9] = {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"};
 
+/* What a call holds beside the guest's own memory: buffers, and a TLS connection's. */
+#define CALL_COST (192u << 10)
+#define CALLS_MAX 128u /* of one app at once */
+
 /* Where a request goes -------------------------------------------------------------------------------------------- */
 
 struct destination {
@@ -66,6 +70,19 @@ static int find_destination(struct guest *g, const struct resource *request, str
     if (why)
         log_denied(g, why, d);
     return why ? ERROR_REQUEST_DENIED : 0;
+}
+
+static void call_uncount(struct guest *g)
+{
+    guest_release(g, CALL_COST);
+    atomic_fetch_sub(&g->app->requests_out, 1);
+}
+
+void http_call_drop(struct guest *g, struct resource *part)
+{
+    if (part->call)
+        http_call_delete(part->call);
+    call_uncount(g);
 }
 
 /* Sending --------------------------------------------------------------------------------------------------------- */
@@ -142,13 +159,18 @@ static void adopt_body(struct guest *g, struct resource *body, struct resource *
 static struct resource *call_new(struct guest *g, struct resource *request, const struct resource *options,
                                  const struct destination *d, int64_t declared)
 {
-    struct resource *part = guest_hold(g, CALL_COST) ? resource_new(g, KIND_HTTP_CALL) : NULL;
-    if (!part)
+    if (!guest_hold(g, CALL_COST))
         return NULL;
-    part->call = start(g, request, options, d, declared);
-    if (part->call)
+    unsigned others = atomic_fetch_add(&g->app->requests_out, 1);
+    struct resource *part = resource_new(g, KIND_HTTP_CALL);
+    if (part && others < CALLS_MAX)
+        part->call = start(g, request, options, d, declared);
+    if (part && part->call)
         return part;
-    resource_put(g, part); /* gives back what was held */
+    if (part)
+        resource_put(g, part); /* gives back what was counted */
+    else
+        call_uncount(g);
     return NULL;
 }
 

@@ -38,8 +38,9 @@ struct app {
     uint64_t id;  /* never used twice: tags fiber stacks */
     _Atomic uint64_t calls;
     uint64_t memory_limit, timeout_ns;
-    _Atomic uint64_t memory; /* held by its guests, bytes */
-    struct fs *fs;           /* NULL: there is no file system */
+    _Atomic uint64_t memory;  /* held by its guests, bytes */
+    atomic_uint requests_out; /* to servers elsewhere, at this moment */
+    struct fs *fs;            /* NULL: there is no file system */
     uint8_t sha256[32];
     char path[APP_NAME_MAX + 2]; /* "/" and the name */
     const char *name;
@@ -297,6 +298,7 @@ static inline struct http_call *call_of(const struct resource *part)
 {
     return part && part->on && part->on->kind == KIND_HTTP_CALL ? part->on->call : NULL;
 }
+void http_call_drop(struct guest *g, struct resource *part); /* what a KIND_HTTP_CALL owns */
 struct resource *http_request_new(struct guest *g);
 struct resource *http_outparam_new(struct guest *g);
 ssize_t outgoing_body_write(struct guest *g, struct resource *body, const void *data, size_t size);
@@ -329,9 +331,6 @@ void memories_install(wasm_config_t *config);
 void memories_enter_app(struct app *app); /* whose linear memories are made on this thread now */
 /* Of a guest without its memories: stack, scratch, its own structure, wasmtime's. */
 #define GUEST_COST (512u << 10)
-
-/* Of a request to a server elsewhere: its buffers, its TLS connection. */
-#define CALL_COST (192u << 10)
 
 #define STACK_SIZE (256u << 10)
 #define STACK_FOR_WASM (160u << 10)

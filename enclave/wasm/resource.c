@@ -94,9 +94,7 @@ static void empty(struct guest *g, struct resource *r)
         outgoing_drop_text(g, r->request.other_scheme);
         break;
     case KIND_HTTP_CALL:
-        guest_release(g, CALL_COST);
-        if (r->call)
-            http_call_delete(r->call);
+        http_call_drop(g, r);
         break;
     case KIND_OUTGOING_BODY:
         if (r->state == BODY_LIVE && call_of(r))
@@ -149,8 +147,8 @@ void resources_free(struct guest *g)
             file_free(g, r);
         else if (r->kind == KIND_OUTGOING_REQUEST)
             free(r->request.path), free(r->request.authority), free(r->request.method), free(r->request.other_scheme);
-        else if (r->kind == KIND_HTTP_CALL && r->call)
-            http_call_delete(r->call);
+        else if (r->kind == KIND_HTTP_CALL)
+            http_call_drop(g, r);
     }
     for (unsigned chunk = 1; chunk < RESOURCE_CHUNKS && g->chunks[chunk]; chunk++)
         free(g->chunks[chunk]);

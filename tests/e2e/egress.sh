@@ -5,7 +5,7 @@
 . "$(dirname "$0")/upstream.sh"
 via() { get "/gate$1" -H "x-to: localhost:$up" "${@:2}"; }
 # The numbers of wasi:http's error-code
-dns=1 refused=6 terminated=7 timeout=8 read_timeout=9 protocol_tls=12 certificate=13 alert=14 denied=15 size=17 \
+dns=1 refused=6 terminated=7 timeout=8 limit=11 protocol_tls=12 certificate=13 alert=14 denied=15 size=17 \
     method=18 uri=19 incomplete=25 head_size=26 coding=31 response_timeout=33 protocol=35 configuration=37
 
 leaf good "DNS:localhost,IP:127.0.0.1" 10
@@ -134,6 +134,25 @@ for _ in $(seq 60); do
     sleep 0.1
 done
 contains "$metrics" '"guest_memory_bytes":0'
+
+# a server that takes connections and says nothing: an app has so many requests at once, and storage goes on beside them
+silent=$(free_port)
+python3 -c "import socket, time; s = socket.create_server(('127.0.0.1', $silent), backlog=512); time.sleep(60)" &
+helpers+=($!)
+push counter counter-c
+allow gate "\"localhost:$silent\",\"localhost:$good\""
+for i in $(seq 200); do printf 'url = "%s/gate/"\noutput = "%s/silent.%d"\n' "$url" "$work" "$i"; done >"$work/urls"
+curl -sk --no-progress-meter --parallel --parallel-max 200 --max-time 30 -H "x-to: localhost:$silent" -H 'x-timeout: 2500' -K "$work/urls" &
+many=$!
+sleep 1
+begin=$(date +%s%N)
+for i in 1 2 3 4 5; do equal "$(get /counter/)" "$i" "storage beside silent servers"; done
+took=$((($(date +%s%N) - begin) / 1000000))
+[ $took -lt 1500 ] || fail "five counts beside silent servers took $took ms"
+wait $many || true
+cat "$work"/silent.* | sort | uniq -c | sed 's/^ *//' >"$work/outcomes"
+grep -q "error $timeout" "$work/outcomes" && grep -q "error $limit" "$work/outcomes" || fail "outcomes: $(cat "$work/outcomes")"
+[ "$(grep -cv "error $timeout\|error $limit" "$work/outcomes")" = 0 ] || fail "outcomes: $(cat "$work/outcomes")"
 
 # shutdown does not wait for servers that do not answer
 get /gate/slow-head -H "x-to: localhost:$good" -o /dev/null &
