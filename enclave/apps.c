@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/hex.h"
 #include "enclave/deployed.h"
 #include "enclave/ecall.h"
 #include "enclave/identity.h"

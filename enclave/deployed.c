@@ -7,16 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/hex.h"
 #include "enclave/apps.h"
 #include "enclave/system.h"
 
 static struct deployed *list;
-
-void hex_text(const uint8_t *data, size_t size, char *out)
-{
-    for (size_t i = 0; i < size; i++)
-        snprintf(out + 2 * i, 3, "%02x", data[i]);
-}
 
 static int unhex(const char *text, uint8_t *out, size_t size)
 {

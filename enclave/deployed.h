@@ -36,7 +36,4 @@ char *deployed_text(const char *without, const struct deployed *with);
 size_t deployed_chunks(const struct deployed *d);
 void deployed_chunk_key(const struct deployed *d, size_t index, char out[64]);
 
-/* 2 * size digits and a NUL. */
-void hex_text(const uint8_t *data, size_t size, char *out);
-
 #endif

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/hex.h"
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct proof_tree served;
 
@@ -54,10 +56,9 @@ static int write_json(size_t index, size_t tree_size, uint8_t path[64][MERKLE_HA
         return -ENOSPC;
     int size = sprintf(json, "{\"leaf_index\":%zu,\"tree_size\":%zu,\"path\":[", index, tree_size);
     for (int i = 0; i < count; i++) {
-        size += sprintf(json + size, "%s\"", i ? "," : "");
-        for (size_t k = 0; k < MERKLE_HASH_SIZE; k++)
-            size += sprintf(json + size, "%02x", path[i][k]);
-        size += sprintf(json + size, "\"");
+        char hash[2 * MERKLE_HASH_SIZE + 1];
+        hex_text(path[i], MERKLE_HASH_SIZE, hash);
+        size += sprintf(json + size, "%s\"%s\"", i ? "," : "", hash);
     }
     return size + sprintf(json + size, "]}");
 }

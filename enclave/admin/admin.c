@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/hex.h"
 #include "enclave/admin/jwt.h"
 #include "enclave/apps.h"
 #include "enclave/egress/trust.h"
@@ -50,12 +51,6 @@ static bool use_once(const char *jti)
     return fresh;
 }
 
-static void hex32(const uint8_t hash[32], char out[65])
-{
-    for (int i = 0; i < 32; i++)
-        snprintf(out + 2 * i, 3, "%02x", hash[i]);
-}
-
 /* A valid token for this enclave and boot; everything else is the caller's to check. */
 static const char *verify_token(const char *authorization, struct jwt_claims *claims)
 {
@@ -75,7 +70,7 @@ static const char *verify_token(const char *authorization, struct jwt_claims *cl
     default:
         return "the token is malformed";
     }
-    hex32(identity_spki_sha256(), audience);
+    hex_text(identity_spki_sha256(), 32, audience);
     return CRYPTO_memcmp(claims->audience, audience, 65) == 0 ? NULL : "the token is for another enclave or boot (aud)";
 }
 
@@ -97,7 +92,7 @@ static const char *authorize(const struct http_admin_request *r)
     uint8_t hash[32];
     char body[65];
     SHA256(r->body, r->body_size, hash);
-    hex32(hash, body);
+    hex_text(hash, 32, body);
     if (strcmp(claims.body_sha256, body) != 0)
         return "the token is for another body (body_sha256)";
     return use_once(claims.jti) ? NULL : "the token was used before (jti)";
@@ -203,7 +198,7 @@ static void show_egress_ca(struct http_admin_reply *reply)
         reply_error(reply, 404, "there is no CA bundle: no app can connect anywhere");
         return;
     }
-    hex32(hash, text);
+    hex_text(hash, 32, text);
     http_admin_reply(reply, 200, json, (size_t)snprintf(json, sizeof json, "{\"sha256\":\"%s\"}", text));
 }
 

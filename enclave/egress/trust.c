@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/hex.h"
 #include "enclave/identity.h"
 #include "enclave/kvstore/kvstore.h"
 #include "enclave/rpc_client.h"
@@ -167,9 +168,8 @@ static void on_refreshed(void *user, int status)
 
 static void describe(struct change *c)
 {
-    char sha256[65] = "";
-    for (size_t i = 0; i < 32; i++)
-        snprintf(sha256 + 2 * i, 3, "%02x", c->bundle.sha256[i]);
+    char sha256[65];
+    hex_text(c->bundle.sha256, 32, sha256);
     if (c->size)
         snprintf(c->json, sizeof c->json, "{\"certificates\":%zu,\"sha256\":\"%s\"}", c->bundle.count, sha256);
     else

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/hex.h"
 #include "enclave/https/admin.h"
 #include "enclave/https/h1.h"
 #include "enclave/wasm/app.h"
@@ -65,8 +66,7 @@ static void add_status(void *user, struct app *app)
 {
     struct text *text = user;
     char hash[65];
-    for (int i = 0; i < 32; i++)
-        snprintf(hash + 2 * i, 3, "%02x", app_sha256(app)[i]);
+    hex_text(app_sha256(app), 32, hash);
     if (text->size + 256 > sizeof text->data)
         return;
     text->size += (size_t)snprintf(text->data + text->size, sizeof text->data - text->size,

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "common/hex.h"
 #include "verifier/verifier.h"
 
 static int say_what_failed(const struct verifier_result *result, char out[PEER_TEXT_SIZE])
@@ -18,18 +19,12 @@ static int say_what_failed(const struct verifier_result *result, char out[PEER_T
     return -EACCES;
 }
 
-static void hex32(const uint8_t hash[32], char out[65])
-{
-    for (int i = 0; i < 32; i++)
-        snprintf(out + 2 * i, 3, "%02x", hash[i]);
-}
-
 static int describe(const struct verifier_result *result, char out[PEER_TEXT_SIZE])
 {
     const struct verifier_claims *claims = verifier_result_claims(result);
     char mrenclave[65], mrsigner[65];
-    hex32(claims->mrenclave, mrenclave);
-    hex32(claims->mrsigner, mrsigner);
+    hex_text(claims->mrenclave, 32, mrenclave);
+    hex_text(claims->mrsigner, 32, mrsigner);
     snprintf(out, PEER_TEXT_SIZE, "mrenclave=%s;mrsigner=%s;prod-id=%u;svn=%u;debug=%d;simulated=%d", mrenclave,
              mrsigner, claims->isv_prod_id, claims->isv_svn, claims->debug, claims->simulated);
     return 0;
