@@ -19,13 +19,14 @@ if [ ! -f "$tools/complete" ]; then
     touch "$tools/complete"
 fi
 export NODE_FOLDER=$tools
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
 
 # The WIT packages of WASI 0.2.12 are files of crates.
 wit=$cache/apps-wit-48.0.8-2
 if [ ! -f "$wit/complete" ]; then
     echo "fetching the WASI interface files (cargo, once)..." >&2
-    fetch=$(mktemp -d)
-    trap 'rm -rf "$fetch"' EXIT
+    fetch=$scratch/fetch
     mkdir -p "$fetch/src" "$wit"/{keyvalue,config,logging}
     touch "$fetch/src/lib.rs"
     printf '[package]\nname = "fetch"\nversion = "0.0.0"\nedition = "2021"\n[dependencies]\nwasmtime-wasi-http = "=48.0.8"\nwasmtime-wasi-keyvalue = "=48.0.8"\nwasmtime-wasi-config = "=48.0.8"\nwasmcloud-component = "=0.2.0"\nwasi-preview1-component-adapter-provider = "=48.0.8"\n' >"$fetch/Cargo.toml"
@@ -80,6 +81,40 @@ c_command() { # NAME SOURCE: a program with a main
     rm "$made.core"
 }
 
+# WIT as a folder that tools other than jco can read: a world, and what it depends on.
+wit_folder() { # WORLD
+    local folder
+    folder=$(mktemp -d -p "$scratch")
+    mkdir "$folder/deps"
+    cp -r "$wit"/*.wit "$wit"/*/ "$folder/deps/"
+    cp "$1" "$folder/"
+    echo "$folder"
+}
+
+# Python's tools, exactly these, by hash.
+python_tools() {
+    local tools
+    tools=$cache/apps-python-$(sha256sum notes-python/requirements.txt | cut -c1-16)
+    if [ ! -f "$tools/complete" ]; then
+        echo "installing componentize-py (pip, once)..." >&2
+        python3 -m venv "$tools" >&2
+        "$tools/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r notes-python/requirements.txt >&2
+        touch "$tools/complete"
+    fi
+    echo "$tools"
+}
+
+python_app() { # NAME MODULE WORLD
+    local made=$out/$1.wasm tools source
+    stale "$made" "$2" "$3" notes-python/requirements.txt build.sh || return 0
+    tools=$(python_tools)
+    echo "building $1.wasm (CPython with the module inside: some seconds)" >&2
+    source=$(mktemp -d -p "$scratch") # a copy, since CPython leaves its byte code beside it
+    cp "$2" "$source/"
+    "$tools/bin/componentize-py" --quiet --all-features -d "$(wit_folder "$3")" -w handler componentize \
+        "$(basename "$2" .py)" -p "$source" -o "$made"
+}
+
 js_app() { # NAME SOURCE WORLD
     local made=$out/$1.wasm
     stale "$made" "$2" "$3" componentize-js.mjs build.sh || return 0
@@ -100,4 +135,5 @@ c_app misbehave guests/misbehave.c common/handler.wit
 c_app hostile guests/hostile.c common/handler-hostile.wit
 c_app settings guests/settings.c common/handler-settings.wit
 c_app missing-import guests/missing.c common/handler-missing.wit
+python_app notes-python notes-python/notes.py common/handler-kv.wit
 js_app hello-js hello-js/hello.js hello-js/hello.wit

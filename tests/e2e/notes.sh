@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# notes.sh APP: the same small service in a language with a runtime of its own (apps/notes-*): files, keyvalue, the
+# environment, bodies both ways, and what the log has when the guest fails.
+. "$(dirname "$0")/lib.sh"
+app=$1
+put() { curl -sk --max-time 30 -o /dev/null -w '%{http_code}' -T "$2" "$url$1"; }
+
+check start --request-timeout 10000
+begin=$(date +%s%N)
+push notes "$app"
+pushed=$(date +%s%N)
+equal "$(status /notes/notes)" 200
+echo "$app: deployed in $(((pushed - begin) / 1000000)) ms, first answer after $((($(date +%s%N) - pushed) / 1000000)) ms"
+
+# bodies: small, none, and far larger than any buffer on the way, there and back
+equal "$(get /notes/echo -d 'there and back')" "there and back"
+equal "$(get /notes/echo -X POST)" ""
+head -c 700000 /dev/urandom >"$work/body"
+get /notes/echo --data-binary "@$work/body" | cmp - "$work/body" || fail "a large body came back changed"
+get /notes/echo -T - -X POST <"$work/body" | cmp - "$work/body" || fail "a chunked body came back changed"
+# the echo streams: what was sent comes back while more is to come
+mkfifo "$work/to"
+timeout 20 openssl s_client -quiet -connect "127.0.0.1:$port" <"$work/to" >"$work/slow" 2>/dev/null &
+slow=$!
+exec 5>"$work/to"
+printf 'POST /notes/echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nfirst\n\r\n' >&5
+for _ in $(seq 80); do grep -q first "$work/slow" && break; sleep 0.1; done
+check grep -q first "$work/slow" # before the body has ended
+printf '6\r\nlater\n\r\n0\r\n\r\n' >&5
+for _ in $(seq 80); do grep -q '^0' "$work/slow" && break; sleep 0.1; done
+exec 5>&-
+wait $slow || true
+contains "$(tr -d '\r\n' <"$work/slow")" "6first6later0"
+
+# files on the app's own root
+equal "$(get /notes/notes)" "" "names at first"
+equal "$(status /notes/notes/none)" 404
+equal "$(put /notes/notes/big "$work/body")" 200
+equal "$(get /notes/notes/small -X PUT -d 'a line')" kept
+equal "$(get /notes/notes/small -X PUT -d 'another')" kept
+equal "$(get /notes/notes/small)" another
+get /notes/notes/big | cmp - "$work/body" || fail "a large note came back changed"
+equal "$(echo $(get /notes/notes))" "big small"
+equal "$(get /notes/notes/small -X DELETE)" forgotten
+equal "$(status /notes/notes/small)" 404
+
+# keyvalue, and what the operator set
+equal "$(get /notes/count)" 1
+equal "$(get /notes/count)" 2
+equal "$(get /notes/env/GREETING)" ""
+echo '{"environment":{"GREETING":"good day"}}' >"$work/settings"
+ctl app settings notes "$work/settings" --url "$url" --admin-key "$admin" --allow-simulation >/dev/null
+equal "$(get /notes/env/GREETING)" "good day"
+
+# a guest that fails: 500, why in the log under its name, and the next request is none the worse
+equal "$(status /notes/fail)" 500
+contains "$(cat "$work/server.log")" "app notes: "
+grep -q "app notes: .*as it was asked to" "$work/server.log" || fail "the log does not say why the guest failed"
+equal "$(get /notes/count)" 3
+# many at once, each in an instance of its own
+for i in $(seq 40); do printf 'url = "%s/notes/count"\noutput = "%s/count.%d"\n' "$url" "$work" "$i"; done >"$work/urls"
+curl -sk --parallel --parallel-max 8 --max-time 60 -K "$work/urls"
+equal "$(cat "$work"/count.* | sort -n | tr '\n' ' ')" "$(seq 4 43 | tr '\n' ' ')" "counts that were asked for at once"
+
+check stop
+check start --request-timeout 10000
+begin=$(date +%s%N)
+equal "$(get /notes/count)" 44 "after a restart"
+echo "$app: first answer after a restart after $((($(date +%s%N) - begin) / 1000000)) ms"
+get /notes/notes/big | cmp - "$work/body" || fail "a large note after a restart"
+equal "$(get /notes/env/GREETING)" "good day" "settings after a restart"
+check stop
