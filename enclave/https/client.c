@@ -8,10 +8,14 @@
 #define WRITE_MIN 4096u
 #define RESERVE 32u /* framing of a chunk, twice */
 
+struct http_call_counters http_call_counters;
+
 void http_call_fail(struct http_call *c, enum http_call_failure why)
 {
-    if (!c->failure)
+    if (!c->failure) {
         c->failure = why;
+        atomic_fetch_add_explicit(&http_call_counters.failures, 1, memory_order_relaxed);
+    }
     loop_timer_stop(&c->worker->loop, &c->timer);
 }
 
@@ -229,6 +233,7 @@ struct http_call *http_call_start(const struct http_call_request *r)
         return NULL;
     }
     http_call_limit(c, r->connect_ns);
+    atomic_fetch_add_explicit(&http_call_counters.requests, 1, memory_order_relaxed);
     return c;
 }
 

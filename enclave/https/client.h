@@ -8,6 +8,8 @@
 #ifndef ENCLAVE_OS_ENCLAVE_HTTPS_CLIENT_H
 #define ENCLAVE_OS_ENCLAVE_HTTPS_CLIENT_H
 
+#include <stdatomic.h>
+
 #include "enclave/https/exchange.h"
 
 struct transport;
@@ -62,6 +64,12 @@ struct http_call_request {
     void (*on_event)(void *user);
     void *user;
 };
+
+/* Of all workers, since boot. */
+struct http_call_counters {
+    _Atomic uint64_t requests, failures;
+};
+extern struct http_call_counters http_call_counters;
 
 struct http_call;
 
