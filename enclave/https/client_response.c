@@ -237,10 +237,5 @@ ssize_t http_call_read(struct http_call *c, void *buf, size_t size)
 
 size_t http_call_trailers(struct http_call *c, const struct http_field **fields)
 {
-    if (!c->message_complete || c->lines.count == 0)
-        return 0;
-    if (!c->trailers)
-        c->trailers = h1_lines_fields(&c->lines);
-    *fields = c->trailers;
-    return c->trailers ? c->lines.count : 0;
+    return c->message_complete ? h1_lines_trailers(&c->lines, &c->trailers, fields) : 0;
 }

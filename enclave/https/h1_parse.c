@@ -171,12 +171,7 @@ static bool text_is(struct http_text text, const char *wanted)
 
 size_t h1_trailers(struct h1 *c, const struct http_field **fields)
 {
-    if (!c->message_complete || c->lines.count == 0)
-        return 0;
-    if (!c->trailers)
-        c->trailers = h1_lines_fields(&c->lines);
-    *fields = c->trailers;
-    return c->trailers ? c->lines.count : 0;
+    return c->message_complete ? h1_lines_trailers(&c->lines, &c->trailers, fields) : 0;
 }
 
 static int make_fields(struct h1 *c)

@@ -139,6 +139,16 @@ struct http_field *h1_lines_fields(const struct h1_lines *l)
     return fields;
 }
 
+size_t h1_lines_trailers(const struct h1_lines *l, struct http_field **kept, const struct http_field **fields)
+{
+    if (l->count == 0)
+        return 0;
+    if (!*kept)
+        *kept = h1_lines_fields(l);
+    *fields = *kept;
+    return *kept ? l->count : 0;
+}
+
 size_t http_fields_find(const struct http_field *fields, size_t count, const char *name, struct http_text *value)
 {
     size_t found = 0, size = strlen(name);

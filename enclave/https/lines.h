@@ -42,6 +42,9 @@ void h1_lines_head_complete(struct h1_lines *l);
 /* The present part's lines: count of them, and room for two more. malloc'ed; NULL: no memory. */
 struct http_field *h1_lines_fields(const struct h1_lines *l);
 
+/* The trailers of a complete message, made once and kept in *kept: how many. */
+size_t h1_lines_trailers(const struct h1_lines *l, struct http_field **kept, const struct http_field **fields);
+
 /* How many fields have the name (lower case); the first one's value. */
 size_t http_fields_find(const struct http_field *fields, size_t count, const char *name, struct http_text *value);
 
