@@ -179,6 +179,15 @@ struct resource *file_descriptor(struct guest *g, const struct slot *handle)
     return d;
 }
 
+enum host_status file_step(struct guest *g, const struct slot *handle, struct resource **d, struct fs_op **op)
+{
+    *d = file_descriptor(g, handle);
+    *op = file_finished(g);
+    if (!*d)
+        return HOST_TRAP;
+    return g->fs && !*op ? guest_wait(g) : HOST_DONE;
+}
+
 struct fs_op *file_keep(struct guest *g)
 {
     struct fs_op *op = g->fs->op;

@@ -12,12 +12,11 @@ static enum host_status file_check(struct guest *g, const struct resource *d, bo
 
 FILE_FUNC(file_read)
 {
-    struct resource *d = file_descriptor(g, &args[0]);
-    struct fs_op *op = file_finished(g);
-    if (!d)
-        return HOST_TRAP;
-    if (g->fs && !op)
-        return guest_wait(g);
+    struct resource *d;
+    struct fs_op *op;
+    enum host_status status = file_step(g, &args[0], &d, &op);
+    if (status != HOST_DONE)
+        return status;
     if (!op) {
         if (file_check(g, d, d->file.may_read) == HOST_DONE)
             return HOST_DONE;
@@ -37,34 +36,30 @@ FILE_FUNC(file_read)
     } else {
         memcpy(buffer, op->buffer, op->transferred);
         reply_word(g, 0);
-        reply_word(g, op->transferred);
-        for (size_t i = 0; i < op->transferred; i++)
-            reply_word(g, op->buffer[i]);
+        reply_text(g, buffer, op->transferred);
         reply_word(g, op->end);
     }
     file_end(g);
     return HOST_DONE;
 }
 
-/* A list of bytes comes as one value each: see wasmtime/src/host.rs. Streams are the fast way. */
 FILE_FUNC(file_write)
 {
-    struct resource *d = file_descriptor(g, &args[0]);
-    struct fs_op *op = file_finished(g);
-    if (!d)
-        return HOST_TRAP;
-    if (g->fs && !op)
-        return guest_wait(g);
+    struct resource *d;
+    struct fs_op *op;
+    enum host_status status = file_step(g, &args[0], &d, &op);
+    if (status != HOST_DONE)
+        return status;
     if (!op) {
         if (file_check(g, d, d->file.may_write) == HOST_DONE)
             return HOST_DONE;
-        size_t size = args[1].word < FS_IO_MAX ? args[1].word : FS_IO_MAX;
+        size_t size = args[1].size < FS_IO_MAX ? args[1].size : FS_IO_MAX;
         op = file_begin(g, FS_WRITE, d, (struct file_paths){NULL, NULL}, size);
         if (op) {
             op->size = size;
-            op->offset = args[2 + args[1].word].word;
-            for (size_t i = 0; i < size; i++)
-                op->buffer[i] = (uint8_t)args[2 + i].word;
+            op->offset = args[2].word;
+            if (size)
+                memcpy(op->buffer, slot_text(&args[1]), size);
         }
         return file_submit(g, op);
     }

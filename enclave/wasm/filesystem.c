@@ -19,13 +19,14 @@ static enum host_status ok(struct guest *g)
 /* Operations that only succeed or fail. */
 static enum host_status plain(struct guest *g, const struct slot *args, enum fs_call call, struct file_paths paths)
 {
-    struct resource *d = file_descriptor(g, &args[0]);
-    struct fs_op *op = file_finished(g);
-    if (!d)
-        return HOST_TRAP;
+    struct resource *d;
+    struct fs_op *op;
+    enum host_status status = file_step(g, &args[0], &d, &op);
+    if (status != HOST_DONE)
+        return status;
     if (!op)
-        return g->fs ? guest_wait(g) : file_submit(g, file_begin(g, call, d, paths, 0));
-    enum host_status status = op->status ? file_fail(g, op->status) : ok(g);
+        return file_submit(g, file_begin(g, call, d, paths, 0));
+    status = op->status ? file_fail(g, op->status) : ok(g);
     file_end(g);
     return status;
 }
@@ -148,12 +149,11 @@ static void reply_hash(struct guest *g, const struct fs_stat *stat)
 static enum host_status stat_common(struct guest *g, const struct slot *args, const struct slot *path,
                                     void (*reply)(struct guest *g, const struct fs_stat *stat))
 {
-    struct resource *d = file_descriptor(g, &args[0]);
-    struct fs_op *op = file_finished(g);
-    if (!d)
-        return HOST_TRAP;
-    if (g->fs && !op)
-        return guest_wait(g);
+    struct resource *d;
+    struct fs_op *op;
+    enum host_status status = file_step(g, &args[0], &d, &op);
+    if (status != HOST_DONE)
+        return status;
     if (!op) {
         op = file_begin(g, FS_STAT, d, (struct file_paths){path, NULL}, 0);
         if (op)
@@ -195,13 +195,12 @@ enum { DESCRIPTOR_READ = 1, DESCRIPTOR_WRITE = 2, DESCRIPTOR_MUTATE_DIRECTORY = 
 /* open-flags have the same bits as ours: create, directory, exclusive, truncate. */
 static enum host_status open_at(struct guest *g, const struct slot *args, size_t count)
 {
-    struct resource *d = file_descriptor(g, &args[0]);
-    struct fs_op *op = file_finished(g);
     bool may_write = args[4].word & DESCRIPTOR_WRITE;
-    if (!d)
-        return HOST_TRAP;
-    if (g->fs && !op)
-        return guest_wait(g);
+    struct resource *d;
+    struct fs_op *op;
+    enum host_status status = file_step(g, &args[0], &d, &op);
+    if (status != HOST_DONE)
+        return status;
     if (!op) {
         op = file_begin(g, FS_OPEN, d, (struct file_paths){&args[2], NULL}, 0);
         if (op)
@@ -377,8 +376,8 @@ static const struct host_func types_funcs[] = {
     {D "get-type", "(" SELF ")" RESULT(TYPE), get_type, SHAPE_ANY, false},
     {D "set-size", "(" SELF ",u64)" RESULT("_"), set_size, SHAPE_ANY, true},
     {D "set-times", "(" SELF "," TIME "," TIME ")" RESULT("_"), set_times, SHAPE_ANY, true},
-    {D "read", "(" SELF ",u64,u64)" RESULT("tuple<list<u8>,bool>"), file_read, SHAPE_ANY, true},
-    {D "write", "(" SELF ",list<u8>,u64)" RESULT("u64"), file_write, SHAPE_ANY, true},
+    {D "read", "(" SELF ",u64,u64)" RESULT("tuple<list<u8>,bool>"), file_read, SHAPE_FILE_READ, true},
+    {D "write", "(" SELF ",list<u8>,u64)" RESULT("u64"), file_write, SHAPE_FILE_WRITE, true},
     {D "read-directory", "(" SELF ")" RESULT("own<directory-entry-stream>"), read_directory, SHAPE_ANY, false},
     {D "sync", "(" SELF ")" RESULT("_"), sync, SHAPE_ANY, true},
     {D "create-directory-at", "(" SELF ",string)" RESULT("_"), create_directory_at, SHAPE_ANY, true},

@@ -17,13 +17,17 @@ struct fs_op *file_begin(struct guest *g, enum fs_call call, const struct resour
                          size_t bytes);
 /* Send it off, and have the guest wait. op NULL: its trap. */
 enum host_status file_submit(struct guest *g, struct fs_op *op);
-/* The operation that is over, or NULL: then none is under way (begin one), or (g->fs is set) the guest must wait on. */
+/* The guest's operation if it is over. */
 struct fs_op *file_finished(struct guest *g);
 /* Free it. */
 void file_end(struct guest *g);
 /* Keep it instead: the caller frees it, and its memory stays charged until then. */
 struct fs_op *file_keep(struct guest *g);
 void file_free_kept(struct guest *g, struct fs_op *op);
+
+/* The first steps of every function on a descriptor that waits. HOST_DONE: go on, with *op, which is over, or if it is
+ * NULL by beginning one. Anything else is the function's answer. */
+enum host_status file_step(struct guest *g, const struct slot *handle, struct resource **d, struct fs_op **op);
 
 /* NULL after a trap. */
 struct resource *file_descriptor(struct guest *g, const struct slot *handle);

@@ -59,6 +59,8 @@ enum shape {
     SHAPE_POLL = 20,        /* (list<handle>) -> list<u32> */
     SHAPE_KV_GET_MANY = 21, /* (handle, list<string>) -> result<list<option<(string, bytes)>>, store-error> */
     SHAPE_KV_SET_MANY = 22, /* (handle, list<(string, bytes)>) -> result<_, store-error> */
+    SHAPE_FILE_READ = 23,   /* (handle, u64, u64) -> result<(bytes, bool), filesystem's error-code> */
+    SHAPE_FILE_WRITE = 24,  /* (handle, bytes, u64) -> result<u64, filesystem's error-code> */
 };
 
 typedef int32_t (*enclave_callback)(const void *function, void *guest, const struct slot *args, size_t count,

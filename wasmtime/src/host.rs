@@ -325,6 +325,66 @@ impl FromSlots for StoreError {
     }
 }
 
+/// wasi:filesystem/types
+macro_rules! file_error {
+    ($($case:ident = $name:literal,)*) => {
+        #[derive(ComponentType, Lower, Clone, Copy)]
+        #[component(enum)]
+        #[repr(u8)]
+        enum FileError {
+            $(#[component(name = $name)] $case,)*
+        }
+        impl FileError {
+            const ALL: &[FileError] = &[$(FileError::$case,)*];
+        }
+    };
+}
+file_error! {
+    Access = "access",
+    WouldBlock = "would-block",
+    Already = "already",
+    BadDescriptor = "bad-descriptor",
+    Busy = "busy",
+    Deadlock = "deadlock",
+    Quota = "quota",
+    Exist = "exist",
+    FileTooLarge = "file-too-large",
+    IllegalByteSequence = "illegal-byte-sequence",
+    InProgress = "in-progress",
+    Interrupted = "interrupted",
+    Invalid = "invalid",
+    Io = "io",
+    IsDirectory = "is-directory",
+    Loop = "loop",
+    TooManyLinks = "too-many-links",
+    MessageSize = "message-size",
+    NameTooLong = "name-too-long",
+    NoDevice = "no-device",
+    NoEntry = "no-entry",
+    NoLock = "no-lock",
+    InsufficientMemory = "insufficient-memory",
+    InsufficientSpace = "insufficient-space",
+    NotDirectory = "not-directory",
+    NotEmpty = "not-empty",
+    NotRecoverable = "not-recoverable",
+    Unsupported = "unsupported",
+    NoTty = "no-tty",
+    NoSuchDevice = "no-such-device",
+    Overflow = "overflow",
+    NotPermitted = "not-permitted",
+    Pipe = "pipe",
+    ReadOnly = "read-only",
+    InvalidSeek = "invalid-seek",
+    TextFileBusy = "text-file-busy",
+    CrossDevice = "cross-device",
+}
+impl FromSlots for FileError {
+    fn take(from: &mut Reader) -> Result<Self> {
+        let case = FileError::ALL.get(from.slot()?.word as usize);
+        case.copied().ok_or_else(|| Error::msg("no such case"))
+    }
+}
+
 // Registration --------------------------------------------------------------------------------------------------
 
 type Instance<'a> = LinkerInstance<'a, WasmtimeStoreData>;
@@ -454,6 +514,8 @@ impl Place<'_, '_> {
             20 => self.typed::<(Vec<Handle>,), Vec<u32>>(),
             21 => self.typed::<(Handle, Vec<String>), Result<Vec<Option<(String, Bytes)>>, StoreError>>(),
             22 => self.typed::<(Handle, Vec<(String, Bytes)>), Result<(), StoreError>>(),
+            23 => self.typed::<(Handle, u64, u64), Result<(Bytes, bool), FileError>>(),
+            24 => self.typed::<(Handle, WasmList<u8>, u64), Result<u64, FileError>>(),
             _ => Err(Error::msg("no such shape")),
         }
     }
