@@ -35,6 +35,26 @@ static void link_newest(struct chunk *c)
     newest = c;
 }
 
+static void unlink_dirty(struct chunk *c)
+{
+    struct fs *fs = c->fs;
+    *(c->dirty_before ? &c->dirty_before->dirty_next : &fs->dirty_first) = c->dirty_next;
+    *(c->dirty_next ? &c->dirty_next->dirty_before : &fs->dirty_last) = c->dirty_before;
+    c->dirty = false;
+    fs->dirty_count--;
+}
+
+static void link_dirty(struct chunk *c)
+{
+    struct fs *fs = c->fs;
+    c->dirty_next = NULL;
+    c->dirty_before = fs->dirty_last;
+    *(fs->dirty_last ? &fs->dirty_last->dirty_next : &fs->dirty_first) = c;
+    fs->dirty_last = c;
+    c->dirty = true;
+    fs->dirty_count++;
+}
+
 static void drop(struct chunk *c)
 {
     struct chunk **at = slot(c->node, c->index);
@@ -44,8 +64,9 @@ static void drop(struct chunk *c)
     unlink_age(c);
     chunk_count--;
     c->fs->cached_count--;
+    c->node->cached--;
     if (c->dirty)
-        c->fs->dirty_count--;
+        unlink_dirty(c);
     free(c);
 }
 
@@ -145,6 +166,7 @@ int cache_get(struct fs *fs, struct fs_node *node, uint32_t index, bool fresh, s
         link_newest(c);
         chunk_count++;
         fs->cached_count++;
+        node->cached++;
         if (!fresh && tree_has_chunk(node, index)) {
             status = start_load(fs, c);
             if (status == -ENOMEM)
@@ -158,28 +180,38 @@ int cache_get(struct fs *fs, struct fs_node *node, uint32_t index, bool fresh, s
     return 0;
 }
 
+/* Without the zeros at its end; behind the file's there is nothing else. */
+static size_t size_of(const struct chunk *c)
+{
+    uint64_t begin = (uint64_t)c->index * FS_CHUNK_SIZE, end = c->node->size, word;
+    size_t size = end <= begin ? 0 : end - begin < FS_CHUNK_SIZE ? end - begin : FS_CHUNK_SIZE;
+    for (; size >= 8; size -= 8) {
+        memcpy(&word, c->data + size - 8, 8);
+        if (word)
+            break;
+    }
+    while (size > 0 && c->data[size - 1] == 0)
+        size--;
+    return size;
+}
+
 static bool write_chunk(struct fs *fs, struct chunk *c)
 {
     uint8_t key[13];
-    size_t size = FS_CHUNK_SIZE, key_size = fs_chunk_key(c->node->id, c->index, key);
-    while (size > 0 && c->data[size - 1] == 0)
-        size--;
+    size_t size = size_of(c), key_size = fs_chunk_key(c->node->id, c->index, key);
     if (size > 0 ? !journal_put(fs, key, key_size, c->data, size) : !journal_delete(fs, key, key_size))
         return false;
     if (size == 0)
         tree_drop_chunk(fs, c->node, c->index);
-    c->dirty = false;
-    fs->dirty_count--;
+    unlink_dirty(c);
     c->journaled = fs->made;
     return true;
 }
 
 void cache_mark_dirty(struct fs *fs, struct chunk *c)
 {
-    if (!c->dirty) {
-        c->dirty = true;
-        fs->dirty_count++;
-    }
+    if (!c->dirty)
+        link_dirty(c);
     if (fs->dirty_count > DIRTY_MAX) {
         cache_flush(fs, NULL);
         journal_send(fs);
@@ -188,8 +220,9 @@ void cache_mark_dirty(struct fs *fs, struct chunk *c)
 
 bool cache_flush(struct fs *fs, struct fs_node *node)
 {
-    for (struct chunk *c = oldest; c; c = c->newer) {
-        if (c->fs != fs || !c->dirty || (node && c->node != node))
+    for (struct chunk *c = fs->dirty_first, *next; c; c = next) {
+        next = c->dirty_next;
+        if (node && c->node != node)
             continue;
         if (!write_chunk(fs, c) || (c->node->dirty && !c->node->gone && !journal_inode(fs, c->node)))
             return false;
@@ -205,7 +238,7 @@ bool cache_flush(struct fs *fs, struct fs_node *node)
 
 void cache_forget(struct fs *fs, struct fs_node *node, uint32_t from)
 {
-    for (struct chunk *c = oldest; c;) {
+    for (struct chunk *c = node && node->cached == 0 ? NULL : oldest; c;) {
         struct chunk *newer = c->newer;
         if (c->fs == fs && (!node || c->node == node) && c->index >= from)
             drop(c);

@@ -28,8 +28,9 @@
 #define FS_CHUNK_SIZE 65536u
 #define FS_IO_MAX FS_CHUNK_SIZE         /* one read or write, bytes; longer ones are done in part */
 #define FS_NAME_MAX 255u                /* bytes */
+#define FS_PATH_MAX 4096u               /* bytes */
 #define FS_NODES_MAX 131072u            /* files and directories of one app: -EDQUOT beyond */
-#define FS_CHUNKS_MAX 65536u            /* 4 GiB stored by one app: -EDQUOT beyond */
+#define FS_CHUNKS_MAX 65536u            /* 4 GiB of one app, not counting each file's first chunk: -EDQUOT beyond */
 #define FS_SIZE_MAX (UINT64_C(1) << 40) /* of a file, holes included: -EFBIG beyond */
 
 struct fs;      /* an app's file system */
@@ -60,9 +61,10 @@ enum fs_call {
     FS_TIMES,  /* the same; set_accessed/set_modified and the times */
     FS_RESIZE, /* size */
     FS_READ,   /* offset, size -> transferred bytes in buffer, end */
-    FS_WRITE,  /* offset (FS_APPEND: the end), buffer, size -> transferred, offset behind it */
-    FS_LIST,   /* cursor (0: from the start) -> count entries in buffer, cursor; end when there are no more.
-                * An entry: type u8, name size u8, name */
+    FS_WRITE,  /* offset (FS_APPEND: the end), buffer, size -> transferred, offset behind it. What stopped it half way
+                * is the status only with FS_WHOLE, or if nothing was written */
+    FS_LIST,   /* cursor, cursor_id (0: from the start) -> transferred bytes of entries in buffer, cursor and cursor_id;
+                * end when there are no more. An entry: type u8, name size u8, name */
     FS_SYNC,
     FS_RELEASE, /* node is not used any more; done may be NULL */
 };
@@ -73,7 +75,8 @@ enum {
     FS_OPEN_TRUNCATE = 8,
     FS_OPEN_WRITE = 16,
     FS_SELF = 32,
-    FS_APPEND = 64
+    FS_APPEND = 64,
+    FS_WHOLE = 128
 };
 
 /* Made with fs_op_new, freed with fs_op_free by whoever gets it back. */
@@ -86,7 +89,7 @@ struct fs_op {
     uint32_t flags;
     struct fs_node *node, *to; /* directories for calls with a path; NULL: the root. Held by the caller until
                                * this is submitted, and from then on by the operation, too */
-    uint64_t offset, size, cursor;
+    uint64_t offset, size, cursor, cursor_id;
     bool set_accessed, set_modified;
     uint64_t accessed_ns, modified_ns;
     void (*done)(struct fs_op *op); /* on origin's loop */

@@ -473,6 +473,41 @@ static void test_disk_stays_full(void **state)
     assert_int_equal(size_of("a") / sizeof piece, 800 - failed);
 }
 
+/* A store that is full: what is there may be removed, and then what did not fit goes in by itself. */
+static void test_removal_makes_room(void **state)
+{
+    struct fs_node *node, *old, *open;
+    static uint8_t piece[FS_IO_MAX];
+    memset(piece, 1, sizeof piece);
+    put_file("old", "x");
+    put_file("other", "y");
+    assert_int_equal(open_path("old", FS_OPEN_WRITE, &old), 0);
+    for (uint64_t i = 0; i < 8; i++)
+        assert_int_equal(write_at(old, i * sizeof piece, piece, sizeof piece), sizeof piece);
+    assert_int_equal(sync_all(), 0);
+    host_memory.room = 9 * sizeof piece;
+    assert_int_equal(open_path("new", FS_OPEN_CREATE | FS_OPEN_WRITE, &node), 0);
+    assert_int_equal(open_path("open", FS_OPEN_CREATE | FS_OPEN_WRITE, &open), 0);
+    for (uint64_t i = 0; i < 4; i++) {
+        assert_int_equal(write_at(node, i * sizeof piece, piece, sizeof piece), sizeof piece);
+        assert_int_equal(write_at(open, i * sizeof piece, piece, sizeof piece), sizeof piece);
+    }
+    assert_int_equal(sync_all(), -ENOSPC);
+    assert_int_equal(sync_all(), -ENOSPC);
+    assert_int_equal(rename_path("other", "new2"), -ENOSPC);
+    assert_int_equal(call(FS_UNLINK, "open"), 0); /* never written, and now never will be */
+    release(open);
+    assert_int_equal(call(FS_UNLINK, "old"), 0);
+    release(old);
+    assert_int_equal(sync_all(), 0);
+    assert_int_equal(fs->pending_bytes, 0);
+    boot(false);
+    assert_int_equal(size_of("new"), 4 * sizeof piece);
+    assert_int_equal(call(FS_STAT, "old"), -ENOENT);
+    assert_int_equal(call(FS_STAT, "open"), -ENOENT);
+    assert_file("other", "y");
+}
+
 static void test_tampered_chunk(void **state)
 {
     struct fs_node *node;
@@ -589,6 +624,7 @@ int main(void)
         TEST(test_many_files),
         TEST(test_full_disk),
         TEST(test_disk_stays_full),
+        TEST(test_removal_makes_room),
         TEST(test_tampered_chunk),
         TEST(test_crash_at_every_commit),
         TEST(test_against_a_model),

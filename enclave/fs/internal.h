@@ -12,22 +12,25 @@ struct fs_node {
     uint64_t id, parent_id, serial;
     uint32_t refs;
     bool directory;
-    bool known;   /* the inode's fields are here; else they are still in the store */
-    bool loading; /* and on their way */
-    bool dirty;   /* they are newer than the journal */
-    bool gone;    /* unlinked: goes with its last reference */
-    int failed;   /* they could not be read */
+    bool known;    /* the inode's fields are here; else they are still in the store */
+    bool loading;  /* and on their way */
+    bool dirty;    /* they are newer than the journal */
+    bool gone;     /* unlinked: goes with its last reference */
+    bool replaced; /* by a rename, which its removal must not overtake */
+    int failed;    /* they could not be read */
     uint64_t size, accessed_ns, modified_ns, changed_ns;
     uint32_t *chunks; /* indices of the chunks that are stored or dirty, ascending */
     uint32_t chunk_count, chunk_capacity;
+    uint32_t cached; /* chunks of it in memory */
     uint8_t name_size;
-    char name[FS_NAME_MAX];
+    char *name; /* owned; not terminated */
 };
 
 /* One change to the store on its way; those up to one that ends a group belong together. */
 struct fs_change {
     struct fs_change *next;
-    bool put, ends_group;
+    uint64_t number; /* fs->made after it */
+    bool put, ends_group, removes_file;
     uint16_t key_size;
     uint32_t value_size;
     uint8_t bytes[]; /* key, value */
@@ -42,15 +45,17 @@ struct fs {
     struct fs_node **names, **ids; /* hash tables, table_size each */
     size_t table_size, node_count;
     uint64_t next_id, next_serial, seed;
-    uint32_t chunk_total;
+    uint32_t chunk_total; /* beyond the first of each file */
     struct fs_op *waiting, **waiting_end;
     /* the journal */
     struct fs_change *pending, **pending_end, *flight;
     size_t pending_bytes, flight_count;
-    uint64_t made, durable; /* changes, ever */
+    uint64_t made, durable; /* changes, ever; all up to the latter's number are on disk */
     int error;
+    bool making_way; /* what is in flight are removals, ahead of what does not fit */
     /* the cache */
     uint32_t dirty_count, cached_count;
+    struct chunk *dirty_first, *dirty_last; /* in the order in which they became dirty */
 };
 
 extern struct worker *fs_home;
@@ -65,9 +70,12 @@ int fs_run(struct fs_op *op);
 
 /* tree.c */
 int tree_load(struct fs *fs); /* once; 0 or a negative errno */
+struct fs_node *tree_find_id(struct fs *fs, uint64_t id);
 struct fs_node *tree_find(struct fs *fs, const struct fs_node *parent, const char *name, size_t size);
 struct fs_node *tree_add(struct fs *fs, struct fs_node *parent, const char *name, size_t size, bool directory);
-void tree_move(struct fs *fs, struct fs_node *node, struct fs_node *parent, const char *name, size_t size);
+char *tree_copy_name(const char *name, size_t size); /* NULL: no memory */
+/* Takes the name. */
+void tree_move(struct fs *fs, struct fs_node *node, struct fs_node *parent, char *name, size_t size);
 void tree_detach(struct fs *fs, struct fs_node *node);
 void tree_free(struct fs *fs, struct fs_node *node); /* detached, unreferenced */
 /* Fill in the inode's fields: 0, -EAGAIN, other negative errno. */
@@ -81,17 +89,23 @@ size_t tree_dentry_key(const struct fs_node *parent, const struct fs_node *node,
 /* journal.c. Changes are made by reserving room first, so that an operation is journaled whole or not at all. */
 bool journal_put(struct fs *fs, const void *key, size_t key_size, const void *value, size_t value_size);
 bool journal_delete(struct fs *fs, const void *key, size_t key_size);
+/* The inode of a file, by which all of it goes; the group's last change. */
+bool journal_forget_inode(struct fs *fs, const struct fs_node *node);
 void journal_end_group(struct fs *fs);
 bool journal_inode(struct fs *fs, struct fs_node *node);
 void journal_send(struct fs *fs);
 /* 0; -EAGAIN: too much is on its way, wait; or the error that the store gave, once: it is then tried again. */
 int journal_room(struct fs *fs);
+/* The same for a removal, which is let through when the store is full; after it, journal_make_way. */
+int journal_room_for_removal(struct fs *fs);
+void journal_make_way(struct fs *fs);
 size_t fs_inode_key(uint64_t id, uint8_t key[9]);
 size_t fs_chunk_key(uint64_t id, uint32_t index, uint8_t key[13]);
 
 /* cache.c: chunks in memory. */
 struct chunk {
     struct chunk *by_key, *newer, *older;
+    struct chunk *dirty_before, *dirty_next;
     struct fs *fs;
     struct fs_node *node;
     uint32_t index;

@@ -1,6 +1,7 @@
 /*
  * The journal: changes to an app's records, in order, one transaction at a time with the store. What fails is kept
- * and tried again; what comes meanwhile queues up behind it.
+ * and tried again; what comes meanwhile queues up behind it. The one thing that goes ahead is the removal of a file
+ * when the store is full, or the room that it makes would wait for what waits for room.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -42,8 +43,15 @@ static bool append(struct fs *fs, bool put, const void *key, size_t key_size, co
     *fs->pending_end = c;
     fs->pending_end = &c->next;
     fs->pending_bytes += value_size + CHANGE_COST;
-    fs->made++;
+    c->number = ++fs->made;
     return true;
+}
+
+static struct fs_change *last_pending(struct fs *fs)
+{
+    if (fs->pending_end == &fs->pending)
+        return NULL;
+    return (struct fs_change *)((char *)fs->pending_end - offsetof(struct fs_change, next));
 }
 
 bool journal_put(struct fs *fs, const void *key, size_t key_size, const void *value, size_t value_size)
@@ -58,10 +66,18 @@ bool journal_delete(struct fs *fs, const void *key, size_t key_size)
 
 void journal_end_group(struct fs *fs)
 {
-    if (fs->pending_end != &fs->pending) {
-        struct fs_change *last = (struct fs_change *)((char *)fs->pending_end - offsetof(struct fs_change, next));
+    struct fs_change *last = last_pending(fs);
+    if (last)
         last->ends_group = true;
-    }
+}
+
+bool journal_forget_inode(struct fs *fs, const struct fs_node *node)
+{
+    uint8_t key[9];
+    if (!journal_delete(fs, key, fs_inode_key(node->id, key)))
+        return false;
+    last_pending(fs)->removes_file = !node->directory && !node->replaced;
+    return true;
 }
 
 bool journal_inode(struct fs *fs, struct fs_node *node)
@@ -77,28 +93,48 @@ bool journal_inode(struct fs *fs, struct fs_node *node)
     return true;
 }
 
+/* Into front of the list. */
+static void put_back(struct fs *fs, struct fs_change *first)
+{
+    struct fs_change *last = first;
+    while (last->next)
+        last = last->next;
+    last->next = fs->pending;
+    if (!fs->pending)
+        fs->pending_end = &last->next;
+    fs->pending = first;
+}
+
+static void committed(struct fs *fs, struct fs_change *flight)
+{
+    for (struct fs_change *c = flight, *next; c; c = next) {
+        next = c->next;
+        fs->pending_bytes -= c->value_size + CHANGE_COST;
+        free(c);
+    }
+    fs->durable = fs->made;
+    for (const struct fs_change *c = fs->pending; c; c = c->next)
+        if (c->number <= fs->durable)
+            fs->durable = c->number - 1; /* in order, but for what went ahead */
+}
+
 static void on_committed(void *user, int status)
 {
     struct fs *fs = user;
-    struct fs_change *c = fs->flight, *last = c;
+    struct fs_change *flight = fs->flight;
+    bool made_way = fs->making_way;
     fs->flight = NULL;
+    fs->making_way = false;
     if (status == 0) {
-        fs->durable += fs->flight_count;
-        while (c) {
-            struct fs_change *next = c->next;
-            fs->pending_bytes -= c->value_size + CHANGE_COST;
-            free(c);
-            c = next;
-        }
+        if (made_way)
+            fs->error = 0; /* there may be room now */
+        committed(fs, flight);
         journal_send(fs);
     } else {
-        while (last->next)
-            last = last->next;
-        last->next = fs->pending;
-        if (!fs->pending)
-            fs->pending_end = &last->next;
-        fs->pending = c;
+        put_back(fs, flight);
         fs->error = status;
+        if (!made_way)
+            journal_make_way(fs);
     }
     fs_wake(fs);
 }
@@ -118,12 +154,11 @@ static size_t cut(const struct fs *fs)
     return groups;
 }
 
-void journal_send(struct fs *fs)
+static bool send_first(struct fs *fs, size_t count)
 {
-    size_t count = fs->flight || fs->error ? 0 : cut(fs);
     struct kv_op *ops = count ? calloc(count, sizeof *ops) : NULL;
     if (!ops)
-        return; /* without memory: tried again with the next change */
+        return false;
     struct fs_change *c = fs->pending, *last = NULL;
     for (size_t i = 0; i < count; i++, last = c, c = c->next)
         ops[i] = (struct kv_op){.kind = c->put ? KV_PUT : KV_DELETE,
@@ -140,6 +175,108 @@ void journal_send(struct fs *fs)
         fs->pending_end = &fs->pending;
     kv_commit(fs_home, ops, count, on_committed, fs);
     free(ops);
+    return true;
+}
+
+void journal_send(struct fs *fs)
+{
+    if (!fs->flight && !fs->error)
+        send_first(fs, cut(fs)); /* without memory: tried again with the next change */
+}
+
+/* ---- when the store is full --------------------------------------------------------------------------------------- */
+
+/* The node that a change's key belongs to. */
+static uint64_t id_of(const struct fs_change *c)
+{
+    uint64_t id;
+    memcpy(&id, c->bytes + (c->bytes[0] == 'd' ? 10 : 1), sizeof id);
+    return id;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    const uint64_t *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+/* The ids of the files whose removal is pending, ascending. */
+static uint64_t *removed_files(const struct fs *fs, size_t *count)
+{
+    *count = 0;
+    for (const struct fs_change *c = fs->pending; c; c = c->next)
+        *count += c->removes_file;
+    uint64_t *ids = *count ? malloc(*count * sizeof *ids) : NULL, *at = ids;
+    for (const struct fs_change *c = fs->pending; ids && c; c = c->next)
+        if (c->removes_file)
+            *at++ = id_of(c);
+    if (ids)
+        qsort(ids, *count, sizeof *ids, compare_ids);
+    return ids;
+}
+
+struct change_list {
+    struct fs_change *first, **end;
+    size_t count;
+};
+
+static void list_append(struct change_list *list, struct fs_change *c)
+{
+    c->next = NULL;
+    *list->end = c;
+    list->end = &c->next;
+    list->count++;
+}
+
+/* Sort what is pending: names and inodes of removed files, their chunks, and the rest, whose groups stay as they are.
+ * Whatever was to be written of a removed file is deleted instead: ids are never used twice. */
+static void sort_out(struct fs *fs, const uint64_t *ids, size_t id_count, struct change_list lists[3])
+{
+    struct fs_change *rest = NULL; /* the last one that stays of the present group */
+    for (struct fs_change *c = fs->pending, *next; c; c = next) {
+        next = c->next;
+        uint64_t id = id_of(c);
+        bool ends = c->ends_group;
+        if (bsearch(&id, ids, id_count, sizeof id, compare_ids)) {
+            c->put = false;
+            c->ends_group = c->bytes[0] == 'c';
+            list_append(&lists[c->ends_group], c);
+            if (ends && rest)
+                rest->ends_group = true;
+        } else {
+            list_append(&lists[2], c);
+            rest = c;
+        }
+        if (ends)
+            rest = NULL;
+    }
+}
+
+/* Only files go ahead: nothing in the tree hangs on them. Names and inodes go together; a chunk that is left is found by
+ * the next loading. */
+void journal_make_way(struct fs *fs)
+{
+    size_t id_count;
+    uint64_t *ids = fs->error == -ENOSPC && !fs->flight ? removed_files(fs, &id_count) : NULL;
+    if (!ids)
+        return;
+    struct change_list lists[3];
+    for (int i = 0; i < 3; i++)
+        lists[i] = (struct change_list){.end = &lists[i].first};
+    sort_out(fs, ids, id_count, lists);
+    free(ids);
+    struct fs_change *last = (struct fs_change *)((char *)lists[0].end - offsetof(struct fs_change, next));
+    last->ends_group = true;
+    *lists[0].end = lists[1].first;
+    *(lists[1].first ? lists[1].end : lists[0].end) = lists[2].first;
+    fs->pending = lists[0].first;
+    fs->pending_end = lists[2].first ? lists[2].end : lists[1].first ? lists[1].end : lists[0].end;
+    fs->making_way = send_first(fs, lists[0].count + lists[1].count);
+}
+
+int journal_room_for_removal(struct fs *fs)
+{
+    return fs->error == -ENOSPC && fs->pending_bytes <= 2 * PENDING_MAX ? 0 : journal_room(fs);
 }
 
 int journal_room(struct fs *fs)

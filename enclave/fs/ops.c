@@ -29,6 +29,8 @@ static int resolve(struct fs *fs, struct fs_node *base, const char *path, size_t
     *out = (struct place){.directory = base, .node = base};
     if (size == 0)
         return -ENOENT;
+    if (size > FS_PATH_MAX)
+        return -ENAMETOOLONG;
     if (*path == '/')
         return -EPERM;
     unsigned depth = 0;
@@ -99,12 +101,6 @@ static bool journal_times(struct fs *fs, struct fs_node *directory)
     return directory == &fs->root || directory->gone || journal_inode(fs, directory);
 }
 
-static bool journal_forget_inode(struct fs *fs, const struct fs_node *node)
-{
-    uint8_t key[9];
-    return journal_delete(fs, key, fs_inode_key(node->id, key));
-}
-
 /* Take a node out of its directory, in the group that is open. */
 static bool take_out(struct fs *fs, struct fs_node *node)
 {
@@ -135,6 +131,7 @@ void fs_node_put(struct fs *fs, struct fs_node *node)
     journal_forget_inode(fs, node);
     journal_end_group(fs);
     dispose(fs, node);
+    journal_make_way(fs);
 }
 
 static void fill_stat(const struct fs_node *node, struct fs_stat *stat)
@@ -255,13 +252,14 @@ static int op_remove(struct fs_op *op, bool directory)
         return -EBUSY; /* the directory that the path starts from */
     if (place.node->first)
         return -ENOTEMPTY;
-    status = journal_room(op->fs);
+    status = directory ? journal_room(op->fs) : journal_room_for_removal(op->fs);
     if (status < 0)
         return status;
     status = take_out(op->fs, place.node) ? 0 : -ENOMEM;
     journal_end_group(op->fs);
     if (place.node->refs == 0)
         dispose(op->fs, place.node);
+    journal_make_way(op->fs);
     return status;
 }
 
@@ -304,11 +302,14 @@ static int op_rename(struct fs_op *op)
     if (status < 0 || from.node == to.node)
         return status;
     status = journal_room(fs);
-    if (status < 0)
-        return status;
+    char *name = status == 0 ? tree_copy_name(to.name, to.name_size) : NULL;
+    if (!name)
+        return status < 0 ? status : -ENOMEM;
+    if (to.node)
+        to.node->replaced = true;
     bool ok = !to.node || take_out(fs, to.node);
     ok = journal_dentry(fs, from.directory, from.node, false) && ok;
-    tree_move(fs, from.node, to.directory, to.name, to.name_size);
+    tree_move(fs, from.node, to.directory, name, to.name_size);
     ok = journal_dentry(fs, to.directory, from.node, true) && ok;
     ok = journal_times(fs, from.directory) && ok;
     if (to.directory != from.directory)
@@ -432,7 +433,7 @@ static int op_write(struct fs_op *op)
     if (status == -EAGAIN)
         return status; /* goes on where it stopped */
     op->offset += op->transferred;
-    return op->transferred > 0 || op->size == 0 ? 0 : status;
+    return (op->transferred > 0 && !(op->flags & FS_WHOLE)) || op->size == 0 ? 0 : status;
 }
 
 static int op_list(struct fs_op *op)
@@ -440,8 +441,10 @@ static int op_list(struct fs_op *op)
     struct fs_node *directory = base_of(op->fs, op->node);
     if (!directory->directory)
         return -ENOTDIR;
-    struct fs_node *node = directory->first;
     size_t used = 0;
+    struct fs_node *node = op->cursor ? tree_find_id(op->fs, op->cursor_id) : NULL;
+    if (!node || node->parent != directory || node->serial != op->cursor) /* it was moved or removed meanwhile */
+        node = directory->first;
     while (node && node->serial <= op->cursor)
         node = node->next;
     for (; node && used + 2 + node->name_size <= op->buffer_size; node = node->next) {
@@ -450,6 +453,7 @@ static int op_list(struct fs_op *op)
         memcpy(op->buffer + used + 2, node->name, node->name_size);
         used += 2u + node->name_size;
         op->cursor = node->serial;
+        op->cursor_id = node->id;
     }
     op->transferred = used;
     op->end = !node;

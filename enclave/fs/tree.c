@@ -72,7 +72,7 @@ static bool resize_tables(struct fs *fs, size_t size)
     return true;
 }
 
-static struct fs_node *find_id(struct fs *fs, uint64_t id)
+struct fs_node *tree_find_id(struct fs *fs, uint64_t id)
 {
     for (struct fs_node *node = fs->ids[id_slot(fs, id)]; node; node = node->by_id)
         if (node->id == id)
@@ -108,17 +108,24 @@ static void unlink_sibling(struct fs_node *node)
     *(node->next ? &node->next->before : &parent->last) = node->before;
 }
 
+char *tree_copy_name(const char *name, size_t size)
+{
+    char *made = malloc(size);
+    return made ? memcpy(made, name, size) : NULL;
+}
+
 static struct fs_node *make(struct fs *fs, uint64_t id, const char *name, size_t size, bool directory)
 {
     if (fs->node_count >= fs->table_size && !resize_tables(fs, fs->table_size * 2))
         return NULL;
     struct fs_node *node = calloc(1, sizeof *node);
-    if (!node)
+    if (!node || !(node->name = tree_copy_name(name, size))) {
+        free(node);
         return NULL;
+    }
+    node->name_size = (uint8_t)size;
     node->id = id;
     node->directory = directory;
-    node->name_size = (uint8_t)size;
-    memcpy(node->name, name, size);
     fs->node_count++;
     return node;
 }
@@ -136,12 +143,13 @@ struct fs_node *tree_add(struct fs *fs, struct fs_node *parent, const char *name
     return node;
 }
 
-void tree_move(struct fs *fs, struct fs_node *node, struct fs_node *parent, const char *name, size_t size)
+void tree_move(struct fs *fs, struct fs_node *node, struct fs_node *parent, char *name, size_t size)
 {
     leave(fs, node);
     unlink_sibling(node);
+    free(node->name);
+    node->name = name;
     node->name_size = (uint8_t)size;
-    memmove(node->name, name, size);
     attach(fs, node, parent);
     enter(fs, node);
 }
@@ -157,7 +165,8 @@ void tree_detach(struct fs *fs, struct fs_node *node)
 
 void tree_free(struct fs *fs, struct fs_node *node)
 {
-    fs->chunk_total -= node->chunk_count;
+    fs->chunk_total -= node->chunk_count > 1 ? node->chunk_count - 1 : 0;
+    free(node->name);
     free(node->chunks);
     free(node);
 }
@@ -201,7 +210,7 @@ int tree_add_chunk(struct fs *fs, struct fs_node *node, uint32_t index)
     uint32_t at = chunk_position(node, index);
     if (at < node->chunk_count && node->chunks[at] == index)
         return 0;
-    if (fs->chunk_total >= FS_CHUNKS_MAX)
+    if (node->chunk_count > 0 && fs->chunk_total >= FS_CHUNKS_MAX)
         return -EDQUOT;
     if (node->chunk_count == node->chunk_capacity) {
         uint32_t capacity = node->chunk_capacity ? node->chunk_capacity * 2 : 4;
@@ -213,8 +222,7 @@ int tree_add_chunk(struct fs *fs, struct fs_node *node, uint32_t index)
     }
     memmove(&node->chunks[at + 1], &node->chunks[at], (node->chunk_count - at) * sizeof *node->chunks);
     node->chunks[at] = index;
-    node->chunk_count++;
-    fs->chunk_total++;
+    fs->chunk_total += node->chunk_count++ > 0;
     return 0;
 }
 
@@ -224,8 +232,7 @@ void tree_drop_chunk(struct fs *fs, struct fs_node *node, uint32_t index)
     if (at == node->chunk_count || node->chunks[at] != index)
         return;
     memmove(&node->chunks[at], &node->chunks[at + 1], (node->chunk_count - at - 1) * sizeof *node->chunks);
-    node->chunk_count--;
-    fs->chunk_total--;
+    fs->chunk_total -= --node->chunk_count > 0;
 }
 
 /* ---- inodes ----------------------------------------------------------------------------------------------------- */
@@ -353,7 +360,7 @@ static int join(struct fs *fs)
     qsort(all, count, sizeof *all, compare_nodes);
     int status = 0;
     for (size_t i = 0; i < count && status == 0; i++) {
-        struct fs_node *parent = all[i]->parent_id ? find_id(fs, all[i]->parent_id) : &fs->root;
+        struct fs_node *parent = all[i]->parent_id ? tree_find_id(fs, all[i]->parent_id) : &fs->root;
         if (parent && parent->directory)
             attach(fs, all[i], parent);
         else
@@ -373,7 +380,7 @@ static int claim_records(struct loading *l)
         qsort(l->records, l->count, sizeof *l->records, compare_records);
     for (size_t i = 0; i < l->count && status == 0; i++) {
         const struct record *r = &l->records[i];
-        struct fs_node *node = r->id ? find_id(fs, r->id) : &fs->root;
+        struct fs_node *node = r->id ? tree_find_id(fs, r->id) : &fs->root;
         if (node && r->chunk)
             status = tree_add_chunk(fs, node, r->index);
         if (node)
@@ -410,6 +417,7 @@ static void clear(struct fs *fs)
     free(fs->ids);
     fs->names = fs->ids = NULL;
     fs->table_size = fs->node_count = 0;
+    fs->chunk_total = 0;
     fs->root = (struct fs_node){.directory = true, .known = true};
     fs->next_id = 1;
 }

@@ -320,7 +320,7 @@ static enum host_status read_directory_entry(struct guest *g, const struct slot 
     }
     struct fs_op *op = file_begin(g, FS_LIST, stream->on, (struct file_paths){NULL, NULL}, LIST_BYTES);
     if (op)
-        op->cursor = page ? page->cursor : 0;
+        op->cursor = page ? page->cursor : 0, op->cursor_id = page ? page->cursor_id : 0;
     return file_submit(g, op);
 }
 

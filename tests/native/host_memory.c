@@ -97,10 +97,26 @@ static int get(struct bytes_reader *r, uint8_t **out, size_t *out_size)
     return 0;
 }
 
+static bool fits(struct bytes_reader r, uint32_t count)
+{
+    size_t size, sum = 0, puts = 0;
+    for (size_t i = 0; i < host_memory.count; i++)
+        sum += host_memory.records[i].value_size;
+    for (uint32_t i = 0; i < count; i++) {
+        bool put = bytes_take_u8(&r) == 1;
+        bytes_take_blob(&r, &size);
+        if (put && bytes_take_blob(&r, &size))
+            sum += size, puts++;
+    }
+    return puts == 1 || sum <= host_memory.room; /* the one is the root, which is written over */
+}
+
 static int commit(struct bytes_reader *r)
 {
     host_memory.commits++;
     uint32_t count = bytes_take_u32(r);
+    if (host_memory.room && !fits(*r, count))
+        return -ENOSPC;
     for (uint32_t i = 0; i < count && (host_memory.commit_status == 0 || host_memory.keep_failed); i++) {
         uint8_t op = bytes_take_u8(r);
         size_t key_size, size;
