@@ -107,7 +107,9 @@ int main(int argc, char **argv)
         return 2;
     }
     uint8_t *bytes = read_all(argv[1], &size);
-    struct wasm_component *component = wasm_compile(wasm_runtime_new(&config), bytes, size, error, sizeof error);
+    struct wasm_runtime *runtime = wasm_runtime_new(&config);
+    struct wasm_component *component = wasm_compile(runtime, bytes, size, error, sizeof error);
+    free(bytes);
     if (!component) {
         fprintf(stderr, "%s: %s\n", argv[1], error);
         return 2;
@@ -119,5 +121,9 @@ int main(int argc, char **argv)
            "operator (outgoing\nrequests, quotas), the [README](../README.md) says how.\n");
     enclave_component_each(component->component, false, visit, &table);
     print(&table);
+    while (table.count > 0)
+        free(table.rows[--table.count]);
+    wasm_component_delete(component);
+    wasm_runtime_delete(runtime);
     return table.missing > 0;
 }
