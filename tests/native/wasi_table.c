@@ -114,11 +114,11 @@ int main(int argc, char **argv)
         fprintf(stderr, "%s: %s\n", argv[1], error);
         return 2;
     }
-    printf("# WASI functions\n\n"
-           "Made by `./dev wasi-table` from the WIT files and the tables that components are linked against; a test "
-           "compares "
-           "it.\nVersions are those of the WIT files: a component may import any 0.2.x. Where an answer depends on the "
-           "operator (outgoing\nrequests, quotas), the [README](../README.md) says how.\n");
+    printf(
+        "# WASI functions\n\n"
+        "Made by `./dev wasi-table` from the WIT files and the tables that components are linked against; a test\n"
+        "compares it. Versions are those of the WIT files: a component may import any 0.2.x. What stands behind the\n"
+        "answers (settings, quotas, outgoing requests) is in [apps.md](apps.md).\n");
     enclave_component_each(component->component, false, visit, &table);
     print(&table);
     while (table.count > 0)
