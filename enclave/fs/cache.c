@@ -102,7 +102,7 @@ static int make_room(struct fs *fs)
         return 0;
     cache_flush(fs, NULL);
     journal_send(fs);
-    return fs->flight ? -EAGAIN : fs->error ? journal_room(fs) : -ENOMEM;
+    return fs->flight ? -EAGAIN : fs->error ? fs->error : -ENOMEM;
 }
 
 /* What a read is waited for by; the chunk may have been forgotten meanwhile. */

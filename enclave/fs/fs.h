@@ -7,8 +7,9 @@
  *
  * Durability: operations change memory at once and the store soon after, in order; FS_SYNC comes back when everything
  * before it is on disk. A crash loses only what was not synced, and always a whole operation: a rename has happened
- * or has not. If the store fails (a full disk), what was not written stays in memory and is tried again; the error
- * goes to the next operation that changes something, and to every sync until one succeeds.
+ * or has not. If the store fails (a full disk), what was not written stays in memory. Every operation that changes
+ * something, and every sync, first has it tried again, and fails if it does. On a full disk files can always be removed:
+ * that goes ahead of what does not fit, and is the one thing that leaves the order.
  *
  * Records of an app's namespace "app:NAME:fs" (integers big-endian in keys, little-endian in values):
  *   'd' parent u64, type u8, id u64, name -> empty          one per directory entry, so names alone give the tree
@@ -103,7 +104,7 @@ struct fs_op {
     bool end;
     /* private */
     uint64_t awaited;
-    bool started;
+    bool started, retried;
     const char *path, *to_path; /* in buffer */
     size_t path_size, to_path_size;
     size_t buffer_size;

@@ -94,10 +94,10 @@ bool journal_forget_inode(struct fs *fs, const struct fs_node *node);
 void journal_end_group(struct fs *fs);
 bool journal_inode(struct fs *fs, struct fs_node *node);
 void journal_send(struct fs *fs);
-/* 0; -EAGAIN: too much is on its way, wait; or the error that the store gave, once: it is then tried again. */
-int journal_room(struct fs *fs);
+/* 0; -EAGAIN: too much is on its way, or what failed earlier is tried again, wait; or the error that it failed with. */
+int journal_room(struct fs_op *op);
 /* The same for a removal, which is let through when the store is full; after it, journal_make_way. */
-int journal_room_for_removal(struct fs *fs);
+int journal_room_for_removal(struct fs_op *op);
 void journal_make_way(struct fs *fs);
 size_t fs_inode_key(uint64_t id, uint8_t key[9]);
 size_t fs_chunk_key(uint64_t id, uint32_t index, uint8_t key[13]);

@@ -10,8 +10,9 @@
 #include "enclave/fs/internal.h"
 
 #define TRANSACTION_MAX (4u << 20)
-#define PENDING_MAX (24u << 20) /* beyond this operations wait */
-#define CHANGE_COST 1024u       /* what the store adds to a change */
+#define PENDING_MAX (24u << 20) /* of one app; beyond this operations wait */
+#define PENDING_LEAST (1u << 20)
+#define CHANGE_COST 1024u /* what the store adds to a change */
 
 size_t fs_inode_key(uint64_t id, uint8_t key[9])
 {
@@ -31,6 +32,8 @@ size_t fs_chunk_key(uint64_t id, uint32_t index, uint8_t key[13])
     return 13;
 }
 
+static size_t all_pending; /* bytes, of all apps */
+
 static bool append(struct fs *fs, bool put, const void *key, size_t key_size, const void *value, size_t value_size)
 {
     struct fs_change *c = malloc(sizeof *c + key_size + value_size);
@@ -43,6 +46,7 @@ static bool append(struct fs *fs, bool put, const void *key, size_t key_size, co
     *fs->pending_end = c;
     fs->pending_end = &c->next;
     fs->pending_bytes += value_size + CHANGE_COST;
+    all_pending += value_size + CHANGE_COST;
     c->number = ++fs->made;
     return true;
 }
@@ -110,6 +114,7 @@ static void committed(struct fs *fs, struct fs_change *flight)
     for (struct fs_change *c = flight, *next; c; c = next) {
         next = c->next;
         fs->pending_bytes -= c->value_size + CHANGE_COST;
+        all_pending -= c->value_size + CHANGE_COST;
         free(c);
     }
     fs->durable = fs->made;
@@ -184,7 +189,7 @@ void journal_send(struct fs *fs)
         send_first(fs, cut(fs)); /* without memory: tried again with the next change */
 }
 
-/* ---- when the store is full --------------------------------------------------------------------------------------- */
+/* ---- when the store is full ----------------------------------------------------------------------------------- */
 
 /* The node that a change's key belongs to. */
 static uint64_t id_of(const struct fs_change *c)
@@ -252,8 +257,8 @@ static void sort_out(struct fs *fs, const uint64_t *ids, size_t id_count, struct
     }
 }
 
-/* Only files go ahead: nothing in the tree hangs on them. Names and inodes go together; a chunk that is left is found by
- * the next loading. */
+/* Only files go ahead: nothing in the tree hangs on them. Names and inodes go together; a chunk that is left is found
+ * by the next loading. */
 void journal_make_way(struct fs *fs)
 {
     size_t id_count;
@@ -274,21 +279,28 @@ void journal_make_way(struct fs *fs)
     fs->making_way = send_first(fs, lists[0].count + lists[1].count);
 }
 
-int journal_room_for_removal(struct fs *fs)
+int journal_room_for_removal(struct fs_op *op)
 {
-    return fs->error == -ENOSPC && fs->pending_bytes <= 2 * PENDING_MAX ? 0 : journal_room(fs);
+    return op->fs->error == -ENOSPC && op->fs->pending_bytes <= 2 * PENDING_MAX ? 0 : journal_room(op);
 }
 
-int journal_room(struct fs *fs)
+/* All apps together get four times what one may have; whatever the others do, one gets a little. */
+static size_t limit_of(const struct fs *fs)
 {
-    int error = fs->error;
-    if (error) {
-        fs->error = 0;
-        journal_send(fs);
-        return error;
-    }
-    if (fs->pending_bytes <= PENDING_MAX)
+    size_t others = all_pending - fs->pending_bytes;
+    size_t rest = others < 4 * PENDING_MAX ? 4 * PENDING_MAX - others : 0;
+    return rest < PENDING_LEAST ? PENDING_LEAST : rest < PENDING_MAX ? rest : PENDING_MAX;
+}
+
+int journal_room(struct fs_op *op)
+{
+    struct fs *fs = op->fs;
+    if (fs->error && op->retried)
+        return fs->error;
+    if (!fs->error && fs->pending_bytes <= limit_of(fs))
         return 0;
+    op->retried |= fs->error != 0;
+    fs->error = 0;
     journal_send(fs);
-    return -EAGAIN;
+    return fs->flight ? -EAGAIN : -ENOMEM;
 }

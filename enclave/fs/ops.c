@@ -153,7 +153,7 @@ static int create(struct fs_op *op, struct place *place, bool directory, struct 
         return -EISDIR;
     if (fs->node_count >= FS_NODES_MAX)
         return -EDQUOT;
-    int status = journal_room(fs);
+    int status = journal_room(op);
     if (status < 0)
         return status;
     struct fs_node *node = tree_add(fs, place->directory, place->name, place->name_size, directory);
@@ -168,13 +168,14 @@ static int create(struct fs_op *op, struct place *place, bool directory, struct 
 }
 
 /* Cut or extend. What lies beyond the end is zero if the file grows again. */
-static int resize(struct fs *fs, struct fs_node *node, uint64_t size)
+static int resize(struct fs_op *op, struct fs_node *node, uint64_t size)
 {
+    struct fs *fs = op->fs;
     uint32_t keep = (uint32_t)((size + FS_CHUNK_SIZE - 1) / FS_CHUNK_SIZE), part = size % FS_CHUNK_SIZE;
     struct chunk *last = NULL;
     if (size > FS_SIZE_MAX)
         return -EFBIG;
-    int status = journal_room(fs);
+    int status = journal_room(op);
     if (status == 0 && size < node->size && part && tree_has_chunk(node, keep - 1))
         status = cache_get(fs, node, keep - 1, false, &last);
     if (status < 0)
@@ -219,7 +220,7 @@ static int op_open(struct fs_op *op)
         return -EINVAL; /* files are made here; directories by create-directory-at */
     status = node ? tree_know(op->fs, node) : create(op, &place, false, &node);
     if (status == 0 && op->flags & FS_OPEN_TRUNCATE && node->size > 0)
-        status = resize(op->fs, node, 0);
+        status = resize(op, node, 0);
     if (status < 0)
         return status;
     node->refs++;
@@ -252,7 +253,7 @@ static int op_remove(struct fs_op *op, bool directory)
         return -EBUSY; /* the directory that the path starts from */
     if (place.node->first)
         return -ENOTEMPTY;
-    status = directory ? journal_room(op->fs) : journal_room_for_removal(op->fs);
+    status = directory ? journal_room(op) : journal_room_for_removal(op);
     if (status < 0)
         return status;
     status = take_out(op->fs, place.node) ? 0 : -ENOMEM;
@@ -301,7 +302,7 @@ static int op_rename(struct fs_op *op)
         status = from.node == to.node ? 0 : may_replace(&from, &to);
     if (status < 0 || from.node == to.node)
         return status;
-    status = journal_room(fs);
+    status = journal_room(op);
     char *name = status == 0 ? tree_copy_name(to.name, to.name_size) : NULL;
     if (!name)
         return status < 0 ? status : -ENOMEM;
@@ -350,7 +351,7 @@ static int op_times(struct fs_op *op)
     struct fs_node *node;
     int status = target(op, &node);
     if (status == 0)
-        status = journal_room(op->fs);
+        status = journal_room(op);
     if (status < 0 || node == &op->fs->root)
         return status;
     if (op->set_accessed)
@@ -367,7 +368,7 @@ static int op_times(struct fs_op *op)
 static int op_resize(struct fs_op *op)
 {
     int status = op->node && !op->node->directory ? tree_know(op->fs, op->node) : -EISDIR;
-    return status < 0 ? status : resize(op->fs, op->node, op->size);
+    return status < 0 ? status : resize(op, op->node, op->size);
 }
 
 static int op_read(struct fs_op *op)
@@ -404,15 +405,15 @@ static int op_write(struct fs_op *op)
     struct fs_node *node = op->node;
     int status = node && !node->directory ? tree_know(fs, node) : -EISDIR;
     if (status == 0)
-        status = journal_room(fs);
-    if (status < 0)
+        status = journal_room(op);
+    if (status == -EAGAIN || (status < 0 && op->transferred == 0))
         return status;
     if (!op->started && op->flags & FS_APPEND)
         op->offset = node->size;
     op->started = true;
     if (op->offset > FS_SIZE_MAX || op->size > FS_SIZE_MAX - op->offset)
         return -EFBIG;
-    while (op->transferred < op->size) {
+    while (status == 0 && op->transferred < op->size) {
         uint64_t at = op->offset + op->transferred;
         uint32_t index = (uint32_t)(at / FS_CHUNK_SIZE), from = at % FS_CHUNK_SIZE;
         size_t size =

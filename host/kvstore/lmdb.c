@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "host/kvstore/kvstore.h"
@@ -139,7 +140,7 @@ static int apply(struct kvstore *kv, MDB_txn *txn, const struct kvstore_op *op)
     return code == MDB_NOTFOUND ? 0 : to_errno(code);
 }
 
-int kvstore_commit(struct kvstore *kv, const struct kvstore_op *ops, size_t count)
+static int commit_once(struct kvstore *kv, const struct kvstore_op *ops, size_t count)
 {
     MDB_txn *txn;
     int result = to_errno(mdb_txn_begin(kv->env, NULL, 0, &txn));
@@ -152,6 +153,60 @@ int kvstore_commit(struct kvstore *kv, const struct kvstore_op *ops, size_t coun
         return result;
     }
     return to_errno(mdb_txn_commit(txn));
+}
+
+/* LMDB answers EIO when the disk filled up in the middle of a write. */
+static bool disk_is_full(struct kvstore *kv, const struct kvstore_op *ops, size_t count)
+{
+    struct statvfs disk;
+    mdb_filehandle_t fd;
+    uint64_t size = 1 << 20;
+    for (size_t i = 0; i < count; i++)
+        size += ops[i].put ? ops[i].value.size : 0;
+    return mdb_env_get_fd(kv->env, &fd) == 0 && fstatvfs(fd, &disk) == 0 && disk.f_bavail * disk.f_frsize < size;
+}
+
+/* Pages that a transaction frees are used again by the second one after it, so a store that was full would stay so. One
+ * that writes a small record as it is, is the first. */
+static int pass_transaction(struct kvstore *kv)
+{
+    MDB_txn *txn;
+    MDB_cursor *cursor = NULL;
+    MDB_val k, v = {.mv_size = SIZE_MAX};
+    int code = mdb_txn_begin(kv->env, NULL, 0, &txn);
+    if (code != 0)
+        return to_errno(code);
+    code = mdb_cursor_open(txn, kv->dbi, &cursor);
+    for (int i = 0; code == 0 && v.mv_size > 512 && i < 1000; i++)
+        code = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
+    if (code == 0) {
+        uint8_t copy[512];
+        code = v.mv_size > sizeof(copy) ? MDB_NOTFOUND : 0;
+        if (code == 0) {
+            memcpy(copy, v.mv_data, v.mv_size);
+            v.mv_data = copy;
+            code = mdb_cursor_put(cursor, &k, &v, MDB_CURRENT);
+        }
+    }
+    if (cursor)
+        mdb_cursor_close(cursor);
+    if (code == 0)
+        return to_errno(mdb_txn_commit(txn));
+    mdb_txn_abort(txn);
+    return to_errno(code);
+}
+
+int kvstore_commit(struct kvstore *kv, const struct kvstore_op *ops, size_t count)
+{
+    int result = commit_once(kv, ops, count);
+    if (result == -EIO && disk_is_full(kv, ops, count))
+        result = -ENOSPC;
+    if (result == -ENOSPC && pass_transaction(kv) == 0) {
+        result = commit_once(kv, ops, count);
+        if (result == -EIO && disk_is_full(kv, ops, count))
+            result = -ENOSPC;
+    }
+    return result;
 }
 
 static bool has_prefix(const MDB_val *key, struct kvstore_bytes prefix)

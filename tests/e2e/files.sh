@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The sealed file system through a C library: what was synced survives restart and kill -9, apps have roots of their
-# own that nothing leads out of, a host that changes records is noticed, and a full disk is an error that is told.
+# own that nothing leads out of, and a host that changes records is noticed. The full disk is full.sh's.
 . "$(dirname "$0")/lib.sh"
 put() { curl -sk --max-time 30 -o /dev/null -w '%{http_code}' -X PUT --data-binary "@$2" "$url$1"; }
 check start --workers 2
@@ -65,22 +65,3 @@ for _ in $(seq 12); do
         grep -qE 'store:|identity:|apps:|app ' "$work/server.log" || fail "no clear line"
     fi
 done
-# a full disk: told to the guest, nothing that was acknowledged is lost, and it goes on when there is room
-rm -rf "$work/data"
-mkdir "$work/data"
-if mount -t tmpfs -o size=12m none "$work/data" 2>/dev/null; then
-    trap '[ -z "$server" ] || kill -KILL "$server"; umount -l "$work/data" || true; cleanup' EXIT
-    check start
-    push one files-c
-    equal "$(put /one/kept "$work/small")" 200
-    full=
-    for i in $(seq 8); do [ "$(put "/one/fill$i" "$work/big")" = 200 ] || { full=$i; break; }; done
-    [ -n "$full" ] || fail "the disk was never full"
-    equal "$(get /one/kept)" first "beside a full disk"
-    crash
-    check start
-    equal "$(get /one/kept)" first "after a full disk and kill -9"
-    crash
-else
-    echo "no tmpfs can be mounted here: the full disk is tried by enclave/fs alone"
-fi
