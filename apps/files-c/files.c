@@ -27,7 +27,11 @@ static void respond_error(uint32_t outparam, int error)
 {
     char text[128];
     int size = snprintf(text, sizeof text, "%s\n", strerror(error));
-    unsigned status = error == ENOENT ? 404 : error == EEXIST || error == ENOTEMPTY ? 409 : error == ENOSPC ? 507 : 403;
+    unsigned status = error == ENOENT                         ? 404
+                      : error == EEXIST || error == ENOTEMPTY ? 409
+                      : error == ENOSPC || error == EDQUOT    ? 507
+                      : error == EIO                          ? 500
+                                                              : 403;
     respond_text(outparam, status, (struct text){text, (size_t)size});
 }
 
@@ -101,9 +105,14 @@ static int fetch(uint32_t outparam, const char *path)
     if (!file)
         return -1;
     static char buffer[65536];
+    size_t got = fread(buffer, 1, sizeof buffer, file);
+    if (got == 0 && ferror(file))
+        return -1;
     uint32_t stream, body = respond(outparam, 200, &stream);
-    for (size_t got; (got = fread(buffer, 1, sizeof buffer, file)) > 0;)
+    for (; got > 0; got = fread(buffer, 1, sizeof buffer, file))
         send(stream, buffer, got);
+    if (ferror(file))
+        __builtin_trap(); /* the client sees that the answer is cut */
     fclose(file);
     finish(body, stream);
     return 0;

@@ -92,7 +92,7 @@ static int sync_all(void)
     return fd < 0 || fsync(fd) || close(fd);
 }
 
-/* ---- each kind: do_ makes round r of it, from the one before; state_ says which round there is, or what is wrong -- */
+/* ---- each kind: do_ makes round r of it, state_ says which round there is, or what is wrong ---------------------- */
 
 /* Blocks of a file, each written over: a block is of this round or the one before. */
 #define BLOCKS 32

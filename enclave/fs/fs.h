@@ -6,10 +6,12 @@
  * it is done. Nothing blocks.
  *
  * Durability: operations change memory at once and the store soon after, in order; FS_SYNC comes back when everything
- * before it is on disk. A crash loses only what was not synced, and always a whole operation: a rename has happened
- * or has not. If the store fails (a full disk), what was not written stays in memory. Every operation that changes
- * something, and every sync, first has it tried again, and fails if it does. On a full disk files can always be removed:
- * that goes ahead of what does not fit, and is the one thing that leaves the order.
+ * before it is on disk. A crash loses only what was not synced, and always a whole operation: a rename has happened or
+ * has not. A write is whole within each chunk.
+ *
+ * If the store fails (a full disk), what was not written stays in memory. Every operation that changes something, and
+ * every sync, first has it tried again, and fails if it does. On a full disk files can always be removed: that goes
+ * ahead of what does not fit, and is the one thing that leaves the order.
  *
  * Records of an app's namespace "app:NAME:fs" (integers big-endian in keys, little-endian in values):
  *   'd' parent u64, type u8, id u64, name -> empty          one per directory entry, so names alone give the tree

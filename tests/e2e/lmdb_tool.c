@@ -1,5 +1,7 @@
 /* A hostile host's hands on the store:
- * lmdb_tool DIR count|digest|flip I WHERE|delete I|truncate I|swap I J|restore-from DIR */
+ * lmdb_tool DIR count|digest|flip I WHERE|delete I|truncate I|swap I J|copy I J|extra I|restore-from DIR|restore I DIR
+ * lmdb_tool DIR find SIZE-FROM SIZE-TO: the numbers of the records of such a size
+ * A record is its place in the order of keys, or =SIZE: the only one of that many bytes or up to 300 more. */
 #include <lmdb.h>
 #include <openssl/sha.h>
 #include <stdio.h>
@@ -88,6 +90,48 @@ static void restore_from(MDB_env *env, const char *path)
             change(env, &records[i], records[i].value, records[i].value_size);
 }
 
+/* One record as it was in another copy of the store. */
+static void restore(MDB_env *env, size_t i, const char *path)
+{
+    struct record now = records[i];
+    load(open_env(path));
+    for (size_t k = 0; k < count; k++)
+        if (records[k].key_size == now.key_size && !memcmp(records[k].key, now.key, now.key_size)) {
+            change(env, &now, records[k].value, records[k].value_size);
+            return;
+        }
+    must(MDB_NOTFOUND, "restore");
+}
+
+/* A record's value once more, under a key that there was not. */
+static void add_extra(MDB_env *env, size_t i)
+{
+    struct record more = records[i];
+    for (size_t k = 0; k < more.key_size; k++)
+        more.key[k] ^= 0x5a;
+    change(env, &more, more.value, more.value_size);
+}
+
+static size_t number(const char *text)
+{
+    size_t from = strtoul(text + 1, NULL, 10), found = SIZE_MAX;
+    if (*text != '=')
+        return strtoul(text, NULL, 10);
+    for (size_t k = 0; k < count; k++)
+        if (records[k].value_size >= from && records[k].value_size <= from + 300)
+            found = found == SIZE_MAX ? k : SIZE_MAX - 1;
+    if (found >= count)
+        must(MDB_NOTFOUND, text);
+    return found;
+}
+
+static void find(size_t from, size_t to)
+{
+    for (size_t k = 0; k < count; k++)
+        if (records[k].value_size >= from && records[k].value_size <= to)
+            printf("%zu\n", k);
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 3)
@@ -95,13 +139,15 @@ int main(int argc, char **argv)
     MDB_env *env = open_env(argv[1]);
     load(env);
     const char *verb = argv[2];
-    size_t i = argc > 3 ? strtoul(argv[3], NULL, 10) : 0;
+    size_t i = argc > 3 ? number(argv[3]) : 0;
     if (!strcmp(verb, "count")) {
         printf("%zu\n", count);
     } else if (!strcmp(verb, "digest")) {
         digest();
     } else if (!strcmp(verb, "restore-from") && argc > 3) {
         restore_from(env, argv[3]);
+    } else if (!strcmp(verb, "find") && argc > 4) {
+        find(i, strtoul(argv[4], NULL, 10));
     } else if (i >= count) {
         return 2;
     } else if (!strcmp(verb, "flip") && argc > 4) {
@@ -113,10 +159,16 @@ int main(int argc, char **argv)
         change(env, &records[i], NULL, 0);
     } else if (!strcmp(verb, "truncate")) {
         change(env, &records[i], records[i].value, records[i].value_size / 2);
-    } else if (!strcmp(verb, "swap") && argc > 4 && strtoul(argv[4], NULL, 10) < count) {
-        size_t j = strtoul(argv[4], NULL, 10);
+    } else if (!strcmp(verb, "swap") && argc > 4 && number(argv[4]) < count) {
+        size_t j = number(argv[4]);
         change(env, &records[i], records[j].value, records[j].value_size);
         change(env, &records[j], records[i].value, records[i].value_size);
+    } else if (!strcmp(verb, "copy") && argc > 4 && number(argv[4]) < count) {
+        change(env, &records[number(argv[4])], records[i].value, records[i].value_size);
+    } else if (!strcmp(verb, "extra")) {
+        add_extra(env, i);
+    } else if (!strcmp(verb, "restore") && argc > 4) {
+        restore(env, i, argv[4]);
     } else {
         return 2;
     }

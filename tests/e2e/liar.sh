@@ -1,0 +1,122 @@
+#!/usr/bin/env bash
+# A host that changes the store under a running server: records flipped, cut, missing, swapped, doubled, or old. The guest
+# gets an error that it can read and never other bytes, its other files and other apps go on, and a file that is written
+# anew is well again. And between two runs: the server refuses to start, or the file is right, or it is an error.
+. "$(dirname "$0")/lib.sh"
+tool="$BUILD/bin/lmdb_tool"
+put() { curl -sk --max-time 30 -o /dev/null -w '%{http_code}' -X PUT --data-binary "@$2" "$url$1"; }
+# Each file has a size of its own, by which the host finds its record.
+declare -A size=([a]=20000 [b]=21000 [c]=22000 [victim]=23000)
+for file in "${!size[@]}"; do head -c ${size[$file]} /dev/urandom >"$work/$file"; done
+right() { get "/$1/$2" | cmp -s - "$work/$2" || fail "$3: /$1/$2 is not what was written"; }
+broken() {
+    equal "$(get "/$1/$2" -o "$work/back" -w '%{http_code}')" 500 "$3: /$1/$2"
+    equal "$(cat "$work/back")" "I/O error" "$3: /$1/$2"
+}
+others() { right one c "$1"; right other victim "$1"; equal "$(get /counter/peek)" 1 "$1: the counter"; }
+
+check start --workers 2
+push one files-c
+push other files-c
+push counter counter-c
+push steps steps
+get /counter/ >/dev/null
+head -c ${size[a]} /dev/urandom >"$work/a.old"
+equal "$(put /one/a "$work/a.old")" 200
+check stop
+cp -r "$work/data" "$work/old"
+check start --workers 2
+for file in a b c; do equal "$(put "/one/$file" "$work/$file")" 200; done
+equal "$(put /other/victim "$work/victim")" 200
+check stop
+cp -r "$work/data" "$work/good"
+again() { rm -rf "$work/data"; cp -r "$work/good" "$work/data"; }
+
+# lie WHAT VERB ...: to a server that has read no file yet
+lie() {
+    local what=$1
+    shift
+    check start --workers 2 --request-timeout 600000
+    curl -skN --max-time 60 "$url/steps/run" >"$work/run" &
+    client=$!
+    sleep 0.2
+    "$tool" "$work/data" "$@"
+    for file in a b; do
+        case " $expected " in *" $file "*) broken one $file "$what" ;; *) right one $file "$what" ;; esac
+    done
+    for file in $expected; do broken one $file "$what, again"; done
+    others "$what"
+    # written anew, they are well
+    for file in $expected; do equal "$(put "/one/$file" "$work/$file")" 200 "$what: writing $file anew"; done
+    for file in a b; do right one $file "$what, written anew"; done
+    before=$(wc -l <"$work/run")
+    sleep 0.3
+    [ "$(wc -l <"$work/run")" -gt "$before" ] || fail "$what: another app does not go on: $(tail -n 1 "$work/run")"
+    crash
+    wait $client || true
+    check start --workers 2 # the store is as it should be
+    for file in a b; do right one $file "$what, after a restart"; done
+    contains "$(get "/steps/check?$(grep -E '^[0-9]+ [0-9]$' "$work/run" | tail -n 1 | tr ' ' ,)")" "ok "
+    others "$what, after a restart"
+    crash
+    again
+}
+a==${size[a]} b==${size[b]} # records by their size, for lmdb_tool
+for where in first middle last; do expected=a lie "a bit flipped, $where" flip $a $where; done
+expected=a lie "a record cut" truncate $a
+expected=a lie "a record missing" delete $a
+expected="a b" lie "two records swapped" swap $a $b
+expected=a lie "a record in two places" copy $b $a
+
+expected=a lie "an old record" restore $a "$work/old"
+
+# a record that nobody wrote: nobody asks for it, and the next start says that it is there
+check start --workers 2
+"$tool" "$work/data" extra $a
+for file in a b; do right one $file "one record more"; done
+crash
+start && fail "one record more went unnoticed"
+server=
+grep -q "records do not match the sealed root" "$work/server.log" || fail "one record more: no clear line"
+again
+
+# inodes: an app of whose files nothing can be known, and one that is none the worse
+check start --workers 2
+for inode in $("$tool" "$work/data" find 91 91); do "$tool" "$work/data" flip "$inode" middle; done
+for file in a b c; do broken one $file "no inodes"; done
+right other victim "no inodes of another app"
+crash
+
+# between two runs, anything: every file is right, an error, or the server says why it does not start
+count=$(again; "$tool" "$work/data" count)
+refused=0 wrong=0
+for round in $(seq 24); do
+    again
+    i=$((RANDOM % count)) j=$((RANDOM % count))
+    case $((round % 6)) in
+    0) change=(flip $i middle) ;;
+    1) change=(delete $i) ;;
+    2) change=(swap $i $j) ;;
+    3) change=(copy $i $j) ;;
+    4) change=(restore $a "$work/old") ;;
+    5) change=(extra $i) ;;
+    esac
+    "$tool" "$work/data" "${change[@]}" || fail "${change[*]}"
+    if start --workers 2; then
+        for file in one/a one/b one/c other/victim; do
+            answer=$(get "/$file" -o "$work/back" -w '%{http_code}')
+            case $answer in
+            200) cmp -s "$work/back" "$work/${file#*/}" || fail "${change[*]}: other bytes in $file" ;;
+            500 | 403 | 404) wrong=$((wrong + 1)) ;;
+            *) fail "${change[*]}: $file: $answer" ;;
+            esac
+            [ "$answer" != 404 ] || grep -q damaged "$work/server.log" || fail "${change[*]}: $file is not there, and nobody says why"
+        done
+        crash
+    else
+        server=
+        grep -qE 'store:|identity:|apps:|app ' "$work/server.log" || fail "${change[*]}: no clear line"
+        refused=$((refused + 1))
+    fi
+done
+echo "$refused of 24 changed stores were refused, $wrong files of the others"
