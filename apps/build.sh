@@ -133,6 +133,7 @@ c_library_app files-c files-c/files.c common/handler.wit
 c_command sum-c sum-c/sum.c
 c_app misbehave guests/misbehave.c common/handler.wit
 c_app hostile guests/hostile.c common/handler-hostile.wit
+c_app hoard guests/hoard.c common/handler-kv.wit
 c_library_app bulk guests/bulk.c common/handler.wit
 c_library_app steps guests/steps.c common/handler.wit
 c_app settings guests/settings.c common/handler-settings.wit

@@ -96,6 +96,8 @@ bool journal_inode(struct fs *fs, struct fs_node *node);
 void journal_send(struct fs *fs);
 /* 0; -EAGAIN: too much is on its way, or what failed earlier is tried again, wait; or the error that it failed with. */
 int journal_room(struct fs_op *op);
+/* Whether so many more records may be stored, as far as the enclave's memory goes; else -ENOSPC. */
+bool journal_memory(const struct fs *fs, size_t records);
 /* The same for a removal, which is let through when the store is full; after it, journal_make_way. */
 int journal_room_for_removal(struct fs_op *op);
 void journal_make_way(struct fs *fs);

@@ -189,6 +189,12 @@ void journal_send(struct fs *fs)
         send_first(fs, cut(fs)); /* without memory: tried again with the next change */
 }
 
+/* What is on its way counts as if all of it were new. */
+bool journal_memory(const struct fs *fs, size_t records)
+{
+    return kv_memory_left(fs->ns, (fs->made - fs->durable + records) * (KV_RECORD_COST + DENTRY_KEY_MAX));
+}
+
 /* ---- when the store is full ----------------------------------------------------------------------------------- */
 
 /* The node that a change's key belongs to. */

@@ -153,7 +153,7 @@ static int create(struct fs_op *op, struct place *place, bool directory, struct 
         return -EISDIR;
     if (fs->node_count >= FS_NODES_MAX)
         return -EDQUOT;
-    int status = journal_room(op);
+    int status = journal_memory(fs, 4) ? journal_room(op) : -ENOSPC; /* two records, and the node itself */
     if (status < 0)
         return status;
     struct fs_node *node = tree_add(fs, place->directory, place->name, place->name_size, directory);
@@ -302,7 +302,7 @@ static int op_rename(struct fs_op *op)
         status = from.node == to.node ? 0 : may_replace(&from, &to);
     if (status < 0 || from.node == to.node)
         return status;
-    status = journal_room(op);
+    status = journal_memory(fs, 1) ? journal_room(op) : -ENOSPC;
     char *name = status == 0 ? tree_copy_name(to.name, to.name_size) : NULL;
     if (!name)
         return status < 0 ? status : -ENOMEM;

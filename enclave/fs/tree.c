@@ -124,6 +124,7 @@ static struct fs_node *make(struct fs *fs, uint64_t id, const char *name, size_t
         return NULL;
     }
     node->name_size = (uint8_t)size;
+    kv_memory_take(fs->ns, sizeof *node + size);
     node->id = id;
     node->directory = directory;
     fs->node_count++;
@@ -147,6 +148,8 @@ void tree_move(struct fs *fs, struct fs_node *node, struct fs_node *parent, char
 {
     leave(fs, node);
     unlink_sibling(node);
+    kv_memory_give(fs->ns, node->name_size);
+    kv_memory_take(fs->ns, size);
     free(node->name);
     node->name = name;
     node->name_size = (uint8_t)size;
@@ -166,6 +169,7 @@ void tree_detach(struct fs *fs, struct fs_node *node)
 void tree_free(struct fs *fs, struct fs_node *node)
 {
     fs->chunk_total -= node->chunk_count > 1 ? node->chunk_count - 1 : 0;
+    kv_memory_give(fs->ns, sizeof *node + node->name_size);
     free(node->name);
     free(node->chunks);
     free(node);
@@ -212,6 +216,8 @@ int tree_add_chunk(struct fs *fs, struct fs_node *node, uint32_t index)
         return 0;
     if (node->chunk_count > 0 && fs->chunk_total >= FS_CHUNKS_MAX)
         return -EDQUOT;
+    if (fs->loaded && !journal_memory(fs, 1))
+        return -ENOSPC;
     if (node->chunk_count == node->chunk_capacity) {
         uint32_t capacity = node->chunk_capacity ? node->chunk_capacity * 2 : 4;
         uint32_t *grown = realloc(node->chunks, capacity * sizeof *grown);

@@ -75,6 +75,11 @@ static int add_to_transaction(struct transaction *t, struct job_op *op)
     return result;
 }
 
+static size_t record_cost(size_t ns_size, size_t key_size)
+{
+    return KV_RECORD_COST + ns_size + key_size;
+}
+
 /* The host has it on disk: now it is so. */
 static void apply_op(const struct job_op *op)
 {
@@ -82,6 +87,8 @@ static void apply_op(const struct job_op *op)
     if (e && e->damaged)
         store.damaged--;
     if (op->kind == KV_DELETE) {
+        if (e && e->name)
+            store_memory_give(e->name, e->ns_size, record_cost(e->ns_size, e->key_size));
         if (e)
             index_remove(&store.index, e);
         return;
@@ -96,6 +103,7 @@ static void apply_op(const struct job_op *op)
         e->name = name;
         e->ns_size = op->ns.size;
         e->key_size = (uint16_t)op->key_size;
+        store_memory_take(e->name, e->ns_size, record_cost(e->ns_size, e->key_size));
     }
     e->damaged = false;
     e->version = op->version;
@@ -198,6 +206,16 @@ void store_queue_commit(struct job *j)
         store_finish(j, -EINVAL);
         return;
     }
+    for (size_t i = 0; i < j->op_count; i++)
+        if (j->ops[i].kind == KV_PUT && !index_find(&store.index, j->ops[i].storage_key))
+            j->reserved += record_cost(j->ops[i].ns.size, j->ops[i].key_size);
+    if (j->reserved && !kv_memory_left(&j->ops[0].ns, j->reserved)) {
+        j->reserved = 0;
+        store_finish(j, -ENOSPC);
+        return;
+    }
+    if (j->reserved)
+        kv_memory_take(&j->ops[0].ns, j->reserved);
     j->commit_next = NULL;
     *store.commits_end = j;
     store.commits_end = &j->commit_next;

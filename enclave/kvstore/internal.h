@@ -36,6 +36,7 @@ struct job {
     bool only_exists;
     struct job_op *ops; /* one for GET and UPDATE */
     size_t op_count;
+    size_t reserved; /* memory, for the records that it makes */
     uint64_t expected_version, cursor;
     uint8_t expected_tag[16];
     struct kv_namespace list_ns;
@@ -78,6 +79,11 @@ void store_queue_commit(struct job *j);
 void store_pump_commits(void);
 /* At first boot: the sealed master key and the empty store's root, in one transaction. Waits. */
 int store_create(const uint8_t *master_blob, size_t size);
+
+/* memory.c */
+void store_memory_take(const uint8_t *ns, size_t ns_size, size_t bytes);
+void store_memory_give(const uint8_t *ns, size_t ns_size, size_t bytes);
+void store_memory_reset(void);
 
 /* load.c: every record of the host's into the index; the root that they add up to into store.root. Waits. */
 int store_load(void);

@@ -129,6 +129,8 @@ static void send_back(struct job *j)
 void store_finish(struct job *j, int status)
 {
     j->status = status;
+    if (j->reserved)
+        kv_memory_give(&j->ops[0].ns, j->reserved);
     struct job **at = &store.jobs;
     while (*at != j)
         at = &(*at)->next;

@@ -171,6 +171,7 @@ void store_flush(void)
 void store_close(void)
 {
     index_free(&store.index);
+    store_memory_reset();
     OPENSSL_cleanse(&store, sizeof store);
 }
 

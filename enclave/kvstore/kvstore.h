@@ -46,6 +46,15 @@ void kv_list(struct worker *w, struct kv_namespace *ns, uint64_t cursor, kv_list
 typedef bool (*kv_visit)(void *user, const uint8_t *key, size_t size);
 int kv_each(const struct kv_namespace *ns, kv_visit visit, void *user);
 
+/* What an app stores takes memory here, too: KV_RECORD_COST and its name for each record, and what others hold in its
+ * name. Of all of it an app may hold as much as it leaves free; a commit beyond is -ENOSPC. Only on the thread of the
+ * store's owner. */
+#define KV_MEMORY (256u << 20)
+#define KV_RECORD_COST 256u
+bool kv_memory_left(const struct kv_namespace *ns, size_t bytes); /* whether so much more may be held */
+void kv_memory_take(const struct kv_namespace *ns, size_t bytes); /* always succeeds */
+void kv_memory_give(const struct kv_namespace *ns, size_t bytes);
+
 /* A batch is applied whole or not at all, and is durable (synced by the host) when done is called with 0. */
 enum kv_op_kind { KV_PUT = 1, KV_DELETE = 2 };
 struct kv_op {

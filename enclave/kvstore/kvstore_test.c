@@ -400,6 +400,35 @@ static void test_impossible_listings(void **state)
     }
 }
 
+/* An app may hold as much memory as it leaves free: one that stores without end is refused, others are not. */
+static void test_memory_is_shared_out(void **state)
+{
+    struct kv_namespace *first = kv_namespace_open("app:first:kv:x"), *also_first = kv_namespace_open("app:first:fs");
+    struct kv_namespace *own = ns;
+    ns = first;
+    assert_int_equal(put("before", "x", 1), 0);
+    kv_memory_take(first, KV_MEMORY / 2 - 3 * KV_RECORD_COST);
+    assert_int_equal(put("one more", "x", 1), 0);
+    assert_int_equal(put("one too many", "x", 1), -ENOSPC);
+    assert_false(kv_memory_left(also_first, KV_RECORD_COST));
+    assert_int_equal(put("before", "changed", 7), 0); /* what is there is written over */
+    ns = own;
+    assert_int_equal(put("another app's", "x", 1), 0);
+    ns = first;
+    assert_int_equal(delete_key("before"), 0);
+    assert_int_equal(put("in its place", "x", 1), 0);
+    assert_int_equal(put("one too many", "x", 1), -ENOSPC);
+    ns = own;
+    store_close();
+    assert_int_equal(reopen(false), 0); /* counted again from what is there */
+    ns = first;
+    kv_memory_take(first, KV_MEMORY / 2 - 3 * KV_RECORD_COST);
+    assert_int_equal(put("one too many", "x", 1), -ENOSPC);
+    ns = own;
+    kv_namespace_close(first);
+    kv_namespace_close(also_first);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -415,6 +444,7 @@ int main(void)
         TEST(test_old_record_at_start),
         TEST(test_emptiness),
         TEST(test_impossible_listings),
+        TEST(test_memory_is_shared_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -45,6 +45,7 @@ static int load_record(const uint8_t *storage_key, const uint8_t *record, size_t
         memcpy(e->name + opened.name.ns_size, opened.name.key, opened.name.key_size);
         e->ns_size = opened.name.ns_size;
         e->key_size = opened.name.key_size;
+        store_memory_take(e->name, e->ns_size, KV_RECORD_COST + e->ns_size + e->key_size);
     }
     OPENSSL_cleanse(opened.plain, (size_t)(opened.value - opened.plain) + opened.value_size);
     free(opened.plain);

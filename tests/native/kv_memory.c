@@ -193,3 +193,16 @@ void kv_update(struct worker *w, struct kv_namespace *ns, const void *key, size_
     pthread_mutex_unlock(&lock);
     answer(w, (struct answer){.user = user, .done = done, .status = status});
 }
+
+bool kv_memory_left(const struct kv_namespace *ns, size_t bytes)
+{
+    return true;
+}
+
+void kv_memory_take(const struct kv_namespace *ns, size_t bytes)
+{
+}
+
+void kv_memory_give(const struct kv_namespace *ns, size_t bytes)
+{
+}
