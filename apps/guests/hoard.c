@@ -1,6 +1,6 @@
 /*
- * A guest that stores keys without end: /fill sets keys of 400 bytes, 1,000 at a time, until it is refused, and says how
- * many thousands went in and what it was told; /clear?N removes the first N thousand; anything else sets one key.
+ * A guest that stores keys without end: /fill sets keys of 400 bytes, 1,000 at a time, until it is refused, and says
+ * how many thousands went in and what it was told; /clear?N removes the first N thousand; anything else sets one key.
  */
 #include "../common/wasi_http.h"
 
