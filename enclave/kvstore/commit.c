@@ -93,8 +93,8 @@ static void apply_op(const struct job_op *op)
             index_remove(&store.index, e);
         return;
     }
-    if (!e) {
-        e = index_put(&store.index, op->storage_key);
+    if (!e || !e->name) { /* new, or in place of one that could not be read */
+        e = e ? e : index_put(&store.index, op->storage_key);
         uint8_t *name = malloc(op->ns.size + op->key_size + 1u);
         if (!e || !name)
             abort(); /* the root on disk already counts this record */

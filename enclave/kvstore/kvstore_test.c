@@ -274,6 +274,32 @@ static void test_record_changed_while_open(void **state)
     assert_int_equal(get_status("a"), -EBADMSG);
 }
 
+static bool count_name(void *user, const uint8_t *key, size_t size)
+{
+    *(int *)user += size == 2 && !memcmp(key, "k0", 2);
+    return true;
+}
+
+/* Damaged at start: its name is not known, so there are no lists, until it is written anew. */
+static void test_damaged_record_written_anew(void **state)
+{
+    int count = 0;
+    assert_int_equal(put("k0", "one", 3), 0);
+    struct host_record *r = first_record();
+    r->value[r->value_size / 2] ^= 1;
+    close_store();
+    assert_int_equal(reopen(false), 0);
+    assert_int_equal(get_status("k0"), -EBADMSG);
+    assert_int_equal(kv_each(ns, count_name, &count), -EBADMSG);
+    assert_int_equal(put("k0", "two", 3), 0);
+    assert_value("k0", "two");
+    assert_int_equal(kv_each(ns, count_name, &count), 0);
+    assert_int_equal(count, 1);
+    close_store();
+    assert_int_equal(reopen(false), 0);
+    assert_value("k0", "two");
+}
+
 /* A commit that the host called failed, but kept: its record has the version that the next commit gives out again. */
 static void test_record_of_a_failed_commit(void **state)
 {
@@ -440,6 +466,7 @@ int main(void)
         TEST(test_listing_while_it_changes),
         TEST(test_against_a_table),
         TEST(test_record_changed_while_open),
+        TEST(test_damaged_record_written_anew),
         TEST(test_record_of_a_failed_commit),
         TEST(test_old_record_at_start),
         TEST(test_emptiness),
