@@ -84,8 +84,10 @@ static size_t record_cost(size_t ns_size, size_t key_size)
 static void apply_op(const struct job_op *op)
 {
     struct index_entry *e = index_find(&store.index, op->storage_key);
-    if (e && e->damaged)
-        store.damaged--;
+    if (e) {
+        store.damaged -= e->damaged;
+        store.nameless -= !e->name;
+    }
     if (op->kind == KV_DELETE) {
         if (e && e->name)
             store_memory_give(e->name, e->ns_size, record_cost(e->ns_size, e->key_size));

@@ -15,9 +15,9 @@ struct index_entry {
     uint8_t storage_key[STORAGE_KEY_SIZE];
     uint64_t version; /* 0: the slot is empty */
     uint8_t tag[16];  /* of the record, for the digest */
-    bool damaged;     /* did not open at start-up: every access is -EBADMSG */
+    bool damaged;     /* did not open at start-up: every read is -EBADMSG */
     uint16_t ns_size, key_size;
-    uint8_t *name; /* namespace name, then logical key; owned */
+    uint8_t *name; /* namespace name, then logical key; owned. NULL: damaged, and nobody knows */
 };
 
 /* Open addressing, linear probing; storage keys are HMACs, so their bytes are the hash. Zero-initialise. */

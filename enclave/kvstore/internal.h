@@ -56,8 +56,8 @@ struct store {
     struct record_keys keys;
     struct index index;
     struct root root;
-    uint64_t damaged;
-    struct job *jobs, **jobs_end;       /* all that are not finished, in order of arrival */
+    uint64_t damaged, nameless;   /* records that did not open at start-up; those of which not even the name did */
+    struct job *jobs, **jobs_end; /* all that are not finished, in order of arrival */
     struct job *commits, **commits_end; /* running, waiting for a transaction; by commit_next */
     bool in_flight;                     /* a transaction is with the host */
 };

@@ -23,9 +23,7 @@ static void job_free(struct job *j)
 {
     for (size_t i = 0; i < j->op_count; i++)
         op_deinit(&j->ops[i]);
-    if (j->opened.plain)
-        OPENSSL_cleanse(j->opened.plain, (size_t)(j->opened.value - j->opened.plain) + j->opened.value_size);
-    free(j->opened.plain);
+    record_opened_free(&j->opened);
     free(j->names);
     free(j->ops);
     free(j);

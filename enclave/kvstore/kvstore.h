@@ -34,7 +34,7 @@ struct kv_name {
 };
 /* List: called once with count keys in no particular order; cursor is opaque, 0 when the listing is complete. A key
  * that is there from the first page to the last is given exactly once, whatever else comes or goes meanwhile. -EBADMSG
- * also if any record of the store is damaged: its name is, too, so no list is known to be complete. */
+ * if a record was found at start-up whose very name is damaged: then no list is known to be complete. */
 typedef void (*kv_list_done)(void *user, int status, const struct kv_name *names, size_t count, uint64_t cursor);
 
 void kv_get(struct worker *w, struct kv_namespace *ns, const void *key, size_t key_size, kv_get_done done, void *user);
@@ -42,7 +42,7 @@ void kv_exists(struct worker *w, struct kv_namespace *ns, const void *key, size_
 void kv_list(struct worker *w, struct kv_namespace *ns, uint64_t cursor, kv_list_done done, void *user);
 
 /* Every key of a namespace, at once and as acknowledged; false ends it. Only on the thread of the store's owner.
- * 0; -EBADMSG: a record of the store is damaged, and may be one of these: its name cannot be read. */
+ * 0; -EBADMSG: the name of a record is damaged, and it may be one of these. */
 typedef bool (*kv_visit)(void *user, const uint8_t *key, size_t size);
 int kv_each(const struct kv_namespace *ns, kv_visit visit, void *user);
 

@@ -300,6 +300,27 @@ static void test_damaged_record_written_anew(void **state)
     assert_value("k0", "two");
 }
 
+/* Only its value is damaged: it is still listed, and everything else is as it was. */
+static void test_damaged_value(void **state)
+{
+    int count = 0;
+    assert_int_equal(put("k0", "one", 3), 0);
+    struct host_record *r = first_record();
+    r->value[r->value_size - 17] ^= 1;
+    close_store();
+    assert_int_equal(reopen(false), 0);
+    assert_int_equal(store_damaged_count(), 1);
+    assert_int_equal(kv_each(ns, count_name, &count), 0);
+    assert_int_equal(count, 1);
+    assert_int_equal(get_status("k0"), -EBADMSG);
+    assert_int_equal(delete_key("k0"), 0);
+    assert_int_equal(store_damaged_count(), 0);
+    assert_int_equal(kv_each(ns, count_name, &count), 0);
+    assert_int_equal(count, 1);
+    close_store();
+    assert_int_equal(reopen(false), 0);
+}
+
 /* A commit that the host called failed, but kept: its record has the version that the next commit gives out again. */
 static void test_record_of_a_failed_commit(void **state)
 {
@@ -467,6 +488,7 @@ int main(void)
         TEST(test_against_a_table),
         TEST(test_record_changed_while_open),
         TEST(test_damaged_record_written_anew),
+        TEST(test_damaged_value),
         TEST(test_record_of_a_failed_commit),
         TEST(test_old_record_at_start),
         TEST(test_emptiness),

@@ -17,6 +17,19 @@
 #define PAGE_SIZE_MAX (KV_VALUE_MAX + RECORD_OVERHEAD + SCAN_KEY_MAX + 8u)
 _Static_assert(PAGE_SIZE_MAX + 5u <= PROTO_RPC_MAX, "a page travels as one answer");
 
+static bool take_name(struct index_entry *e, const struct record_name *name)
+{
+    e->name = malloc(name->ns_size + name->key_size + 1u);
+    if (!e->name)
+        return false;
+    memcpy(e->name, name->ns, name->ns_size);
+    memcpy(e->name + name->ns_size, name->key, name->key_size);
+    e->ns_size = name->ns_size;
+    e->key_size = name->key_size;
+    store_memory_take(e->name, e->ns_size, KV_RECORD_COST + e->ns_size + e->key_size);
+    return true;
+}
+
 static int load_record(const uint8_t *storage_key, const uint8_t *record, size_t size)
 {
     uint64_t version;
@@ -32,24 +45,14 @@ static int load_record(const uint8_t *storage_key, const uint8_t *record, size_t
     memcpy(e->tag, tag, 16);
     struct record_opened opened;
     int result = record_open(&store.keys, storage_key, version, record, size, &opened);
-    if (result == -EBADMSG) {
-        e->damaged = true;
-        store.damaged++;
-        return root_digest(&store.keys, &store.root, storage_key, version, tag, 1);
-    }
-    if (result < 0)
+    if (result < 0 && result != -EBADMSG)
         return result;
-    e->name = malloc(opened.name.ns_size + opened.name.key_size + 1u);
-    if (e->name) {
-        memcpy(e->name, opened.name.ns, opened.name.ns_size);
-        memcpy(e->name + opened.name.ns_size, opened.name.key, opened.name.key_size);
-        e->ns_size = opened.name.ns_size;
-        e->key_size = opened.name.key_size;
-        store_memory_take(e->name, e->ns_size, KV_RECORD_COST + e->ns_size + e->key_size);
-    }
-    OPENSSL_cleanse(opened.plain, (size_t)(opened.value - opened.plain) + opened.value_size);
-    free(opened.plain);
-    return e->name ? root_digest(&store.keys, &store.root, storage_key, version, tag, 1) : -ENOMEM;
+    e->damaged = result < 0;
+    store.damaged += e->damaged;
+    store.nameless += !opened.plain;
+    bool ok = !opened.plain || take_name(e, &opened.name);
+    record_opened_free(&opened);
+    return !ok ? -ENOMEM : root_digest(&store.keys, &store.root, storage_key, version, tag, 1);
 }
 
 static bool ascends(const uint8_t *key, size_t size, const uint8_t *before, size_t before_size)

@@ -82,11 +82,11 @@ void store_start_read(struct job *j)
 
 int kv_each(const struct kv_namespace *ns, kv_visit visit, void *user)
 {
-    if (store.damaged > 0)
+    if (store.nameless > 0)
         return -EBADMSG;
     for (size_t i = 0; i < store.index.capacity; i++) {
         const struct index_entry *e = &store.index.entries[i];
-        if (e->version && !e->damaged && e->ns_size == ns->size && !memcmp(e->name, ns->name, ns->size) &&
+        if (e->version && e->ns_size == ns->size && !memcmp(e->name, ns->name, ns->size) &&
             !visit(user, e->name + e->ns_size, e->key_size))
             break;
     }
@@ -142,10 +142,10 @@ static void take_first(struct first_entries *f, const struct index_entry *e)
 void store_start_list(struct job *j)
 {
     struct first_entries first = {0};
-    struct kv_name *names = store.damaged ? NULL : malloc(LIST_MAX * (sizeof *names + KV_KEY_MAX));
+    struct kv_name *names = store.nameless ? NULL : malloc(LIST_MAX * (sizeof *names + KV_KEY_MAX));
     uint8_t *text = (uint8_t *)(names + LIST_MAX);
     if (!names) {
-        store_finish(j, store.damaged ? -EBADMSG : -ENOMEM);
+        store_finish(j, store.nameless ? -EBADMSG : -ENOMEM);
         return;
     }
     for (size_t i = 0; i < store.index.capacity; i++) {

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char aad_record[6] = {'E', 'O', 'S', 'K', 'V', '1'};
+static const char aad_name[6] = {'E', 'O', 'S', 'K', 'N', '2'}, aad_value[6] = {'E', 'O', 'S', 'K', 'V', '2'};
 static const char aad_root[8] = {'E', 'O', 'S', 'R', 'O', 'O', 'T', '1'};
 
 int record_keys_derive(const uint8_t master[32], struct record_keys *out)
@@ -37,58 +37,51 @@ struct record_aad {
     uint8_t version[8];
 };
 
-static void make_aad(struct record_aad *aad, const uint8_t storage_key[32], uint64_t version)
+static struct record_aad make_aad(const char tag[6], const uint8_t storage_key[32], uint64_t version)
 {
-    memcpy(aad->tag, aad_record, sizeof aad->tag);
-    memcpy(aad->storage_key, storage_key, 32);
-    memcpy(aad->version, &version, 8);
+    struct record_aad aad;
+    memcpy(aad.tag, tag, sizeof aad.tag);
+    memcpy(aad.storage_key, storage_key, 32);
+    memcpy(aad.version, &version, 8);
+    return aad;
 }
 
 int64_t record_seal(const struct record_keys *k, const struct record_name *name, const uint8_t storage_key[32],
                     uint64_t version, const void *value, size_t value_size, uint8_t *out)
 {
-    size_t size = 1u + name->ns_size + 2u + name->key_size + value_size;
-    uint8_t *plain = malloc(size), *at = plain;
-    if (!plain)
-        return -ENOMEM;
-    *at++ = (uint8_t)name->ns_size;
-    at = (uint8_t *)mempcpy(at, name->ns, name->ns_size);
-    at = (uint8_t *)mempcpy(at, &name->key_size, 2);
-    at = (uint8_t *)mempcpy(at, name->key, name->key_size);
-    if (value_size)
-        memcpy(at, value, value_size);
-    struct record_aad aad;
-    make_aad(&aad, storage_key, version);
+    uint8_t plain[RECORD_NAME_MAX];
+    uint16_t size = (uint16_t)(1u + name->ns_size + name->key_size), sealed_size = (uint16_t)(size + AEAD_OVERHEAD);
+    if (name->ns_size > 255 || size > sizeof plain)
+        return -EINVAL;
+    plain[0] = (uint8_t)name->ns_size;
+    memcpy(plain + 1, name->ns, name->ns_size);
+    memcpy(plain + 1 + name->ns_size, name->key, name->key_size);
     memcpy(out, &version, 8);
-    int result = aead_seal(k->record, &aad, sizeof aad, plain, size, out + 8);
-    OPENSSL_cleanse(plain, size);
-    free(plain);
-    return result < 0 ? result : (int64_t)(8 + size + AEAD_OVERHEAD);
+    memcpy(out + 8, &sealed_size, 2);
+    struct record_aad aad = make_aad(aad_name, storage_key, version);
+    int result = aead_seal(k->record, &aad, sizeof aad, plain, size, out + 10);
+    OPENSSL_cleanse(plain, sizeof plain);
+    aad = make_aad(aad_value, storage_key, version);
+    if (result == 0)
+        result = aead_seal(k->record, &aad, sizeof aad, value, value_size, out + 10 + sealed_size);
+    return result < 0 ? result : (int64_t)(10 + sealed_size + value_size + AEAD_OVERHEAD);
 }
 
 int record_claims(const uint8_t *record, size_t size, uint64_t *version, uint8_t tag[16])
 {
-    if (size < 8 + AEAD_OVERHEAD + 3)
+    if (size < 10 + 2 * AEAD_OVERHEAD + 1)
         return -EBADMSG;
     memcpy(version, record, 8);
     memcpy(tag, record + size - 16, 16);
     return *version == 0 || *version == UINT64_MAX ? -EBADMSG : 0;
 }
 
-static int parse_plain(uint8_t *plain, size_t size, struct record_opened *out)
+/* The size of the sealed name, if it and a value's seal fit. */
+static size_t sealed_name_size(const uint8_t *record, size_t size)
 {
-    size_t ns_size = plain[0];
-    if (size < 1 + ns_size + 2)
-        return -EBADMSG;
-    uint16_t key_size;
-    memcpy(&key_size, plain + 1 + ns_size, 2);
-    if (size - 1 - ns_size - 2 < key_size)
-        return -EBADMSG;
-    out->plain = plain;
-    out->name = (struct record_name){plain + 1, plain + 1 + ns_size + 2, (uint16_t)ns_size, key_size};
-    out->value = out->name.key + key_size;
-    out->value_size = size - 1 - ns_size - 2 - key_size;
-    return 0;
+    uint16_t sealed_size;
+    memcpy(&sealed_size, record + 8, 2);
+    return sealed_size > AEAD_OVERHEAD && size - 10 - AEAD_OVERHEAD >= sealed_size ? sealed_size : 0;
 }
 
 int record_open(const struct record_keys *k, const uint8_t storage_key[32], uint64_t version, const uint8_t *record,
@@ -96,20 +89,44 @@ int record_open(const struct record_keys *k, const uint8_t storage_key[32], uint
 {
     uint64_t claimed;
     uint8_t tag[16];
+    *out = (struct record_opened){0};
     if (record_claims(record, size, &claimed, tag) < 0 || claimed != version)
         return -EBADMSG;
-    size_t plain_size = size - 8 - AEAD_OVERHEAD;
-    uint8_t *plain = malloc(plain_size);
+    size_t sealed_size = sealed_name_size(record, size), name_size = sealed_size - AEAD_OVERHEAD;
+    if (sealed_size == 0)
+        return -EBADMSG;
+    const uint8_t *value = record + 10 + sealed_size;
+    size_t value_size = size - 10 - sealed_size - AEAD_OVERHEAD;
+    uint8_t *plain = malloc(name_size + value_size + 1);
     if (!plain)
         return -ENOMEM;
-    struct record_aad aad;
-    make_aad(&aad, storage_key, version);
-    int result = aead_open(k->record, &aad, sizeof aad, record + 8, size - 8, plain);
-    if (result == 0)
-        result = parse_plain(plain, plain_size, out);
-    if (result < 0)
+    struct record_aad aad = make_aad(aad_name, storage_key, version);
+    int result = aead_open(k->record, &aad, sizeof aad, record + 10, sealed_size, plain);
+    if (result == 0 && (size_t)plain[0] + 1 > name_size)
+        result = -EBADMSG;
+    if (result < 0) {
+        OPENSSL_cleanse(plain, name_size);
         free(plain);
+        return result;
+    }
+    out->plain = plain;
+    out->plain_size = name_size + value_size;
+    out->name = (struct record_name){plain + 1, plain + 1 + plain[0], plain[0], (uint16_t)(name_size - 1 - plain[0])};
+    aad = make_aad(aad_value, storage_key, version);
+    result = aead_open(k->record, &aad, sizeof aad, value, value_size + AEAD_OVERHEAD, plain + name_size);
+    if (result == 0) {
+        out->value = plain + name_size;
+        out->value_size = value_size;
+    }
     return result;
+}
+
+void record_opened_free(struct record_opened *opened)
+{
+    if (opened->plain)
+        OPENSSL_cleanse(opened->plain, opened->plain_size);
+    free(opened->plain);
+    *opened = (struct record_opened){0};
 }
 
 int root_seal(const struct record_keys *k, const struct root *root, uint8_t out[ROOT_SIZE])

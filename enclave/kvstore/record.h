@@ -1,9 +1,12 @@
 /*
- * The sealed form of records and of the root, version 1.
+ * The sealed form of records (version 2) and of the root (version 1).
  *
- *   record: version u64 || nonce 12 || ciphertext || tag 16        under storage_key = HMAC-SHA-256(namespace key, key)
- *           plaintext: namespace size u8, namespace, key size u16, key, value
- *           AAD: "EOSKV1" || storage_key || version
+ *   record: version u64 || size of the sealed name u16 || sealed name || sealed value
+ *                                                            under storage_key = HMAC-SHA-256(namespace key, key)
+ *           sealed: nonce 12 || ciphertext || tag 16
+ *           name:   namespace size u8, namespace, key; AAD: "EOSKN2" || storage_key || version
+ *           value:  AAD: "EOSKV2" || storage_key || version
+ *   The name is sealed apart: of a record whose value was damaged it is known what is lost.
  *   root:   nonce || ciphertext || tag, plaintext: epoch u64, record count u64, digest 32; AAD: "EOSROOT1"
  *
  * The digest is the sum modulo 2^256 of HMAC(digest key, storage_key || version || tag) over all records: a keyed
@@ -18,8 +21,8 @@
 #include "enclave/crypto/aead.h"
 #include "enclave/kvstore/index.h"
 
-#define RECORD_NAME_MAX (1u + 255u + 2u + 512u)
-#define RECORD_OVERHEAD (8u + AEAD_OVERHEAD + RECORD_NAME_MAX)
+#define RECORD_NAME_MAX (1u + 255u + 512u)
+#define RECORD_OVERHEAD (10u + 2u * AEAD_OVERHEAD + RECORD_NAME_MAX)
 
 struct record_keys {
     uint8_t record[32], digest[32], root[32], names[32];
@@ -40,14 +43,17 @@ int64_t record_seal(const struct record_keys *k, const struct record_name *name,
                     uint64_t version, const void *value, size_t value_size, uint8_t *out);
 
 struct record_opened {
-    uint8_t *plain; /* malloc'ed; to be freed by the caller */
+    uint8_t *plain; /* malloc'ed: name and value; to be freed by the caller, also of a damaged record. NULL: nothing */
+    size_t plain_size;
     struct record_name name;
-    const uint8_t *value;
+    const uint8_t *value; /* NULL: damaged */
     size_t value_size;
 };
-/* -EBADMSG: not the record of this key and version. The version in the record must be the one given. */
+/* -EBADMSG: not the record of this key and version; if plain is set, it is so but for the value. The version in the
+ * record must be the one given. */
 int record_open(const struct record_keys *k, const uint8_t storage_key[32], uint64_t version, const uint8_t *record,
                 size_t size, struct record_opened *out);
+void record_opened_free(struct record_opened *opened); /* wipes */
 
 /* Version and tag as the record claims them. -EBADMSG if it is too short. */
 int record_claims(const uint8_t *record, size_t size, uint64_t *version, uint8_t tag[16]);

@@ -44,7 +44,7 @@ static void test_round_trip(void **state)
         assert_memory_equal(opened.value, value, length);
         assert_int_equal(opened.name.key_size, 3);
         assert_memory_equal(opened.name.ns, "app:a:kv:b", 10);
-        free(opened.plain);
+        record_opened_free(&opened);
     }
 }
 
@@ -57,10 +57,18 @@ static void test_every_bit_counts(void **state)
     for (size_t bit = 0; bit < size * 8; bit++) {
         record[bit / 8] ^= (uint8_t)(1u << bit % 8);
         assert_int_equal(record_open(&keys, storage_key, 9, record, size, &opened), -EBADMSG);
+        assert_null(opened.value);
+        bool named = bit / 8 >= size - 5 - AEAD_OVERHEAD; /* the value's part */
+        assert_int_equal(opened.plain != NULL, named);
+        if (named)
+            assert_memory_equal(opened.name.key, "key", 3);
+        record_opened_free(&opened);
         record[bit / 8] ^= (uint8_t)(1u << bit % 8);
     }
-    for (size_t shorter = 0; shorter < size; shorter++)
+    for (size_t shorter = 0; shorter < size; shorter++) {
         assert_int_equal(record_open(&keys, storage_key, 9, record, shorter, &opened), -EBADMSG);
+        record_opened_free(&opened);
+    }
     assert_int_equal(record_open(&keys, storage_key, 10, record, size, &opened), -EBADMSG); /* another version */
     storage_key[0] ^= 1;
     assert_int_equal(record_open(&keys, storage_key, 9, record, size, &opened), -EBADMSG); /* another key's record */

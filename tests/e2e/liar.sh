@@ -82,9 +82,23 @@ again
 
 # inodes: an app of whose files nothing can be known, and one that is none the worse
 check start --workers 2
-for inode in $("$tool" "$work/data" find 91 91); do "$tool" "$work/data" flip "$inode" middle; done
+for inode in $("$tool" "$work/data" find 119 119); do "$tool" "$work/data" flip "$inode" middle; done
 for file in a b c; do broken one $file "no inodes"; done
 right other victim "no inodes of another app"
+crash
+
+# damaged between two runs: it is still known whose record it was
+again
+"$tool" "$work/data" flip $a middle
+check start --workers 2
+grep -q "1 of .* records are damaged" "$work/server.log" || fail "nobody says that a record is damaged"
+broken one a "damaged between two runs"
+right one b "beside a damaged file"
+others "beside a damaged file"
+equal "$(put /one/a "$work/a")" 200 "writing the damaged file anew"
+crash
+check start --workers 2
+for file in a b; do right one $file "written anew"; done
 crash
 
 # between two runs, anything: every file is right, an error, or the server says why it does not start
