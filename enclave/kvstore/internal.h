@@ -34,6 +34,7 @@ struct job {
     struct worker *origin;
     bool running;
     bool only_exists;
+    bool one_namespace; /* all of ops are of the first one's */
     struct job_op *ops; /* one for GET and UPDATE */
     size_t op_count;
     size_t reserved; /* memory, for the records that it makes */

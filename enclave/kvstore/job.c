@@ -85,8 +85,10 @@ struct job *job_new(struct worker *w, enum job_kind kind, const struct kv_op *op
     uint32_t few[16] = {0}, *slots = mask < 16 ? few : calloc(mask + 1, sizeof *slots);
     if (!slots)
         j->status = -ENOMEM;
+    j->one_namespace = true;
     for (size_t i = 0; j->ops && i < count && j->status == 0; i++) {
         j->op_count++;
+        j->one_namespace &= ops[i].ns == ops[0].ns;
         if (ops[i].key_size > KV_KEY_MAX || ops[i].value_size > KV_VALUE_MAX)
             j->status = -EINVAL;
         else
@@ -145,12 +147,19 @@ static bool writes(const struct job *j)
     return j->kind == JOB_COMMIT || j->kind == JOB_UPDATE;
 }
 
+static bool same_namespace(const struct job_op *a, const struct job_op *b)
+{
+    return a->ns.size == b->ns.size && !memcmp(a->ns.name, b->ns.name, a->ns.size);
+}
+
 static bool conflict(const struct job *a, const struct job *b)
 {
     if (!writes(a) && !writes(b))
         return false;
     if (a->kind == JOB_LIST || b->kind == JOB_LIST)
         return false; /* a listing sees what is acknowledged */
+    if (a->one_namespace && b->one_namespace && a->op_count && b->op_count && !same_namespace(&a->ops[0], &b->ops[0]))
+        return false; /* so that an app's thousand operations are not held against every other's */
     for (size_t i = 0; i < a->op_count; i++)
         for (size_t k = 0; k < b->op_count; k++)
             if (!memcmp(a->ops[i].storage_key, b->ops[k].storage_key, STORAGE_KEY_SIZE))
