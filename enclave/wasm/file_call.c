@@ -1,6 +1,6 @@
 /*
- * wasi:filesystem: a guest's one operation, suspended while it runs, and error codes. An operation outlives a guest
- * that ends.
+ * wasi:filesystem/types@0.2.x: a guest's one operation, suspended while it runs, and error codes. An operation outlives
+ * a guest that ends.
  */
 #include <errno.h>
 

@@ -1,5 +1,5 @@
 /*
- * wasi:filesystem: reading and writing, by descriptor and as streams.
+ * wasi:filesystem/types@0.2.x: reading and writing, by descriptor and as streams.
  */
 #include <errno.h>
 
