@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-key=$(cat Cargo.toml Cargo.lock src/*.rs <(rustc --version) | sha256sum | cut -c1-16)
+key=$(cat Cargo.toml Cargo.lock src/*.rs memfd/Cargo.toml memfd/src/*.rs <(rustc --version) | sha256sum | cut -c1-16)
 cache=${ENCLAVE_OS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/enclave-os}
 out=$cache/wasmtime-$key
 if [ ! -f "$out/complete" ]; then

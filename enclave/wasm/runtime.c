@@ -31,7 +31,9 @@ static wasm_config_t *engine_config(void)
     wasmtime_config_memory_reservation_set(config, 0);
     wasmtime_config_memory_guard_size_set(config, 0);
     wasmtime_config_memory_reservation_for_growth_set(config, 1u << 20);
-    wasmtime_config_memory_init_cow_set(config, false);
+    /* A module's data becomes one piece when it is compiled (wasmtime/memfd has it copied). Otherwise it stays as it
+       is: for what Go makes, tens of thousands of pieces, with a copy compiled for each in a gigabyte. */
+    wasmtime_config_memory_init_cow_set(config, true);
     wasmtime_config_native_unwind_info_set(config, false);
     wasmtime_config_epoch_interruption_set(config, true);
     wasmtime_config_concurrency_support_set(config, false);
