@@ -129,6 +129,43 @@ go_app() { # NAME FOLDER WORLD
     rm "$made.core"
 }
 
+# A Rust compiler and the sources of its library, for the targets whose library no registry has built. From Debian's
+# packages, unpacked instead of installed: this machine's own cargo and rustc stay what they are.
+rust_tools() {
+    local version tools
+    version=$(apt-cache show --no-all-versions rustc-web 2>/dev/null | sed -n 's/^Version: //p')
+    [ -n "$version" ] || { apt-get update -qq && version=$(apt-cache show --no-all-versions rustc-web | sed -n 's/^Version: //p'); } >&2
+    tools=$cache/apps-rust-$version
+    if [ ! -f "$tools/complete" ]; then
+        echo "fetching rustc $version (apt, once)..." >&2
+        mkdir -p "$scratch/debs/partial" "$tools"
+        apt-get install -qq -y --no-install-recommends --download-only --reinstall -o APT::Sandbox::User=root \
+            -o Dir::Cache::archives="$scratch/debs" rustc-web rust-web-src >&2
+        for package in "$scratch"/debs/*.deb; do
+            dpkg-deb --fsys-tarfile "$package" |
+                tar -x -C "$tools" --no-wildcards-match-slash --exclude='./usr/src/*/src' --exclude='./usr/src/*/compiler'
+        done
+        # What rustc links programs for WASI with: the C library that the other examples have.
+        mkdir -p "$tools/usr/lib/rustlib/wasm32-wasip1/lib/self-contained"
+        ln -s /usr/lib/wasm32-wasi/{crt1-command.o,crt1-reactor.o,libc.a} "$tools/usr/lib/rustlib/wasm32-wasip1/lib/self-contained/"
+        touch "$tools/complete"
+    fi
+    echo "$tools"
+}
+
+rust_app() { # NAME FOLDER WORLD
+    local made=$out/$1.wasm tools
+    stale "$made" "$2"/Cargo.* "$2"/src/*.rs "$3" componentize.mjs build.sh || return 0
+    tools=$(rust_tools)
+    echo "building $1.wasm (with Rust's library at first: two minutes, once)" >&2
+    cp -r "$2" "$scratch/" && cp -r "$(wit_folder "$3")" "$scratch/$2/wit" # where wit-bindgen looks
+    RUSTC=$tools/usr/bin/rustc LD_LIBRARY_PATH=$tools/usr/lib/x86_64-linux-gnu RUSTC_BOOTSTRAP=1 \
+        CARGO_TARGET_WASM32_WASIP1_LINKER=wasm-ld-19 CARGO_TARGET_DIR=$tools/target \
+        cargo build --quiet --locked --release --target wasm32-wasip1 -Zbuild-std=std,panic_abort --manifest-path "$scratch/$2/Cargo.toml" >&2
+    node componentize.mjs "$3" "$wit" "$tools/target/wasm32-wasip1/release/${1//-/_}.wasm" "$made" \
+        "$wit/wasi_snapshot_preview1.reactor.wasm"
+}
+
 js_app() { # NAME SOURCE WORLD
     local made=$out/$1.wasm
     stale "$made" "$2" "$3" componentize-js.mjs build.sh || return 0
@@ -154,4 +191,5 @@ c_app settings guests/settings.c common/handler-settings.wit
 c_app missing-import guests/missing.c common/handler-missing.wit
 python_app notes-python notes-python/notes.py common/handler-kv.wit
 go_app notes-go notes-go common/handler-kv.wit
+rust_app notes-rust notes-rust common/handler-kv.wit
 js_app hello-js hello-js/hello.js hello-js/hello.wit

@@ -1,0 +1,152 @@
+//! Notes, kept in files on the app's sealed root with std::fs alone.
+//!
+//!     PUT /notes/NAME   keep the body          GET /notes/NAME   give it back       DELETE /notes/NAME   forget it
+//!     GET /notes        the names              GET /count        how often this was asked (wasi:keyvalue)
+//!     POST /echo        the body, as it comes  GET /env/NAME     a variable that the operator set
+//!     GET /fail         a panic: 500, and where it was in the log
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+
+use wasi::http::types::{Fields, IncomingBody, IncomingRequest, Method, OutgoingBody, OutgoingResponse, ResponseOutparam};
+use wasi::io::streams::{InputStream, OutputStream, StreamError};
+use wasi::keyvalue::{atomics, store};
+
+wit_bindgen::generate!({ path: "wit", world: "handler", generate_all });
+
+const FOLDER: &str = "/notes";
+
+/// A request's body; what is dropped first is the stream.
+struct Body(InputStream, #[allow(dead_code)] IncomingBody);
+
+impl Body {
+    fn of(request: &IncomingRequest) -> Body {
+        let body = request.consume().expect("a body is consumed once");
+        Body(body.stream().expect("a body has one stream"), body)
+    }
+}
+
+impl Read for Body {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self.0.blocking_read(into.len() as u64) {
+            Ok(bytes) => {
+                into[..bytes.len()].copy_from_slice(&bytes);
+                Ok(bytes.len())
+            }
+            Err(StreamError::Closed) => Ok(0),
+            Err(error) => Err(io::Error::other(error)),
+        }
+    }
+}
+
+/// A response whose head is sent and whose body is written.
+struct Response(Option<(OutputStream, OutgoingBody)>);
+
+impl Response {
+    fn new(outparam: ResponseOutparam, status: u16) -> Response {
+        let fields = Fields::from_list(&[("content-type".into(), b"text/plain; charset=utf-8".into())]);
+        let response = OutgoingResponse::new(fields.expect("a known field"));
+        response.set_status_code(status).expect("a known status");
+        let body = response.body().expect("the body is taken once");
+        ResponseOutparam::set(outparam, Ok(response));
+        Response(Some((body.write().expect("the stream is taken once"), body)))
+    }
+}
+
+impl Write for Response {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let piece = &bytes[..bytes.len().min(4096)]; // what one blocking write takes
+        let (stream, _) = self.0.as_ref().expect("not finished yet");
+        stream.blocking_write_and_flush(piece).map_err(io::Error::other)?;
+        Ok(piece.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Response {
+    fn drop(&mut self) {
+        let (stream, body) = self.0.take().expect("finished once");
+        drop(stream);
+        let _ = OutgoingBody::finish(body, None); // the client may have gone
+    }
+}
+
+fn answer(outparam: ResponseOutparam, status: u16, text: &str) {
+    let _ = Response::new(outparam, status).write_all(text.as_bytes());
+}
+
+/// Write beside and rename, so that a note is never half of one.
+fn keep(path: &str, mut body: Body) -> io::Result<()> {
+    let beside = format!("{path}~");
+    fs::create_dir_all(FOLDER)?;
+    let mut file = File::create(&beside)?;
+    io::copy(&mut body, &mut file)?;
+    file.sync_all()?;
+    fs::rename(beside, path)
+}
+
+fn names() -> io::Result<String> {
+    let mut names = Vec::new();
+    match fs::read_dir(FOLDER) {
+        Ok(entries) => {
+            for entry in entries {
+                names.push(entry?.file_name().to_string_lossy().into_owned());
+            }
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    names.retain(|name| !name.ends_with('~'));
+    names.sort();
+    Ok(names.iter().map(|name| format!("{name}\n")).collect())
+}
+
+fn note(request: &IncomingRequest, outparam: ResponseOutparam, path: &str) {
+    let done = match request.method() {
+        Method::Put => keep(path, Body::of(request)).map(|()| "kept\n"),
+        Method::Delete => fs::remove_file(path).map(|()| "forgotten\n"),
+        _ => match File::open(path) {
+            Ok(mut file) => {
+                let _ = io::copy(&mut file, &mut Response::new(outparam, 200));
+                return;
+            }
+            Err(error) => Err(error),
+        },
+    };
+    match done {
+        Ok(text) => answer(outparam, 200, text),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => answer(outparam, 404, "no such note\n"),
+        Err(error) => answer(outparam, 500, &format!("{error}\n")),
+    }
+}
+
+struct Notes;
+
+impl exports::wasi::http::incoming_handler::Guest for Notes {
+    fn handle(request: IncomingRequest, outparam: ResponseOutparam) {
+        let target = request.path_with_query().unwrap_or_default();
+        let path = target.split('?').next().unwrap_or_default();
+        match path.trim_start_matches('/').split('/').collect::<Vec<_>>()[..] {
+            ["notes"] => match names() {
+                Ok(names) => answer(outparam, 200, &names),
+                Err(error) => answer(outparam, 500, &format!("{error}\n")),
+            },
+            ["notes", name] if !name.is_empty() => note(&request, outparam, &format!("{FOLDER}/{name}")),
+            ["echo"] if matches!(request.method(), Method::Post) => {
+                let _ = io::copy(&mut Body::of(&request), &mut Response::new(outparam, 200));
+            }
+            ["count"] => {
+                let bucket = store::open("default").expect("the default store");
+                let count = atomics::increment(&bucket, "count", 1).expect("a count");
+                answer(outparam, 200, &format!("{count}\n"));
+            }
+            ["env", name] => answer(outparam, 200, &std::env::var(name).unwrap_or_default()),
+            ["fail"] => panic!("as it was asked to"),
+            _ => answer(outparam, 404, "not here\n"),
+        }
+    }
+}
+
+export!(Notes);
