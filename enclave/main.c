@@ -303,6 +303,9 @@ int main(void)
     report_phases();
     worker_run(enclave_system.owner);
     stop_threads();
+    store_flush(); /* what was asked for before now has arrived */
+    while (fs_flush())
+        worker_turn(enclave_system.owner);
     store_flush();
     store_close();
     return 0;

@@ -14,20 +14,25 @@ static const char *variable(const char *name)
     return value ? value : "";
 }
 
+static int complain(const char *what)
+{
+    fprintf(stderr, "%s: %s\n", what, strerror(errno));
+    return 1;
+}
+
 static int keep(double sum)
 {
     double total = 0;
     FILE *file = fopen("/total", "r");
-    if (file) {
-        if (fscanf(file, "%lf", &total) != 1)
-            total = 0;
+    if (!file && errno != ENOENT)
+        return complain("/total");
+    if (file && fscanf(file, "%lf", &total) != 1)
+        return complain("/total: no number");
+    if (file)
         fclose(file);
-    }
     file = fopen("/total", "w");
-    if (!file || fprintf(file, "%.17g\n", total + sum) < 0 || fclose(file) != 0) {
-        fprintf(stderr, "total: %s\n", strerror(errno));
-        return 1;
-    }
+    if (!file || fprintf(file, "%.17g\n", total + sum) < 0 || fclose(file) != 0)
+        return complain("/total");
     printf("%.17g\n", total + sum);
     return 0;
 }

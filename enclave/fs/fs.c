@@ -135,6 +135,19 @@ void fs_init(struct worker *home)
     fs_home = home;
 }
 
+bool fs_flush(void)
+{
+    bool busy = false;
+    pthread_mutex_lock(&all_lock);
+    for (struct fs *fs = all; fs; fs = fs->next) {
+        if (!fs->error && cache_flush(fs, NULL))
+            journal_send(fs);
+        busy |= fs->flight != NULL;
+    }
+    pthread_mutex_unlock(&all_lock);
+    return busy;
+}
+
 struct fs *fs_of_app(const char *app)
 {
     char name[KV_NAMESPACE_MAX];

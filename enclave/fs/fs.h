@@ -41,6 +41,9 @@ struct fs_node; /* a file or directory, held by whoever opened it */
 
 /* Before anything else: the worker whose thread runs it all, the store's owner. */
 void fs_init(struct worker *home);
+/* Shutdown, on the home worker's thread: begins to write what has not been written. False: nothing is on its way any
+ * more, or all of it failed; else turn the loop and ask again. */
+bool fs_flush(void);
 /* The app's, made if needed; lives for ever. NULL: no memory, or fs_init was not called. Any thread. */
 struct fs *fs_of_app(const char *app);
 /* What node NULL stands for in an operation. */
