@@ -184,7 +184,7 @@ void store_pump_commits(void)
             estimate += payload_size_of(j);
             if (t->job_count > 0 && estimate > COMMIT_PAYLOAD_MAX)
                 break;
-            store.commits = j->commit_next;
+            store.commits = j->queue_next;
             if (!store.commits)
                 store.commits_end = &store.commits;
             if (!job_in_transaction(t, j))
@@ -218,9 +218,9 @@ void store_queue_commit(struct job *j)
     }
     if (j->reserved)
         kv_memory_take(&j->ops[0].ns, j->reserved);
-    j->commit_next = NULL;
+    j->queue_next = NULL;
     *store.commits_end = j;
-    store.commits_end = &j->commit_next;
+    store.commits_end = &j->queue_next;
 }
 
 int store_create(const uint8_t *master_blob, size_t size)

@@ -29,7 +29,7 @@ struct job_op {
 
 struct job {
     struct loop_task task; /* first: carries the job between threads */
-    struct job *next, *commit_next;
+    struct job *next, *queue_next;
     enum job_kind kind;
     struct worker *origin;
     bool running;
@@ -59,8 +59,11 @@ struct store {
     struct root root;
     uint64_t damaged, nameless;   /* records that did not open at start-up; those of which not even the name did */
     struct job *jobs, **jobs_end; /* all that are not finished, in order of arrival */
-    struct job *commits, **commits_end; /* running, waiting for a transaction; by commit_next */
-    bool in_flight;                     /* a transaction is with the host */
+    struct job *commits, **commits_end; /* running, waiting for a transaction; by queue_next */
+    struct job *lists, **lists_end;     /* running, waiting for their turn; by queue_next */
+    struct loop_task list_task;
+    struct kv_namespace listed; /* whose turn was the last */
+    bool in_flight;             /* a transaction is with the host */
 };
 extern struct store store;
 
@@ -73,7 +76,8 @@ void store_proceed(void);
 
 /* read.c */
 void store_start_read(struct job *j);
-void store_start_list(struct job *j);
+/* One for each turn of the loop: it walks the whole index. */
+void store_queue_list(struct job *j);
 
 /* commit.c */
 void store_queue_commit(struct job *j);

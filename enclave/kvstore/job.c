@@ -173,7 +173,7 @@ static void start(struct job *j)
     if (j->status < 0)
         store_finish(j, j->status);
     else if (j->kind == JOB_LIST)
-        store_start_list(j);
+        store_queue_list(j);
     else if (j->kind == JOB_COMMIT)
         store_queue_commit(j);
     else

@@ -139,7 +139,7 @@ static void take_first(struct first_entries *f, const struct index_entry *e)
 }
 
 /* The index itself is the listing: cursor is the place of the last name that was given. */
-void store_start_list(struct job *j)
+static void run_list(struct job *j)
 {
     struct first_entries first = {0};
     struct kv_name *names = store.nameless ? NULL : malloc(LIST_MAX * (sizeof *names + KV_KEY_MAX));
@@ -164,4 +164,45 @@ void store_start_list(struct job *j)
     j->name_count = first.count;
     j->cursor = first.more ? place_of(first.heap[0]) : 0;
     store_finish(j, 0);
+}
+
+static bool is_of(const struct job *j, const struct kv_namespace *ns)
+{
+    return j->list_ns.size == ns->size && !memcmp(j->list_ns.name, ns->name, ns->size);
+}
+
+/* The first one of another bucket than the last time, so that who asks for a thousand lists delays nobody else's. */
+static struct job *next_list(void)
+{
+    struct job **at = &store.lists;
+    while (*at && is_of(*at, &store.listed))
+        at = &(*at)->queue_next;
+    if (!*at)
+        at = &store.lists;
+    struct job *j = *at;
+    *at = j->queue_next;
+    if (!*at)
+        store.lists_end = at;
+    return j;
+}
+
+static void on_turn(struct loop_task *task)
+{
+    struct job *j = next_list();
+    store.listed = j->list_ns;
+    run_list(j);
+    if (store.lists)
+        loop_post(&store.owner->loop, task);
+}
+
+void store_queue_list(struct job *j)
+{
+    if (!store.lists) {
+        store.lists_end = &store.lists;
+        store.list_task.fn = on_turn;
+        loop_post(&store.owner->loop, &store.list_task);
+    }
+    j->queue_next = NULL;
+    *store.lists_end = j;
+    store.lists_end = &j->queue_next;
 }
