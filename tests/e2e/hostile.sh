@@ -25,7 +25,7 @@ settings hostile '{"environment":{"OWN":"value"}}'
 # the innocent ones, asked again and again until the end
 (
     worst=0 count=0
-    while [ ! -e "$work/stop" ]; do
+    while [ -d "$work" ] && [ ! -e "$work/stop" ]; do # also when the test has failed
         begin=$(date +%s%N)
         for ask in hello/="Hello from C inside the enclave" victim/get=secret files/secret=hidden; do
             said=$(curl -sk --max-time 10 "$url/${ask%%=*}") || said="$said (curl: $?)"
