@@ -2,12 +2,15 @@
 #include "enclave/kvstore/record.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const char aad_name[6] = {'E', 'O', 'S', 'K', 'N', '2'}, aad_value[6] = {'E', 'O', 'S', 'K', 'V', '2'};
 static const char aad_root[8] = {'E', 'O', 'S', 'R', 'O', 'O', 'T', '1'};
+
+#define NAME_HEAD 3u
 
 int record_keys_derive(const uint8_t master[32], struct record_keys *out)
 {
@@ -49,13 +52,16 @@ static struct record_aad make_aad(const char tag[6], const uint8_t storage_key[3
 int64_t record_seal(const struct record_keys *k, const struct record_name *name, const uint8_t storage_key[32],
                     uint64_t version, const void *value, size_t value_size, uint8_t *out)
 {
-    uint8_t plain[RECORD_NAME_MAX];
-    uint16_t size = (uint16_t)(1u + name->ns_size + name->key_size), sealed_size = (uint16_t)(size + AEAD_OVERHEAD);
+    uint8_t plain[RECORD_NAME_MAX] = {0};
+    size_t size = NAME_HEAD + name->ns_size + name->key_size;
+    size += -size % RECORD_NAME_STEP;
     if (name->ns_size > 255 || size > sizeof plain)
         return -EINVAL;
+    uint16_t sealed_size = (uint16_t)(size + AEAD_OVERHEAD);
     plain[0] = (uint8_t)name->ns_size;
-    memcpy(plain + 1, name->ns, name->ns_size);
-    memcpy(plain + 1 + name->ns_size, name->key, name->key_size);
+    memcpy(plain + 1, &name->key_size, 2);
+    memcpy(plain + NAME_HEAD, name->ns, name->ns_size);
+    memcpy(plain + NAME_HEAD + name->ns_size, name->key, name->key_size);
     memcpy(out, &version, 8);
     memcpy(out + 8, &sealed_size, 2);
     struct record_aad aad = make_aad(aad_name, storage_key, version);
@@ -84,6 +90,16 @@ static size_t sealed_name_size(const uint8_t *record, size_t size)
     return sealed_size > AEAD_OVERHEAD && size - 10 - AEAD_OVERHEAD >= sealed_size ? sealed_size : 0;
 }
 
+static bool parse_name(const uint8_t *plain, size_t size, struct record_name *out)
+{
+    uint16_t key_size;
+    if (size < NAME_HEAD)
+        return false;
+    memcpy(&key_size, plain + 1, 2);
+    *out = (struct record_name){plain + NAME_HEAD, plain + NAME_HEAD + plain[0], plain[0], key_size};
+    return size - NAME_HEAD >= (size_t)plain[0] + key_size;
+}
+
 int record_open(const struct record_keys *k, const uint8_t storage_key[32], uint64_t version, const uint8_t *record,
                 size_t size, struct record_opened *out)
 {
@@ -102,16 +118,16 @@ int record_open(const struct record_keys *k, const uint8_t storage_key[32], uint
         return -ENOMEM;
     struct record_aad aad = make_aad(aad_name, storage_key, version);
     int result = aead_open(k->record, &aad, sizeof aad, record + 10, sealed_size, plain);
-    if (result == 0 && (size_t)plain[0] + 1 > name_size)
+    if (result == 0 && !parse_name(plain, name_size, &out->name))
         result = -EBADMSG;
     if (result < 0) {
         OPENSSL_cleanse(plain, name_size);
         free(plain);
+        *out = (struct record_opened){0};
         return result;
     }
     out->plain = plain;
     out->plain_size = name_size + value_size;
-    out->name = (struct record_name){plain + 1, plain + 1 + plain[0], plain[0], (uint16_t)(name_size - 1 - plain[0])};
     aad = make_aad(aad_value, storage_key, version);
     result = aead_open(k->record, &aad, sizeof aad, value, value_size + AEAD_OVERHEAD, plain + name_size);
     if (result == 0) {

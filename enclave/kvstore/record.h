@@ -4,9 +4,10 @@
  *   record: version u64 || size of the sealed name u16 || sealed name || sealed value
  *                                                            under storage_key = HMAC-SHA-256(namespace key, key)
  *           sealed: nonce 12 || ciphertext || tag 16
- *           name:   namespace size u8, namespace, key; AAD: "EOSKN2" || storage_key || version
+ *           name:   namespace size u8, key size u16, namespace, key, zeros to a multiple of 32; AAD: "EOSKN2" || storage_key || version
  *           value:  AAD: "EOSKV2" || storage_key || version
- *   The name is sealed apart: of a record whose value was damaged it is known what is lost.
+ *   The name is sealed apart: of a record whose value was damaged it is known what is lost. Its length is hidden within
+ *   32 bytes, the value's is not.
  *   root:   nonce || ciphertext || tag, plaintext: epoch u64, record count u64, digest 32; AAD: "EOSROOT1"
  *
  * The digest is the sum modulo 2^256 of HMAC(digest key, storage_key || version || tag) over all records: a keyed
@@ -21,7 +22,8 @@
 #include "enclave/crypto/aead.h"
 #include "enclave/kvstore/index.h"
 
-#define RECORD_NAME_MAX (1u + 255u + 512u)
+#define RECORD_NAME_STEP 32u
+#define RECORD_NAME_MAX (3u + 255u + 512u + RECORD_NAME_STEP)
 #define RECORD_OVERHEAD (10u + 2u * AEAD_OVERHEAD + RECORD_NAME_MAX)
 
 struct record_keys {

@@ -4,6 +4,7 @@
 # anew is well again. And between two runs: the server refuses to start, or the file is right, or it is an error.
 . "$(dirname "$0")/lib.sh"
 tool="$BUILD/bin/lmdb_tool"
+other=another-app-by-a-longer-name # so that its records have other sizes
 put() { curl -sk --max-time 30 -o /dev/null -w '%{http_code}' -X PUT --data-binary "@$2" "$url$1"; }
 # Each file has a size of its own, by which the host finds its record.
 declare -A size=([a]=21000 [b]=22000 [c]=23000 [victim]=24000) # and none of those that steps writes
@@ -13,11 +14,11 @@ broken() {
     equal "$(get "/$1/$2" -o "$work/back" -w '%{http_code}')" 500 "$3: /$1/$2"
     equal "$(cat "$work/back")" "I/O error" "$3: /$1/$2"
 }
-others() { right one c "$1"; right other victim "$1"; equal "$(get /counter/peek)" 1 "$1: the counter"; }
+others() { right one c "$1"; right $other victim "$1"; equal "$(get /counter/peek)" 1 "$1: the counter"; }
 
 check start --workers 2
 push one files-c
-push other files-c
+push $other files-c
 push counter counter-c
 push steps steps
 get /counter/ >/dev/null
@@ -27,7 +28,7 @@ check stop
 cp -r "$work/data" "$work/old"
 check start --workers 2
 for file in a b c; do equal "$(put "/one/$file" "$work/$file")" 200; done
-equal "$(put /other/victim "$work/victim")" 200
+equal "$(put /$other/victim "$work/victim")" 200
 check stop
 cp -r "$work/data" "$work/good"
 again() { rm -rf "$work/data"; cp -r "$work/good" "$work/data"; }
@@ -82,9 +83,9 @@ again
 
 # inodes: an app of whose files nothing can be known, and one that is none the worse
 check start --workers 2
-for inode in $("$tool" "$work/data" find 119 119); do "$tool" "$work/data" flip "$inode" middle; done
+for inode in $("$tool" "$work/data" find 131 131); do "$tool" "$work/data" flip "$inode" middle; done
 for file in a b c; do broken one $file "no inodes"; done
-right other victim "no inodes of another app"
+right $other victim "no inodes of another app"
 crash
 
 # damaged between two runs: it is still known whose record it was
@@ -117,7 +118,7 @@ for round in $(seq 24); do
     esac
     "$tool" "$work/data" "${change[@]}" || fail "${change[*]}"
     if start --workers 2; then
-        for file in one/a one/b one/c other/victim; do
+        for file in one/a one/b one/c $other/victim; do
             answer=$(get "/$file" -o "$work/back" -w '%{http_code}')
             case $answer in
             200) cmp -s "$work/back" "$work/${file#*/}" || fail "${change[*]}: other bytes in $file" ;;
