@@ -4,7 +4,8 @@
  *   record: version u64 || size of the sealed name u16 || sealed name || sealed value
  *                                                            under storage_key = HMAC-SHA-256(namespace key, key)
  *           sealed: nonce 12 || ciphertext || tag 16
- *           name:   namespace size u8, key size u16, namespace, key, zeros to a multiple of 32; AAD: "EOSKN2" || storage_key || version
+ *           name:   namespace size u8, key size u16, namespace, key, zeros to a multiple of 32
+ *                   AAD: "EOSKN2" || storage_key || version
  *           value:  AAD: "EOSKV2" || storage_key || version
  *   The name is sealed apart: of a record whose value was damaged it is known what is lost. Its length is hidden within
  *   32 bytes, the value's is not.

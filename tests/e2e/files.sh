@@ -33,6 +33,10 @@ for round in 1 2 3; do
         echo "$i" >>"$work/acknowledged.$round"
     done) 2>/dev/null &
     writer=$!
+    for _ in $(seq 100); do
+        [ ! -s "$work/acknowledged.$round" ] || break
+        sleep 0.1
+    done
     sleep 0.6
     crash
     wait $writer 2>/dev/null || true

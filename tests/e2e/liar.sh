@@ -51,7 +51,10 @@ lie() {
     for file in $expected; do equal "$(put "/one/$file" "$work/$file")" 200 "$what: writing $file anew"; done
     for file in a b; do right one $file "$what, written anew"; done
     before=$(wc -l <"$work/run")
-    sleep 0.3
+    for _ in $(seq 100); do
+        [ "$(wc -l <"$work/run")" -gt "$before" ] && break
+        sleep 0.1
+    done
     [ "$(wc -l <"$work/run")" -gt "$before" ] || fail "$what: another app does not go on: $(tail -n 1 "$work/run")"
     crash
     wait $client || true
