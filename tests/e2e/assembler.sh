@@ -9,8 +9,8 @@ echo '{"arguments":["-aln"]}' >"$work/settings"
 ctl app settings as "$work/settings" --url "$url" --admin-key "$admin" --allow-simulation >/dev/null
 assemble() { get /as/ --data-binary "$1"; }
 contains "$(assemble $'ldi r16, 1\nrjmp .\n')" "1 0000 01E0"
-# what it says of an error is in the log
-assemble $'no such instruction\n' >/dev/null
+# what it says of an error is in the log; its failure may cut the listing
+assemble $'no such instruction\n' >/dev/null || true
 contains "$(cat "$work/server.log")" "app as: {standard input}:1: Error: unknown opcode"
 # a long source, and the next one is none the worse
 for i in $(seq 4000); do echo "label$i: ldi r17, $((i % 256))"; done >"$work/source"
