@@ -92,7 +92,6 @@ upstream good TLSv1_1
 tls11=$up
 plain=$(free_port)
 python3 -m http.server --bind 127.0.0.1 --directory "$work" "$plain" >/dev/null 2>&1 &
-helpers+=($!)
 allow gate "\"localhost:$good\",\"localhost:$other\",\"localhost:$expired\",\"localhost:$tls12\",\"localhost:$tls11\",\"localhost:$plain\",\"127.0.0.1:$port\",\"localhost:$port\""
 equal "$(get /gate/bytes/3 -H "x-to: localhost:$other")" "error $certificate" "a certificate for another name"
 equal "$(get /gate/bytes/3 -H "x-to: localhost:$expired")" "error $certificate" "an expired certificate"
@@ -119,7 +118,6 @@ http { access_log off; client_body_temp_path $work/nginx; proxy_temp_path $work/
 CONF
 chmod -R a+rX "$work"
 /usr/sbin/nginx -c "$work/nginx.conf" 2>/dev/null &
-helpers+=($!)
 allow gate "\"localhost:$web\",\"localhost:$good\",\"localhost:$port\""
 for _ in $(seq 100); do (: </dev/tcp/127.0.0.1/"$web") 2>/dev/null && break; sleep 0.05; done
 get /gate/file -H "x-to: localhost:$web" | cmp - "$work/www/file" || fail "a file from nginx"
@@ -139,7 +137,6 @@ case $metrics in *'"outgoing_requests_total":0,'* | *'"outgoing_failures_total":
 # a server that takes connections and says nothing: an app has so many requests at once, and storage goes on beside them
 silent=$(free_port)
 python3 -c "import socket, time; s = socket.create_server(('127.0.0.1', $silent), backlog=512); time.sleep(60)" &
-helpers+=($!)
 push counter counter-c
 allow gate "\"localhost:$silent\",\"localhost:$good\""
 for i in $(seq 200); do printf 'url = "%s/gate/"\noutput = "%s/silent.%d"\n' "$url" "$work" "$i"; done >"$work/urls"

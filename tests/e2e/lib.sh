@@ -29,7 +29,11 @@ start() {
 }
 stop() { kill -TERM "$server"; wait "$server"; server=; }
 crash() { kill -KILL "$server"; wait "$server" 2>/dev/null || true; server=; }
-cleanup() { [ -z "$server" ] || kill -KILL "$server" 2>/dev/null || true; rm -rf "$work"; }
+cleanup() { # the server, and whatever else still runs, which may have children of its own to end
+    [ -z "$server" ] || kill -KILL "$server" 2>/dev/null || true
+    kill $(jobs -p) 2>/dev/null || true
+    rm -rf "$work"
+}
 trap cleanup EXIT
 
 ctl() { "$BUILD/bin/enclavectl" "$@"; }

@@ -1,7 +1,5 @@
 # Servers elsewhere for outgoing requests, and a CA for them in $work/ca.pem. Sourced after lib.sh.
 to=(--url "$url" --admin-key "$admin" --allow-simulation)
-helpers=()
-trap 'kill "${helpers[@]}" 2>/dev/null || true; cleanup' EXIT
 pki() { openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes "$@" 2>/dev/null; }
 leaf() { # NAME SAN DAYS: a certificate of the CA
     pki -keyout "$work/$1.key" -subj "/CN=$1" -out "$work/$1.csr"
@@ -11,7 +9,6 @@ leaf() { # NAME SAN DAYS: a certificate of the CA
 upstream() { # CERTIFICATE [MAX_TLS]: its port in $up
     up=$(free_port)
     python3 "$(dirname "${BASH_SOURCE[0]}")/upstream.py" "$up" "$work/$1.pem" "$work/$1.key" ${2:-} 2>"$work/upstream.log" &
-    helpers+=($!)
     for _ in $(seq 100); do (: </dev/tcp/127.0.0.1/"$up") 2>/dev/null && return; sleep 0.05; done
     fail "the upstream did not start: $(cat "$work/upstream.log")"
 }
