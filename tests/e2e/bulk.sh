@@ -4,7 +4,7 @@
 # that refuse exactly at their bound. FULL=1: 1 GiB and 100,000 files instead of 128 MiB and 20,000, with figures.
 . "$(dirname "$0")/lib.sh"
 mib=128 files=20000 random=2000 slowest=60
-[ -z "${FULL:-}" ] || mib=1024 files=100000 random=20000
+[ -z "${FULL:-}" ] || mib=1024 files=100000 random=20000 slowest=200
 to=(--url "$url" --admin-key "$admin" --allow-simulation)
 figure() { ctl get /metrics "${to[@]}" | grep -o "\"$1\":[0-9]*" | cut -d: -f2; }
 row() { printf '| %-28s | %8s | %8s | %8s |\n' "$@"; }
@@ -18,7 +18,7 @@ task() {
     [ $took -lt $((slowest * 1000)) ] || fail "$1 took $took ms"
 }
 
-check start --request-timeout 300000 --workers 2
+check start --request-timeout 300000 --workers 1
 push bulk bulk
 push hello hello-c
 push counter counter-c
@@ -60,7 +60,7 @@ task "list?$files,100"
 task "stat?$files,100"
 beside
 check stop
-check start --request-timeout 300000 --workers 2
+check start --request-timeout 300000 --workers 1
 innocent & prober=$!
 task "list?$files,100" # loads the tree
 task "stat?$files,100" # and every inode
