@@ -2,7 +2,6 @@
  * enclavectl app: push, list, configure and remove the components that an enclave runs.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -96,9 +95,5 @@ static int dispatch(struct authorised_options *o, int argc, char **argv)
 int app_main(int argc, char **argv)
 {
     struct authorised_options o = {0};
-    int result = authorised_options_parse(&o, argc, argv, usage);
-    if (result == 0)
-        result = dispatch(&o, argc - optind, argv + optind);
-    trust_options_deinit(&o.trust);
-    return result;
+    return authorised_command(&o, argc, argv, usage, dispatch);
 }

@@ -87,7 +87,7 @@ int authorised_complain(const struct http_answer *a)
     return result;
 }
 
-int authorised_options_parse(struct authorised_options *o, int argc, char **argv, int (*usage)(void))
+static int parse_options(struct authorised_options *o, int argc, char **argv, int (*usage)(void))
 {
     static const struct option table[] = {
         TRUST_OPTIONS, {"url", 1, 0, 'u'}, {"admin-key", 1, 0, 'k'}, {"json", 0, 0, 'j'}, {0, 0, 0, 0}};
@@ -105,4 +105,26 @@ int authorised_options_parse(struct authorised_options *o, int argc, char **argv
             result = trust_option(&o->trust, id, optarg);
     }
     return result == 0 && (!o->url || !o->admin_key) ? usage() : result;
+}
+
+int authorised_command(struct authorised_options *o, int argc, char **argv, int (*usage)(void),
+                       int (*run)(struct authorised_options *o, int argc, char **argv))
+{
+    int result = parse_options(o, argc, argv, usage);
+    if (result == 0)
+        result = run(o, argc - optind, argv + optind);
+    trust_options_deinit(&o->trust);
+    return result;
+}
+
+int authorised_print(struct authorised_options *o, struct http_request *request)
+{
+    struct http_answer answer = {0};
+    int result = authorised_exchange(o, request, &answer);
+    if (result == 0 && answer.status != 200)
+        result = authorised_complain(&answer);
+    else if (result == 0)
+        printf("%s\n", answer.body);
+    free(answer.body);
+    return result;
 }

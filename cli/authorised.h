@@ -15,12 +15,15 @@ struct authorised_options {
     bool json;
 };
 
-/* The options; what is left of the arguments begins at optind. 0, or the exit status. To be freed in any case with
- * trust_options_deinit(&o->trust). */
-int authorised_options_parse(struct authorised_options *o, int argc, char **argv, int (*usage)(void));
+/* A command whole: read the options into o, run it with what is left of the arguments, free the options. usage prints
+ * itself and returns its exit status, which is what wrong arguments lead to. */
+int authorised_command(struct authorised_options *o, int argc, char **argv, int (*usage)(void),
+                       int (*run)(struct authorised_options *o, int argc, char **argv));
 
 /* Verify, and only then send. 0, or what complain returned. */
 int authorised_exchange(struct authorised_options *o, struct http_request *request, struct http_answer *answer);
+/* The same, and print the answer's body if it is a 200; else tell of it. */
+int authorised_print(struct authorised_options *o, struct http_request *request);
 /* Tell of an answer that is no success. */
 int authorised_complain(const struct http_answer *answer);
 

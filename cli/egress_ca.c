@@ -2,7 +2,6 @@
  * enclavectl egress-ca: the certificate authorities that apps' outgoing requests trust.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,13 +26,7 @@ static int run(struct authorised_options *o, const char *method, const char *fil
     if (file && !(body = read_whole_file(file, BUNDLE_MAX, &size)))
         return complain("%s: %s", file, strerror(errno));
     struct http_request request = {.method = method, .path = "/_enclave/egress-ca", .body = body, .body_size = size};
-    struct http_answer answer = {0};
-    int result = authorised_exchange(o, &request, &answer);
-    if (result == 0 && answer.status != 200)
-        result = authorised_complain(&answer);
-    else if (result == 0)
-        printf("%s\n", answer.body);
-    free(answer.body);
+    int result = authorised_print(o, &request);
     free(body);
     return result;
 }
@@ -52,9 +45,5 @@ static int dispatch(struct authorised_options *o, int argc, char **argv)
 int egress_ca_main(int argc, char **argv)
 {
     struct authorised_options o = {0};
-    int result = authorised_options_parse(&o, argc, argv, usage);
-    if (result == 0)
-        result = dispatch(&o, argc - optind, argv + optind);
-    trust_options_deinit(&o.trust);
-    return result;
+    return authorised_command(&o, argc, argv, usage, dispatch);
 }
