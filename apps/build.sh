@@ -54,7 +54,7 @@ stale() {
 
 c_app() { # NAME SOURCE WORLD
     local made=$out/$1.wasm
-    stale "$made" "$2" "$3" common/wasi_http.h componentize.mjs build.sh || return 0
+    stale "$made" "$2" "$3" common/*.h componentize.mjs build.sh || return 0
     echo "building $1.wasm" >&2
     "$clang" --target=wasm32 -O2 -ffreestanding -nostdlib -fno-builtin -mbulk-memory -mexec-model=reactor \
         -Wall -Wextra -Werror -Wno-unused-parameter \
@@ -65,7 +65,7 @@ c_app() { # NAME SOURCE WORLD
 
 c_library_app() { # NAME SOURCE WORLD: the same with a C library
     local made=$out/$1.wasm
-    stale "$made" "$2" "$3" common/wasi_http.h componentize.mjs build.sh || return 0
+    stale "$made" "$2" "$3" common/*.h componentize.mjs build.sh || return 0
     echo "building $1.wasm" >&2
     "$clang" --target=wasm32-wasi -O2 -mexec-model=reactor -Wall -Wextra -Werror -Wno-unused-parameter \
         -Wl,--strip-all "$2" -o "$made.core"

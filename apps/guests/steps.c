@@ -9,25 +9,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../common/say.h"
 #include "../common/wasi_http.h"
-
-static char answer[256];
-
-static int say(const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(answer, sizeof answer, format, args);
-    va_end(args);
-    return -1;
-}
 
 static int failed(const char *what, long round)
 {
