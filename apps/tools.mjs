@@ -24,11 +24,11 @@ export async function nestedPackages(folder) {
   return (await witPackages(folder)).map(([name, body]) => `package ${name} {\n${body}\n}\n`).join("");
 }
 
-// A package installed under NODE_FOLDER, which is kept outside this tree.
-export async function installed(name) {
+// A package installed under NODE_FOLDER, which is kept outside this tree, or what it exports below its name.
+export async function installed(name, below = ".") {
   const folder = join(process.env.NODE_FOLDER ?? process.cwd(), "node_modules", name);
   const manifest = JSON.parse(await readFile(join(folder, "package.json"), "utf8"));
-  const entry = manifest.exports?.["."] ?? manifest.exports ?? manifest.main;
+  const entry = manifest.exports?.[below] ?? manifest.exports ?? manifest.main;
   const file = typeof entry === "string" ? entry : (entry.import?.default ?? entry.import ?? entry.default);
   return import(pathToFileURL(join(folder, file)).href);
 }

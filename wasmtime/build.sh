@@ -2,21 +2,23 @@
 # Build wasmtime's static library once per lock file and print the folder that holds libwasmtime.a and include/.
 # The result is kept outside the tree, so that neither a clean tree nor a second checkout builds it again.
 set -euo pipefail
+shopt -s inherit_errexit
 cd "$(dirname "$0")"
+. ../scripts/progress.sh
 
-key=$(cat Cargo.toml Cargo.lock src/*.rs memfd/Cargo.toml memfd/src/*.rs <(rustc --version) | sha256sum | cut -c1-16)
-cache=${ENCLAVE_OS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/enclave-os}
-out=$cache/wasmtime-$key
-if [ ! -f "$out/complete" ]; then
-    echo "building wasmtime (about 4 minutes on 2 cores, once)..." >&2
-    target=$cache/wasmtime-target
+out=$cache/wasmtime-$(cat Cargo.toml Cargo.lock src/*.rs memfd/Cargo.toml memfd/src/*.rs <(rustc --version) | sha256sum | cut -c1-16)
+build() {
+    local target=$cache/wasmtime-target remap include
+    [ ! -f "$out/complete" ] || return 0 # another build has made it meanwhile
     # Paths of the building machine must not reach the library: it is part of the measured image.
     remap="--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo --remap-path-prefix=$PWD=/wasmtime"
-    RUSTFLAGS="$remap --remap-path-prefix=$target=/target" CARGO_TARGET_DIR=$target cargo build --release --locked >&2
+    RUSTFLAGS="$remap --remap-path-prefix=$target=/target" CARGO_TARGET_DIR=$target \
+        step "wasmtime" 270 cargo build --release --locked >&2
     rm -rf "$out" && mkdir -p "$out"
     cp "$target/release/libwasmtime.a" "$out/"
     include=$(ls -td "$target"/release/build/wasmtime-c-api-impl-*/out/include | head -n 1)
     cp -r "$include" "$out/include"
     touch "$out/complete"
-fi
+}
+[ -f "$out/complete" ] || locked wasmtime build
 echo "$out"

@@ -2,12 +2,13 @@
 # MRENCLAVE and SIGSTRUCT of the built image, and of a small one, by crates that this project did not write.
 set -euo pipefail
 cd "$(dirname "$0")"
+. ../../scripts/progress.sh
 
 fail() { echo "FAILED: $*" >&2; exit 1; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-export CARGO_TARGET_DIR=${ENCLAVE_OS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/enclave-os}/independent-target
-cargo build --release --locked --quiet
+export CARGO_TARGET_DIR=$cache/independent-target
+step "crates that measure images" 60 cargo build --release --locked --quiet
 tool=$CARGO_TARGET_DIR/release/independent
 
 # compare IMAGE KEY: its MRENCLAVE by our tool and by theirs

@@ -1,0 +1,78 @@
+"""What tests/run.sh has to know of a suite of tests: a build folder that CMake has configured, though perhaps nothing is built.
+
+suite.py list BUILD                       the tests' names, one a line
+suite.py needed BUILD NAMES-FILE APP...   what the named tests want: lines "target NAME" for ninja, "app NAME" for apps/build.sh
+suite.py results JUNIT-FILE               one line per test: passed, failed or skipped, and its name
+"""
+import pathlib
+import re
+import sys
+import xml.etree.ElementTree
+
+
+def tests(build):
+    """Names and commands, from what CMake has written for ctest."""
+    found = {}
+    for file in sorted(build.rglob("CTestTestfile.cmake")):
+        if any(other in file.relative_to(build).parts for other in ("asan", "tsan", "fuzz", "debug")):
+            continue  # another suite, in a folder of this one
+        for name, command in re.findall(r"^add_test\((?:\[=\[)?(.+?)(?:\]=\])? (\".*)\)$", file.read_text(), re.M):
+            found[name] = re.findall(r'"([^"]*)"', command)
+    return found
+
+
+def words_of(command):
+    """The words of a command, of the scripts that it runs and of those that they source."""
+    text = " ".join(command)
+    scripts = [pathlib.Path(word) for word in command if word.endswith(".sh")]
+    for script in scripts:
+        if not script.is_file():
+            continue
+        body = script.read_text()
+        text += body
+        for sourced in re.findall(r'/([\w.-]+\.sh)"?$', body, re.M):
+            beside = script.parent / sourced
+            if beside.is_file() and beside not in scripts:
+                scripts.append(beside)
+    return set(re.findall(r"[\w-]+", text))
+
+
+def needed(build, names, apps):
+    wanted = set()
+    for name in names:
+        command = tests(build)[name]
+        program = pathlib.Path(command[0])
+        if program.is_relative_to(build):
+            wanted.add(f"target {program.relative_to(build)}")
+        else:
+            wanted.add("target all")  # a script may start any program
+        wanted |= {f"app {app}" for app in words_of(command) & set(apps)}
+    return wanted
+
+
+def results(file):
+    for case in xml.etree.ElementTree.parse(file).getroot().iter("testcase"):
+        skipped = case.find("skipped")
+        # A test that could not be started is "skipped" for JUnit, and a failure for us.
+        if case.get("status") == "run":
+            outcome = "passed"
+        elif skipped is not None and "SKIP_" in skipped.get("message", ""):
+            outcome = "skipped"
+        else:
+            outcome = "failed"
+        yield f"{outcome} {case.get('name')}"
+
+
+def main(verb, *rest):
+    if verb == "list":
+        lines = tests(pathlib.Path(rest[0]).resolve())
+    elif verb == "needed":
+        names = pathlib.Path(rest[1]).read_text().split()
+        lines = sorted(needed(pathlib.Path(rest[0]).resolve(), names, rest[2:]))
+    else:
+        lines = results(rest[0])
+    for line in lines:
+        print(line)
+
+
+main(*sys.argv[1:])
