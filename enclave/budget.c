@@ -102,6 +102,12 @@ bool charge_take(struct charge *c, struct budget *b, size_t bytes)
     return true;
 }
 
+void charge_open(struct charge *c, struct budget *b)
+{
+    ENSURE(b && !c->from);
+    *c = (struct charge){b, 0};
+}
+
 bool charge_resize(struct charge *c, size_t bytes)
 {
     ENSURE(c->from);
@@ -121,6 +127,17 @@ void charge_must(struct charge *c, size_t bytes)
     else
         give(c->from, c->bytes - bytes);
     c->bytes = bytes;
+}
+
+void charge_grow(struct charge *c, size_t bytes)
+{
+    charge_must(c, c->bytes + bytes);
+}
+
+void charge_shrink(struct charge *c, size_t bytes)
+{
+    ENSURE(bytes <= c->bytes);
+    charge_must(c, c->bytes - bytes);
 }
 
 void charge_give(struct charge *c)

@@ -56,10 +56,16 @@ struct charge {
 
 /* Take bytes; the charge must be empty. False, and still empty: the bound is reached. */
 bool charge_take(struct charge *c, struct budget *b, size_t bytes);
+/* An empty charge that can be resized; whatever the bound. */
+void charge_open(struct charge *c, struct budget *b);
 /* Change how much it is. False, and unchanged: the bound is reached; never when it becomes less. */
 bool charge_resize(struct charge *c, size_t bytes);
 /* As charge_resize, whatever the bound: for what is there in any case (records found at boot, what a library holds). */
 void charge_must(struct charge *c, size_t bytes);
+/* A charge for many small things, where one each would be larger than they are: one more, whatever the bound; one
+ * less, which must be in it. */
+void charge_grow(struct charge *c, size_t bytes);
+void charge_shrink(struct charge *c, size_t bytes);
 /* Give all of it back; an empty charge stays empty. */
 void charge_give(struct charge *c);
 /* to, which must be empty, becomes what from was. */

@@ -52,6 +52,11 @@ static void test_parents(void **state)
     charge_must(&cb, 50); /* there in any case */
     assert_int_equal(budget_used(&all), 130);
     assert_false(charge_resize(&cb, 51));
+    struct charge none = {0};
+    assert_false(charge_take(&none, &b, 0)); /* it is over its limit */
+    charge_open(&none, &b);
+    charge_must(&none, 5);
+    charge_give(&none);
     assert_true(charge_resize(&cb, 49));
     charge_give(&ca);
     charge_give(&cb);
@@ -180,12 +185,23 @@ static void give_a_copy(void)
     charge_give(&copy);
 }
 
+static void shrink_too_far(void)
+{
+    struct budget b;
+    struct charge c = {0};
+    budget_init(&b, "test", NULL, 100);
+    charge_take(&c, &b, 10);
+    charge_grow(&c, 5);
+    charge_shrink(&c, 16);
+}
+
 static void test_wrong_use_stops(void **state)
 {
     assert_true(stops(end_while_charged));
     assert_true(stops(take_twice));
     assert_true(stops(resize_nothing));
     assert_true(stops(give_a_copy));
+    assert_true(stops(shrink_too_far));
 }
 
 /* ---- threads ----------------------------------------------------------------------------------------------------- */

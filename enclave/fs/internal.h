@@ -24,6 +24,7 @@ struct fs_node {
     uint32_t cached; /* chunks of it in memory */
     uint8_t name_size;
     char *name; /* owned; not terminated */
+    struct charge charge;
 };
 
 /* One change to the store on its way; those up to one that ends a group belong together. */
@@ -40,7 +41,8 @@ struct fs {
     struct fs *next;
     char app[80];
     struct kv_namespace *ns;
-    bool loaded; /* the tree is here */
+    struct budget *memory; /* of the app, once the tree is here */
+    bool loaded;           /* the tree is here */
     struct fs_node root;
     struct fs_node **names, **ids; /* hash tables, table_size each */
     size_t table_size, node_count;

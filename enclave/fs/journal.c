@@ -192,7 +192,7 @@ void journal_send(struct fs *fs)
 /* What is on its way counts as if all of it were new. */
 bool journal_memory(const struct fs *fs, size_t records)
 {
-    return kv_memory_left(fs->ns, (fs->made - fs->durable + records) * (KV_RECORD_COST + DENTRY_KEY_MAX));
+    return budget_left(fs->memory, (fs->made - fs->durable + records) * (KV_RECORD_COST + DENTRY_KEY_MAX));
 }
 
 /* ---- when the store is full ----------------------------------------------------------------------------------- */

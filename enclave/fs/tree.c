@@ -114,6 +114,14 @@ char *tree_copy_name(const char *name, size_t size)
     return made ? memcpy(made, name, size) : NULL;
 }
 
+/* A node is made only after journal_memory, or found in the store: it is charged in any case. */
+static void charge_node(struct fs *fs, struct fs_node *node)
+{
+    if (!node->charge.from)
+        charge_open(&node->charge, fs->memory);
+    charge_must(&node->charge, sizeof *node + node->name_size + node->chunk_capacity * sizeof *node->chunks);
+}
+
 static struct fs_node *make(struct fs *fs, uint64_t id, const char *name, size_t size, bool directory)
 {
     if (fs->node_count >= fs->table_size && !resize_tables(fs, fs->table_size * 2))
@@ -124,7 +132,7 @@ static struct fs_node *make(struct fs *fs, uint64_t id, const char *name, size_t
         return NULL;
     }
     node->name_size = (uint8_t)size;
-    kv_memory_take(fs->ns, sizeof *node + size);
+    charge_node(fs, node);
     node->id = id;
     node->directory = directory;
     fs->node_count++;
@@ -148,11 +156,10 @@ void tree_move(struct fs *fs, struct fs_node *node, struct fs_node *parent, char
 {
     leave(fs, node);
     unlink_sibling(node);
-    kv_memory_give(fs->ns, node->name_size);
-    kv_memory_take(fs->ns, size);
     free(node->name);
     node->name = name;
     node->name_size = (uint8_t)size;
+    charge_node(fs, node);
     attach(fs, node, parent);
     enter(fs, node);
 }
@@ -169,7 +176,7 @@ void tree_detach(struct fs *fs, struct fs_node *node)
 void tree_free(struct fs *fs, struct fs_node *node)
 {
     fs->chunk_total -= node->chunk_count > 1 ? node->chunk_count - 1 : 0;
-    kv_memory_give(fs->ns, sizeof *node + node->name_size);
+    charge_give(&node->charge);
     free(node->name);
     free(node->chunks);
     free(node);
@@ -225,6 +232,7 @@ int tree_add_chunk(struct fs *fs, struct fs_node *node, uint32_t index)
             return -ENOMEM;
         node->chunks = grown;
         node->chunk_capacity = capacity;
+        charge_node(fs, node);
     }
     memmove(&node->chunks[at + 1], &node->chunks[at], (node->chunk_count - at) * sizeof *node->chunks);
     node->chunks[at] = index;
@@ -434,6 +442,8 @@ int tree_load(struct fs *fs)
         return 0;
     struct loading l = {.fs = fs};
     clear(fs);
+    if (!fs->memory && !(fs->memory = kv_memory(fs->ns)))
+        return -ENOMEM;
     if (!resize_tables(fs, TABLE_FIRST) || RAND_bytes((uint8_t *)&fs->seed, sizeof fs->seed) != 1)
         return -ENOMEM;
     int status = kv_each(fs->ns, take_name, &l);

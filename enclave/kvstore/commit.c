@@ -66,6 +66,7 @@ static int add_to_transaction(struct transaction *t, struct job_op *op)
     int64_t size = record_seal(&store.keys, &name, op->storage_key, op->version, op->value, op->value_size, record);
     int result = size < 0 ? (int)size : 0;
     if (result == 0) {
+        op->size = (uint32_t)size;
         memcpy(op->tag, record + size - 16, 16);
         result = root_digest(&store.keys, &t->root, op->storage_key, op->version, op->tag, 1);
     }
@@ -73,11 +74,6 @@ static int add_to_transaction(struct transaction *t, struct job_op *op)
         result = -ENOMEM;
     free(record);
     return result;
-}
-
-static size_t record_cost(size_t ns_size, size_t key_size)
-{
-    return KV_RECORD_COST + ns_size + key_size;
 }
 
 /* The host has it on disk: now it is so. */
@@ -89,12 +85,12 @@ static void apply_op(const struct job_op *op)
         store.nameless -= !e->name;
     }
     if (op->kind == KV_DELETE) {
-        if (e && e->name)
-            store_memory_give(e->name, e->ns_size, record_cost(e->ns_size, e->key_size));
         if (e)
-            index_remove(&store.index, e);
+            store_uncharge_record(e), index_remove(&store.index, e);
         return;
     }
+    if (e)
+        store_uncharge_record(e);
     if (!e || !e->name) { /* new, or in place of one that could not be read */
         e = e ? e : index_put(&store.index, op->storage_key);
         uint8_t *name = malloc(op->ns.size + op->key_size + 1u);
@@ -105,8 +101,9 @@ static void apply_op(const struct job_op *op)
         e->name = name;
         e->ns_size = op->ns.size;
         e->key_size = (uint16_t)op->key_size;
-        store_memory_take(e->name, e->ns_size, record_cost(e->ns_size, e->key_size));
     }
+    e->size = op->size;
+    store_charge_record(e);
     e->damaged = false;
     e->version = op->version;
     memcpy(e->tag, op->tag, 16);
@@ -208,16 +205,12 @@ void store_queue_commit(struct job *j)
         store_finish(j, -EINVAL);
         return;
     }
-    for (size_t i = 0; i < j->op_count; i++)
-        if (j->ops[i].kind == KV_PUT && !index_find(&store.index, j->ops[i].storage_key))
-            j->reserved += record_cost(j->ops[i].ns.size, j->ops[i].key_size);
-    if (j->reserved && !kv_memory_left(&j->ops[0].ns, j->reserved)) {
-        j->reserved = 0;
-        store_finish(j, -ENOSPC);
+    store_release(j); /* what it read, where it is an update */
+    int result = j->op_count ? store_reserve(j) : 0;
+    if (result < 0) {
+        store_finish(j, result);
         return;
     }
-    if (j->reserved)
-        kv_memory_take(&j->ops[0].ns, j->reserved);
     j->queue_next = NULL;
     *store.commits_end = j;
     store.commits_end = &j->queue_next;

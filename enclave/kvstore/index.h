@@ -17,6 +17,7 @@ struct index_entry {
     uint8_t tag[16];  /* of the record, for the digest */
     bool damaged;     /* did not open at start-up: every read is -EBADMSG */
     uint16_t ns_size, key_size;
+    uint32_t size; /* of the record, on the host's disk */
     uint8_t *name; /* namespace name, then logical key; owned. NULL: damaged, and nobody knows */
 };
 

@@ -24,8 +24,11 @@ struct job_op {
     uint8_t *key, *value; /* value may be NULL: none */
     size_t key_size, value_size;
     uint64_t version; /* of the commit that carries it */
+    uint32_t size;    /* of its record */
     uint8_t tag[16];
 };
+
+_Static_assert(sizeof(struct job_op) + 2 * sizeof(void *) + 64 <= KV_OP_COST, "what an operation costs");
 
 struct job {
     struct loop_task task; /* first: carries the job between threads */
@@ -37,7 +40,7 @@ struct job {
     bool one_namespace; /* all of ops are of the first one's */
     struct job_op *ops; /* one for GET and UPDATE */
     size_t op_count;
-    size_t reserved; /* memory, for the records that it makes */
+    struct charge memory, disk; /* for the records that it makes, or the one that it reads */
     uint64_t expected_version, cursor;
     uint8_t expected_tag[16];
     struct kv_namespace list_ns;
@@ -85,9 +88,13 @@ void store_pump_commits(void);
 /* At first boot: the sealed master key and the empty store's root, in one transaction. Waits. */
 int store_create(const uint8_t *master_blob, size_t size);
 
-/* memory.c */
-void store_memory_take(const uint8_t *ns, size_t ns_size, size_t bytes);
-void store_memory_give(const uint8_t *ns, size_t ns_size, size_t bytes);
+/* memory.c: who is charged for records. An entry is charged once it is complete, and uncharged before it changes. */
+void store_charge_record(const struct index_entry *e);
+void store_uncharge_record(const struct index_entry *e);
+/* For what a commit will add: 0, -ENOSPC or -ENOMEM. For a record that is read: 0 or -ENOMEM. */
+int store_reserve(struct job *j);
+int store_reserve_read(struct job *j, size_t size);
+void store_release(struct job *j); /* any thread */
 void store_memory_reset(void);
 
 /* load.c: every record of the host's into the index; the root that they add up to into store.root. Waits. */

@@ -21,6 +21,7 @@ static void op_deinit(struct job_op *op)
 
 static void job_free(struct job *j)
 {
+    store_release(j);
     for (size_t i = 0; i < j->op_count; i++)
         op_deinit(&j->ops[i]);
     record_opened_free(&j->opened);
@@ -126,11 +127,16 @@ static void send_back(struct job *j)
         loop_post_remote(&j->origin->loop, &j->task);
 }
 
+static bool writes(const struct job *j)
+{
+    return j->kind == JOB_COMMIT || j->kind == JOB_UPDATE;
+}
+
 void store_finish(struct job *j, int status)
 {
     j->status = status;
-    if (j->reserved)
-        kv_memory_give(&j->ops[0].ns, j->reserved);
+    if (writes(j))
+        store_release(j);
     struct job **at = &store.jobs;
     while (*at != j)
         at = &(*at)->next;
@@ -141,11 +147,6 @@ void store_finish(struct job *j, int status)
 }
 
 /* ---- order --------------------------------------------------------------------------------------------------- */
-
-static bool writes(const struct job *j)
-{
-    return j->kind == JOB_COMMIT || j->kind == JOB_UPDATE;
-}
 
 static bool same_namespace(const struct job_op *a, const struct job_op *b)
 {

@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "enclave/budget.h"
+
 #define KV_KEY_MAX 512u         /* logical key, bytes */
 #define KV_VALUE_MAX (4u << 20) /* value, bytes */
 #define KV_NAMESPACE_MAX 160u   /* namespace name, bytes */
@@ -46,14 +48,16 @@ void kv_list(struct worker *w, struct kv_namespace *ns, uint64_t cursor, kv_list
 typedef bool (*kv_visit)(void *user, const uint8_t *key, size_t size);
 int kv_each(const struct kv_namespace *ns, kv_visit visit, void *user);
 
-/* What an app stores takes memory here, too: KV_RECORD_COST and its name for each record, and what others hold in its
- * name. Of all of it an app may hold as much as it leaves free; a commit beyond is -ENOSPC. Only on the thread of the
- * store's owner. */
+/* What an app stores takes memory here, too: KV_RECORD_COST and its name for each record, what is read for it and not
+ * handed over yet, and what others hold in its name. Of all of it an app may hold as much as it leaves free; a commit
+ * beyond is -ENOSPC, a read -ENOMEM. On disk its records may take so many bytes: a commit beyond is -ENOSPC. */
 #define KV_MEMORY (256u << 20)
 #define KV_RECORD_COST 256u
-bool kv_memory_left(const struct kv_namespace *ns, size_t bytes); /* whether so much more may be held */
-void kv_memory_take(const struct kv_namespace *ns, size_t bytes); /* always succeeds */
-void kv_memory_give(const struct kv_namespace *ns, size_t bytes);
+#define KV_OP_COST 512u /* of an operation on its way, beside its key and value */
+#define KV_DISK_DEFAULT (UINT64_C(8) << 30)
+/* The budget of the app that the namespace belongs to; lives for ever. NULL: no memory, or it is no app's. On the
+ * thread of the store's owner. */
+struct budget *kv_memory(const struct kv_namespace *ns);
 
 /* A batch is applied whole or not at all, and is durable (synced by the host) when done is called with 0. */
 enum kv_op_kind { KV_PUT = 1, KV_DELETE = 2 };

@@ -454,10 +454,11 @@ static void test_memory_is_shared_out(void **state)
     struct kv_namespace *own = ns;
     ns = first;
     assert_int_equal(put("before", "x", 1), 0);
-    kv_memory_take(first, KV_MEMORY / 2 - 3 * KV_RECORD_COST);
+    struct charge filling = {0};
+    assert_true(charge_take(&filling, kv_memory(first), KV_MEMORY / 2 - 3 * KV_RECORD_COST));
     assert_int_equal(put("one more", "x", 1), 0);
     assert_int_equal(put("one too many", "x", 1), -ENOSPC);
-    assert_false(kv_memory_left(also_first, KV_RECORD_COST));
+    assert_false(budget_left(kv_memory(also_first), KV_RECORD_COST));
     assert_int_equal(put("before", "changed", 7), 0); /* what is there is written over */
     ns = own;
     assert_int_equal(put("another app's", "x", 1), 0);
@@ -469,11 +470,11 @@ static void test_memory_is_shared_out(void **state)
     store_close();
     assert_int_equal(reopen(false), 0); /* counted again from what is there */
     ns = first;
-    kv_memory_take(first, KV_MEMORY / 2 - 3 * KV_RECORD_COST);
     assert_int_equal(put("one too many", "x", 1), -ENOSPC);
     ns = own;
     kv_namespace_close(first);
     kv_namespace_close(also_first);
+    charge_give(&filling);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -26,7 +26,7 @@ static bool take_name(struct index_entry *e, const struct record_name *name)
     memcpy(e->name + name->ns_size, name->key, name->key_size);
     e->ns_size = name->ns_size;
     e->key_size = name->key_size;
-    store_memory_take(e->name, e->ns_size, KV_RECORD_COST + e->ns_size + e->key_size);
+    store_charge_record(e);
     return true;
 }
 
@@ -43,6 +43,7 @@ static int load_record(const uint8_t *storage_key, const uint8_t *record, size_t
         return -ENOMEM;
     e->version = version;
     memcpy(e->tag, tag, 16);
+    e->size = (uint32_t)size;
     struct record_opened opened;
     int result = record_open(&store.keys, storage_key, version, record, size, &opened);
     if (result < 0 && result != -EBADMSG)

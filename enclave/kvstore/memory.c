@@ -1,23 +1,27 @@
 /*
- * What apps' records take of the enclave's memory. Everything that is stored has its name and place in the index, and
- * an app that stored without end would fill the heap for all: so an app may hold as much as it leaves free (as
- * enclave/wasm/memories.c has it for guests). Of the owner's thread.
+ * What apps' records take: of the enclave's memory and of the host's disk. Everything that is stored has its name and
+ * place in the index, and an app that stored without end would fill the heap for all: so an app may hold as much as it
+ * leaves free. Its bytes on disk have a limit of their own. Of the owner's thread, but for giving back.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "enclave/kvstore/internal.h"
+#include "enclave/kvstore/store.h"
 
+/* One for each app that ever stored something since boot; never freed, since charges may outlive the store. */
 struct holder {
     struct holder *next;
-    uint64_t bytes;
+    struct budget memory, disk;
+    struct charge records, stored; /* of the two, by all records in the index */
     size_t size;
     uint8_t name[KV_NAMESPACE_MAX];
 };
 
 static struct holder *holders; /* the one asked for last is the first */
-static uint64_t all_bytes;
+static struct budget all_memory = {.name = "stored names", .limit = KV_MEMORY};
+static uint64_t disk_limit = KV_DISK_DEFAULT;
 
 /* "app:NAME" of a namespace of an app's; 0: it is the system's own, which is not limited. */
 static size_t holder_name_size(const uint8_t *ns, size_t size)
@@ -29,6 +33,20 @@ static size_t holder_name_size(const uint8_t *ns, size_t size)
     return end ? (size_t)(end - ns) : size;
 }
 
+static struct holder *holder_new(const uint8_t *name, size_t size)
+{
+    struct holder *made = calloc(1, sizeof *made);
+    if (!made)
+        return NULL;
+    budget_init_shared(&made->memory, "app's names", &all_memory);
+    budget_init(&made->disk, "app's disk", NULL, disk_limit);
+    charge_open(&made->records, &made->memory);
+    charge_open(&made->stored, &made->disk);
+    memcpy(made->name, name, made->size = size);
+    made->next = holders;
+    return holders = made;
+}
+
 static struct holder *find(const uint8_t *ns, size_t size)
 {
     size_t name_size = holder_name_size(ns, size);
@@ -38,56 +56,82 @@ static struct holder *find(const uint8_t *ns, size_t size)
             h->next = holders;
             return holders = h;
         }
-    struct holder *made = name_size ? calloc(1, sizeof *made) : NULL;
-    if (!made)
-        return NULL;
-    memcpy(made->name, ns, made->size = name_size);
-    made->next = holders;
-    return holders = made;
+    return name_size ? holder_new(ns, name_size) : NULL;
 }
 
-void store_memory_take(const uint8_t *ns, size_t ns_size, size_t bytes)
+static size_t cost_of(const struct index_entry *e)
 {
-    struct holder *h = find(ns, ns_size);
+    return KV_RECORD_COST + e->ns_size + e->key_size;
+}
+
+void store_charge_record(const struct index_entry *e)
+{
+    struct holder *h = e->name ? find(e->name, e->ns_size) : NULL;
     if (h) {
-        h->bytes += bytes;
-        all_bytes += bytes;
+        charge_grow(&h->records, cost_of(e));
+        charge_grow(&h->stored, e->size);
     }
 }
 
-void store_memory_give(const uint8_t *ns, size_t ns_size, size_t bytes)
+void store_uncharge_record(const struct index_entry *e)
 {
-    struct holder *h = find(ns, ns_size);
+    struct holder *h = e->name ? find(e->name, e->ns_size) : NULL;
     if (h) {
-        h->bytes -= bytes;
-        all_bytes -= bytes;
+        charge_shrink(&h->records, cost_of(e));
+        charge_shrink(&h->stored, e->size);
     }
 }
 
-void kv_memory_take(const struct kv_namespace *ns, size_t bytes)
+int store_reserve(struct job *j)
 {
-    store_memory_take(ns->name, ns->size, bytes);
-}
-
-void kv_memory_give(const struct kv_namespace *ns, size_t bytes)
-{
-    store_memory_give(ns->name, ns->size, bytes);
-}
-
-bool kv_memory_left(const struct kv_namespace *ns, size_t bytes)
-{
-    const struct holder *h = find(ns->name, ns->size);
+    size_t in_index = 0, on_disk = 0;
+    struct holder *h = find(j->ops[0].ns.name, j->ops[0].ns.size);
     if (!h)
-        return holder_name_size(ns->name, ns->size) == 0;
-    return all_bytes + bytes <= KV_MEMORY && h->bytes + bytes <= KV_MEMORY - (all_bytes + bytes);
+        return holder_name_size(j->ops[0].ns.name, j->ops[0].ns.size) ? -ENOMEM : 0;
+    for (size_t i = 0; i < j->op_count; i++) {
+        const struct job_op *op = &j->ops[i];
+        if (op->kind != KV_PUT)
+            continue;
+        const struct index_entry *old = index_find(&store.index, op->storage_key);
+        size_t size = op->value_size + RECORD_OVERHEAD, before = old && old->name ? old->size : 0;
+        in_index += old ? 0 : KV_RECORD_COST + op->ns.size + op->key_size;
+        on_disk += size > before ? size - before : 0;
+    }
+    if ((on_disk == 0 || charge_take(&j->disk, &h->disk, on_disk)) &&
+        (in_index == 0 || charge_take(&j->memory, &h->memory, in_index)))
+        return 0;
+    return -ENOSPC; /* what was taken goes with the job */
+}
+
+int store_reserve_read(struct job *j, size_t size)
+{
+    struct holder *h = find(j->ops[0].ns.name, j->ops[0].ns.size);
+    return !h || charge_take(&j->memory, &h->memory, 2 * size) ? 0 : -ENOMEM;
+}
+
+void store_release(struct job *j)
+{
+    charge_give(&j->memory);
+    charge_give(&j->disk);
+}
+
+struct budget *kv_memory(const struct kv_namespace *ns)
+{
+    struct holder *h = find(ns->name, ns->size);
+    return h ? &h->memory : NULL;
+}
+
+void store_limit_disk(uint64_t bytes)
+{
+    disk_limit = bytes;
+    for (struct holder *h = holders; h; h = h->next)
+        h->disk.limit = bytes;
 }
 
 void store_memory_reset(void)
 {
-    for (struct holder *h = holders, *next; h; h = next) {
-        next = h->next;
-        free(h);
+    for (struct holder *h = holders; h; h = h->next) {
+        charge_must(&h->records, 0);
+        charge_must(&h->stored, 0);
     }
-    holders = NULL;
-    all_bytes = 0;
 }

@@ -65,6 +65,8 @@ void store_start_read(struct job *j)
     const struct job_op *op = &j->ops[0];
     const struct index_entry *e = index_find(&store.index, op->storage_key);
     int known = !e ? -ENOENT : e->damaged ? -EBADMSG : 0;
+    if (known == 0 && !j->only_exists)
+        known = store_reserve_read(j, e->size);
     if (j->kind == JOB_UPDATE && known < 0) {
         modify_and_commit(j, known);
     } else if (known < 0 || j->only_exists) {

@@ -23,6 +23,9 @@ void store_flush(void);
 /* Forget everything and wipe the keys. No operation may be under way. */
 void store_close(void);
 
+/* How many bytes on disk the records of one app may take, now and from now on (KV_DISK_DEFAULT). */
+void store_limit_disk(uint64_t bytes);
+
 uint64_t store_record_count(void);
 uint64_t store_damaged_count(void);
 

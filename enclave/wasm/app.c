@@ -67,6 +67,8 @@ struct app *app_new(struct wasm_runtime *rt, const struct app_config *config, st
     atomic_store(&app->refs, 1);
     app->name = app->path + 1;
     app->rt = rt;
+    budget_init_shared(&app->memory, app->name, &rt->guests);
+    budget_init(&app->calls_out, "calls out", NULL, APP_CALLS_OUT_MAX);
     app->component = component;
     app->id = atomic_fetch_add(&next_id, 1);
     app->fs = fs_of_app(config->name);
@@ -108,6 +110,8 @@ void app_unref(struct app *app)
     enclave_pre_delete(app->pre);
     wasm_component_delete(app->component);
     app_settings_unref(app->settings);
+    budget_deinit(&app->memory);
+    budget_deinit(&app->calls_out);
     free(app);
 }
 

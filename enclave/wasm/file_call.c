@@ -77,15 +77,11 @@ enum host_status file_fail(struct guest *g, int status)
 
 struct fs_wait {
     struct guest *guest; /* NULL: it has ended */
+    struct app *app;     /* a reference: the operation may outlive the guest */
     struct fs_op *op;
+    struct charge charge;
     bool done;
 };
-
-/* What it is charged with. */
-static size_t op_size(const struct fs_op *op)
-{
-    return sizeof *op + op->path_size + op->to_path_size + op->buffer_size;
-}
 
 static void release_node(struct worker *worker, struct fs *fs, struct fs_node *node)
 {
@@ -97,6 +93,8 @@ static void release_node(struct worker *worker, struct fs *fs, struct fs_node *n
 static void wait_free(struct fs_wait *w)
 {
     fs_op_free(w->op);
+    charge_give(&w->charge);
+    app_unref(w->app);
     free(w);
 }
 
@@ -132,7 +130,6 @@ struct fs_op *file_finished(struct guest *g)
 
 void file_end(struct guest *g)
 {
-    guest_release(g, op_size(g->fs->op));
     wait_free(g->fs);
     g->fs = NULL;
 }
@@ -141,18 +138,15 @@ struct fs_op *file_begin(struct guest *g, enum fs_call call, const struct resour
                          size_t bytes)
 {
     size_t path = paths.path ? paths.path->size : 0, to = paths.to ? paths.to->size : 0;
-    size_t held = sizeof(struct fs_op) + path + to + bytes;
-    if (!guest_hold(g, held)) {
-        guest_trap(g, "no memory");
-        return NULL;
-    }
     struct fs_wait *w = calloc(1, sizeof *w);
     if (w)
+        w->app = app_ref(g->app);
+    if (w && charge_take(&w->charge, &g->app->memory, sizeof(struct fs_op) + path + to + bytes))
         w->op = fs_op_new(g->worker, g->app->fs, call, on->file.node, path ? slot_text(paths.path) : NULL, path,
                           to ? slot_text(paths.to) : NULL, to, bytes);
     if (!w || !w->op) {
-        guest_release(g, held);
-        free(w);
+        if (w)
+            wait_free(w);
         guest_trap(g, "no memory");
         return NULL;
     }
@@ -188,19 +182,21 @@ enum host_status file_step(struct guest *g, const struct slot *handle, struct re
     return g->fs && !*op ? guest_wait(g) : HOST_DONE;
 }
 
-struct fs_op *file_keep(struct guest *g)
+void file_keep_page(struct guest *g, struct resource *stream)
 {
-    struct fs_op *op = g->fs->op;
-    free(g->fs);
-    g->fs = NULL;
-    return op;
+    file_drop_page(stream);
+    stream->entries.page = g->fs->op;
+    stream->entries.at = 0;
+    charge_move(&stream->entries.charge, &g->fs->charge);
+    g->fs->op = NULL;
+    file_end(g);
 }
 
-void file_free_kept(struct guest *g, struct fs_op *op)
+void file_drop_page(struct resource *stream)
 {
-    if (op)
-        guest_release(g, op_size(op));
-    fs_op_free(op);
+    fs_op_free(stream->entries.page);
+    stream->entries.page = NULL;
+    charge_give(&stream->entries.charge);
 }
 
 void file_free(struct guest *g, struct resource *r)
@@ -208,7 +204,7 @@ void file_free(struct guest *g, struct resource *r)
     if (r->kind == KIND_DESCRIPTOR)
         release_node(g->worker, g->app->fs, r->file.node);
     else
-        file_free_kept(g, r->entries.page);
+        file_drop_page(r);
 }
 
 enum host_status reply_file_error(struct guest *g, int status)

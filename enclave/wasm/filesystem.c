@@ -287,9 +287,7 @@ static int take_page(struct guest *g, struct resource *stream)
         file_end(g);
         return status;
     }
-    file_free_kept(g, stream->entries.page);
-    stream->entries.page = file_keep(g);
-    stream->entries.at = 0;
+    file_keep_page(g, stream);
     return 0;
 }
 

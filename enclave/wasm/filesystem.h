@@ -21,9 +21,9 @@ enum host_status file_submit(struct guest *g, struct fs_op *op);
 struct fs_op *file_finished(struct guest *g);
 /* Free it. */
 void file_end(struct guest *g);
-/* Keep it instead: the caller frees it, and its memory stays charged until then. */
-struct fs_op *file_keep(struct guest *g);
-void file_free_kept(struct guest *g, struct fs_op *op);
+/* Keep it instead, as the page of an entry stream, and its charge with it. */
+void file_keep_page(struct guest *g, struct resource *stream);
+void file_drop_page(struct resource *stream);
 
 /* The first steps of every function on a descriptor that waits. HOST_DONE: go on, with *op, which is over, or if it is
  * NULL by beginning one. Anything else is the function's answer. */

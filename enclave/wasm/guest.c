@@ -50,25 +50,21 @@ void *guest_scratch(struct guest *g)
     return g->scratch;
 }
 
-void guest_keep_large(struct guest *g, void *buffer, size_t held)
+void guest_keep_large(struct guest *g, void *block)
 {
-    free(g->large);
-    guest_release(g, g->large_held);
-    g->large = buffer;
-    g->large_held = held;
+    charged_free(g->large);
+    g->large = block;
 }
 
 void *guest_buffer(struct guest *g, size_t size)
 {
     if (size <= SCRATCH_SIZE)
         return guest_scratch(g);
-    guest_keep_large(g, NULL, 0);
-    void *buffer = guest_hold(g, size) ? malloc(size) : NULL;
-    if (!buffer)
+    guest_keep_large(g, NULL);
+    g->large = charged_alloc(&g->app->memory, size);
+    if (!g->large)
         guest_trap(g, "no memory");
-    else
-        guest_keep_large(g, buffer, size);
-    return buffer;
+    return g->large;
 }
 
 static void end_exchange(struct guest *g, int status)
@@ -97,8 +93,8 @@ static void guest_free(struct guest *g)
     if (g->reply != g->reply_first)
         free(g->reply);
     free(g->scratch);
-    free(g->large);
-    app_uncharge(g->app, g->held);
+    charged_free(g->large);
+    charge_give(&g->cost);
     app_unref(g->app);
     free(g);
 }
@@ -269,15 +265,16 @@ static wasmtime_error_t *on_epoch(wasmtime_context_t *store, void *user, uint64_
 
 static struct guest *guest_new(struct app *app, struct http_exchange *x)
 {
-    if (!app_charge(app, GUEST_COST))
+    struct charge cost = {0};
+    if (!charge_take(&cost, &app->memory, GUEST_COST))
         return NULL;
     struct guest *g = malloc(sizeof *g);
     if (!g) {
-        app_uncharge(app, GUEST_COST);
+        charge_give(&cost);
         return NULL;
     }
     memset(g, 0, offsetof(struct guest, first)); /* entries are cleared when they are given out */
-    g->held = GUEST_COST;
+    charge_move(&g->cost, &cost);
     g->worker = x->worker;
     g->task.fn = guest_run;
     g->deadline.fn = on_deadline;

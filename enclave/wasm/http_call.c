@@ -16,7 +16,6 @@ const char *const http_methods[9] = {"GET", "HEAD", "POST", "PUT", "DELETE", "CO
 
 /* What a call holds beside the guest's own memory: buffers, and a TLS connection's. */
 #define CALL_COST (192u << 10)
-#define CALLS_MAX 128u /* of one app at once */
 
 /* Where a request goes -------------------------------------------------------------------------------------------- */
 
@@ -72,17 +71,12 @@ static int find_destination(struct guest *g, const struct resource *request, str
     return why ? ERROR_REQUEST_DENIED : 0;
 }
 
-static void call_uncount(struct guest *g)
-{
-    guest_release(g, CALL_COST);
-    atomic_fetch_sub(&g->app->requests_out, 1);
-}
-
 void http_call_drop(struct guest *g, struct resource *part)
 {
-    if (part->call)
-        http_call_delete(part->call);
-    call_uncount(g);
+    if (part->outgoing.call)
+        http_call_delete(part->outgoing.call);
+    charge_give(&part->outgoing.memory);
+    charge_give(&part->outgoing.slot);
 }
 
 /* Sending --------------------------------------------------------------------------------------------------------- */
@@ -146,7 +140,7 @@ static struct http_call *start(struct guest *g, struct resource *request, const 
 /* What was written before the request was sent, and from now on directly. */
 static void adopt_body(struct guest *g, struct resource *body, struct resource *part)
 {
-    struct http_call *call = part->call;
+    struct http_call *call = part->outgoing.call;
     bool whole = body->state == BODY_DONE;
     body->on = resource_keep(part);
     body->state = whole ? BODY_DONE : BODY_LIVE;
@@ -159,18 +153,15 @@ static void adopt_body(struct guest *g, struct resource *body, struct resource *
 static struct resource *call_new(struct guest *g, struct resource *request, const struct resource *options,
                                  const struct destination *d, int64_t declared)
 {
-    if (!guest_hold(g, CALL_COST))
-        return NULL;
-    unsigned others = atomic_fetch_add(&g->app->requests_out, 1);
     struct resource *part = resource_new(g, KIND_HTTP_CALL);
-    if (part && others < CALLS_MAX)
-        part->call = start(g, request, options, d, declared);
-    if (part && part->call)
+    if (!part)
+        return NULL;
+    if (charge_take(&part->outgoing.memory, &g->app->memory, CALL_COST) &&
+        charge_take(&part->outgoing.slot, &g->app->calls_out, 1))
+        part->outgoing.call = start(g, request, options, d, declared);
+    if (part->outgoing.call)
         return part;
-    if (part)
-        resource_put(g, part); /* gives back what was counted */
-    else
-        call_uncount(g);
+    resource_put(g, part);
     return NULL;
 }
 

@@ -64,16 +64,25 @@ static bool same_name(const struct http_field *field, const char *name, size_t s
     return field->name.size == size && strncasecmp(field->name.data, name, size) == 0;
 }
 
-#define FIELD_COST 64u /* of a field beside its texts */
+#define FIELD_COST \
+    96u /* of a field beside its texts: its place in the array, which may be twice as large as needed, and malloc's */
+
+/* What so many fields with so many bytes of text are charged; all that is in f now is charged before it is there. */
+static bool charge_fields(struct fields *f, size_t count, size_t bytes)
+{
+    size_t cost = bytes + count * FIELD_COST;
+    if (!f->memory)
+        return true;
+    return f->charge.from ? charge_resize(&f->charge, cost) : charge_take(&f->charge, f->memory, cost);
+}
 
 void fields_clear(struct fields *f)
 {
     for (size_t i = 0; i < f->count; i++)
         free((char *)f->items[i].name.data); /* holds the value as well */
     free(f->items);
-    if (f->app)
-        app_uncharge(f->app, f->bytes + f->count * FIELD_COST);
-    *f = (struct fields){.app = f->app};
+    charge_give(&f->charge);
+    *f = (struct fields){.memory = f->memory};
 }
 
 int fields_append(struct fields *f, const char *name, size_t name_size, const char *value, size_t value_size)
@@ -89,14 +98,11 @@ int fields_append(struct fields *f, const char *name, size_t name_size, const ch
         f->items = grown;
         f->capacity = capacity;
     }
-    if (f->app && !app_charge(f->app, name_size + value_size + FIELD_COST))
+    if (!charge_fields(f, f->count + 1, f->bytes + name_size + value_size))
         return -ENOMEM;
     char *text = malloc(name_size + value_size + 1);
-    if (!text) {
-        if (f->app)
-            app_uncharge(f->app, name_size + value_size + FIELD_COST);
-        return -ENOMEM;
-    }
+    if (!text)
+        return -ENOMEM; /* charged until the next change */
     for (size_t i = 0; i < name_size; i++)
         text[i] = name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] + 32) : name[i];
     memcpy(text + name_size, value, value_size);
@@ -132,13 +138,11 @@ static void fields_remove(struct fields *f, const char *name, size_t size)
             f->items[kept++] = f->items[i];
             continue;
         }
-        size_t size = f->items[i].name.size + f->items[i].value.size;
-        if (f->app)
-            app_uncharge(f->app, size + FIELD_COST);
-        f->bytes -= size;
+        f->bytes -= f->items[i].name.size + f->items[i].value.size;
         free((char *)f->items[i].name.data);
     }
     f->count = kept;
+    charge_fields(f, f->count, f->bytes);
 }
 
 /* Host functions ------------------------------------------------------------------------------------------------ */

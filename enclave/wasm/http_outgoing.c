@@ -70,22 +70,15 @@ static enum host_status invalid(struct guest *g)
     return HOST_DONE;
 }
 
-void outgoing_drop_text(struct guest *g, char *text)
-{
-    if (text)
-        guest_release(g, strlen(text) + 1);
-    free(text);
-}
-
 /* Replaces *to by a copy, or by nothing. */
 static bool keep_text(struct guest *g, char **to, const struct slot *text)
 {
-    char *copy = text && guest_hold(g, text->size + 1) ? strndup(slot_text(text), text->size) : NULL;
+    char *copy = text ? charged_text(&g->app->memory, slot_text(text), text->size) : NULL;
     if (text && !copy) {
         guest_trap(g, "no memory");
         return false;
     }
-    outgoing_drop_text(g, *to);
+    charged_free(*to);
     *to = copy;
     return true;
 }

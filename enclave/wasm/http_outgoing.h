@@ -34,8 +34,7 @@ OUTGOING_FUNC(incoming_response_consume);
 OUTGOING_FUNC(outgoing_handle);
 
 enum { METHOD_GET = 0, METHOD_CONNECT = 5, METHOD_OTHER = 9 };
-enum { SCHEME_NONE = 0 };                             /* else the scheme's position + 1 */
-void outgoing_drop_text(struct guest *g, char *text); /* of a request; NULL is nothing */
-extern const char *const http_methods[9];             /* by their position in the variant */
+enum { SCHEME_NONE = 0 };                 /* else the scheme's position + 1 */
+extern const char *const http_methods[9]; /* by their position in the variant */
 
 #endif

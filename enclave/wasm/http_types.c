@@ -344,8 +344,8 @@ size_t outgoing_body_space(struct guest *g, const struct resource *body)
 
 static ssize_t write_early(struct guest *g, struct resource *body, const void *data, size_t size)
 {
-    if (!body->body.early && guest_hold(g, EARLY_SIZE))
-        body->body.early = malloc(EARLY_SIZE);
+    if (!body->body.early)
+        body->body.early = charged_alloc(&g->app->memory, EARLY_SIZE);
     if (!body->body.early || size > EARLY_SIZE - body->body.early_size)
         return -EPIPE;
     memcpy(body->body.early + body->body.early_size, data, size);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "enclave/budget.h"
 #include "enclave/fs/fs.h"
 #include "enclave/kvstore/kvstore.h"
 #include "enclave/loop.h"
@@ -22,12 +23,14 @@ struct wasm_runtime {
     wasm_engine_t *engine;
     struct wasm_runtime_config config;
     _Atomic uint64_t ticks;
-    _Atomic uint64_t guest_memory; /* held by all apps' guests, bytes */
+    struct budget guests; /* what all apps' guests hold */
 };
 
 struct wasm_component {
     wasmtime_component_t *component;
 };
+
+#define APP_CALLS_OUT_MAX 128u /* of one app at once */
 
 struct app {
     atomic_uint refs;
@@ -38,9 +41,9 @@ struct app {
     uint64_t id;  /* never used twice: tags fiber stacks */
     _Atomic uint64_t calls;
     uint64_t memory_limit, timeout_ns;
-    _Atomic uint64_t memory;  /* held by its guests, bytes */
-    atomic_uint requests_out; /* to servers elsewhere, at this moment */
-    struct fs *fs;            /* NULL: there is no file system */
+    struct budget memory;    /* what its guests hold, of the runtime's */
+    struct budget calls_out; /* requests to servers elsewhere, at this moment: a number, not bytes */
+    struct fs *fs;           /* NULL: there is no file system */
     uint8_t sha256[32];
     char path[APP_NAME_MAX + 2]; /* "/" and the name */
     const char *name;
@@ -52,8 +55,9 @@ struct app {
 struct fields {
     struct http_field *items; /* name in items[i].name, value in items[i].value; one allocation each */
     size_t count, capacity;
-    size_t bytes;    /* names and values */
-    struct app *app; /* charged */
+    size_t bytes; /* names and values */
+    struct budget *memory;
+    struct charge charge;
 };
 #define FIELDS_BYTES_MAX 65536u
 #define FIELDS_COUNT_MAX 512u
@@ -126,13 +130,13 @@ struct resource {
             uint16_t status;
         } response;
         struct {
-            struct resource *headers; /* counted */
-            char *path, *authority;
+            struct resource *headers;    /* counted */
+            char *path, *authority;      /* charged, all four */
             char *method, *other_scheme; /* beyond the known ones */
             uint8_t scheme;              /* position + 1; 0: none */
         } request;
         struct {
-            char *early; /* written before the response was set */
+            char *early; /* written before the response was set; charged */
             uint32_t early_size;
             bool stream_taken;
         } body;
@@ -142,7 +146,10 @@ struct resource {
             const char *message; /* error: static text; state: a file system's error code plus one */
             uint8_t http;        /* error: an HTTP error-code plus one */
         } error;
-        struct http_call *call; /* owned */
+        struct {
+            struct http_call *call; /* owned */
+            struct charge memory, slot;
+        } outgoing;
         struct {
             struct fs_node *node; /* held; NULL: the root */
             bool directory, may_read, may_write;
@@ -150,6 +157,7 @@ struct resource {
         uint64_t position; /* a stream's in its file */
         struct {
             struct fs_op *page; /* names that were read ahead */
+            struct charge charge;
             size_t at;
         } entries;
     };
@@ -188,10 +196,9 @@ struct guest {
     struct slot *reply;
     size_t reply_count, reply_capacity;
     struct slot reply_first[16];
-    void *scratch;     /* what a reply points to, until the next call */
-    void *large;       /* the same, where it is not enough */
-    size_t large_held; /* charged for it */
-    size_t held;       /* bytes charged to the app until the guest ends, or gives them back */
+    void *scratch;      /* what a reply points to, until the next call */
+    void *large;        /* the same, where it is not enough; charged */
+    struct charge cost; /* GUEST_COST, and a reply that outgrew its place */
 
     struct resource *free;
     uint32_t resource_count;
@@ -274,8 +281,8 @@ void *guest_scratch(struct guest *g);
 #define SCRATCH_SIZE 65536u
 /* The same with any size, charged to the app. */
 void *guest_buffer(struct guest *g, size_t size);
-/* Takes a buffer that was charged as held: it lives until the next one, or the guest's end. */
-void guest_keep_large(struct guest *g, void *buffer, size_t held);
+/* Takes a block from charged_alloc: it lives until the next one, or the guest's end. */
+void guest_keep_large(struct guest *g, void *block);
 #define EARLY_SIZE 32768u /* of a body that is written before its response is set */
 
 /* Streams, for the files that make or use them */
@@ -296,7 +303,7 @@ enum { BODY_EARLY, BODY_LIVE, BODY_DONE, BODY_REFUSED };
 /* The call that a body, a future or a response belongs to; NULL: they are the exchange's. */
 static inline struct http_call *call_of(const struct resource *part)
 {
-    return part && part->on && part->on->kind == KIND_HTTP_CALL ? part->on->call : NULL;
+    return part && part->on && part->on->kind == KIND_HTTP_CALL ? part->on->outgoing.call : NULL;
 }
 void http_call_drop(struct guest *g, struct resource *part); /* what a KIND_HTTP_CALL owns */
 struct resource *http_request_new(struct guest *g);
@@ -321,12 +328,7 @@ ssize_t file_stream_write(struct guest *g, struct resource *stream, const void *
 bool file_stream_writing(const struct guest *g);
 enum host_status reply_file_error(struct guest *g, int status);
 
-/* memories.c. Charging fails when the app holds as much as it leaves free; what was charged is given back once. */
-bool app_charge(struct app *app, size_t size);
-void app_uncharge(struct app *app, size_t size);
-/* The same for what a guest holds; the rest is given back when it ends. */
-bool guest_hold(struct guest *g, size_t size);
-void guest_release(struct guest *g, size_t size);
+/* memories.c */
 void memories_install(wasm_config_t *config);
 void memories_enter_app(struct app *app); /* whose linear memories are made on this thread now */
 /* Of a guest without its memories: stack, scratch, its own structure, wasmtime's. */

@@ -13,9 +13,11 @@ static void call_free(struct kv_call *call)
 {
     if (!call)
         return;
-    free(call->value);
-    free(call->names);
+    charged_free(call->value);
+    charged_free(call->names);
     kv_many_free(call->many);
+    charge_give(&call->charge);
+    app_unref(call->app);
     free(call);
 }
 
@@ -42,17 +44,14 @@ void kv_call_complete(struct kv_call *call, int status)
 
 bool kv_call_hold(struct kv_call *call, size_t size)
 {
-    if (!guest_hold(call->guest, size))
-        return false;
-    call->held = size;
-    return true;
+    return charge_take(&call->charge, &call->app->memory, size);
 }
 
 static void got_value(void *user, int status, const uint8_t *value, size_t size)
 {
     struct kv_call *call = user;
     if (status == 0 && call->guest) {
-        call->value = kv_call_hold(call, size + 1) ? malloc(size + 1) : NULL;
+        call->value = charged_alloc(&call->app->memory, size + 1);
         call->size = size;
         if (call->value && size)
             memcpy(call->value, value, size);
@@ -74,8 +73,8 @@ static void got_names(void *user, int status, const struct kv_name *names, size_
     for (size_t i = 0; status == 0 && i < count; i++)
         size += names[i].size;
     if (status == 0 && call->guest) {
-        call->value = kv_call_hold(call, size) ? malloc(size) : NULL;
-        call->names = calloc(count + 1, sizeof *call->names);
+        call->value = charged_alloc(&call->app->memory, size);
+        call->names = charged_calloc(&call->app->memory, (count + 1) * sizeof *call->names);
         if (!call->value || !call->names)
             status = -ENOMEM;
         uint8_t *at = call->value;
@@ -92,8 +91,6 @@ static void got_names(void *user, int status, const struct kv_name *names, size_
 
 static void drop_kept(struct guest *g)
 {
-    if (g->kv_kept)
-        guest_release(g, g->kv_kept->held);
     call_free(g->kv_kept);
     g->kv_kept = NULL;
 }
@@ -113,6 +110,7 @@ struct kv_call *kv_call_begin(struct guest *g)
     }
     drop_kept(g);
     call->guest = g;
+    call->app = app_ref(g->app);
     g->kv = call;
     return call;
 }
@@ -146,10 +144,8 @@ enum host_status kv_fail_status(struct guest *g, int status)
 void kv_call_end(struct guest *g, struct kv_call *call)
 {
     if (call->value) {
-        guest_keep_large(g, call->value, call->held);
+        guest_keep_large(g, call->value);
         call->value = NULL;
-    } else if (call->held) {
-        guest_release(g, call->held);
     }
     call_free(call);
 }
@@ -234,8 +230,7 @@ static enum host_status commit(struct guest *g, const struct slot *args, enum kv
             op.value = slot_text(&args[2]);
             op.value_size = args[2].size;
         }
-        /* its copy, its record, and its part of the transaction */
-        if (!kv_call_hold(g->kv, 3 * op.value_size)) {
+        if (!kv_call_hold(g->kv, kv_call_cost(1, op.key_size, op.value_size))) {
             kv_call_status(g->kv, -ENOMEM);
             return HOST_WAIT;
         }

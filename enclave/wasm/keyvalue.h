@@ -13,21 +13,27 @@ struct kv_call {
     struct guest *guest; /* NULL: ended */
     bool done;
     int status;
-    uint8_t *value;
+    struct app *app; /* a reference: what the call holds is charged to it, and may outlive the guest */
+    uint8_t *value;  /* charged */
     size_t size;
-    struct kv_name *names; /* copies, in value */
+    struct kv_name *names; /* copies, in value; charged */
     size_t name_count;
     uint64_t number;      /* cursor of a listing; delta, then result, of an increment */
     struct kv_many *many; /* freed with the call */
-    size_t held;          /* by the guest, for what the call carries */
+    struct charge charge; /* for what the store holds of it meanwhile */
 };
 
 enum { NO_SUCH_STORE, ACCESS_DENIED, OTHER };
 
 /* A new call, waited for by the guest; NULL (and a trap) if memory is short. */
 struct kv_call *kv_call_begin(struct guest *g);
-/* Charge what the call carries, until it ends. */
+/* Charge what the store holds for the call, until it ends. */
 bool kv_call_hold(struct kv_call *call, size_t size);
+/* Of a commit: the operations and their keys, and the values' copies, records and parts of the transaction. */
+static inline size_t kv_call_cost(size_t count, size_t key_bytes, size_t value_bytes)
+{
+    return count * KV_OP_COST + key_bytes + 3 * value_bytes;
+}
 /* From the store's callback: the guest goes on, or the call is freed if it has ended. */
 void kv_call_complete(struct kv_call *call, int status);
 void kv_call_status(void *user, int status); /* the same, as a kv_done */

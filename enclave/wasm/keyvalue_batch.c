@@ -16,7 +16,7 @@ struct kv_many {
         const char *key; /* in text */
         size_t key_size, size;
         uint8_t *value; /* NULL: no such key */
-    } * entries;
+    } * entries;        /* charged, as are all values and the text */
     char *text;
 };
 
@@ -25,14 +25,14 @@ void kv_many_free(struct kv_many *m)
     if (!m)
         return;
     for (size_t i = 0; m->entries && i < m->count; i++)
-        free(m->entries[i].value);
-    free(m->entries);
-    free(m->text);
+        charged_free(m->entries[i].value);
+    charged_free(m->entries);
+    charged_free(m->text);
     free(m);
 }
 
 /* keys: a count, then a text each. */
-static struct kv_many *many_new(struct kv_namespace *ns, const struct slot *keys)
+static struct kv_many *many_new(struct budget *memory, struct kv_namespace *ns, const struct slot *keys)
 {
     struct kv_many *m = calloc(1, sizeof *m);
     size_t count = keys[0].word, size = 1;
@@ -41,8 +41,8 @@ static struct kv_many *many_new(struct kv_namespace *ns, const struct slot *keys
     for (size_t i = 0; i < count; i++)
         size += keys[1 + i].size;
     m->count = count;
-    m->entries = calloc(count + 1, sizeof *m->entries);
-    m->text = malloc(size);
+    m->entries = charged_calloc(memory, (count + 1) * sizeof *m->entries);
+    m->text = charged_alloc(memory, size);
     m->ns = ns;
     if (!m->entries || !m->text) {
         kv_many_free(m);
@@ -69,9 +69,7 @@ static void on_value(void *user, int status, const uint8_t *value, size_t size)
         return;
     }
     if (status == 0) {
-        size_t held = call->held;
-        e->value = kv_call_hold(call, size + 1) ? malloc(size + 1) : NULL;
-        call->held += held;
+        e->value = charged_alloc(&call->app->memory, size + 1);
         if (!e->value) {
             kv_call_complete(call, -ENOMEM);
             return;
@@ -105,7 +103,7 @@ enum host_status kv_get_many(struct guest *g, const struct slot *args, size_t co
             return kv_fail(g, OTHER, "more than 4096 keys at once");
         if (!kv_call_begin(g))
             return HOST_TRAP;
-        g->kv->many = many_new(ns, &args[1]);
+        g->kv->many = many_new(&g->app->memory, ns, &args[1]);
         if (g->kv->many)
             read_next(g->kv);
         else
@@ -139,7 +137,7 @@ static enum host_status write_many(struct guest *g, const struct slot *args, enu
     struct kv_call *call = NULL;
     enum host_status status = kv_call_step(g, args, &ns, &call);
     if (status == HOST_WAIT && !g->kv) {
-        size_t count = args[1].word, bytes = 0, step = kind == KV_PUT ? 2 : 1;
+        size_t count = args[1].word, keys = 0, bytes = 0, step = kind == KV_PUT ? 2 : 1;
         if (count > KEYS_MAX)
             return kv_fail(g, OTHER, "more than 4096 keys at once");
         if (count == 0) {
@@ -150,13 +148,14 @@ static enum host_status write_many(struct guest *g, const struct slot *args, enu
         for (size_t i = 0; ops && i < count; i++) {
             const struct slot *at = &args[2 + i * step];
             ops[i] = (struct kv_op){.kind = kind, .ns = ns, .key = slot_text(at), .key_size = at->size};
+            keys += at->size;
             if (kind == KV_PUT) {
                 ops[i].value = slot_text(at + 1);
                 ops[i].value_size = at[1].size;
                 bytes += at[1].size;
             }
         }
-        if (ops && kv_call_hold(g->kv, 3 * bytes))
+        if (ops && kv_call_hold(g->kv, kv_call_cost(count, keys, bytes)))
             kv_commit(g->worker, ops, count, kv_call_status, g->kv);
         else if (g->kv)
             kv_call_complete(g->kv, -ENOMEM);

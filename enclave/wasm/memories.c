@@ -1,10 +1,9 @@
 /*
  * Memory that guests hold: how much they may have, and linear memories.
  *
- * All that a guest can make grow is charged to its app: linear memory, fiber stack, handles, header fields, bodies
- * and stored values on their way. An app may hold as much as it leaves free for everyone (a dynamic threshold): one
- * that takes what it can gets half of the budget, two get a third each, and something is always left for those that
- * need little. What lies outside the budget, for connections, the store and the compiler, is never a guest's.
+ * All that a guest can make grow is charged to its app (app->memory): linear memory, fiber stack, handles, header
+ * fields, bodies and stored values on their way. An app may hold as much as it leaves free for everyone
+ * (budget_init_shared). What lies outside that budget, for connections, the store and the compiler, is never a guest's.
  */
 #include "enclave/wasm/internal.h"
 
@@ -18,42 +17,10 @@ void memories_enter_app(struct app *app)
     running_app = app;
 }
 
-bool app_charge(struct app *app, size_t size)
-{
-    struct wasm_runtime *rt = app->rt;
-    uint64_t budget = rt->config.guest_memory;
-    uint64_t all = atomic_fetch_add_explicit(&rt->guest_memory, size, memory_order_relaxed) + size;
-    uint64_t own = atomic_fetch_add_explicit(&app->memory, size, memory_order_relaxed) + size;
-    if (all <= budget && own <= budget - all)
-        return true;
-    app_uncharge(app, size);
-    return false;
-}
-
-void app_uncharge(struct app *app, size_t size)
-{
-    atomic_fetch_sub_explicit(&app->memory, size, memory_order_relaxed);
-    atomic_fetch_sub_explicit(&app->rt->guest_memory, size, memory_order_relaxed);
-}
-
-bool guest_hold(struct guest *g, size_t size)
-{
-    bool granted = app_charge(g->app, size);
-    if (granted)
-        g->held += size;
-    return granted;
-}
-
-void guest_release(struct guest *g, size_t size)
-{
-    g->held -= size;
-    app_uncharge(g->app, size);
-}
-
 /* ---- linear memories --------------------------------------------------------------------------------------------- */
 
 struct memory {
-    struct app *app; /* its guest holds a reference for longer */
+    struct charge charge; /* capacity, of the app: its guest holds a reference to it for longer */
     uint8_t *base;
     size_t size, capacity; /* zero from size on */
 };
@@ -79,25 +46,27 @@ static wasmtime_error_t *grow_memory(void *env, size_t size)
         return NULL;
     }
     size_t extra = size / 4 < GROWTH_MAX ? size / 4 & ~(size_t)(PAGE - 1) : GROWTH_MAX;
-    if (!app_charge(m->app, size + extra - m->capacity)) {
+    if (!charge_resize(&m->charge, size + extra)) {
         extra = 0;
-        if (!app_charge(m->app, size - m->capacity))
+        if (!charge_resize(&m->charge, size))
             return refused();
     }
     uint8_t *base = realloc(m->base, size + extra);
     if (!base) {
-        app_uncharge(m->app, size + extra - m->capacity);
+        charge_resize(&m->charge, m->capacity);
         return refused();
     }
     memset(base + m->capacity, 0, size + extra - m->capacity);
-    *m = (struct memory){m->app, base, size, size + extra};
+    m->base = base;
+    m->size = size;
+    m->capacity = size + extra;
     return NULL;
 }
 
 static void delete_memory(void *env)
 {
     struct memory *m = env;
-    app_uncharge(m->app, m->capacity);
+    charge_give(&m->charge);
     free(m->base);
     free(m);
 }
@@ -107,17 +76,18 @@ static wasmtime_error_t *new_memory(void *env, const wasm_memorytype_t *type, si
 {
     struct app *app = running_app;
     size_t capacity = minimum ? minimum : PAGE;
-    if (reserved || guard || !app || !app_charge(app, capacity))
+    struct charge charge = {0};
+    if (reserved || guard || !app || !charge_take(&charge, &app->memory, capacity))
         return refused();
     struct memory *m = malloc(sizeof *m);
     uint8_t *base = calloc(1, capacity);
     if (!m || !base) {
-        app_uncharge(app, capacity);
+        charge_give(&charge);
         free(m);
         free(base);
         return refused();
     }
-    *m = (struct memory){app, base, minimum, capacity};
+    *m = (struct memory){charge, base, minimum, capacity};
     *out = (wasmtime_linear_memory_t){m, get_memory, grow_memory, delete_memory};
     return NULL;
 }

@@ -26,9 +26,7 @@ static struct resource *grow(struct guest *g)
         return NULL;
     if (!g->chunks[chunk]) {
         size_t size = (RESOURCE_FIRST << chunk) * sizeof(struct resource);
-        if (chunk > 0 && !guest_hold(g, size))
-            return NULL;
-        g->chunks[chunk] = chunk == 0 ? g->first : calloc(1, size);
+        g->chunks[chunk] = chunk == 0 ? g->first : charged_calloc(&g->app->memory, size);
         if (!g->chunks[chunk])
             return NULL;
     }
@@ -55,7 +53,7 @@ struct resource *resource_new(struct guest *g, enum kind kind)
     r->kind = (uint8_t)kind;
     r->refs = 1;
     if (kind == KIND_FIELDS)
-        r->fields.app = g->app;
+        r->fields.memory = &g->app->memory;
     return r;
 }
 
@@ -76,6 +74,14 @@ struct resource *resource_keep(struct resource *r)
     return r;
 }
 
+static void drop_request_texts(struct resource *request)
+{
+    charged_free(request->request.path);
+    charged_free(request->request.authority);
+    charged_free(request->request.method);
+    charged_free(request->request.other_scheme);
+}
+
 /* What the resource owns beside `on`. */
 static void empty(struct guest *g, struct resource *r)
 {
@@ -88,10 +94,7 @@ static void empty(struct guest *g, struct resource *r)
         break;
     case KIND_OUTGOING_REQUEST:
         resource_put(g, r->request.headers);
-        outgoing_drop_text(g, r->request.path);
-        outgoing_drop_text(g, r->request.authority);
-        outgoing_drop_text(g, r->request.method);
-        outgoing_drop_text(g, r->request.other_scheme);
+        drop_request_texts(r);
         break;
     case KIND_HTTP_CALL:
         http_call_drop(g, r);
@@ -99,9 +102,7 @@ static void empty(struct guest *g, struct resource *r)
     case KIND_OUTGOING_BODY:
         if (r->state == BODY_LIVE && call_of(r))
             http_call_cut(call_of(r)); /* dropped before it was finished */
-        if (r->body.early)
-            guest_release(g, EARLY_SIZE);
-        free(r->body.early);
+        charged_free(r->body.early);
         break;
     case KIND_BUCKET:
         kv_namespace_close(r->bucket);
@@ -140,18 +141,18 @@ void resources_free(struct guest *g)
         if (r->kind == KIND_FIELDS)
             fields_clear(&r->fields);
         else if (r->kind == KIND_OUTGOING_BODY)
-            free(r->body.early);
+            charged_free(r->body.early);
         else if (r->kind == KIND_BUCKET)
             kv_namespace_close(r->bucket);
         else if (r->kind == KIND_DESCRIPTOR || r->kind == KIND_DIRECTORY_ENTRY_STREAM)
             file_free(g, r);
         else if (r->kind == KIND_OUTGOING_REQUEST)
-            free(r->request.path), free(r->request.authority), free(r->request.method), free(r->request.other_scheme);
+            drop_request_texts(r);
         else if (r->kind == KIND_HTTP_CALL)
             http_call_drop(g, r);
     }
     for (unsigned chunk = 1; chunk < RESOURCE_CHUNKS && g->chunks[chunk]; chunk++)
-        free(g->chunks[chunk]);
+        charged_free(g->chunks[chunk]);
 }
 
 /* Replies ------------------------------------------------------------------------------------------------------- */
@@ -168,6 +169,8 @@ static struct slot *next_slot(struct guest *g)
             free(g->reply);
         g->reply = grown;
         g->reply_capacity = capacity;
+        charge_must(&g->cost,
+                    GUEST_COST + capacity * sizeof *grown); /* as long as one list that a host function gives */
     }
     return &g->reply[g->reply_count++];
 }

@@ -54,8 +54,7 @@ struct wasm_runtime *wasm_runtime_new(const struct wasm_runtime_config *config)
         return NULL;
     }
     rt->config = *config;
-    if (!rt->config.guest_memory)
-        rt->config.guest_memory = UINT64_C(1) << 30;
+    budget_init(&rt->guests, "guests", NULL, config->guest_memory ? config->guest_memory : UINT64_C(1) << 30);
     if (!rt->config.random)
         rt->config.random = default_random;
     rt->engine = wasm_engine_new_with_config(engine);
@@ -68,14 +67,16 @@ struct wasm_runtime *wasm_runtime_new(const struct wasm_runtime_config *config)
 
 void wasm_runtime_delete(struct wasm_runtime *rt)
 {
-    if (rt)
+    if (rt) {
         wasm_engine_delete(rt->engine);
+        budget_deinit(&rt->guests);
+    }
     free(rt);
 }
 
 uint64_t wasm_runtime_guest_memory(const struct wasm_runtime *rt)
 {
-    return atomic_load_explicit(&((struct wasm_runtime *)rt)->guest_memory, memory_order_relaxed);
+    return budget_used(&rt->guests);
 }
 
 void wasm_runtime_tick(struct wasm_runtime *rt)

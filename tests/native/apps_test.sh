@@ -75,6 +75,10 @@ expect "others are served while guests loop" yes \
     "$(curl -s -o /dev/null -w '%{time_total}' "$url/hello/" | awk '{print ($1 < 0.5 ? "yes" : $1)}')"
 wait $(jobs -p | grep -v "^$pid$" | grep -v "^$upstream$")
 expect "still there" "Hello from C inside the enclave" "$(get "$url/hello/")"
+# Whatever happened to them, guests that are gone hold nothing: all that was charged was given back, once.
+held() { get -H 'Authorization: Bearer test' "$url/metrics" | grep -o '"guest_memory_bytes":[0-9]*' | cut -d: -f2; }
+for _ in $(seq 300); do [ "$(held)" = 0 ] && break; sleep 0.1; done
+expect "guests' memory afterwards" 0 "$(held)"
 "$server" 1 1 x="$apps/missing-import.wasm" 2>"$work/missing" && failed=1
 expect "missing import is named" 1 "$(grep -c 'apps:absent/nowhere@1.0.0' "$work/missing")"
 [ $failed -eq 0 ] || tail -n 50 "$work/log"

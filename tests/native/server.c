@@ -290,6 +290,11 @@ static bool authorize(void *user, const char *authorization)
     return strcmp(authorization, "Bearer test") == 0;
 }
 
+static int more_metrics(void *user, char *buf, size_t size)
+{
+    return snprintf(buf, size, ",\"guest_memory_bytes\":%llu", (unsigned long long)wasm_runtime_guest_memory(runtime));
+}
+
 static int admit(struct http_admin_hook *hook, const struct http_admin_request *request, const char **why)
 {
     *why = "no token";
@@ -327,6 +332,7 @@ int main(int argc, char **argv)
     http_server_init(&server, apps, now_ns());
     server.admin = &hook;
     server.authorize_monitoring = authorize;
+    server.more_metrics = more_metrics;
     if (getenv("HEADER_TIMEOUT_MS"))
         server.limits.header_timeout_ms = (uint32_t)atoi(getenv("HEADER_TIMEOUT_MS"));
     for (int i = 0; i < workers; i++)
