@@ -2,8 +2,8 @@
  * A doorbell: a ring of channel names from one producer thread to one consumer thread, with a sleeping flag, so
  * that the cost of waiting does not grow with the number of idle channels.
  *
- * Each name stands in it at most once per direction of its channel (the pending bits of struct ring_shared), so an
- * honest pair never fills it. Names are claims: the consumer looks id and generation up in its own table.
+ * Each channel's name stands in it at most once for news and once for its end (common/link.h), so an honest pair never
+ * fills it. Names are claims: the consumer looks id and generation up in its own table.
  *
  * Waiting:
  *   consumer: pop until empty; doorbell_sleep; if true, wait (futex, eventfd); doorbell_awake.
@@ -42,6 +42,12 @@ bool doorbell_wake(struct doorbell_producer *p);
 
 /* 1 and a name, 0 if empty, -EPROTO. */
 int doorbell_pop(struct doorbell_consumer *c, channel_name *name);
+/* Host only: the half of the sleeping word that the kernel's futexes look at. */
+static inline uint32_t *doorbell_futex(struct doorbell_shared *shared)
+{
+    return (uint32_t *)&shared->sleeping; /* little-endian */
+}
+
 /* Announce sleep, then look once more: true if still empty, so sleep now (also on a broken ring). */
 bool doorbell_sleep(struct doorbell_consumer *c);
 void doorbell_awake(struct doorbell_consumer *c);

@@ -90,7 +90,7 @@ static void *push_all(void *argument)
         while (doorbell_push(&p, i) == -ENOSPC)
             sched_yield();
         if (doorbell_wake(&p))
-            syscall(SYS_futex, &shared->sleeping, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+            syscall(SYS_futex, doorbell_futex(shared), FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
         if (i % 64 == 0)
             sched_yield(); /* let the consumer fall asleep now and then */
     }
@@ -113,7 +113,7 @@ static void test_two_threads(void **state)
             assert_true(name == expected++);
         else if (doorbell_sleep(&c))
             while (atomic_load(&shared->sleeping) == 1)
-                syscall(SYS_futex, &shared->sleeping, FUTEX_WAIT_PRIVATE, 1, NULL, NULL, 0);
+                syscall(SYS_futex, doorbell_futex(shared), FUTEX_WAIT_PRIVATE, 1, NULL, NULL, 0);
     }
     pthread_join(thread, NULL);
     free(shared);

@@ -15,17 +15,29 @@
 
 #define PROTO_MAX_WORKERS 8u
 #define PROTO_MAX_CHANNELS 16384u /* connection channels of the whole enclave; ids 0 .. PROTO_MAX_CHANNELS-1 */
-/* Power of two, >= two pending bits (data, space) per channel, and as many for names of a generation that has gone. */
+/* Power of two. Of each channel one name at most stands in a doorbell (struct ring_shared, `named`), its end, and as
+ * many again of the generation before. */
 #define PROTO_DOORBELL_SLOTS 131072u
 _Static_assert(PROTO_DOORBELL_SLOTS > 4 * PROTO_MAX_CHANNELS, "an honest pair never fills a doorbell");
 #define PROTO_RING_MIN 4096u
 #define PROTO_RING_MAX (16u << 20)
 #define PROTO_RPC_MAX (8u << 20) /* longest RPC payload, bytes; the control rings are at least twice as large */
 
+/* Host and enclave share these, and nothing smaller: the enclave touches host memory in whole aligned words only
+ * (INTEL-SA-00615, INTEL-SA-00657). `./dev lint` keeps any other _Atomic out of this file. */
+typedef _Atomic uint64_t shared_word;
+_Static_assert(sizeof(shared_word) == 8 && _Alignof(shared_word) == 8, "a word, without a lock");
+
 /* A channel is named by its id in the low 32 bits and its generation in the high 32. The generation of an id
  * grows by one each time the id is used again, so that late news of an old connection is recognised as stale. */
 typedef uint64_t channel_name;
-#define CHANNEL_CONTROL_ID 0xFFFFFFFFu /* id of a worker's control channel in doorbells; generation 0 */
+#define CHANNEL_CONTROL_ID 0x7FFFFFFFu /* id of a worker's control channel in doorbells; generation 0 */
+
+/* Set in the id of a name in a worker's doorbell_out: the enclave has let go of that channel. It has written FIN or
+ * RST before, it touches the channel's memory no more, and rings no more by that name. The host frees the memory and
+ * uses the id again only after it has taken this out of the doorbell: nothing in the channel itself says that it is
+ * free, so nobody can learn of it while the enclave is still at it. */
+#define CHANNEL_ENDED 0x80000000u
 
 static inline channel_name channel_name_make(uint32_t id, uint32_t generation)
 {
@@ -34,31 +46,29 @@ static inline channel_name channel_name_make(uint32_t id, uint32_t generation)
 
 /* ---- one direction of one channel ------------------------------------------------------------------------ */
 
-/* Life of a direction. The producer of the direction sets FIN (no more bytes will come; those in the ring are
- * valid) or RST (drop what is there). The consumer sets DONE when it will read no more. The host frees a
- * channel's memory only after the enclave set DONE on the request ring and FIN or RST on the response ring. */
+/* Set by a direction's producer: FIN (no more bytes will come; those in the ring are valid), RST (drop what is
+ * there). */
 #define RING_FIN 1u
 #define RING_RST 2u
-#define RING_DONE 4u
 
 /* Header of a byte ring; the data follows at its own address. See common/queue.h. */
 struct ring_shared {
-    _Alignas(64) _Atomic uint64_t head;           /* bytes ever consumed; written by the consumer only */
-    _Alignas(64) _Atomic uint64_t tail;           /* bytes ever produced; written by the producer only */
-    _Alignas(64) _Atomic uint32_t producer_flags; /* RING_FIN | RING_RST */
-    _Atomic uint32_t pending;                     /* 1: the channel's name stands in the consumer's doorbell */
-    _Atomic uint32_t want_space; /* 1: the producer waits for space; the consumer rings back after reading */
-    _Alignas(64) _Atomic uint32_t consumer_flags; /* RING_DONE */
-    _Atomic uint32_t space_pending; /* 1: the channel's name stands in the producer's doorbell (space news) */
+    _Alignas(64) shared_word head;  /* bytes ever consumed; written by the consumer only */
+    _Alignas(64) shared_word tail;  /* bytes ever produced; written by the producer only */
+    _Alignas(64) shared_word flags; /* RING_FIN | RING_RST; written by the producer only */
+    /* 1: the channel's name stands in the doorbell that this ring's consumer reads, for whatever news (common/link.h).
+     * The producer sets it, the consumer clears it. */
+    shared_word named;
+    shared_word want_space; /* 1: the producer waits for space; the consumer tells it after reading */
 };
-_Static_assert(sizeof(struct ring_shared) == 256, "layout is shared");
+_Static_assert(sizeof(struct ring_shared) == 192, "layout is shared");
 
 /* A ring of channel names, one producer thread, one consumer thread. See common/doorbell.h. */
 struct doorbell_shared {
-    _Alignas(64) _Atomic uint64_t head;
-    _Alignas(64) _Atomic uint64_t tail;
-    _Alignas(64) _Atomic uint32_t sleeping; /* 1: the consumer sleeps and must be woken; also the host's futex word */
-    _Alignas(64) _Atomic uint64_t slots[PROTO_DOORBELL_SLOTS];
+    _Alignas(64) shared_word head;
+    _Alignas(64) shared_word tail;
+    _Alignas(64) shared_word sleeping; /* 1: the consumer sleeps and must be woken */
+    _Alignas(64) shared_word slots[PROTO_DOORBELL_SLOTS];
 };
 
 /* ---- ECALL arguments -------------------------------------------------------------------------------------- */
@@ -89,8 +99,8 @@ _Static_assert(sizeof(struct channel_desc) == 104, "layout is shared");
 /* The host's clock. The host stores the two values about once a millisecond; each is read with one 8-byte load.
  * Untrusted: the enclave only forces it monotonic. */
 struct time_page {
-    _Atomic uint64_t monotonic_ns;
-    _Atomic uint64_t realtime_ns; /* since the Unix epoch, UTC */
+    shared_word monotonic_ns;
+    shared_word realtime_ns; /* since the Unix epoch, UTC */
 };
 
 struct cpuid_entry {
@@ -122,7 +132,7 @@ struct run_args {
     uint32_t edmm; /* 1: pages may be added and changed while the enclave runs. A lie only stops the enclave */
     uint32_t reserved;
 };
-#define PROTO_VERSION 2u
+#define PROTO_VERSION 3u
 
 /* ---- the OCALL -------------------------------------------------------------------------------------------- */
 

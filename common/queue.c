@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/ensure.h"
+
 #define WORD 8u
 #define REP_MOVS_WORDS 32u /* from here on the string instruction's start-up cost is won back (measured) */
 
@@ -46,6 +48,20 @@ static bool ring_is_sound(const struct ring_shared *shared, const void *data, ui
            capacity >= PROTO_RING_MIN && capacity <= PROTO_RING_MAX && (capacity & (capacity - 1)) == 0;
 }
 
+void queue_producer_check(const struct queue_producer *p)
+{
+    ENSURE(p->shared);
+    ENSURE(p->published - p->head <= p->tail - p->head);
+    ENSURE(p->tail - p->head <= p->capacity);
+}
+
+void queue_consumer_check(const struct queue_consumer *c)
+{
+    ENSURE(c->shared);
+    ENSURE(c->head - c->told <= c->tail - c->told);
+    ENSURE(c->tail - c->head <= c->capacity);
+}
+
 int queue_producer_init(struct queue_producer *p, struct ring_shared *shared, void *data, uint64_t capacity)
 {
     if (!ring_is_sound(shared, data, capacity))
@@ -73,6 +89,7 @@ static uint64_t space_believed(const struct queue_producer *p)
 
 int64_t queue_producer_space(struct queue_producer *p)
 {
+    queue_producer_check(p);
     if (p->error)
         return p->error;
     /* Acquire: pairs with the consumer's release of head, so that its reads are over before we overwrite. */
@@ -118,6 +135,7 @@ static void write_bytes(struct queue_producer *p, const uint8_t *from, size_t si
 
 int64_t queue_producer_write(struct queue_producer *p, const void *data, size_t size)
 {
+    queue_producer_check(p);
     if (p->flags)
         return -EPIPE;
     if (p->error)
@@ -136,6 +154,7 @@ int64_t queue_producer_write(struct queue_producer *p, const void *data, size_t 
 
 bool queue_producer_publish(struct queue_producer *p)
 {
+    queue_producer_check(p);
     if (p->published == p->tail || p->error)
         return false;
     p->published = p->tail;
@@ -146,25 +165,28 @@ bool queue_producer_publish(struct queue_producer *p)
 
 void queue_producer_fin(struct queue_producer *p)
 {
+    queue_producer_check(p);
     queue_producer_publish(p);
     p->flags |= RING_FIN;
     /* Release: who sees FIN sees the last tail. */
-    atomic_store_explicit(&p->shared->producer_flags, p->flags, memory_order_release);
+    atomic_store_explicit(&p->shared->flags, p->flags, memory_order_release);
 }
 
 void queue_producer_rst(struct queue_producer *p)
 {
+    queue_producer_check(p);
     p->flags |= RING_RST;
-    atomic_store_explicit(&p->shared->producer_flags, p->flags, memory_order_release);
+    atomic_store_explicit(&p->shared->flags, p->flags, memory_order_release);
 }
 
-bool queue_producer_consumer_done(const struct queue_producer *p)
+void queue_producer_drop(struct queue_producer *p)
 {
-    return atomic_load_explicit(&p->shared->consumer_flags, memory_order_acquire) & RING_DONE;
+    *p = (struct queue_producer){0};
 }
 
 bool queue_producer_wait_space(struct queue_producer *p, uint64_t needed)
 {
+    queue_producer_check(p);
     atomic_store_explicit(&p->shared->want_space, 1, memory_order_relaxed);
     /* Full fence against the one in queue_consumer_release: either it sees the wish, or we see its head. */
     atomic_thread_fence(memory_order_seq_cst);
@@ -190,6 +212,7 @@ static int make_spans(uint8_t *data, uint64_t capacity, uint64_t index, uint64_t
 
 int queue_producer_reserve(struct queue_producer *p, struct queue_span spans[2])
 {
+    queue_producer_check(p);
     int64_t space = queue_producer_space(p);
     if (space < 0)
         return (int)space;
@@ -198,6 +221,7 @@ int queue_producer_reserve(struct queue_producer *p, struct queue_span spans[2])
 
 void queue_producer_commit(struct queue_producer *p, size_t size)
 {
+    queue_producer_check(p);
     p->tail += size;
     /* A later queue_producer_write goes on from the middle of this word. */
     unsigned used = p->tail % WORD;
@@ -211,11 +235,12 @@ void queue_producer_commit(struct queue_producer *p, size_t size)
 
 int64_t queue_consumer_available(struct queue_consumer *c)
 {
+    queue_consumer_check(c);
     if (c->error)
         return c->error;
     /* Acquire: pairs with the producer's release of tail. */
     uint64_t tail = atomic_load_explicit(&c->shared->tail, memory_order_acquire);
-    if (tail - c->head > c->capacity || tail - c->head < c->tail - c->head)
+    if (tail - c->head > c->capacity || tail - c->head < c->tail - c->head || (c->ended == RING_FIN && tail != c->tail))
         return c->error = -EPROTO;
     c->tail = tail;
     return (int64_t)(tail - c->head);
@@ -267,6 +292,7 @@ static int64_t readable(struct queue_consumer *c, size_t size)
 
 int64_t queue_consumer_read(struct queue_consumer *c, void *data, size_t size)
 {
+    queue_consumer_check(c);
     int64_t n = readable(c, size);
     if (n > 0)
         read_bytes(c, data, (size_t)n);
@@ -275,6 +301,7 @@ int64_t queue_consumer_read(struct queue_consumer *c, void *data, size_t size)
 
 int64_t queue_consumer_skip(struct queue_consumer *c, size_t size)
 {
+    queue_consumer_check(c);
     int64_t n = readable(c, size);
     if (n > 0)
         c->head += (uint64_t)n;
@@ -283,6 +310,7 @@ int64_t queue_consumer_skip(struct queue_consumer *c, size_t size)
 
 bool queue_consumer_release(struct queue_consumer *c)
 {
+    queue_consumer_check(c);
     if (c->told != c->head) {
         c->told = c->head;
         /* Release: our reads are over before the producer may overwrite. */
@@ -295,20 +323,21 @@ bool queue_consumer_release(struct queue_consumer *c)
     return atomic_exchange_explicit(&c->shared->want_space, 0, memory_order_relaxed) != 0;
 }
 
-void queue_consumer_done(struct queue_consumer *c)
+void queue_consumer_drop(struct queue_consumer *c)
 {
-    atomic_store_explicit(&c->shared->consumer_flags, RING_DONE, memory_order_release);
+    *c = (struct queue_consumer){0};
 }
 
 uint32_t queue_consumer_ended(struct queue_consumer *c)
 {
+    queue_consumer_check(c);
     /* Acquire, and before the look at tail: FIN was set after the last tail. */
-    uint32_t flags = atomic_load_explicit(&c->shared->producer_flags, memory_order_acquire);
+    uint32_t flags = (uint32_t)atomic_load_explicit(&c->shared->flags, memory_order_acquire);
     if (flags & RING_RST)
-        return RING_RST;
-    if ((flags & RING_FIN) && queue_consumer_available(c) == 0)
-        return RING_FIN;
-    return 0;
+        c->ended = RING_RST;
+    if (!c->ended && (flags & RING_FIN) && queue_consumer_available(c) == 0)
+        c->ended = RING_FIN;
+    return c->ended;
 }
 
 int queue_consumer_peek(struct queue_consumer *c, struct queue_span spans[2])
@@ -317,38 +346,4 @@ int queue_consumer_peek(struct queue_consumer *c, struct queue_span spans[2])
     if (available < 0)
         return (int)available;
     return make_spans((uint8_t *)(uintptr_t)c->data, c->capacity, c->head, (uint64_t)available, spans);
-}
-
-/* ---- pending bits ------------------------------------------------------------------------------------------ */
-
-/* The bit is taken with a full barrier: what was published before is visible to whoever clears the bit after, and
- * who finds the bit set knows that its owner will still look. */
-static bool mark(_Atomic uint32_t *bit)
-{
-    return atomic_exchange_explicit(bit, 1, memory_order_seq_cst) == 0;
-}
-
-static void clear(_Atomic uint32_t *bit)
-{
-    atomic_exchange_explicit(bit, 0, memory_order_seq_cst);
-}
-
-bool queue_mark_pending(struct ring_shared *shared)
-{
-    return mark(&shared->pending);
-}
-
-void queue_clear_pending(struct ring_shared *shared)
-{
-    clear(&shared->pending);
-}
-
-bool queue_mark_space_pending(struct ring_shared *shared)
-{
-    return mark(&shared->space_pending);
-}
-
-void queue_clear_space_pending(struct ring_shared *shared)
-{
-    clear(&shared->space_pending);
 }

@@ -46,11 +46,16 @@ struct queue_consumer {
     struct ring_shared *shared;
     const uint8_t *data;
     uint64_t capacity;
-    uint64_t head; /* bytes ever read, told to the producer or not */
-    uint64_t told; /* what the producer has been told */
-    uint64_t tail; /* the producer's index as last believed */
-    int error;     /* 0 or -EPROTO */
+    uint64_t head;  /* bytes ever read, told to the producer or not */
+    uint64_t told;  /* what the producer has been told */
+    uint64_t tail;  /* the producer's index as last believed */
+    uint32_t ended; /* RING_FIN, RING_RST as seen: neither is ever taken back */
+    int error;      /* 0 or -EPROTO */
 };
+
+/* Ours to keep, whatever the other side does; a handle that was dropped fails, too. Every function below begins so. */
+void queue_producer_check(const struct queue_producer *p);
+void queue_consumer_check(const struct queue_consumer *c);
 
 /* Shared memory must be zeroed, or already carry a ring that was never used. Checks alignment (64 bytes) and
  * capacity (power of two in PROTO_RING_MIN .. PROTO_RING_MAX): 0 or -EINVAL. The caller has checked where the
@@ -71,8 +76,8 @@ bool queue_producer_publish(struct queue_producer *p);
 void queue_producer_fin(struct queue_producer *p);
 /* Drop it all. */
 void queue_producer_rst(struct queue_producer *p);
-/* True once the consumer has said that it reads no more. */
-bool queue_producer_consumer_done(const struct queue_producer *p);
+/* This handle touches the ring no more: any later use of it is a broken invariant. */
+void queue_producer_drop(struct queue_producer *p);
 /* Say that we wait for space, then look once more: true if there is still less than needed, so wait for the
  * consumer's doorbell. false: there is space now, or the ring is broken. */
 bool queue_producer_wait_space(struct queue_producer *p, uint64_t needed);
@@ -93,23 +98,14 @@ int64_t queue_consumer_read(struct queue_consumer *c, void *data, size_t size);
 int64_t queue_consumer_skip(struct queue_consumer *c, size_t size);
 /* Tell the producer how far we are. Returns true if it waits for space: ring back with its doorbell. */
 bool queue_consumer_release(struct queue_consumer *c);
-/* We read no more; the producer may drop the ring. */
-void queue_consumer_done(struct queue_consumer *c);
+/* As queue_producer_drop. */
+void queue_consumer_drop(struct queue_consumer *c);
 
-/* RING_RST if the producer dropped the channel; RING_FIN if it ended and every byte has been read; else 0. */
+/* RING_RST if the producer dropped the channel; RING_FIN if it ended and every byte has been read; else 0. Bytes that
+ * come after the end are -EPROTO. */
 uint32_t queue_consumer_ended(struct queue_consumer *c);
 
 /* Host only: the unread bytes in place (returns the number of spans or -EPROTO); then skip what was used. */
 int queue_consumer_peek(struct queue_consumer *c, struct queue_span spans[2]);
-
-/* ---- the pending bits: a channel's name stands in a doorbell at most once for each direction ---------------- */
-
-/* Producer, after publish: true if the name must be pushed to the consumer's doorbell. */
-bool queue_mark_pending(struct ring_shared *shared);
-/* Consumer, after popping the name and before looking at the ring. */
-void queue_clear_pending(struct ring_shared *shared);
-/* The same for space news: the consumer marks after release said so, the producer clears. */
-bool queue_mark_space_pending(struct ring_shared *shared);
-void queue_clear_space_pending(struct ring_shared *shared);
 
 #endif

@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/queue.h"
+#include "common/ensure.h"
+#include "common/link.h"
 #include "enclave/channel.h"
 #include "enclave/https/http.h"
 #include "enclave/https/transport.h"
@@ -26,11 +27,9 @@ enum phase { HANDSHAKING, SERVING, CLOSED };
 struct connection {
     struct transport transport; /* first: HTTP knows the connection by it */
     struct worker *worker;
-    channel_name name;
+    struct link link; /* empty once CLOSED */
     enum phase phase;
     bool in_use; /* HTTP has the transport: it is freed only after close or abort */
-    struct queue_consumer in;
-    struct queue_producer out;
     SSL *ssl;
     http_dialled opened; /* a client's own: told of the handshake's end, then NULL */
     void *opener;
@@ -49,10 +48,8 @@ static struct connection *of_transport(struct transport *t)
 /* Tell the host what moved: new bytes for it, or space it waits for. */
 static void publish(struct connection *c)
 {
-    if (queue_producer_publish(&c->out) && queue_mark_pending(c->out.shared))
-        worker_ring_host(c->worker, c->name);
-    if (queue_consumer_release(&c->in) && queue_mark_space_pending(c->in.shared))
-        worker_ring_host(c->worker, c->name);
+    if (link_publish(&c->link))
+        worker_ring_host(c->worker, c->link.name);
 }
 
 static void free_connection(struct loop_task *task)
@@ -63,22 +60,15 @@ static void free_connection(struct loop_task *task)
     free(c);
 }
 
-/* The channel goes back to the host: FIN (what was written is still sent) or RST, and DONE. */
+/* The channel goes back to the host: FIN (what was written is still sent) or RST. */
 static void give_back_channel(struct connection *c, bool reset)
 {
     struct worker *w = c->worker;
     c->phase = CLOSED;
     loop_timer_stop(&w->loop, &c->handshake_timer);
-    w->connections[(uint32_t)c->name] = NULL;
+    w->connections[(uint32_t)c->link.name] = NULL;
     w->connection_count--;
-    channel_free((uint32_t)c->name); /* before DONE: after it the host may use the id again */
-    if (reset)
-        queue_producer_rst(&c->out);
-    else
-        queue_producer_fin(&c->out);
-    queue_consumer_done(&c->in);
-    if (queue_mark_pending(c->out.shared))
-        worker_ring_host(w, c->name);
+    worker_give_back(w, &c->link, reset ? RING_RST : RING_FIN);
 }
 
 static void finish(struct connection *c, bool reset)
@@ -117,7 +107,7 @@ static ssize_t map_error(struct connection *c, int result)
         return -EAGAIN;
     case SSL_ERROR_WANT_WRITE:
         publish(c); /* the host makes space only by reading what it has been told of */
-        if (!queue_producer_wait_space(&c->out, MIN_WRITE_SPACE) && !c->out.error)
+        if (!queue_producer_wait_space(&c->link.to, MIN_WRITE_SPACE) && !c->link.to.error)
             loop_post(&c->worker->loop, &c->retry);
         return -EAGAIN;
     case SSL_ERROR_ZERO_RETURN:
@@ -133,8 +123,8 @@ static ssize_t tls_read(struct transport *t, void *buf, size_t size)
     if (c->phase != SERVING)
         return -ECONNRESET;
     int result = SSL_read(c->ssl, buf, size > INT32_MAX ? INT32_MAX : (int)size);
-    if (queue_consumer_release(&c->in) && queue_mark_space_pending(c->in.shared))
-        worker_ring_host(c->worker, c->name);
+    if (link_release(&c->link))
+        worker_ring_host(c->worker, c->link.name);
     return result > 0 ? result : map_error(c, result);
 }
 
@@ -244,7 +234,7 @@ static void on_ready(struct connection *c)
 {
     if (c->phase == CLOSED)
         return;
-    if (queue_consumer_ended(&c->in) & RING_RST) {
+    if (queue_consumer_ended(&c->link.from) & RING_RST) {
         cut(c);
         return;
     }
@@ -263,10 +253,9 @@ static void on_retry(struct loop_task *task)
 
 void connection_on_news(struct connection *c, channel_name name)
 {
-    if (name != c->name)
+    if (name != c->link.name)
         return;
-    queue_clear_pending(c->in.shared);
-    queue_clear_space_pending(c->out.shared);
+    link_on_name(&c->link);
     on_ready(c);
 }
 
@@ -274,27 +263,19 @@ void connection_on_news(struct connection *c, channel_name name)
 static int setup(struct connection *c, SSL *ssl, const struct channel_desc *d)
 {
     c->ssl = ssl;
-    int result = queue_consumer_init(&c->in, (struct ring_shared *)d->to_enclave, (const void *)d->to_enclave_data,
-                                     d->to_enclave_capacity);
-    if (result == 0)
-        result = queue_producer_init(&c->out, (struct ring_shared *)d->to_host, (void *)d->to_host_data,
-                                     d->to_host_capacity);
-    BIO *bio = result == 0 && ssl ? ring_bio_new(&c->in, &c->out) : NULL;
+    ENSURE(link_init_enclave(&c->link, d) == 0); /* checked when it was posted */
+    BIO *bio = ssl ? ring_bio_new(&c->link.from, &c->link.to) : NULL;
     if (!bio)
         return -ENOMEM;
     SSL_set_bio(c->ssl, bio, bio);
     return 0;
 }
 
-/* By its shared flags alone. */
 void connection_refuse(struct worker *w, const struct channel_desc *d)
 {
-    struct ring_shared *in = (struct ring_shared *)d->to_enclave, *out = (struct ring_shared *)d->to_host;
-    channel_free((uint32_t)d->name);
-    atomic_store(&out->producer_flags, RING_RST);
-    atomic_store(&in->consumer_flags, RING_DONE);
-    if (queue_mark_pending(out))
-        worker_ring_host(w, d->name);
+    struct link link;
+    ENSURE(link_init_enclave(&link, d) == 0);
+    worker_give_back(w, &link, RING_RST);
 }
 
 /* A connection that begins its handshake; NULL: the channel was given back. */
@@ -308,7 +289,6 @@ static struct connection *begin(struct worker *w, const struct channel_desc *d, 
         return NULL;
     }
     c->worker = w;
-    c->name = d->name;
     c->transport.ops = &tls_ops;
     inet_ntop(AF_INET6, d->peer, c->peer, sizeof c->peer);
     c->transport.peer = c->peer;
@@ -342,8 +322,7 @@ struct connection *connection_connect(struct worker *w, const struct channel_des
     SSL_set_connect_state(c->ssl);
     c->opened = opened;
     c->opener = user;
-    queue_clear_pending(c->in.shared);
-    queue_clear_space_pending(c->out.shared);
+    link_on_name(&c->link);
     loop_post(&w->loop, &c->retry); /* the first flight, from the loop: opened is not called from in here */
     return c;
 }

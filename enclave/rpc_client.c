@@ -7,9 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/ensure.h"
+#include "common/link.h"
 #include "enclave/worker.h"
 
 #define OUTSTANDING_MAX 1024u
+#define SMALL_ANSWER_SIZE 64u /* such need no memory: the name of a channel, which would stay posted, always arrives */
 
 struct pending {
     uint64_t req_id; /* 0: free */
@@ -29,8 +32,7 @@ struct deferred {
 
 struct rpc_client {
     struct worker *worker;
-    struct queue_producer out;
-    struct queue_consumer in;
+    struct link link;
     struct rpc_reader reader;
     struct pending pending[OUTSTANDING_MAX];
     uint32_t free_slots[OUTSTANDING_MAX], free_count;
@@ -54,14 +56,9 @@ struct rpc_client *rpc_client_create(struct worker *worker, const struct channel
     c->deferred_end = &c->deferred_first;
     for (uint32_t i = 0; i < OUTSTANDING_MAX; i++)
         c->free_slots[c->free_count++] = OUTSTANDING_MAX - 1 - i;
-    if (queue_producer_init(&c->out, (struct ring_shared *)d->to_host, (void *)d->to_host_data, d->to_host_capacity) <
-            0 ||
-        queue_consumer_init(&c->in, (struct ring_shared *)d->to_enclave, (void *)d->to_enclave_data,
-                            d->to_enclave_capacity) < 0) {
-        free(c);
-        return NULL;
-    }
-    rpc_reader_init(&c->reader, &c->in);
+    ENSURE(link_init_enclave(&c->link, d) == 0); /* checked when it was posted */
+    c->link.name = channel_name_make(CHANNEL_CONTROL_ID, 0);
+    rpc_reader_init(&c->reader, &c->link.from);
     return c;
 }
 
@@ -72,8 +69,8 @@ void rpc_client_destroy(struct rpc_client *c)
 
 static void ring_host(struct rpc_client *c)
 {
-    if (queue_mark_pending(c->out.shared))
-        worker_ring_host(c->worker, channel_name_make(CHANNEL_CONTROL_ID, 0));
+    if (link_name_due(&c->link))
+        worker_ring_host(c->worker, c->link.name);
 }
 
 static int try_send(struct rpc_client *c, const struct rpc_request *head, const void *payload, rpc_done done,
@@ -86,7 +83,7 @@ static int try_send(struct rpc_client *c, const struct rpc_request *head, const 
     struct rpc_request request = *head;
     uint32_t slot = done ? c->free_slots[c->free_count - 1] : 0;
     request.req_id = done ? ++c->serial * OUTSTANDING_MAX + slot : 0;
-    int result = rpc_request_send(&c->out, &request, payload);
+    int result = rpc_request_send(&c->link.to, &request, payload);
     if (result < 0)
         return result;
     if (done) {
@@ -126,7 +123,7 @@ void rpc_call(struct rpc_client *c, enum rpc_method method, const void *payload,
         return;
     if (result < 0)
         defer(c, &head, payload, done, user, result);
-    if (result == -EAGAIN && !queue_producer_wait_space(&c->out, 4 + RPC_REQUEST_HEADER_SIZE + size))
+    if (result == -EAGAIN && !queue_producer_wait_space(&c->link.to, 4 + RPC_REQUEST_HEADER_SIZE + size))
         loop_post(&c->worker->loop, &c->retry);
 }
 
@@ -137,7 +134,7 @@ static void retry_deferred(struct loop_task *task)
         struct deferred *d = c->deferred_first;
         int result = d->status == -EAGAIN ? try_send(c, &d->head, d->payload, d->done, d->user) : d->status;
         if (result == -EAGAIN) {
-            if (!queue_producer_wait_space(&c->out, 4 + RPC_REQUEST_HEADER_SIZE + d->head.payload_size) &&
+            if (!queue_producer_wait_space(&c->link.to, 4 + RPC_REQUEST_HEADER_SIZE + d->head.payload_size) &&
                 c->free_count)
                 loop_post(&c->worker->loop, &c->retry);
             return;
@@ -185,29 +182,35 @@ static void answer(struct rpc_client *c, const struct rpc_response *response)
     struct pending p = c->pending[slot];
     if (p.req_id == 0 || p.req_id != response->req_id)
         return; /* not ours, or answered already */
-    uint8_t *payload = malloc(response->payload_size ? response->payload_size : 1);
+    uint8_t small[SMALL_ANSWER_SIZE], *large = NULL;
+    if (response->payload_size > sizeof small)
+        large = malloc(response->payload_size);
+    uint8_t *payload = response->payload_size > sizeof small ? large : small;
     int status = filter_status(response->status);
     if (!payload || rpc_read(&c->reader, payload, response->payload_size) < 0)
         status = payload ? -EIO : -ENOMEM;
     c->pending[slot].req_id = 0;
     c->free_slots[c->free_count++] = slot;
     p.done(p.user, status, payload, status == 0 ? response->payload_size : 0);
-    free(payload);
+    free(large);
+}
+
+static void tell_space(struct rpc_client *c)
+{
+    if (link_release(&c->link))
+        worker_ring_host(c->worker, c->link.name);
 }
 
 void rpc_client_on_news(struct rpc_client *c)
 {
-    queue_clear_pending(c->in.shared);
-    queue_clear_space_pending(c->out.shared);
+    link_on_name(&c->link);
     struct rpc_response response;
     int result;
     while ((result = rpc_response_next(&c->reader, &response)) == 1) {
         answer(c, &response);
-        if (queue_consumer_release(&c->in) && queue_mark_space_pending(c->in.shared))
-            worker_ring_host(c->worker, channel_name_make(CHANNEL_CONTROL_ID, 0));
+        tell_space(c);
     }
-    if (queue_consumer_release(&c->in) && queue_mark_space_pending(c->in.shared))
-        worker_ring_host(c->worker, channel_name_make(CHANNEL_CONTROL_ID, 0));
+    tell_space(c);
     if (result < 0 && !c->broken)
         fail_all(c, result);
     else if (c->deferred_first)

@@ -66,10 +66,16 @@ int worker_init(struct worker *w, uint32_t index)
     return w->connections && w->rpc ? 0 : -ENOMEM;
 }
 
-void worker_ring_host(struct worker *w, uint64_t name)
+void worker_ring_host(struct worker *w, channel_name name)
 {
     doorbell_push(&w->bell_out, name); /* a full or broken bell is the host's doing, and its loss */
     w->rang = true;
+}
+
+void worker_give_back(struct worker *w, struct link *link, uint32_t how)
+{
+    channel_free((uint32_t)link->name); /* first: once it has heard, the host may use the id again */
+    worker_ring_host(w, link_end(link, how));
 }
 
 static void on_name(struct worker *w, channel_name name)

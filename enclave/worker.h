@@ -7,6 +7,7 @@
 #include <openssl/ssl.h>
 
 #include "common/doorbell.h"
+#include "common/link.h"
 #include "enclave/loop.h"
 
 struct rpc_client;
@@ -42,7 +43,9 @@ void worker_run(struct worker *w);
 struct worker *worker_current(void);
 
 /* Tell the host that a channel has news. */
-void worker_ring_host(struct worker *w, uint64_t name);
+void worker_ring_host(struct worker *w, channel_name name);
+/* Give a channel that was taken back to the host. how: RING_FIN or RING_RST. link is empty afterwards. */
+void worker_give_back(struct worker *w, struct link *link, uint32_t how);
 
 /* From any thread: connections accepted from now on use tls (a reference is taken). */
 void worker_set_tls(struct worker *w, SSL_CTX *tls);

@@ -305,16 +305,17 @@ static struct control_job *read_job(struct control *c, const struct rpc_request 
 
 void control_on_news(struct control *c)
 {
+    link_on_name(&c->link);
     struct rpc_request request;
     int result;
     while ((result = rpc_request_next(&c->reader, &request)) == 1) {
         struct control_job *j = read_job(c, &request);
-        if (queue_consumer_release(&c->in) && queue_mark_space_pending(c->in.shared))
+        if (link_release(&c->link))
             c->ring(c->user);
         if (j)
             start(c, j);
     }
-    if (queue_consumer_release(&c->in) && queue_mark_space_pending(c->in.shared))
+    if (link_release(&c->link))
         c->ring(c->user);
     control_turn(c);
 }
@@ -362,9 +363,9 @@ void control_turn(struct control *c)
         bool ok = j->status == 0;
         struct rpc_response response = {
             .req_id = j->req_id, .status = j->status, .payload_size = ok ? (uint32_t)j->answer_size : 0};
-        int result = rpc_response_send(&c->out, &response, j->answer);
+        int result = rpc_response_send(&c->link.to, &response, j->answer);
         if (result == -EAGAIN &&
-            queue_producer_wait_space(&c->out, RPC_FRAME_MAX - PROTO_RPC_MAX + response.payload_size))
+            queue_producer_wait_space(&c->link.to, RPC_FRAME_MAX - PROTO_RPC_MAX + response.payload_size))
             break;
         if (result == -EAGAIN)
             continue;
@@ -374,7 +375,7 @@ void control_turn(struct control *c)
             c->unsent_last = &c->unsent_first;
         job_free(j);
     }
-    if (sent && queue_mark_pending(c->out.shared))
+    if (sent && link_name_due(&c->link))
         c->ring(c->user);
 }
 
@@ -385,7 +386,7 @@ bool control_has_work(struct control *c)
 
 void control_init(struct control *c)
 {
-    rpc_reader_init(&c->reader, &c->in);
+    rpc_reader_init(&c->reader, &c->link.from);
     c->unsent_first = NULL;
     c->unsent_last = &c->unsent_first;
 }

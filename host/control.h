@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 
+#include "common/link.h"
 #include "common/rpc.h"
 #include "host/kvstore/kvstore.h"
 #include "host/service.h"
@@ -29,8 +30,7 @@ struct control_job;
 
 struct control {
     const struct control_backends *backends;
-    struct queue_producer out;
-    struct queue_consumer in;
+    struct link link; /* made by the caller */
     struct rpc_reader reader;
     _Atomic(struct control_job *) completed; /* pushed by service threads, taken whole by the I/O thread */
     struct control_job *unsent_first, **unsent_last;

@@ -10,6 +10,7 @@
 
 #include "common/bytes.h"
 #include "common/doorbell.h"
+#include "common/link.h"
 #include "common/rpc.h"
 #include "edl/enclave_os_u.h"
 #include "sgx/emulator/emulator.h"
@@ -19,9 +20,7 @@ struct enclave {
 };
 
 struct connection {
-    channel_name name;
-    struct queue_consumer in;
-    struct queue_producer out;
+    struct link link;
     bool taken;
 };
 
@@ -29,8 +28,7 @@ struct worker {
     uint32_t index;
     struct doorbell_consumer bell_in;
     struct doorbell_producer bell_out;
-    struct queue_producer rpc_out;
-    struct queue_consumer rpc_in;
+    struct link rpc;
     struct rpc_reader reader;
     bool rang;
     struct connection *connections;
@@ -58,33 +56,24 @@ static void echo(struct worker *w, struct connection *c)
     uint8_t buffer[5000];
     bool more = true;
     while (more) {
-        int64_t available = queue_consumer_available(&c->in), space = queue_producer_space(&c->out);
+        int64_t available = queue_consumer_available(&c->link.from), space = queue_producer_space(&c->link.to);
         int64_t n = available < space ? available : space;
         n = n < (int64_t)sizeof(buffer) ? n : (int64_t)sizeof(buffer);
         if (n > 0) {
-            queue_consumer_read(&c->in, buffer, (size_t)n);
-            queue_producer_write(&c->out, buffer, (size_t)n);
+            queue_consumer_read(&c->link.from, buffer, (size_t)n);
+            queue_producer_write(&c->link.to, buffer, (size_t)n);
         }
-        more = n > 0 || (available > 0 && space == 0 && !queue_producer_wait_space(&c->out, 1));
+        more = n > 0 || (available > 0 && space == 0 && !queue_producer_wait_space(&c->link.to, 1));
     }
-    uint32_t ended = queue_consumer_ended(&c->in);
+    uint32_t ended = queue_consumer_ended(&c->link.from);
     if (ended) {
         c->taken = false;
-        atomic_store(&posts[(uint32_t)c->name].posted, 0);
-        if (ended == RING_FIN)
-            queue_producer_fin(&c->out);
-        else
-            queue_producer_rst(&c->out);
-        queue_consumer_release(&c->in);
-        queue_consumer_done(&c->in);
-        if (queue_mark_pending(c->out.shared))
-            ring(w, c->name);
+        atomic_store(&posts[(uint32_t)c->link.name].posted, 0);
+        ring(w, link_end(&c->link, ended));
         return;
     }
-    if (queue_producer_publish(&c->out) && queue_mark_pending(c->out.shared))
-        ring(w, c->name);
-    if (queue_consumer_release(&c->in) && queue_mark_space_pending(c->in.shared))
-        ring(w, c->name);
+    if (link_publish(&c->link))
+        ring(w, c->link.name);
 }
 
 static void on_name(struct worker *w, channel_name name)
@@ -97,14 +86,11 @@ static void on_name(struct worker *w, channel_name name)
         if (d->name != name)
             return;
         c->taken = true;
-        c->name = name;
-        queue_consumer_init(&c->in, (void *)d->to_enclave, (void *)d->to_enclave_data, d->to_enclave_capacity);
-        queue_producer_init(&c->out, (void *)d->to_host, (void *)d->to_host_data, d->to_host_capacity);
+        link_init_enclave(&c->link, d);
     }
-    if (!c->taken || c->name != name)
+    if (!c->taken || c->link.name != name)
         return;
-    queue_clear_pending(c->in.shared);
-    queue_clear_space_pending(c->out.shared);
+    link_on_name(&c->link);
     echo(w, c);
 }
 
@@ -114,12 +100,10 @@ static void turn(struct worker *w)
     bool busy = false;
     while (doorbell_pop(&w->bell_in, &name) == 1) {
         busy = true;
-        if ((uint32_t)name == CHANNEL_CONTROL_ID) {
-            queue_clear_pending(w->rpc_in.shared);
-            queue_clear_space_pending(w->rpc_out.shared);
-        } else {
+        if ((uint32_t)name == CHANNEL_CONTROL_ID)
+            link_on_name(&w->rpc);
+        else
             on_name(w, name);
-        }
     }
     if (w->rang && doorbell_wake(&w->bell_out))
         ocall_notify(NOTIFY_HOST, w->index, 0);
@@ -137,8 +121,8 @@ static int32_t call(struct worker *w, uint16_t method, const void *payload, size
     static uint64_t req_id;
     struct rpc_request q = {.req_id = ++req_id, .method = method, .payload_size = (uint32_t)size};
     struct rpc_response r;
-    rpc_request_send(&w->rpc_out, &q, payload);
-    if (queue_mark_pending(w->rpc_out.shared))
+    rpc_request_send(&w->rpc.to, &q, payload);
+    if (link_name_due(&w->rpc))
         ring(w, channel_name_make(CHANNEL_CONTROL_ID, 0));
     if (!answer)
         return 0;
@@ -146,7 +130,7 @@ static int32_t call(struct worker *w, uint16_t method, const void *payload, size
         turn(w);
     *answer_size = r.payload_size;
     rpc_read(&w->reader, answer, r.payload_size);
-    queue_consumer_release(&w->rpc_in);
+    queue_consumer_release(&w->rpc.from);
     return r.req_id == q.req_id ? r.status : -EPROTO;
 }
 
@@ -205,9 +189,8 @@ static int32_t run_worker(uint32_t index)
     w->index = index;
     doorbell_consumer_init(&w->bell_in, (void *)d->doorbell_in);
     doorbell_producer_init(&w->bell_out, (void *)d->doorbell_out);
-    queue_producer_init(&w->rpc_out, (void *)d->to_host, (void *)d->to_host_data, d->to_host_capacity);
-    queue_consumer_init(&w->rpc_in, (void *)d->to_enclave, (void *)d->to_enclave_data, d->to_enclave_capacity);
-    rpc_reader_init(&w->reader, &w->rpc_in);
+    link_init_enclave(&w->rpc, d);
+    rpc_reader_init(&w->reader, &w->rpc.from);
     w->connections = calloc(PROTO_MAX_CHANNELS, sizeof(struct connection));
     if (index == 0) {
         uint8_t ready[64];

@@ -31,6 +31,10 @@ arrows sgx/quote "common|sgx/include|sgx/emulator"
 arrows verifier "common"
 arrows cli "verifier|common|sgx/sign"
 
+# What is shared is whole words: every atomic that crosses the boundary is a shared_word.
+git grep -nE '_Atomic|atomic_' -- common/protocol.h | grep -vE 'typedef _Atomic uint64_t shared_word;|keeps any other _Atomic' |
+    while read -r place; do echo "lint: $place is not a shared_word"; done | grep . && failed=$((failed + 1))
+
 # The image: nothing both writable and executable, no dynamic loader.
 image=build/enclave_os.elf
 if [ -f $image ]; then

@@ -26,8 +26,10 @@
 #include <unistd.h>
 
 #include "common/doorbell.h"
+#include "common/ensure.h"
 #include "edl/enclave_os_u.h"
 #include "host/clock.h"
+#include "host/net/closing.h"
 #include "host/net/slots.h"
 #include "host/threads.h"
 
@@ -42,7 +44,6 @@
 #define NAPS_MAX 20u
 #define NAP_SLACK_NS 5000u
 #define LISTEN_BACKLOG 4096
-#define LINGER_NS 2000000000u /* how long a closed connection's peer may take to close its side */
 #define FINISH_NS 2000000000u /* at shutdown: how long to send what is left */
 #define CONTROL_RING_CAPACITY PROTO_RING_MAX
 #define BUSY_RETRIES 200
@@ -69,8 +70,9 @@ struct io {
     size_t shared_size;
     struct control control;
     struct slots slots;
-    uint32_t open_count;   /* channels that are used */
-    uint32_t linger_first; /* list of lingering sockets; UINT32_MAX ends it */
+    struct closing closing;
+    _Atomic uint32_t used_count; /* slots that are not free; written by the I/O thread */
+    bool quiet;                  /* the last look into the doorbell found nothing */
     uint64_t finish_by_ns;
 };
 
@@ -81,9 +83,9 @@ static uint64_t now_ns(void)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-static void futex_wake(_Atomic uint32_t *word)
+static void futex_wake(struct doorbell_shared *bell)
 {
-    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    syscall(SYS_futex, doorbell_futex(bell), FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
 /* ---- doorbells --------------------------------------------------------------------------------------------- */
@@ -108,7 +110,7 @@ static void wake_if_rang(struct io *io)
         return;
     io->rang = false;
     if (doorbell_wake(&io->to_worker))
-        futex_wake(&io->bell_in->sleeping);
+        futex_wake(io->bell_in);
 }
 
 void io_kick(struct io *io)
@@ -133,8 +135,8 @@ int io_wait_for_news(struct io *io, uint64_t timeout_ns)
     clock_thread_rests();
     int result = 0;
     while (atomic_load(&io->bell_in->sleeping) == 1 && result == 0) {
-        if (syscall(SYS_futex, &io->bell_in->sleeping, FUTEX_WAIT_PRIVATE, 1, forever ? NULL : &timeout, NULL, 0) !=
-                0 &&
+        if (syscall(SYS_futex, doorbell_futex(io->bell_in), FUTEX_WAIT_PRIVATE, 1, forever ? NULL : &timeout, NULL,
+                    0) != 0 &&
             errno == ETIMEDOUT)
             result = -ETIMEDOUT;
     }
@@ -145,7 +147,7 @@ int io_wait_for_news(struct io *io, uint64_t timeout_ns)
 void io_wake_worker(struct io *io)
 {
     atomic_exchange(&io->bell_in->sleeping, 0);
-    futex_wake(&io->bell_in->sleeping);
+    futex_wake(io->bell_in);
 }
 
 /* ---- closing ----------------------------------------------------------------------------------------------- */
@@ -161,71 +163,51 @@ static void give_back(struct io *io, struct channel *ch)
 {
     close_socket(ch);
     slots_give(&io->slots, ch);
-    io->open_count--;
+    io->used_count--;
     if (io->accepting && !io->listener_armed) { /* there is a slot again */
         struct epoll_event event = {.events = EPOLLIN, .data.u64 = TAG_LISTENER};
         io->listener_armed = epoll_ctl(io->epoll, EPOLL_CTL_MOD, io->listener, &event) == 0;
     }
 }
 
-/* Read and drop; true once the peer has closed. Closing a socket with unread bytes would reset the connection and
- * take the end of our answer with it. */
-static bool drained(struct channel *ch)
+/* Slots are short: those that only linger go first. */
+static void make_room(struct io *io)
 {
-    char waste[4096];
-    for (int i = 0; i < 64; i++) {
-        ssize_t n = recv(ch->fd, waste, sizeof(waste), MSG_DONTWAIT);
-        if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
-            return true;
-        if (n < 0)
-            return false;
-    }
-    return false;
-}
-
-/* The enclave has let go. */
-static void release(struct io *io, struct channel *ch)
-{
-    slots_release_memory(&io->slots, ch);
-    if (ch->fd < 0 || drained(ch)) {
-        give_back(io, ch);
+    if (io->used_count < io->slots.count || io->closing.count == 0)
         return;
-    }
-    ch->linger_until_ns = now_ns() + LINGER_NS;
-    ch->next = io->linger_first;
-    io->linger_first = (uint32_t)(ch - io->slots.channels);
+    struct channel *oldest = &io->slots.channels[io->closing.first];
+    closing_end(&io->closing, &io->slots, oldest);
+    give_back(io, oldest);
 }
 
-/* Close the lingering sockets whose peers are done, or out of time. Called about once a second. */
-static void sweep_lingering(struct io *io)
+/* Called about once a second. */
+static void sweep_closing(struct io *io)
 {
     uint64_t now = now_ns();
-    uint32_t *link = &io->linger_first;
-    while (*link != UINT32_MAX) {
-        struct channel *ch = &io->slots.channels[*link];
-        if (now >= ch->linger_until_ns || drained(ch)) {
-            *link = ch->next;
+    for (uint32_t index = io->closing.first; index != UINT32_MAX;) {
+        struct channel *ch = &io->slots.channels[index];
+        index = ch->next;
+        if (closing_is_late(ch, now)) {
+            closing_end(&io->closing, &io->slots, ch);
             give_back(io, ch);
-        } else {
-            link = &ch->next;
         }
     }
 }
 
 /* ---- moving bytes ------------------------------------------------------------------------------------------ */
 
-static void announce_in(struct io *io, struct channel *ch)
+static void announce(struct io *io, struct channel *ch)
 {
-    if (queue_mark_pending(ch->in.shared))
-        ring_worker(io, ch->name);
+    if (link_name_due(&ch->link))
+        ring_worker(io, ch->link.name);
 }
 
 static void socket_broken(struct io *io, struct channel *ch)
 {
     close_socket(ch);
     ch->readable = ch->writable = false;
-    queue_producer_rst(&ch->in);
-    announce_in(io, ch);
+    queue_producer_rst(&ch->link.to);
+    announce(io, ch);
 }
 
 static void pump_in(struct io *io, struct channel *ch)
@@ -233,22 +215,23 @@ static void pump_in(struct io *io, struct channel *ch)
     bool news = false;
     while (ch->readable) {
         struct queue_span spans[2];
-        int count = queue_producer_reserve(&ch->in, spans);
-        if (count == 0 && queue_producer_wait_space(&ch->in, 1))
+        int count = queue_producer_reserve(&ch->link.to, spans);
+        if (count == 0 && queue_producer_wait_space(&ch->link.to, 1))
             break; /* the enclave rings when it has read */
         if (count == 0)
             continue;
         struct iovec parts[2] = {{spans[0].data, spans[0].size}, {spans[1].data, spans[1].size}};
         ssize_t n = count > 0 ? readv(ch->fd, parts, count) : -1;
         if (n > 0) {
-            queue_producer_commit(&ch->in, (size_t)n);
+            queue_producer_commit(&ch->link.to, (size_t)n);
             news = true;
             /* A short read has emptied the socket: the next bytes make a new edge. */
             if ((size_t)n < spans[0].size + spans[1].size && !ch->hangup)
                 ch->readable = false;
         } else if (n == 0) {
             ch->readable = false;
-            queue_producer_fin(&ch->in);
+            ch->eof = true;
+            queue_producer_fin(&ch->link.to);
             news = true;
         } else if (count > 0 && errno == EAGAIN) {
             ch->readable = false;
@@ -258,70 +241,46 @@ static void pump_in(struct io *io, struct channel *ch)
         }
     }
     if (news)
-        announce_in(io, ch);
-}
-
-static ssize_t send_spans(int fd, const struct queue_span spans[2], int count)
-{
-    struct iovec parts[2] = {{spans[0].data, spans[0].size}, {spans[1].data, spans[1].size}};
-    struct msghdr message = {.msg_iov = parts, .msg_iovlen = (size_t)count};
-    return sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-}
-
-/* Tell the enclave of the space, if it waits for it. */
-static void release_out(struct io *io, struct channel *ch)
-{
-    if (queue_consumer_release(&ch->out) && queue_mark_space_pending(ch->out.shared))
-        ring_worker(io, ch->name);
+        announce(io, ch);
 }
 
 static void pump_out(struct io *io, struct channel *ch)
 {
-    while (ch->writable) {
-        struct queue_span spans[2];
-        int count = queue_consumer_peek(&ch->out, spans);
-        if (count == 0)
-            return;
-        ssize_t n = count > 0 ? send_spans(ch->fd, spans, count) : -1;
-        if (n >= 0) {
-            queue_consumer_skip(&ch->out, (size_t)n);
-            release_out(io, ch);
-        } else if (count > 0 && errno == EAGAIN) {
-            ch->writable = false;
-        } else if (count < 0 || errno != EINTR) {
-            socket_broken(io, ch);
-        }
-    }
-    if (ch->fd < 0) { /* nobody is there to take it */
-        queue_consumer_skip(&ch->out, SLOT_RING_CAPACITY);
-        release_out(io, ch);
-    }
-}
-
-/* Act on the enclave's end of the channel, and free it once the enclave has let go of both rings. */
-static void settle(struct io *io, struct channel *ch)
-{
-    uint32_t ended = queue_consumer_ended(&ch->out);
-    if (ended && !ch->out_ended) {
-        ch->out_ended = true;
-        if (ended == RING_FIN && ch->fd >= 0) {
-            shutdown(ch->fd, SHUT_WR);
-        } else if (ch->fd >= 0) {
-            struct linger abort_now = {.l_onoff = 1, .l_linger = 0};
-            setsockopt(ch->fd, SOL_SOCKET, SO_LINGER, &abort_now, sizeof(abort_now));
-            close_socket(ch);
-            ch->readable = ch->writable = false;
-        }
-    }
-    if (ch->out_ended && queue_producer_consumer_done(&ch->in))
-        release(io, ch);
+    int result = ch->fd >= 0 ? channel_send(ch) : 0;
+    if (result < 0)
+        socket_broken(io, ch);
+    if (ch->fd < 0) /* nobody is there to take it */
+        queue_consumer_skip(&ch->link.from, SLOT_RING_CAPACITY);
+    if (link_release(&ch->link)) /* there is space, and the enclave waits for it */
+        ring_worker(io, ch->link.name);
 }
 
 static void pump(struct io *io, struct channel *ch)
 {
     pump_out(io, ch);
     pump_in(io, ch);
-    settle(io, ch);
+}
+
+static void pump_closing(struct io *io, struct channel *ch)
+{
+    if (closing_turn(&io->closing, &io->slots, ch, now_ns()))
+        give_back(io, ch);
+}
+
+/* The enclave has let go. */
+static void on_ended(struct io *io, struct channel *ch)
+{
+    if (ch->fd >= 0 && queue_consumer_ended(&ch->link.from) != RING_RST) {
+        closing_begin(&io->closing, &io->slots, ch, now_ns());
+        pump_closing(io, ch);
+        return;
+    }
+    if (ch->fd >= 0) {
+        struct linger abort_now = {.l_onoff = 1, .l_linger = 0};
+        setsockopt(ch->fd, SOL_SOCKET, SO_LINGER, &abort_now, sizeof(abort_now));
+    }
+    slots_release_memory(&io->slots, ch);
+    give_back(io, ch);
 }
 
 /* ---- new channels ------------------------------------------------------------------------------------------ */
@@ -358,12 +317,13 @@ static int open_channel(struct io *io, int fd, enum channel_kind kind, const str
                         struct channel **out)
 {
     int on = 1;
+    make_room(io);
     struct channel *ch = slots_take(&io->slots);
     if (!ch) {
         close(fd);
         return -EAGAIN;
     }
-    io->open_count++;
+    io->used_count++;
     ch->fd = fd;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     struct channel_desc desc;
@@ -374,9 +334,9 @@ static int open_channel(struct io *io, int fd, enum channel_kind kind, const str
         give_back(io, ch);
         return result;
     }
-    ch->shared = ch->readable = ch->writable = true;
-    announce_in(io, ch); /* also without bytes: the enclave times the handshake from now on */
-    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.u64 = ch->name};
+    ch->readable = ch->writable = true;
+    announce(io, ch); /* also without bytes: the enclave times the handshake from now on */
+    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.u64 = ch->link.name};
     if (epoll_ctl(io->epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
         socket_broken(io, ch); /* the enclave has the channel: it must let go first */
         return -EIO;
@@ -394,7 +354,7 @@ static int open_for_control(void *user, int fd, channel_name *name)
     getpeername(fd, (struct sockaddr *)&peer, &size);
     int result = open_channel(io, fd, CHANNEL_EGRESS, &peer, &ch);
     if (result == 0)
-        *name = ch->name;
+        *name = ch->link.name;
     return result;
 }
 
@@ -408,7 +368,8 @@ static void disarm_listener(struct io *io)
 static void accept_some(struct io *io)
 {
     for (int i = 0; i < ACCEPTS_PER_TURN && io->accepting; i++) {
-        if (io->open_count == io->slots.count) {
+        make_room(io);
+        if (io->used_count == io->slots.count) {
             disarm_listener(io); /* the kernel's backlog waits until a slot is free */
             return;
         }
@@ -428,45 +389,52 @@ static void accept_some(struct io *io)
 
 /* ---- the thread -------------------------------------------------------------------------------------------- */
 
+static void on_name(struct io *io, channel_name name)
+{
+    if ((uint32_t)name == CHANNEL_CONTROL_ID) {
+        control_on_news(&io->control);
+        return;
+    }
+    struct channel *ch = slots_find(&io->slots, name & ~(channel_name)CHANNEL_ENDED);
+    if (!ch || ch->state != CHANNEL_OPEN)
+        return; /* no enclave of ours says so */
+    if (name & CHANNEL_ENDED) {
+        on_ended(io, ch);
+    } else {
+        link_on_name(&ch->link);
+        pump(io, ch);
+    }
+}
+
 static bool read_doorbell(struct io *io)
 {
     channel_name name;
-    int count = 0, result = 1;
-    while (count < NAMES_PER_TURN && (result = doorbell_pop(&io->from_worker, &name)) == 1) {
+    int count = 0;
+    while (count < NAMES_PER_TURN && doorbell_pop(&io->from_worker, &name) == 1) {
         count++;
-        if ((uint32_t)name == CHANNEL_CONTROL_ID) {
-            queue_clear_pending(io->control.in.shared);
-            queue_clear_space_pending(io->control.out.shared);
-            control_on_news(&io->control);
-            continue;
-        }
-        struct channel *ch = slots_find(&io->slots, name);
-        if (!ch || !ch->shared)
-            continue;
-        queue_clear_pending(ch->out.shared);
-        queue_clear_space_pending(ch->in.shared);
-        pump(io, ch);
+        on_name(io, name);
     }
+    io->quiet = count == 0;
     return count > 0;
 }
 
 static void on_channel_event(struct io *io, channel_name name, uint32_t events)
 {
     struct channel *ch = slots_find(&io->slots, name);
-    if (!ch || ch->fd < 0 || !ch->shared)
-        return;              /* closed earlier in this batch, or lingering */
-    if (events & EPOLLERR) { /* reset: told at once, not when the enclave has made room for what came before */
-        socket_broken(io, ch);
-        settle(io, ch);
-        return;
-    }
+    if (!ch || ch->fd < 0)
+        return; /* closed earlier in this batch */
     if (events & (EPOLLRDHUP | EPOLLHUP))
         ch->hangup = true;
     if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP))
         ch->readable = true;
     if (events & (EPOLLOUT | EPOLLHUP))
         ch->writable = true;
-    pump(io, ch);
+    if (ch->state == CHANNEL_OPEN && (events & EPOLLERR))
+        socket_broken(io, ch); /* reset: told at once, not when the enclave has made room for what came before */
+    else if (ch->state == CHANNEL_OPEN)
+        pump(io, ch);
+    else
+        pump_closing(io, ch);
 }
 
 #define FOREVER_NS UINT64_MAX
@@ -535,7 +503,7 @@ static void sleep_once(struct io *io)
     uint64_t timeout_ns = FOREVER_NS;
     if (io->finish_by_ns)
         timeout_ns = 20000000u;
-    else if (io->linger_first != UINT32_MAX || (io->accepting && !io->listener_armed))
+    else if (io->closing.count > 0 || (io->accepting && !io->listener_armed))
         timeout_ns = 1000000000u;
     if (quiet && !control_has_work(&io->control) && !asked(io))
         poll_sockets(io, timeout_ns);
@@ -543,14 +511,13 @@ static void sleep_once(struct io *io)
     atomic_store(&io->asleep, 0);
 }
 
+/* Nothing more can come: the enclave's threads are out, and what they rang for has been read. */
 static bool everything_sent(struct io *io)
 {
-    for (uint32_t i = 0; i < io->slots.never_used; i++) {
-        struct channel *ch = &io->slots.channels[i];
-        if (ch->used && ch->shared && ch->fd >= 0 && queue_consumer_available(&ch->out) > 0)
+    for (uint32_t i = io->closing.first; i != UINT32_MAX; i = io->slots.channels[i].next)
+        if (closing_is_unsent(&io->slots.channels[i]))
             return false;
-    }
-    return true;
+    return io->quiet;
 }
 
 static bool finished(struct io *io)
@@ -564,8 +531,8 @@ static void sweep(struct io *io, uint64_t *next_ns)
     if (now < *next_ns)
         return;
     *next_ns = now + 1000000000u;
-    sweep_lingering(io);
-    if (io->accepting && !io->listener_armed && io->open_count < io->slots.count) {
+    sweep_closing(io);
+    if (io->accepting && !io->listener_armed && io->used_count < io->slots.count) {
         struct epoll_event event = {.events = EPOLLIN, .data.u64 = TAG_LISTENER};
         io->listener_armed = epoll_ctl(io->epoll, EPOLL_CTL_MOD, io->listener, &event) == 0;
     }
@@ -628,8 +595,6 @@ static int map_shared(struct io *io, struct channel_desc *desc)
     uint8_t *data = io->shared + 2 * bell + 4096;
     doorbell_producer_init(&io->to_worker, io->bell_in);
     doorbell_consumer_init(&io->from_worker, io->bell_out);
-    queue_producer_init(&io->control.out, &rings[0], data, CONTROL_RING_CAPACITY);
-    queue_consumer_init(&io->control.in, &rings[1], data + CONTROL_RING_CAPACITY, CONTROL_RING_CAPACITY);
     *desc = (struct channel_desc){
         .kind = CHANNEL_CONTROL,
         .worker = io->worker,
@@ -642,6 +607,8 @@ static int map_shared(struct io *io, struct channel_desc *desc)
         .doorbell_in = (uintptr_t)io->bell_in,
         .doorbell_out = (uintptr_t)io->bell_out,
     };
+    ENSURE(link_init_host(&io->control.link, desc) == 0);
+    io->control.link.name = channel_name_make(CHANNEL_CONTROL_ID, 0);
     return 0;
 }
 
@@ -665,7 +632,6 @@ int io_create(const struct io_options *o, struct io **out, char *error, size_t e
     io->worker = o->worker;
     io->listener = o->listener;
     io->epoll = io->wake = -1;
-    io->linger_first = UINT32_MAX;
     io->control.backends = o->backends;
     io->control.wake = kick;
     io->control.ring = ring_control;
@@ -675,6 +641,7 @@ int io_create(const struct io_options *o, struct io **out, char *error, size_t e
     int result = map_shared(io, &desc);
     if (result == 0)
         result = open_poll(io);
+    closing_init(&io->closing, io->epoll);
     if (result == 0)
         result = slots_init(&io->slots, o->worker * count, count);
     if (result == 0) {
@@ -725,7 +692,7 @@ void io_destroy(struct io *io)
     if (io->started)
         pthread_join(io->thread, NULL);
     for (uint32_t i = 0; i < io->slots.never_used; i++)
-        if (io->slots.channels[i].used)
+        if (io->slots.channels[i].state != CHANNEL_FREE)
             close_socket(&io->slots.channels[i]);
     if (io->listener >= 0)
         close(io->listener);

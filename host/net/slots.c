@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "common/ensure.h"
+
 #define HEADERS_SIZE 4096u
 #define STRIDE (HEADERS_SIZE + 2ull * SLOT_RING_CAPACITY)
 #define WARM_MAX 64u
@@ -39,14 +41,14 @@ void slots_deinit(struct slots *s)
     *s = (struct slots){0};
 }
 
-static uint32_t index_of(const struct slots *s, const struct channel *ch)
+uint32_t slots_index(const struct slots *s, const struct channel *ch)
 {
     return (uint32_t)(ch - s->channels);
 }
 
 static uint8_t *memory_of(const struct slots *s, const struct channel *ch)
 {
-    return s->memory + index_of(s, ch) * STRIDE;
+    return s->memory + slots_index(s, ch) * STRIDE;
 }
 
 static struct ring_shared *ring_of(const struct slots *s, const struct channel *ch, unsigned which)
@@ -71,18 +73,20 @@ struct channel *slots_take(struct slots *s)
     } else {
         return NULL;
     }
-    uint32_t generation = (uint32_t)(ch->name >> 32) + 1;
-    *ch =
-        (struct channel){.name = channel_name_make(s->first_id + index_of(s, ch), generation), .fd = -1, .next = NONE};
-    ch->used = true;
-    queue_producer_init(&ch->in, ring_of(s, ch, 0), data_of(s, ch, 0), SLOT_RING_CAPACITY);
-    queue_consumer_init(&ch->out, ring_of(s, ch, 1), data_of(s, ch, 1), SLOT_RING_CAPACITY);
+    ENSURE(ch->state == CHANNEL_FREE);
+    uint32_t generation = (uint32_t)(ch->link.name >> 32) + 1;
+    *ch = (struct channel){.state = CHANNEL_OPEN, .fd = -1, .next = NONE, .previous = NONE};
+    ch->link.name = channel_name_make(s->first_id + slots_index(s, ch), generation);
+    struct channel_desc desc;
+    slots_describe(s, ch, CHANNEL_CONNECTION, 0, &desc);
+    ENSURE(link_init_host(&ch->link, &desc) == 0);
     return ch;
 }
 
 void slots_release_memory(struct slots *s, struct channel *ch)
 {
-    ch->shared = false;
+    queue_producer_drop(&ch->link.to);
+    queue_consumer_drop(&ch->link.from);
     if (s->warm < WARM_MAX)
         memset(memory_of(s, ch), 0, 2 * sizeof(struct ring_shared));
     else
@@ -91,16 +95,17 @@ void slots_release_memory(struct slots *s, struct channel *ch)
 
 void slots_give(struct slots *s, struct channel *ch)
 {
-    ch->used = false;
+    ENSURE(ch->state != CHANNEL_FREE && ch->fd < 0);
+    ch->state = CHANNEL_FREE;
     ch->next = s->free_first;
-    s->free_first = index_of(s, ch);
+    s->free_first = slots_index(s, ch);
     s->warm += s->warm < WARM_MAX;
 }
 
 struct channel *slots_find(struct slots *s, channel_name name)
 {
     uint32_t index = (uint32_t)name - s->first_id;
-    if (index >= s->count || !s->channels[index].used || s->channels[index].name != name)
+    if (index >= s->count || s->channels[index].state == CHANNEL_FREE || s->channels[index].link.name != name)
         return NULL;
     return &s->channels[index];
 }
@@ -111,7 +116,7 @@ void slots_describe(const struct slots *s, const struct channel *ch, enum channe
     *desc = (struct channel_desc){
         .kind = kind,
         .worker = worker,
-        .name = ch->name,
+        .name = ch->link.name,
         .to_enclave = (uintptr_t)ring_of(s, ch, 0),
         .to_enclave_data = (uintptr_t)data_of(s, ch, 0),
         .to_enclave_capacity = SLOT_RING_CAPACITY,

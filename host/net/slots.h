@@ -11,22 +11,29 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/queue.h"
+#include "common/link.h"
 
 #define SLOT_RING_CAPACITY 32768u /* each way: holds a full TLS record and the start of the next */
 
+/* In this order only, the middle ones left out where there is nothing to do. */
+enum channel_state {
+    CHANNEL_FREE,
+    CHANNEL_OPEN,      /* the enclave may touch the rings */
+    CHANNEL_SENDING,   /* it has let go (CHANNEL_ENDED), and the rest of what it wrote is sent (closing.h) */
+    CHANNEL_LINGERING, /* all of it is; the rings are gone, the socket waits for the peer to close */
+};
+
 struct channel {
-    channel_name name;
+    enum channel_state state;
     int fd;                  /* -1: the socket is gone */
-    bool used;               /* the enclave may still touch the rings, or the socket is not closed yet */
-    bool shared;             /* the enclave has the channel */
     bool readable, writable; /* since the last EAGAIN */
     bool hangup;             /* the peer has ended its side: read until the end shows */
-    bool out_ended;          /* FIN or RST of the enclave's direction was acted upon */
-    struct queue_producer in;
-    struct queue_consumer out;
-    uint64_t linger_until_ns; /* not 0: the rings are gone, the socket waits for the peer to close */
-    uint32_t next;            /* free list, or list of lingering sockets; UINT32_MAX ends it */
+    bool eof;                /* and it has shown */
+    struct link link;        /* `to` is empty once the enclave has let go, `from` once the memory is given back */
+    /* While it closes: */
+    uint64_t quiet_by_ns, close_by_ns; /* over if nothing moves until then; in any case */
+    uint64_t discarded;                /* bytes of the peer's */
+    uint32_t next, previous;           /* in the list of those that close, or (next) of free ones; UINT32_MAX ends it */
 };
 
 struct slots {
@@ -41,13 +48,14 @@ void slots_deinit(struct slots *s);
 
 /* A slot with fresh rings and a new generation, or NULL if all are in use. */
 struct channel *slots_take(struct slots *s);
-/* The enclave has let go of the rings. */
+/* The rings are not needed any more, and the enclave has let go of them. */
 void slots_release_memory(struct slots *s, struct channel *ch);
 /* The socket is gone too. */
 void slots_give(struct slots *s, struct channel *ch);
 
 /* The slot of a name, or NULL if the name is stale or not ours. */
 struct channel *slots_find(struct slots *s, channel_name name);
+uint32_t slots_index(const struct slots *s, const struct channel *ch);
 /* What the enclave is told. Everything but the peer's address. */
 void slots_describe(const struct slots *s, const struct channel *ch, enum channel_kind kind, uint32_t worker,
                     struct channel_desc *desc);

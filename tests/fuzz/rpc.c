@@ -33,8 +33,7 @@ static void hostile(struct channel *c, struct input *in)
         atomic_store(&c->shared->head, input_word(in));
         break;
     case 3:
-        atomic_store(&c->shared->producer_flags, input_byte(in));
-        atomic_store(&c->shared->consumer_flags, input_byte(in));
+        atomic_store(&c->shared->flags, input_word(in));
         break;
     case 4: { /* bytes anywhere in the data */
         size_t at = input_word(in) % CAPACITY, size = input_byte(in);
