@@ -12,20 +12,14 @@
 
 #define APPS_PATH "/_enclave/apps"
 #define WASM_MAX (256u << 20)
-#define NAME_MAX_SIZE 63u
-#define NAME_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 
-static int usage(void)
-{
-    fputs("usage: enclavectl app push NAME FILE.wasm | app list | app rm NAME\n"
-          "       enclavectl app settings NAME [FILE.json]   show them, or set them:\n"
-          "           {\"environment\": {\"NAME\": \"value\"}, \"arguments\": [\"value\"], \"config\": {\"key\": "
-          "\"value\"},\n"
-          "            \"egress\": [\"api.example.com\", \"*.example.org:8443\"]}\n"
-          "       --url https://HOST:PORT --admin-key FILE [--json] [options]\n" TRUST_USAGE,
-          stderr);
-    return 2;
-}
+static const char usage[] =
+    "usage: enclavectl app push NAME FILE.wasm | app list | app rm NAME\n"
+    "       enclavectl app settings NAME [FILE.json]   show them, or set them:\n"
+    "           {\"environment\": {\"NAME\": \"value\"}, \"arguments\": [\"value\"], \"config\": {\"key\": "
+    "\"value\"},\n"
+    "            \"egress\": [\"api.example.com\", \"*.example.org:8443\"]}\n"
+    "       --url https://HOST:PORT --admin-key FILE [--json] [options]\n" TRUST_USAGE;
 
 static void print_list(const char *body)
 {
@@ -57,8 +51,9 @@ static int run(struct authorised_options *o, const char *method, const char *nam
     char path[128] = APPS_PATH;
     size_t size = 0;
     char *body = NULL;
-    if (name && (strlen(name) == 0 || strlen(name) > NAME_MAX_SIZE || strspn(name, NAME_LETTERS) != strlen(name)))
-        return complain("%s: a name has 1 to %u letters, digits, '-' or '_'", name, NAME_MAX_SIZE);
+    if (name &&
+        (strlen(name) == 0 || strlen(name) > APP_NAME_SIZE_MAX || strspn(name, APP_NAME_LETTERS) != strlen(name)))
+        return wrong("%s: a name has 1 to %u letters, digits, '-' or '_'", name, APP_NAME_SIZE_MAX);
     if (name)
         snprintf(path, sizeof(path), APPS_PATH "/%s%s", name, part);
     if (file && !(body = read_whole_file(file, WASM_MAX, &size)))
@@ -78,7 +73,7 @@ static int run(struct authorised_options *o, const char *method, const char *nam
 static int dispatch(struct authorised_options *o, int argc, char **argv)
 {
     if (argc < 1)
-        return usage();
+        return show_usage(usage, false);
     if (strcmp(argv[0], "push") == 0 && argc == 3)
         return run(o, "PUT", argv[1], "", argv[2], "pushed");
     if (strcmp(argv[0], "settings") == 0 && argc == 3)
@@ -89,7 +84,7 @@ static int dispatch(struct authorised_options *o, int argc, char **argv)
         return run(o, "GET", NULL, "", NULL, "listed");
     if (strcmp(argv[0], "rm") == 0 && argc == 2)
         return run(o, "DELETE", argv[1], "", NULL, "removed");
-    return usage();
+    return show_usage(usage, false);
 }
 
 int app_main(int argc, char **argv)

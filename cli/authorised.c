@@ -4,8 +4,8 @@
 #include "cli/authorised.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <jansson.h>
+#include <limits.h>
 #include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,18 +14,25 @@
 #include "cli/cli.h"
 #include "cli/token.h"
 
+#define KEY_FILE_MAX 65536u
+
 static EVP_PKEY *read_key(const char *path)
 {
-    FILE *file = fopen(path, "r");
-    if (!file) {
-        complain("admin key %s: %s", path, strerror(errno));
+    size_t size;
+    char *pem = read_whole_file(path, KEY_FILE_MAX, &size);
+    BIO *bio = pem ? BIO_new_mem_buf(pem, (int)size) : NULL;
+    if (!bio) {
+        complain("--admin-key %s: %s", path, strerror(errno));
         return NULL;
     }
-    EVP_PKEY *key = PEM_read_PrivateKey(file, NULL, NULL, NULL);
-    fclose(file);
+    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
+    BIO_free(bio);
+    OPENSSL_cleanse(pem, size);
+    free(pem);
     char group[32] = "";
-    if (!key || !EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) || strcmp(group, "prime256v1") != 0) {
-        complain("admin key %s: not a P-256 private key in PEM", path);
+    if (!key || !EVP_PKEY_is_a(key, "EC") || !EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) ||
+        strcmp(group, "prime256v1") != 0) {
+        complain("--admin-key %s: not a P-256 private key in PEM", path);
         EVP_PKEY_free(key);
         return NULL;
     }
@@ -35,20 +42,9 @@ static EVP_PKEY *read_key(const char *path)
 /* Verify first; what failed is told, and nothing is sent. */
 static int open_verified(struct connection *c, struct authorised_options *o, uint8_t spki_sha256[32])
 {
-    if (connection_open(c, o->url) != 0)
-        return 1;
-    struct verifier_result *result = trust_judge(&o->trust, c, o->url);
-    bool ok = verifier_result_ok(result);
-    if (ok)
-        memcpy(spki_sha256, verifier_result_claims(result)->spki_sha256, 32);
-    for (size_t i = 0; result && i < verifier_result_count(result); i++) {
-        struct verifier_check check = verifier_result_check(result, i);
-        if (check.outcome == VERIFIER_FAILED)
-            complain("%s: %s: %s", o->url, check.name, check.reason);
-    }
-    verifier_result_destroy(result);
-    if (ok)
-        return 0;
+    int result = connection_open(c, o->url);
+    if (result != 0 || trust_require(&o->trust, c, o->url, spki_sha256) == 0)
+        return result;
     connection_close(c);
     return complain("%s is not verified: nothing was sent", o->url);
 }
@@ -87,34 +83,32 @@ int authorised_complain(const struct http_answer *a)
     return result;
 }
 
-static int parse_options(struct authorised_options *o, int argc, char **argv, int (*usage)(void))
+static int set_option(void *user, int id, const char *value)
+{
+    struct authorised_options *o = user;
+    if (id == 'u')
+        o->url = value;
+    else if (id == 'k')
+        o->admin_key = value;
+    else
+        o->json = true;
+    return 0;
+}
+
+int authorised_command(struct authorised_options *o, int argc, char **argv, const char *usage,
+                       int (*run)(struct authorised_options *o, int argc, char **argv))
 {
     static const struct option table[] = {
         TRUST_OPTIONS, {"url", 1, 0, 'u'}, {"admin-key", 1, 0, 'k'}, {"json", 0, 0, 'j'}, {0, 0, 0, 0}};
-    int result = trust_options_init(&o->trust);
-    for (int id; result == 0 && (id = getopt_long(argc, argv, "", table, NULL)) != -1;) {
-        if (id == '?')
-            result = usage();
-        else if (id == 'u')
-            o->url = optarg;
-        else if (id == 'k')
-            o->admin_key = optarg;
-        else if (id == 'j')
-            o->json = true;
-        else
-            result = trust_option(&o->trust, id, optarg);
-    }
-    return result == 0 && (!o->url || !o->admin_key) ? usage() : result;
-}
-
-int authorised_command(struct authorised_options *o, int argc, char **argv, int (*usage)(void),
-                       int (*run)(struct authorised_options *o, int argc, char **argv))
-{
-    int result = parse_options(o, argc, argv, usage);
+    struct trust_command command = {
+        .table = table, .usage = usage, .other = set_option, .user = o, .least = 1, .most = INT_MAX};
+    int result = trust_options_read(&o->trust, &command, argc, argv);
+    if (result == 0 && (!o->url || !o->admin_key))
+        result = wrong("--%s is missing (see enclavectl %s --help)", o->url ? "admin-key" : "url", argv[0]);
     if (result == 0)
-        result = run(o, argc - optind, argv + optind);
+        result = run(o, command.count, command.rest);
     trust_options_deinit(&o->trust);
-    return result;
+    return command.help ? 0 : result;
 }
 
 int authorised_print(struct authorised_options *o, struct http_request *request)

@@ -15,9 +15,9 @@ struct authorised_options {
     bool json;
 };
 
-/* A command whole: read the options into o, run it with what is left of the arguments, free the options. usage prints
- * itself and returns its exit status, which is what wrong arguments lead to. */
-int authorised_command(struct authorised_options *o, int argc, char **argv, int (*usage)(void),
+/* A command whole: read the options into o, run it with what is left of the arguments, free the options. Returns the
+ * exit status. */
+int authorised_command(struct authorised_options *o, int argc, char **argv, const char *usage,
                        int (*run)(struct authorised_options *o, int argc, char **argv));
 
 /* Verify, and only then send. 0, or what complain returned. */

@@ -9,14 +9,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define APP_NAME_SIZE_MAX 63u
+#define APP_NAME_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
+
 int verify_main(int argc, char **argv);
 int keygen_main(int argc, char **argv);
 int app_main(int argc, char **argv);
 int get_main(int argc, char **argv);
 int egress_ca_main(int argc, char **argv);
+int ca_main(int argc, char **argv);
 
 /* Prints "enclavectl: ..." on standard error; returns 1, for `return complain(...)`. */
 int complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The same for wrong arguments: returns 2. */
+int wrong(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* A command's usage: on standard output if it was asked for, and 0; else on standard error, and 2. */
+int show_usage(const char *text, bool asked);
 
 /* The whole file, malloc'ed and NUL-terminated; NULL with errno set. Files above limit fail with EFBIG. */
 char *read_whole_file(const char *path, size_t limit, size_t *size);

@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "common/arguments.h"
+#include "common/names.h"
 
 #define TIMEOUT_SECONDS 60
 
@@ -38,10 +40,15 @@ static bool split_url(const char *url, struct connection *c, char port[8])
         return false;
     memcpy(c->host, start, host_size);
     c->host[host_size] = '\0';
-    const char *colon = end ? strchr(end, ':') : NULL;
-    if (colon && (strlen(colon + 1) == 0 || strlen(colon + 1) > 5))
+    enum name_kind kind = name_kind_of(c->host, host_size, NULL);
+    bool bracketed = c->authority[0] == '[';
+    if (kind == NAME_WRONG || kind == NAME_WILDCARD || bracketed != (kind == NAME_IPV6))
         return false;
-    snprintf(port, 8, "%s", colon ? colon + 1 : "443");
+    end = c->authority + host_size + (bracketed ? 2 : 0);
+    uint64_t number = 443;
+    if (*end && (*end != ':' || !arguments_number(end + 1, 1, 65535, &number)))
+        return false;
+    snprintf(port, 8, "%u", (unsigned)number);
     return true;
 }
 
@@ -72,18 +79,12 @@ static int dial(const char *host, const char *port)
     return fd;
 }
 
-static bool is_address(const char *host)
-{
-    uint8_t ignored[16];
-    return inet_pton(AF_INET, host, ignored) == 1 || inet_pton(AF_INET6, host, ignored) == 1;
-}
-
 int connection_open(struct connection *c, const char *url)
 {
     char port[8];
     *c = (struct connection){0};
     if (!split_url(url, c, port))
-        return complain("%s: expected https://HOST:PORT", url);
+        return wrong("%s: expected https://HOST[:PORT], with a name, an IPv4 address or [IPv6 address]", url);
     int fd = dial(c->host, port);
     if (fd < 0)
         return 1;
@@ -99,7 +100,7 @@ int connection_open(struct connection *c, const char *url)
     /* No CA is asked: the quote decides (trust_judge), before anything secret is sent. */
     SSL_set_verify(c->ssl, SSL_VERIFY_NONE, NULL);
     SSL_set_session(c->ssl, NULL);
-    if (!is_address(c->host))
+    if (name_kind_of(c->host, strlen(c->host), NULL) == NAME_DNS)
         SSL_set_tlsext_host_name(c->ssl, c->host);
     if (SSL_connect(c->ssl) != 1) {
         unsigned long error = ERR_get_error();

@@ -13,7 +13,7 @@ struct connection {
     SSL *ssl;
 };
 
-/* Connect to https://HOST[:PORT] and finish the handshake. 0, or what complain returned. */
+/* Connect to https://HOST[:PORT] and finish the handshake. 0, or what complain or wrong returned. */
 int connection_open(struct connection *c, const char *url);
 void connection_close(struct connection *c);
 

@@ -11,13 +11,8 @@
 
 #define BUNDLE_MAX (1u << 20)
 
-static int usage(void)
-{
-    fputs("usage: enclavectl egress-ca set FILE.pem | show | rm\n"
-          "       --url https://HOST:PORT --admin-key FILE [options]\n" TRUST_USAGE,
-          stderr);
-    return 2;
-}
+static const char usage[] = "usage: enclavectl egress-ca set FILE.pem | show | rm\n"
+                            "       --url https://HOST:PORT --admin-key FILE [options]\n" TRUST_USAGE;
 
 static int run(struct authorised_options *o, const char *method, const char *file)
 {
@@ -39,7 +34,7 @@ static int dispatch(struct authorised_options *o, int argc, char **argv)
         return run(o, "GET", NULL);
     if (argc == 1 && strcmp(argv[0], "rm") == 0)
         return run(o, "DELETE", NULL);
-    return usage();
+    return show_usage(usage, false);
 }
 
 int egress_ca_main(int argc, char **argv)

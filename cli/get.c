@@ -6,18 +6,16 @@
 #include "cli/authorised.h"
 #include "cli/cli.h"
 
-static int usage(void)
-{
-    fputs("usage: enclavectl get PATH --url https://HOST:PORT --admin-key FILE [options]\n"
-          "       /readyz, /status or /metrics\n" TRUST_USAGE,
-          stderr);
-    return 2;
-}
+static const char usage[] = "usage: enclavectl get PATH --url https://HOST:PORT --admin-key FILE [options]\n"
+                            "       /readyz, /status or /metrics\n" TRUST_USAGE;
 
 static int dispatch(struct authorised_options *o, int argc, char **argv)
 {
-    if (argc != 1 || argv[0][0] != '/')
-        return usage();
+    if (argc != 1)
+        return show_usage(usage, false);
+    for (const char *c = argv[0]; *c; c++) /* nothing that could end the request line */
+        if (argv[0][0] != '/' || *c <= ' ' || *c >= 0x7f)
+            return wrong("%s: expected a path that begins with / and has no spaces or controls", argv[0]);
     struct http_request request = {.method = "GET", .path = argv[0]};
     return authorised_print(o, &request);
 }

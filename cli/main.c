@@ -13,6 +13,7 @@
 static const char usage[] =
     "usage: enclavectl COMMAND ...\n"
     "  verify https://HOST:PORT [--mrenclave HEX] [--allow-simulation] [--root FILE] [--pccs URL] [--json] ...\n"
+    "  ca https://HOST:PORT --out FILE   save the enclave's CA once it is verified, for curl --cacert and others\n"
     "  app push NAME FILE.wasm | app settings NAME [FILE.json] | app list | app rm NAME, with --url https://HOST:PORT "
     "--admin-key FILE\n"
     "      and what verify has to say which server is trusted\n"
@@ -20,17 +21,38 @@ static const char usage[] =
     "  get /readyz | /status | /metrics, with the same options as app\n"
     "  keygen FILE            make an admin key: FILE (secret) and FILE.pub\n"
     "  measure IMAGE          print MRENCLAVE\n"
-    "  sign ...               sign an enclave image\n";
+    "  sign ...               sign an enclave image\n"
+    "each command has --help\n";
+
+static void tell(const char *format, va_list arguments)
+{
+    fputs("enclavectl: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+}
 
 int complain(const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    fputs("enclavectl: ", stderr);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
+    tell(format, arguments);
     va_end(arguments);
     return 1;
+}
+
+int wrong(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    tell(format, arguments);
+    va_end(arguments);
+    return 2;
+}
+
+int show_usage(const char *text, bool asked)
+{
+    fputs(text, asked ? stdout : stderr);
+    return asked ? 0 : 2;
 }
 
 char *read_whole_file(const char *path, size_t limit, size_t *size)
@@ -49,6 +71,10 @@ char *read_whole_file(const char *path, size_t limit, size_t *size)
         if (used < capacity) {
             if (ferror(file))
                 break;
+            if (used > limit) {
+                errno = EFBIG;
+                break;
+            }
             fclose(file);
             data[used] = '\0';
             *size = used;
@@ -95,16 +121,15 @@ int main(int argc, char **argv)
         const char *name;
         int (*run)(int argc, char **argv);
     } commands[] = {
-        {"verify", verify_main}, {"app", app_main},         {"egress-ca", egress_ca_main}, {"get", get_main},
-        {"keygen", keygen_main}, {"measure", measure_main}, {"sign", sign_main},
+        {"verify", verify_main}, {"ca", ca_main},         {"app", app_main},         {"egress-ca", egress_ca_main},
+        {"get", get_main},       {"keygen", keygen_main}, {"measure", measure_main}, {"sign", sign_main},
     };
-    if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)) {
-        fputs(usage, stdout);
-        return 0;
-    }
+    if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0))
+        return show_usage(usage, true);
     for (size_t i = 0; argc >= 2 && i < sizeof(commands) / sizeof(commands[0]); i++)
         if (strcmp(argv[1], commands[i].name) == 0)
             return commands[i].run(argc - 1, argv + 1);
-    fputs(usage, stderr);
-    return 2;
+    if (argc >= 2)
+        complain("unknown command '%s'", argv[1]);
+    return show_usage(usage, false);
 }

@@ -7,18 +7,15 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/http.h"
+#include "verifier/http_get.h"
 
 #define PEM_MAX (1u << 20)
 #define PROOF_PATH "/_enclave/proof/"
-
-int trust_options_init(struct trust_options *t)
-{
-    *t = (struct trust_options){.policy = verifier_policy_create()};
-    return t->policy ? 0 : complain("out of memory");
-}
 
 void trust_options_deinit(struct trust_options *t)
 {
@@ -28,25 +25,31 @@ void trust_options_deinit(struct trust_options *t)
 
 /* ---- options --------------------------------------------------------------------------------------------------- */
 
+static bool is_folder(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 static int measurement(struct trust_options *t, int id, const char *value)
 {
     uint8_t hash[32];
     const char *name = id == TRUST_MRENCLAVE ? "mrenclave" : "mrsigner";
     if (!parse_hex32(value, hash))
-        return complain("--%s %s: expected 64 hex digits", name, value);
+        return wrong("--%s %s: expected 64 hex digits", name, value);
+    t->names_enclave = true;
     if (id == TRUST_MRSIGNER)
         verifier_policy_set_mrsigner(t->policy, hash);
     else if (verifier_policy_add_mrenclave(t->policy, hash) != 0)
-        return complain("--mrenclave: too many of them");
+        return wrong("--mrenclave: too many of them");
     return 0;
 }
 
 static int number(struct trust_options *t, int id, const char *value)
 {
-    char *end;
-    unsigned long v = strtoul(value, &end, 10);
-    if (*end || end == value || value[0] == '-' || v > 65535)
-        return complain("--%s %s: expected a number up to 65535", id == TRUST_PROD_ID ? "prod-id" : "min-svn", value);
+    uint64_t v;
+    if (!arguments_number(value, 0, 65535, &v))
+        return wrong("--%s %s: expected a number up to 65535", id == TRUST_PROD_ID ? "prod-id" : "min-svn", value);
     if (id == TRUST_PROD_ID)
         verifier_policy_set_prod_id(t->policy, (uint16_t)v);
     else
@@ -60,11 +63,12 @@ static int certificates(struct trust_options *t, int id, const char *path)
     const char *name = id == TRUST_ROOT ? "root" : "issuer";
     char *pem = read_whole_file(path, PEM_MAX, &size);
     if (!pem)
-        return complain("--%s %s: %s", name, path, strerror(errno));
+        return wrong("--%s %s: %s", name, path, strerror(errno));
     int result = id == TRUST_ROOT ? verifier_policy_set_roots(t->policy, pem, size)
                                   : verifier_policy_set_issuer(t->policy, pem, size);
     free(pem);
-    return result == 0 ? 0 : complain("--%s %s: no certificate in PEM, or too many", name, path);
+    t->names_enclave = t->names_enclave || id == TRUST_ISSUER;
+    return result == 0 ? 0 : wrong("--%s %s: no certificate in PEM, or too many", name, path);
 }
 
 static int extension(struct trust_options *t, const char *value)
@@ -73,12 +77,13 @@ static int extension(struct trust_options *t, const char *value)
     uint8_t data[1024];
     size_t oid_size = strcspn(value, "="), digits = value[oid_size] ? strlen(value + oid_size + 1) : 1;
     if (oid_size >= sizeof(oid) || digits % 2 != 0 || digits / 2 > sizeof(data))
-        return complain("--extension %s: expected OID=HEX", value);
+        return wrong("--extension %s: expected OID=HEX", value);
+    t->names_enclave = true;
     memcpy(oid, value, oid_size);
     oid[oid_size] = '\0';
     if (!parse_hex(value + oid_size + 1, data, digits / 2) ||
         verifier_policy_expect_extension(t->policy, oid, data, digits / 2) != 0)
-        return complain("--extension %s: expected OID=HEX, at most 16 of them", value);
+        return wrong("--extension %s: expected OID=HEX, at most 16 of them", value);
     return 0;
 }
 
@@ -86,17 +91,18 @@ static int app(struct trust_options *t, const char *value)
 {
     size_t name_size = strcspn(value, "=");
     if (t->app_count == TRUST_APPS_MAX)
-        return complain("--app: too many of them");
-    if (name_size == 0 || name_size >= sizeof(t->apps[0].name) || !value[name_size] ||
-        !parse_hex32(value + name_size + 1, t->apps[t->app_count].sha256))
-        return complain("--app %s: expected NAME=SHA256, with 64 hex digits", value);
+        return wrong("--app: too many of them");
+    if (name_size == 0 || strspn(value, APP_NAME_LETTERS) != name_size || name_size >= sizeof(t->apps[0].name) ||
+        !value[name_size] || !parse_hex32(value + name_size + 1, t->apps[t->app_count].sha256))
+        return wrong("--app %s: expected NAME=SHA256, with 64 hex digits", value);
     memcpy(t->apps[t->app_count].name, value, name_size);
     t->apps[t->app_count++].name[name_size] = '\0';
     return 0;
 }
 
-int trust_option(struct trust_options *t, int id, const char *value)
+static int set_option(struct trust_options *t, int id, const char *value)
 {
+    struct http_url ignored;
     switch (id) {
     case TRUST_MRENCLAVE:
     case TRUST_MRSIGNER:
@@ -121,22 +127,74 @@ int trust_option(struct trust_options *t, int id, const char *value)
         verifier_policy_require_collateral(t->policy, true);
         return 0;
     case TRUST_ACCEPT_TCB:
+        t->tcb_accepted = true;
         if (verifier_policy_accept_tcb(t->policy, verifier_tcb_status_from_name(value)) == 0)
             return 0;
-        return complain("--accept-tcb %s: not a status that can be accepted", value);
+        return wrong("--accept-tcb %s: not a status that can be accepted", value);
     case TRUST_COLLATERAL:
+        if (!is_folder(value))
+            return wrong("--collateral %s: not a folder", value);
         t->collateral_folder = value;
         return 0;
     case TRUST_SAVE_COLLATERAL:
+        if (!is_folder(value))
+            return wrong("--save-collateral %s: not a folder", value);
         t->save_folder = value;
         return 0;
     case TRUST_PCCS:
+        if (!verifier__parse_url(value, &ignored))
+            return wrong("--pccs %s: expected http[s]://HOST[:PORT][/PATH]", value);
         t->pccs_url = value;
         return 0;
     default:
+        if (access(value, R_OK) != 0)
+            return wrong("--pccs-ca %s: %s", value, strerror(errno));
         t->fetch.ca_file = value;
         return 0;
     }
+}
+
+/* What would have no effect beside the others is refused. */
+static int judge_together(const struct trust_options *t)
+{
+    if (t->pccs_url && t->collateral_folder)
+        return wrong("--pccs and --collateral: one of them");
+    if (t->save_folder && !t->pccs_url)
+        return wrong("--save-collateral keeps what --pccs gave: give that, too");
+    if (t->fetch.ca_file && (!t->pccs_url || strncmp(t->pccs_url, "https://", 8) != 0))
+        return wrong("--pccs-ca is for a --pccs with https");
+    if (t->tcb_accepted && !t->pccs_url && !t->collateral_folder)
+        return wrong("--accept-tcb needs --pccs or --collateral: without collateral no TCB status is known");
+    return 0;
+}
+
+static int read_one(struct trust_options *t, struct trust_command *command, struct arguments *a, int id)
+{
+    if (id == ARGUMENTS_WRONG)
+        return wrong("%s", a->error);
+    if (id != TRUST_HELP)
+        return id >= TRUST_MRENCLAVE ? set_option(t, id, a->value) : command->other(command->user, id, a->value);
+    command->help = true;
+    return show_usage(command->usage, true) + 1;
+}
+
+int trust_options_read(struct trust_options *t, struct trust_command *command, int argc, char **argv)
+{
+    static const int repeatable[] = {TRUST_MRENCLAVE, TRUST_ACCEPT_TCB, TRUST_EXTENSION, TRUST_APP, 0};
+    struct arguments a;
+    int id, result = 0;
+    *t = (struct trust_options){.policy = verifier_policy_create()};
+    if (!t->policy)
+        return complain("out of memory");
+    arguments_init(&a, argc, argv, command->table, repeatable);
+    while (result == 0 && (id = arguments_next(&a)) != ARGUMENTS_END)
+        result = read_one(t, command, &a, id);
+    if (result != 0)
+        return result;
+    command->rest = arguments_rest(&a, &command->count);
+    if (command->count < command->least || command->count > command->most)
+        return show_usage(command->usage, false);
+    return judge_together(t);
 }
 
 /* ---- the judgement --------------------------------------------------------------------------------------------- */
@@ -228,4 +286,19 @@ struct verifier_result *trust_judge(struct trust_options *t, struct connection *
     }
     verifier_collateral_destroy(collateral);
     return result;
+}
+
+int trust_require(struct trust_options *t, struct connection *c, const char *url, uint8_t spki_sha256[32])
+{
+    struct verifier_result *result = trust_judge(t, c, url);
+    bool ok = verifier_result_ok(result);
+    if (ok && spki_sha256)
+        memcpy(spki_sha256, verifier_result_claims(result)->spki_sha256, 32);
+    for (size_t i = 0; result && i < verifier_result_count(result); i++) {
+        struct verifier_check check = verifier_result_check(result, i);
+        if (check.outcome == VERIFIER_FAILED)
+            complain("%s: %s: %s", url, check.name, check.reason);
+    }
+    verifier_result_destroy(result);
+    return ok ? 0 : 1;
 }

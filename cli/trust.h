@@ -5,6 +5,7 @@
 #define ENCLAVE_OS_CLI_TRUST_H
 
 #include "cli/connection.h"
+#include "common/arguments.h"
 #include "verifier/verifier_fetch.h"
 
 #define TRUST_APPS_MAX 16u
@@ -18,6 +19,20 @@ struct trust_options {
         uint8_t sha256[32];
     } apps[TRUST_APPS_MAX];
     size_t app_count;
+    bool names_enclave; /* an option says which enclave it may be: measurement, signer, CA, or an extension's value */
+    bool tcb_accepted;  /* --accept-tcb was given */
+};
+
+/* A command that connects, to trust_options_read: its table begins with TRUST_OPTIONS. */
+struct trust_command {
+    const struct option *table;
+    const char *usage;
+    int (*other)(void *user, int id, const char *value); /* the table's other options: 0, or what wrong returned */
+    void *user;
+    int least, most; /* how many arguments that are no options */
+    bool help;       /* out: asked for, and shown */
+    char **rest;     /* out: the arguments that are no options, count of them */
+    int count;
 };
 
 enum trust_option_id {
@@ -36,7 +51,8 @@ enum trust_option_id {
     TRUST_PCCS,
     TRUST_PCCS_CA,
     TRUST_EXTENSION,
-    TRUST_APP
+    TRUST_APP,
+    TRUST_HELP
 };
 /* Entries for a getopt_long table, and their part of a usage text. */
 // clang-format off
@@ -47,7 +63,7 @@ enum trust_option_id {
     {"accept-tcb", 1, 0, TRUST_ACCEPT_TCB}, {"collateral", 1, 0, TRUST_COLLATERAL}, \
     {"require-collateral", 0, 0, TRUST_REQUIRE_COLLATERAL}, {"save-collateral", 1, 0, TRUST_SAVE_COLLATERAL}, \
     {"pccs", 1, 0, TRUST_PCCS}, {"pccs-ca", 1, 0, TRUST_PCCS_CA}, {"extension", 1, 0, TRUST_EXTENSION}, \
-    {"app", 1, 0, TRUST_APP}
+    {"app", 1, 0, TRUST_APP}, {"help", 0, 0, TRUST_HELP}
 #define TRUST_USAGE \
     "  --mrenclave HEX          accept this measurement; may be given more than once\n" \
     "  --mrsigner HEX           accept this signer, with --prod-id N and --min-svn N\n" \
@@ -65,13 +81,16 @@ enum trust_option_id {
     "  --app NAME=SHA256        this app must be running, of this .wasm\n"
 // clang-format on
 
-/* 0, or what complain returned. Strings are borrowed from the command line. */
-int trust_options_init(struct trust_options *t);
-int trust_option(struct trust_options *t, int id, const char *value);
+/* Read all of a command's arguments, and judge them, alone and together, before anything is done. 0; else the exit
+ * status, and why was told (or help shown). Strings are borrowed from the command line. deinit in any case. */
+int trust_options_read(struct trust_options *t, struct trust_command *command, int argc, char **argv);
 void trust_options_deinit(struct trust_options *t);
 
 /* Judge the server at the other end of c, which was reached at url, fetching what is needed for that. NULL: it could
  * not be judged, which was told. */
 struct verifier_result *trust_judge(struct trust_options *t, struct connection *c, const char *url);
+/* The same for who wants a verified server or none: 0, with the SHA-256 of its key (unless NULL); else 1, and each
+ * check that failed was told. */
+int trust_require(struct trust_options *t, struct connection *c, const char *url, uint8_t spki_sha256[32]);
 
 #endif

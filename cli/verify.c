@@ -1,7 +1,6 @@
 /*
  * enclavectl verify: connect, judge, say what was checked.
  */
-#include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,19 +35,16 @@ static int print_json(const struct verifier_result *r, const char *url)
     return ok ? 0 : complain("out of memory");
 }
 
-static int usage(void)
-{
-    fputs("usage: enclavectl verify https://HOST:PORT [options]\n"
-          "  --json                   print the result as JSON (docs/verify.schema.json)\n" TRUST_USAGE,
-          stderr);
-    return 2;
-}
+static const char usage[] =
+    "usage: enclavectl verify https://HOST:PORT [options]\n"
+    "  --json                   print the result as JSON (docs/verify.schema.json)\n" TRUST_USAGE;
 
 static int verify(const char *url, struct trust_options *trust, bool json)
 {
     struct connection c;
-    if (connection_open(&c, url) != 0)
-        return 1;
+    int opened = connection_open(&c, url);
+    if (opened != 0)
+        return opened;
     struct verifier_result *result = trust_judge(trust, &c, url);
     connection_close(&c);
     if (!result)
@@ -62,22 +58,23 @@ static int verify(const char *url, struct trust_options *trust, bool json)
     return status;
 }
 
+static int set_json(void *json, int id, const char *value)
+{
+    (void)id, (void)value;
+    *(bool *)json = true;
+    return 0;
+}
+
 int verify_main(int argc, char **argv)
 {
     static const struct option table[] = {TRUST_OPTIONS, {"json", 0, 0, 'j'}, {0, 0, 0, 0}};
     struct trust_options trust;
     bool json = false;
-    int result = trust_options_init(&trust);
-    for (int id; result == 0 && (id = getopt_long(argc, argv, "", table, NULL)) != -1;) {
-        if (id == '?')
-            result = usage();
-        else if (id == 'j')
-            json = true;
-        else
-            result = trust_option(&trust, id, optarg);
-    }
+    struct trust_command command = {
+        .table = table, .usage = usage, .other = set_json, .user = &json, .least = 1, .most = 1};
+    int result = trust_options_read(&trust, &command, argc, argv);
     if (result == 0)
-        result = optind + 1 == argc ? verify(argv[optind], &trust, json) : usage();
+        result = verify(command.rest[0], &trust, json);
     trust_options_deinit(&trust);
-    return result;
+    return command.help ? 0 : result;
 }

@@ -109,9 +109,15 @@ struct cpuid_entry {
 #define PROTO_CPUID_MAX 64u
 
 #define PROTO_ADMIN_KEY_MAX 256u
-#define PROTO_SAN_MAX 512u
+#define PROTO_SAN_MAX 2048u
 
-#define RUN_HTTP_DEFAULT 0u /* a zero limit means the built-in default */
+/* Between these the limits in struct run_args may lie. */
+#define PROTO_HEADER_BYTES_MIN 256u
+#define PROTO_HEADER_BYTES_MAX (1u << 20)
+#define PROTO_HEADERS_MAX 4096u
+#define PROTO_BODY_BYTES_MAX (1ull << 62)
+#define PROTO_TIMEOUT_MS_MAX 86400000u
+#define PROTO_APP_MEMORY_MIB_MAX 4096u
 
 /* Start-up configuration, the same for every ecall_run; only the boot thread's copy counts. All of it is the
  * host's word: what matters for trust (admin key, limits) becomes a leaf of the Merkle tree. */
@@ -122,7 +128,7 @@ struct run_args {
     uint32_t cpuid_count;
     uint32_t admin_key_size;
     uint8_t admin_key[PROTO_ADMIN_KEY_MAX]; /* DER SubjectPublicKeyInfo, P-256; size 0: none. Used at first boot only */
-    char san[PROTO_SAN_MAX]; /* names and IP addresses for the certificate, separated by commas, NUL-terminated */
+    char san[PROTO_SAN_MAX]; /* the certificate's names and addresses, separated by commas, NUL-terminated */
     struct cpuid_entry cpuid[PROTO_CPUID_MAX];
     /* HTTP limits; 0 stands for the default in enclave/https/http.h */
     uint32_t http_max_header_bytes, http_max_headers;
@@ -171,11 +177,9 @@ enum rpc_method {
 
     RPC_QUOTE_TARGET_INFO = 0x0400, /* -> TARGETINFO, 512 bytes */
     RPC_QUOTE = 0x0401,             /* REPORT, 432 bytes -> quote */
-
-    RPC_SHUTDOWN = 0xFF00, /* the enclave asks the host to stop (POST /shutdown); no answer is sent */
 };
 
-enum log_level { LOG_ERROR = 0, LOG_WARN = 1, LOG_INFO = 2, LOG_DEBUG = 3 };
+enum log_level { LOG_ERROR = 0, LOG_WARN = 1, LOG_INFO = 2 };
 
 /* Headers as they stand in the ring, little-endian, no padding:
  *   request:  req_id u64, method u16, payload_len u32       (14 bytes)

@@ -12,11 +12,28 @@ static atomic_uint args_state; /* 0 none, 1 being set, 2 set */
 static atomic_bool shutting_down;
 static _Atomic uint64_t shutdown_deadline_ns;
 
+/* 0 stands for a default. */
+static bool limit_ok(uint64_t value, uint64_t least, uint64_t most)
+{
+    return value == 0 || (value >= least && value <= most);
+}
+
+static bool limits_ok(const struct run_args *a)
+{
+    return limit_ok(a->http_max_header_bytes, PROTO_HEADER_BYTES_MIN, PROTO_HEADER_BYTES_MAX) &&
+           limit_ok(a->http_max_headers, 1, PROTO_HEADERS_MAX) &&
+           limit_ok(a->http_max_body_bytes, 1, PROTO_BODY_BYTES_MAX) &&
+           limit_ok(a->http_header_timeout_ms, 1, PROTO_TIMEOUT_MS_MAX) &&
+           limit_ok(a->http_idle_timeout_ms, 1, PROTO_TIMEOUT_MS_MAX) &&
+           limit_ok(a->http_request_timeout_ms, 1, PROTO_TIMEOUT_MS_MAX) &&
+           limit_ok(a->app_memory_max_mib, 1, PROTO_APP_MEMORY_MIB_MAX);
+}
+
 static bool run_args_ok(const struct run_args *a)
 {
     return a->version == PROTO_VERSION && a->workers >= 1 && a->workers <= PROTO_MAX_WORKERS &&
            a->cpuid_count <= PROTO_CPUID_MAX && a->admin_key_size <= PROTO_ADMIN_KEY_MAX &&
-           a->san[PROTO_SAN_MAX - 1] == 0 && a->time_page % 8 == 0 &&
+           a->san[PROTO_SAN_MAX - 1] == 0 && limits_ok(a) && a->time_page % 8 == 0 &&
            sgx_is_outside_enclave((const void *)a->time_page, sizeof(struct time_page));
 }
 

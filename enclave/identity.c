@@ -26,7 +26,6 @@
 #define RENEW_AFTER_NS (12ull * 3600 * 1000000000)
 #define QUOTE_MAX 16384u
 #define WASMTIME_VERSION_TEXT "wasmtime 48.0.8"
-#define DEFAULT_NAMES "localhost,127.0.0.1,::1"
 
 static struct {
     EVP_PKEY *ca_key, *key;
@@ -135,7 +134,10 @@ static void on_renewal(struct loop_timer *timer)
 
 int identity_open(int first_boot, char *error, size_t error_size)
 {
-    int result = open_ca();
+    int result = certificate_check_names(ecall_run_args()->san, error, error_size);
+    if (result < 0)
+        return result;
+    result = open_ca();
     if (result < 0) {
         snprintf(error, error_size, "identity: the CA cannot be loaded or made (error %d)", -result);
         return result;
@@ -293,9 +295,8 @@ static int install(struct refresh *r, const uint8_t *quote, size_t quote_size)
         return 0;
     uint8_t runtime_hash[32];
     SHA256((const uint8_t *)WASMTIME_VERSION_TEXT, sizeof WASMTIME_VERSION_TEXT - 1, runtime_hash);
-    const char *names = ecall_run_args()->san[0] ? ecall_run_args()->san : DEFAULT_NAMES;
     struct leaf_content content = {.not_before_s = r->not_before_s,
-                                   .names = names,
+                                   .names = ecall_run_args()->san,
                                    .quote = quote,
                                    .quote_size = quote_size,
                                    .merkle_root = r->root,
@@ -370,8 +371,7 @@ void identity_refresh(void (*done)(void *user, int status), void *user)
     }
     r->done = done;
     r->user = user;
-    int64_t now = time(NULL);
-    r->not_before_s = now - now % 60;
+    r->not_before_s = certificate_not_before(time(NULL));
     r->serial = ++identity.serial;
     r->has_apps = app_table_count(enclave_system.apps) > 0;
     r->has_egress = egress_trust_sha256(r->egress);

@@ -62,11 +62,6 @@ struct rpc_client *rpc_client_create(struct worker *worker, const struct channel
     return c;
 }
 
-void rpc_client_destroy(struct rpc_client *c)
-{
-    free(c);
-}
-
 static void ring_host(struct rpc_client *c)
 {
     if (link_name_due(&c->link))

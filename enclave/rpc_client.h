@@ -20,7 +20,6 @@ typedef void (*rpc_done)(void *user, int status, const uint8_t *payload, size_t 
 
 /* Over the control channel that the host posted for worker; NULL when out of memory or the rings are unusable. */
 struct rpc_client *rpc_client_create(struct worker *worker, const struct channel_desc *control);
-void rpc_client_destroy(struct rpc_client *c);
 
 /* Send; payload is copied. done (which may be NULL: then no answer is expected) runs exactly once, later, from the
  * worker's loop; after -EMSGSIZE, -ENOMEM or a broken channel with that status. */

@@ -174,12 +174,12 @@ static void do_time(struct control_job *j)
 /* One line on standard error. The enclave's text may carry what guests said: nothing in it may steer a terminal. */
 static void do_log(struct control_job *j)
 {
-    static const char *const levels[] = {"error", "warning", "info", "debug"};
+    static const char *const levels[] = {"error", "warning", "info"};
     struct bytes_reader r = bytes_reader_make(j->payload, j->payload_size);
     uint8_t level = bytes_take_u8(&r);
     size_t size;
     const uint8_t *text = bytes_take_blob(&r, &size);
-    if (!bytes_reader_complete(&r) || level > LOG_DEBUG || (level == LOG_DEBUG && !j->control->backends->verbose))
+    if (!bytes_reader_complete(&r) || level > LOG_INFO)
         return;
     char line[1100];
     size_t used = (size_t)snprintf(line, sizeof(line), "enclave: %s: ", levels[level]);
@@ -258,10 +258,6 @@ static void start(struct control *c, struct control_job *j)
         return;
     case RPC_READY:
         do_ready(j);
-        job_free(j);
-        return;
-    case RPC_SHUTDOWN:
-        b->on_shutdown();
         job_free(j);
         return;
     case RPC_KV_COMMIT:

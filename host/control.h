@@ -21,9 +21,8 @@ struct control_backends {
     struct kvstore *kv;
     struct quote_backend *quote;
     struct service *storage, *quoting, *egress;
-    bool verbose;
     void (*on_ready)(const char *phases); /* text: one line for each phase */
-    void (*on_shutdown)(void);
+    void (*on_shutdown)(void);            /* an I/O thread cannot go on */
 };
 
 struct control_job;

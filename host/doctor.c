@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <grp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "common/arguments.h"
 #include "sgx/loader/sgx_device.h"
 #include "sgx/loader/sgx_kernel.h"
 #include "sgx/quote/aesm.h"
@@ -302,6 +302,22 @@ int doctor_run(const struct doctor_machine *machine, FILE *out)
     return r.missing == 0 ? 0 : 1;
 }
 
+static const char usage[] =
+    "usage: enclave-os doctor [--root DIR]\n"
+    "Looks whether hardware enclaves can run here, and says what to do if not. Exit status 0 if they can.\n"
+    "  --root DIR   look at files below DIR instead of /, as in a machine's mounted disk\n";
+
+static int __attribute__((format(printf, 1, 2))) wrong_usage(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    fputs("enclave-os: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputs(" (see enclave-os doctor --help)\n", stderr);
+    va_end(arguments);
+    return 2;
+}
+
 int doctor_main(int argc, char **argv)
 {
     static const struct option options[] = {{"root", 1, 0, 'r'}, {"help", 0, 0, 'h'}, {0, 0, 0, 0}};
@@ -310,19 +326,24 @@ int doctor_main(int argc, char **argv)
                                      .cpuid = sgx_kernel_real.cpuid,
                                      .has_vdso_entry = sgx_kernel_vdso_enter() != NULL,
                                      .aesm_timeout_ms = 10000};
-    optind = 1;
-    for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-        if (c == 'r')
-            machine.root = optarg;
-        else {
-            fputs(
-                "usage: enclave-os doctor [--root DIR]\n"
-                "Looks whether hardware enclaves can run here, and says what to do if not. Exit status 0 if they can.\n"
-                "  --root DIR   look at files below DIR instead of /, as in a machine's mounted disk\n",
-                c == 'h' ? stdout : stderr);
-            return c == 'h' ? 0 : 2;
+    struct arguments a;
+    struct stat st;
+    int c, rest;
+    arguments_init(&a, argc, argv, options, NULL);
+    while ((c = arguments_next(&a)) != ARGUMENTS_END) {
+        if (c == ARGUMENTS_WRONG)
+            return wrong_usage("%s", a.error);
+        if (c == 'h') {
+            fputs(usage, stdout);
+            return 0;
         }
+        machine.root = a.value;
+        if (stat(a.value, &st) != 0 || !S_ISDIR(st.st_mode))
+            return wrong_usage("--root %s: not a folder", a.value);
     }
+    char **first = arguments_rest(&a, &rest);
+    if (rest > 0)
+        return wrong_usage("unexpected argument '%s'", *first);
     uname(&names);
     machine.kernel_release = names.release;
     return doctor_run(&machine, stdout);

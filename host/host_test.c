@@ -231,13 +231,13 @@ static void test_errors(void **state)
     FAILS("expected a number from 1 to 8", "--workers", "9");
     FAILS("expected auto, sgx or emulator", "--backend", "tdx");
     FAILS("unexpected argument 'more'", "more");
-    FAILS("admin key /nonexistent: No such file", "--admin-key", "/nonexistent");
-    FAILS("admin key /dev/null: not a P-256", "--admin-key", "/dev/null");
-    FAILS("image /nonexistent: No such file", "--image", "/nonexistent", "--data", data);
+    FAILS("--admin-key /nonexistent: No such file", "--admin-key", "/nonexistent");
+    FAILS("--admin-key /dev/null: not a file", "--admin-key", "/dev/null");
+    FAILS("--image /nonexistent: No such file", "--image", "/nonexistent", "--data", data);
     FAILS("Address already in use", "--image", "/dev/null", "--data", data, "--listen", address);
     FAILS("is in use by another process", "--image", "/dev/null", "--data", data, "--listen", "127.0.0.1:0");
     FAILS("not a folder", "--image", "/dev/null", "--data", "/dev/null", "--listen", "127.0.0.1:0");
-    FAILS("data folder /proc/x: No such file", "--image", "/dev/null", "--data", "/proc/x", "--listen", "127.0.0.1:0");
+    FAILS("--data /proc/x: No such file", "--image", "/dev/null", "--data", "/proc/x", "--listen", "127.0.0.1:0");
 }
 
 int main(void)

@@ -5,19 +5,23 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <getopt.h>
-#include <netdb.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include "common/arguments.h"
+#include "common/names.h"
 
 #define DEFAULT_LISTEN "0.0.0.0:8443"
 #define DEFAULT_MACHINE_DIR "/var/lib/enclave-os-sim"
 #define DEFAULT_GRACE_MS 10000u
+#define ADMIN_KEY_FILE_MAX 65536
 
 static const char usage[] =
     "usage: enclave-os serve --image FILE --data DIR [options]\n"
@@ -27,7 +31,9 @@ static const char usage[] =
     "  --backend auto|sgx|emulator  default auto: hardware where there is any\n"
     "  --workers N              threads that serve connections, 1 to 8; default: half the CPUs, at least 1\n"
     "  --admin-key FILE.pub     who may deploy apps (P-256, PEM); counts at the first boot only\n"
-    "  --san NAMES              names and IP addresses for the certificate, separated by commas\n"
+    "  --san NAMES              names and IP addresses for the certificate, separated by commas, beside localhost,\n"
+    "                           127.0.0.1, ::1 and the address of --listen\n"
+    "  --no-localhost           leave localhost, 127.0.0.1 and ::1 out of the certificate\n"
     "  --collateral-listen ADDR:PORT  emulator: serve the simulation's collateral there, over HTTP as a PCCS does\n"
     "  --sim-dir DIR            the emulated machine's secrets; default $ENCLAVE_OS_SIM_DIR or " DEFAULT_MACHINE_DIR
     "\n"
@@ -36,8 +42,7 @@ static const char usage[] =
     "  --grace MS               time to finish requests at shutdown; default 10000\n"
     "  --max-header-bytes N, --max-headers N, --max-body-bytes N\n"
     "  --header-timeout MS, --idle-timeout MS, --request-timeout MS\n"
-    "  --app-memory MIB         linear memory of one app instance\n"
-    "  --verbose                also print debug messages\n";
+    "  --app-memory MIB         linear memory of one app instance\n";
 
 _Noreturn void fail(const char *format, ...)
 {
@@ -64,10 +69,8 @@ static _Noreturn void wrong(const char *format, ...)
 
 static uint64_t number(const char *option, const char *text, uint64_t least, uint64_t most)
 {
-    char *end;
-    errno = 0;
-    unsigned long long v = strtoull(text, &end, 10);
-    if (errno || *end || end == text || text[0] == '-' || v < least || v > most)
+    uint64_t v;
+    if (!arguments_number(text, least, most, &v))
         wrong("--%s %s: expected a number from %llu to %llu", option, text, (unsigned long long)least,
               (unsigned long long)most);
     return v;
@@ -89,8 +92,11 @@ static void parse_address(const char *option, const char *text, struct sockaddr_
         wrong("--%s %s: expected ADDR:PORT", option, text);
     bool bracketed = size >= 2 && text[0] == '[' && text[size - 1] == ']';
     snprintf(host, sizeof(host), "%.*s", (int)(bracketed ? size - 2 : size), bracketed ? text + 1 : text);
+    uint64_t port;
+    if (!arguments_number(colon + 1, 0, 65535, &port))
+        wrong("--%s %s: expected a number from 0 to 65535 for the port", option, text);
     *out = (struct sockaddr_in6){.sin6_family = AF_INET6};
-    out->sin6_port = htons((uint16_t)number(option, colon + 1, 0, 65535));
+    out->sin6_port = htons((uint16_t)port);
     struct in_addr v4;
     if (inet_pton(AF_INET, host, &v4) == 1)
         set_v4(out, &v4);
@@ -104,21 +110,46 @@ static void parse_listen(struct options *o, const char *text)
     snprintf(o->listen_text, sizeof(o->listen_text), "%s", text);
 }
 
-static void read_admin_key(struct options *o, const char *path)
+/* What is no regular file could be a folder, or have no end. */
+static void need_file(const char *option, const char *path, off_t most)
+{
+    struct stat st;
+    if (stat(path, &st) != 0 || access(path, R_OK) != 0)
+        wrong("--%s %s: %s", option, path, strerror(errno));
+    if (most > 0 ? !S_ISREG(st.st_mode) : S_ISDIR(st.st_mode))
+        wrong("--%s %s: not a file", option, path);
+    if (most > 0 && st.st_size > most)
+        wrong("--%s %s: more than %lld bytes", option, path, (long long)most);
+}
+
+static EVP_PKEY *read_public_key(const char *path)
 {
     FILE *file = fopen(path, "r");
     if (!file)
-        fail("admin key %s: %s", path, strerror(errno));
+        wrong("--admin-key %s: %s", path, strerror(errno));
     EVP_PKEY *key = PEM_read_PUBKEY(file, NULL, NULL, NULL);
+    if (!key) {
+        rewind(file);
+        EVP_PKEY *secret = PEM_read_PrivateKey(file, NULL, NULL, (void *)(uintptr_t) "");
+        if (secret)
+            wrong("--admin-key %s: this is the secret half; the server takes the public one, FILE.pub", path);
+    }
     fclose(file);
+    return key;
+}
+
+static void read_admin_key(struct options *o, const char *path)
+{
+    need_file("admin-key", path, ADMIN_KEY_FILE_MAX);
+    EVP_PKEY *key = read_public_key(path);
     char group[32] = "";
     if (!key || !EVP_PKEY_is_a(key, "EC") || !EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) ||
         strcmp(group, "prime256v1") != 0)
-        fail("admin key %s: not a P-256 public key in PEM", path);
+        wrong("--admin-key %s: not a P-256 public key in PEM", path);
     uint8_t *der = NULL;
     int size = i2d_PUBKEY(key, &der);
     if (size <= 0 || (size_t)size > sizeof(o->admin_key))
-        fail("admin key %s: cannot be encoded", path);
+        wrong("--admin-key %s: cannot be encoded", path);
     memcpy(o->admin_key, der, (size_t)size);
     o->admin_key_size = (uint32_t)size;
     OPENSSL_free(der);
@@ -144,6 +175,7 @@ enum option_id {
     WORKERS,
     ADMIN_KEY,
     SAN,
+    NO_LOCALHOST,
     SIM_DIR,
     COLLATERAL_LISTEN,
     DEBUG,
@@ -156,7 +188,6 @@ enum option_id {
     IDLE_TIMEOUT,
     REQUEST_TIMEOUT,
     APP_MEMORY,
-    VERBOSE,
     HELP
 };
 
@@ -168,6 +199,7 @@ static const struct option table[] = {
     {"workers", 1, 0, WORKERS},
     {"admin-key", 1, 0, ADMIN_KEY},
     {"san", 1, 0, SAN},
+    {"no-localhost", 0, 0, NO_LOCALHOST},
     {"sim-dir", 1, 0, SIM_DIR},
     {"collateral-listen", 1, 0, COLLATERAL_LISTEN},
     {"debug", 0, 0, DEBUG},
@@ -180,35 +212,33 @@ static const struct option table[] = {
     {"idle-timeout", 1, 0, IDLE_TIMEOUT},
     {"request-timeout", 1, 0, REQUEST_TIMEOUT},
     {"app-memory", 1, 0, APP_MEMORY},
-    {"verbose", 0, 0, VERBOSE},
     {"help", 0, 0, HELP},
     {0, 0, 0, 0},
 };
 
 static void set_limit(struct options *o, int id, const char *name, const char *text)
 {
-    uint64_t v = number(name, text, 1, id == MAX_BODY_BYTES ? UINT64_MAX / 2 : UINT32_MAX);
     switch (id) {
     case MAX_BODY_BYTES:
-        o->max_body_bytes = v;
+        o->max_body_bytes = number(name, text, 1, PROTO_BODY_BYTES_MAX);
         break;
     case MAX_HEADER_BYTES:
-        o->max_header_bytes = (uint32_t)v;
+        o->max_header_bytes = (uint32_t)number(name, text, PROTO_HEADER_BYTES_MIN, PROTO_HEADER_BYTES_MAX);
         break;
     case MAX_HEADERS:
-        o->max_headers = (uint32_t)v;
+        o->max_headers = (uint32_t)number(name, text, 1, PROTO_HEADERS_MAX);
         break;
     case HEADER_TIMEOUT:
-        o->header_timeout_ms = (uint32_t)v;
+        o->header_timeout_ms = (uint32_t)number(name, text, 1, PROTO_TIMEOUT_MS_MAX);
         break;
     case IDLE_TIMEOUT:
-        o->idle_timeout_ms = (uint32_t)v;
+        o->idle_timeout_ms = (uint32_t)number(name, text, 1, PROTO_TIMEOUT_MS_MAX);
         break;
     case REQUEST_TIMEOUT:
-        o->request_timeout_ms = (uint32_t)v;
+        o->request_timeout_ms = (uint32_t)number(name, text, 1, PROTO_TIMEOUT_MS_MAX);
         break;
     default:
-        o->app_memory_mib = (uint32_t)v;
+        o->app_memory_mib = (uint32_t)number(name, text, 1, PROTO_APP_MEMORY_MIB_MAX);
         break;
     }
 }
@@ -217,6 +247,7 @@ static void set_option(struct options *o, int id, const char *name, const char *
 {
     switch (id) {
     case IMAGE:
+        need_file(name, text, 0);
         o->image = text;
         break;
     case DATA:
@@ -235,12 +266,14 @@ static void set_option(struct options *o, int id, const char *name, const char *
         read_admin_key(o, text);
         break;
     case SAN:
-        if (strlen(text) >= PROTO_SAN_MAX)
-            wrong("--san: more than %u characters", PROTO_SAN_MAX - 1);
-        o->san = text;
+        o->san = text; /* judged with the names that are there anyway */
+        break;
+    case NO_LOCALHOST:
+        o->no_localhost = true;
         break;
     case SIM_DIR:
         o->machine_dir = text;
+        o->machine_dir_given = true;
         break;
     case COLLATERAL_LISTEN:
         parse_address(name, text, &o->collateral_listen);
@@ -251,9 +284,6 @@ static void set_option(struct options *o, int id, const char *name, const char *
         break;
     case NO_EDMM:
         o->no_edmm = true;
-        break;
-    case VERBOSE:
-        o->verbose = true;
         break;
     case GRACE:
         o->grace_ms = (uint32_t)number(name, text, 0, 3600000);
@@ -275,27 +305,108 @@ static void set_defaults(struct options *o)
     parse_listen(o, DEFAULT_LISTEN);
 }
 
-void options_parse(struct options *o, int argc, char **argv)
+/* ---- the certificate's names ---------------------------------------------------------------------------------- */
+
+static bool has_name(const char *list, const char *name, size_t size)
 {
-    set_defaults(o);
-    opterr = 0;
-    optind = 1;
-    int id, index = 0;
-    while ((id = getopt_long(argc, argv, ":", table, &index)) != -1) {
-        if (id == HELP) {
-            fputs(usage, stdout);
-            exit(0);
-        }
-        if (id == ':')
-            wrong("%s needs a value", argv[optind - 1]);
-        if (id == '?')
-            wrong("unknown option %s", argv[optind - 1]);
-        set_option(o, id, table[index].name, optarg);
+    for (const char *at = list; *at; at += strcspn(at, ","), at += *at == ',')
+        if (strcspn(at, ",") == size && strncasecmp(at, name, size) == 0)
+            return true;
+    return false;
+}
+
+static void add_name(struct options *o, const char *name, size_t size)
+{
+    size_t used = strlen(o->names);
+    const char *why;
+    if (name_kind_of(name, size, &why) == NAME_WRONG)
+        wrong("--san '%.*s': %s", (int)size, name, why);
+    if (has_name(o->names, name, size))
+        return;
+    if (used + 1 + size >= sizeof(o->names))
+        wrong("--san: more than %u characters, with the names that are there anyway", PROTO_SAN_MAX - 1);
+    snprintf(o->names + used, sizeof(o->names) - used, "%s%.*s", used ? "," : "", (int)size, name);
+}
+
+/* The address of --listen, if clients can mean it: not all addresses, nor one that --no-localhost speaks of. */
+static void add_listen_address(struct options *o)
+{
+    char text[INET6_ADDRSTRLEN];
+    const struct in6_addr *a = &o->listen.sin6_addr;
+    bool v4 = IN6_IS_ADDR_V4MAPPED(a);
+    bool loopback = v4 ? a->s6_addr[12] == 127 : IN6_IS_ADDR_LOOPBACK(a);
+    bool any = v4 ? memcmp(a->s6_addr + 12, "\0\0\0\0", 4) == 0 : IN6_IS_ADDR_UNSPECIFIED(a);
+    if (any || (loopback && o->no_localhost))
+        return;
+    inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? a->s6_addr + 12 : a->s6_addr, text, sizeof(text));
+    add_name(o, text, strlen(text));
+}
+
+static void gather_names(struct options *o)
+{
+    static const char *const local[] = {"localhost", "127.0.0.1", "::1"};
+    for (size_t i = 0; i < 3 && !o->no_localhost; i++)
+        add_name(o, local[i], strlen(local[i]));
+    add_listen_address(o);
+    for (const char *at = o->san; at;) {
+        size_t size = strcspn(at, ",");
+        const char *comma = at[size] ? at + size : NULL;
+        for (; size > 0 && *at == ' '; at++) /* "a, b" is how people write lists */
+            size--;
+        while (size > 0 && at[size - 1] == ' ')
+            size--;
+        add_name(o, at, size);
+        at = comma ? comma + 1 : NULL;
     }
-    if (optind < argc)
-        wrong("unexpected argument '%s'", argv[optind]);
+    if (!o->names[0])
+        wrong("--no-localhost leaves the certificate without a name: give --san");
+}
+
+/* ---- all of it --------------------------------------------------------------------------------------------------- */
+
+/* What would have no effect is refused. Where "auto" leads, only the loading tells: options_judge_backend. */
+static void judge_together(const struct options *o)
+{
     if (!o->image)
         wrong("--image is missing");
     if (!o->data)
         wrong("--data is missing");
+    if (o->serve_collateral && o->collateral_listen.sin6_port != 0 &&
+        o->collateral_listen.sin6_port == o->listen.sin6_port &&
+        memcmp(&o->collateral_listen.sin6_addr, &o->listen.sin6_addr, 16) == 0)
+        wrong("--collateral-listen and --listen are the same address");
+    if (o->backend != ENCLAVE_BACKEND_AUTO)
+        options_judge_backend(o, o->backend);
+}
+
+void options_judge_backend(const struct options *o, enum enclave_backend backend)
+{
+    if (backend == ENCLAVE_BACKEND_EMULATOR && o->debug)
+        wrong("--debug is for hardware: on the emulator an enclave is always one for debugging");
+    if (backend == ENCLAVE_BACKEND_SGX && o->machine_dir_given)
+        wrong("--sim-dir is the emulator's, and this is hardware");
+    if (backend == ENCLAVE_BACKEND_SGX && o->serve_collateral)
+        wrong("--collateral-listen serves a simulation's collateral, and this is hardware");
+}
+
+void options_parse(struct options *o, int argc, char **argv)
+{
+    struct arguments a;
+    int id, rest;
+    set_defaults(o);
+    arguments_init(&a, argc, argv, table, NULL);
+    while ((id = arguments_next(&a)) != ARGUMENTS_END) {
+        if (id == ARGUMENTS_WRONG)
+            wrong("%s", a.error);
+        if (id == HELP) {
+            fputs(usage, stdout);
+            exit(0);
+        }
+        set_option(o, id, a.name, a.value);
+    }
+    char **first = arguments_rest(&a, &rest);
+    if (rest > 0)
+        wrong("unexpected argument '%s'", *first);
+    judge_together(o);
+    gather_names(o);
 }

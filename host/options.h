@@ -15,11 +15,13 @@ struct options {
     const char *image;
     const char *data;
     const char *machine_dir; /* the emulator's secret and the simulation's certificates */
-    const char *san;         /* NULL: localhost and the listen address */
+    bool machine_dir_given;
+    const char *san;           /* as given; NULL: not */
+    char names[PROTO_SAN_MAX]; /* the certificate's, judged, separated by commas; never empty */
+    bool no_localhost;
     enum enclave_backend backend;
     bool debug;
     bool no_edmm;
-    bool verbose;
     uint32_t workers;
     uint32_t grace_ms;
     struct sockaddr_in6 listen; /* v4 addresses are mapped */
@@ -34,6 +36,9 @@ struct options {
 
 /* Reads the arguments after "serve". Prints one line and exits with status 2 on a wrong one, 0 after --help. */
 void options_parse(struct options *options, int argc, char **argv);
+
+/* The same for options that make no sense on the backend that was found. */
+void options_judge_backend(const struct options *options, enum enclave_backend backend);
 
 /* Prints "enclave-os: ..." on standard error and exits with status 1. */
 _Noreturn void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -41,7 +41,7 @@ static struct {
     struct run_args args;
     _Alignas(64) struct time_page time_page;
     int events;                 /* eventfd: the main thread has something to look at */
-    atomic_bool shutdown_asked; /* by the enclave */
+    atomic_bool shutdown_asked; /* by an I/O thread */
     atomic_bool ended;          /* every thread has left the enclave */
     atomic_int end_result;
     atomic_bool ready;
@@ -98,11 +98,11 @@ static void prepare_folder(const char *path)
 {
     struct stat st;
     if (mkdir(path, 0700) != 0 && errno != EEXIST)
-        fail("data folder %s: %s", path, strerror(errno));
+        fail("--data %s: %s", path, strerror(errno));
     if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode))
-        fail("data folder %s: not a folder", path);
+        fail("--data %s: not a folder", path);
     if (access(path, R_OK | W_OK | X_OK) != 0)
-        fail("data folder %s: %s", path, strerror(errno));
+        fail("--data %s: %s", path, strerror(errno));
 }
 
 static void raise_file_limit(void)
@@ -125,7 +125,6 @@ static void open_backends(void)
     b->egress = service_create("egress", EGRESS_THREADS);
     if (!b->storage || !b->quoting || !b->egress)
         fail("cannot start threads: %s", strerror(errno));
-    b->verbose = server.options.verbose;
     b->on_ready = on_ready;
     b->on_shutdown = on_shutdown;
 }
@@ -146,6 +145,7 @@ static void load_enclave(void)
     uint32_t tcs_count = enclave_tcs_count(server.enclave);
     if (o->workers + 3 > tcs_count) /* the clock, the compiler, and one for short calls */
         fail("--workers %u: the image has room for %u", o->workers, tcs_count > 3 ? tcs_count - 3 : 0);
+    options_judge_backend(o, enclave_backend_of(server.enclave));
     bool emulated = enclave_backend_of(server.enclave) == ENCLAVE_BACKEND_EMULATOR;
     struct quote_backend **quote = &server.backends.quote;
     if (emulated ? quote_simulation_create(o->machine_dir, emulator_report_key, quote, error, sizeof(error)) != 0
@@ -161,8 +161,6 @@ static void serve_collateral(void)
     char text[80];
     if (!o->serve_collateral)
         return;
-    if (enclave_backend_of(server.enclave) != ENCLAVE_BACKEND_EMULATOR)
-        fail("--collateral-listen serves a simulation's collateral, and this is hardware");
     int result = listen_bind(&o->collateral_listen, 1, &listener);
     listen_describe(&o->collateral_listen, text, sizeof(text));
     if (result != 0)
@@ -195,17 +193,6 @@ static void print_identity(void)
     fflush(stdout);
 }
 
-static void default_san(char *san, size_t size)
-{
-    char text[INET6_ADDRSTRLEN] = "";
-    const struct in6_addr *a = &server.options.listen.sin6_addr;
-    if (IN6_IS_ADDR_V4MAPPED(a) && memcmp(a->s6_addr + 12, "\0\0\0\0", 4) != 0 && a->s6_addr[12] != 127)
-        inet_ntop(AF_INET, a->s6_addr + 12, text, sizeof(text));
-    else if (!IN6_IS_ADDR_V4MAPPED(a) && !IN6_IS_ADDR_UNSPECIFIED(a) && !IN6_IS_ADDR_LOOPBACK(a))
-        inet_ntop(AF_INET6, a, text, sizeof(text));
-    snprintf(san, size, "localhost,127.0.0.1,::1%s%s", text[0] ? "," : "", text);
-}
-
 static void fill_run_args(void)
 {
     const struct options *o = &server.options;
@@ -216,10 +203,7 @@ static void fill_run_args(void)
     a->cpuid_count = cpuid_table_fill(a->cpuid);
     a->admin_key_size = o->admin_key_size;
     memcpy(a->admin_key, o->admin_key, o->admin_key_size);
-    if (o->san)
-        snprintf(a->san, sizeof(a->san), "%s", o->san);
-    else
-        default_san(a->san, sizeof(a->san));
+    snprintf(a->san, sizeof(a->san), "%s", o->names);
     a->http_max_header_bytes = o->max_header_bytes;
     a->http_max_headers = o->max_headers;
     a->http_max_body_bytes = o->max_body_bytes;
@@ -345,13 +329,11 @@ static int serve(int argc, char **argv)
     if (signals < 0 || server.events < 0)
         fail("%s", strerror(errno));
     raise_file_limit();
-    if (access(server.options.image, R_OK) != 0)
-        fail("image %s: %s", server.options.image, strerror(errno));
+    prepare_folder(server.options.data);
     int result = listen_bind(&server.options.listen, server.options.workers, listeners);
     if (result != 0)
         fail("cannot listen on %s: %s", server.options.listen_text, strerror(-result));
     listen_describe(&server.options.listen, server.listen_text, sizeof(server.listen_text));
-    prepare_folder(server.options.data);
     open_backends();
     load_enclave();
     fill_run_args();

@@ -49,6 +49,9 @@ static bool parse_authority(const char *text, size_t size, struct http_url *url)
     size_t digits = strspn(end + 1, "0123456789");
     if (*end != ':' || digits == 0 || digits >= sizeof(url->port) || end[1 + digits] != '\0')
         return false;
+    unsigned long port = strtoul(end + 1, NULL, 10);
+    if (port < 1 || port > 65535)
+        return false;
     strcpy(url->port, end + 1);
     return true;
 }

@@ -7,8 +7,12 @@
 #include <openssl/rand.h>
 #include <openssl/sha.h>
 #include <openssl/x509v3.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
+
+#include "common/names.h"
 
 #define OID_SGX_QUOTE "1.2.840.113741.1.13.1.0"
 #define OID_MERKLE_ROOT "1.3.6.1.4.1.65230.1.1"
@@ -78,9 +82,14 @@ static X509 *begin(EVP_PKEY *key, const char *common_name, int64_t from_s, int64
     return NULL;
 }
 
+int64_t certificate_not_before(int64_t now_s)
+{
+    return now_s - now_s % 60 - CERTIFICATE_BACKDATE_S;
+}
+
 X509 *certificate_make_ca(EVP_PKEY *key, int64_t now_s)
 {
-    X509 *x = begin(key, "Enclave OS CA", now_s - now_s % 60, CA_LIFETIME_S);
+    X509 *x = begin(key, "Enclave OS CA", certificate_not_before(now_s), CA_LIFETIME_S);
     if (x && X509_set_issuer_name(x, X509_get_subject_name(x)) &&
         add_standard(x, x, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") &&
         add_standard(x, x, NID_key_usage, "critical,keyCertSign,cRLSign") &&
@@ -107,11 +116,35 @@ int certificate_report_data(EVP_PKEY *key, int64_t not_before_s, uint8_t out[64]
     return 0;
 }
 
+/* ---- names -------------------------------------------------------------------------------------------------------- */
+
+int certificate_check_names(const char *list, char *error, size_t error_size)
+{
+    const char *why = NULL;
+    for (size_t count = 1;; count++) {
+        size_t size = strcspn(list, ",");
+        if (count > CERTIFICATE_NAMES_MAX)
+            why = "there are too many";
+        else if (name_kind_of(list, size, &why) != NAME_WRONG)
+            why = NULL;
+        if (why) {
+            snprintf(error, error_size, "the certificate's name number %zu, '%.*s': %s", count,
+                     (int)(size < 64 ? size : 64), list, why);
+            return -EINVAL;
+        }
+        if (list[size] == 0)
+            return 0;
+        list += size + 1;
+    }
+}
+
 static int add_name(GENERAL_NAMES *names, const char *text)
 {
     GENERAL_NAME *name = GENERAL_NAME_new();
-    ASN1_OCTET_STRING *address = a2i_IPADDRESS(text);
-    ASN1_IA5STRING *dns = address ? NULL : ASN1_IA5STRING_new();
+    enum name_kind kind = name_kind_of(text, strlen(text), NULL);
+    bool is_address = kind == NAME_IPV4 || kind == NAME_IPV6;
+    ASN1_OCTET_STRING *address = is_address ? a2i_IPADDRESS(text) : NULL;
+    ASN1_IA5STRING *dns = is_address || kind == NAME_WRONG ? NULL : ASN1_IA5STRING_new();
     if (name && address) {
         GENERAL_NAME_set0_value(name, GEN_IPADD, address);
     } else if (name && dns && ASN1_STRING_set(dns, text, -1)) {
@@ -129,18 +162,19 @@ static int add_alternative_names(X509 *x, const char *list)
 {
     GENERAL_NAMES *names = sk_GENERAL_NAME_new_null();
     int ok = names != NULL;
-    char text[256];
+    char text[NAME_SIZE_MAX + 1];
     while (ok && *list) {
         size_t size = strcspn(list, ",");
-        if (size > 0 && size < sizeof text) {
-            memcpy(text, list, size);
-            text[size] = 0;
-            ok = add_name(names, text);
-        }
+        ok = size < sizeof text;
+        if (!ok)
+            break;
+        memcpy(text, list, size);
+        text[size] = 0;
+        ok = add_name(names, text);
         list += size;
         list += *list == ',';
     }
-    ok = ok && (sk_GENERAL_NAME_num(names) == 0 || X509_add1_ext_i2d(x, NID_subject_alt_name, names, 0, 0) == 1);
+    ok = ok && sk_GENERAL_NAME_num(names) > 0 && X509_add1_ext_i2d(x, NID_subject_alt_name, names, 0, 0) == 1;
     GENERAL_NAMES_free(names);
     return ok;
 }

@@ -9,19 +9,30 @@
 #include <stdint.h>
 
 #define LEAF_LIFETIME_S 86400 /* deterministic mode: NotAfter is NotBefore plus this */
+/* NotBefore lies so long ago, for clients whose clocks are behind. ReportData binds NotBefore as it stands in the
+ * certificate, so what a verifier recomputes does not depend on it. */
+#define CERTIFICATE_BACKDATE_S 600
+#define CERTIFICATE_NAMES_MAX 64u
 
 /* ECDSA P-256 from the enclave's generator. NULL if OpenSSL fails. */
 EVP_PKEY *certificate_make_key(void);
 
+/* What NotBefore is of a certificate that is made now: a whole minute, CERTIFICATE_BACKDATE_S ago. */
+int64_t certificate_not_before(int64_t now_s);
+
 /* A self-signed issuing CA: CA:TRUE, pathlen 0, keyCertSign and cRLSign, ten years. NULL if OpenSSL fails. */
 X509 *certificate_make_ca(EVP_PKEY *key, int64_t now_s);
+
+/* The host gives the list: is each entry a name that a certificate may carry (common/names.h)? 0; or -EINVAL, and a line
+ * in error. */
+int certificate_check_names(const char *list, char *error, size_t error_size);
 
 /* REPORTDATA of the deterministic mode: SHA-512(SHA-256(SPKI DER) || "YYYY-MM-DDTHH:MMZ"). 0 or -EIO. */
 int certificate_report_data(EVP_PKEY *key, int64_t not_before_s, uint8_t out[64]);
 
 struct leaf_content {
     int64_t not_before_s; /* whole minutes */
-    const char *names;    /* DNS names and IP addresses, separated by commas: the subject alternative names */
+    const char *names;    /* certificate_check_names accepts it: the subject alternative names */
     const uint8_t *quote;
     size_t quote_size;
     const uint8_t *merkle_root;    /* 32 bytes */

@@ -161,17 +161,6 @@ struct app_table *app_table_new(void)
     return table;
 }
 
-void app_table_delete(struct app_table *table)
-{
-    if (!table)
-        return;
-    for (size_t i = 0; i < table->count; i++)
-        app_unref(table->apps[i]);
-    pthread_rwlock_destroy(&table->lock);
-    free(table->apps);
-    free(table);
-}
-
 static int compare(const char *name, const char *wanted, size_t size)
 {
     int order = strncmp(name, wanted, size);

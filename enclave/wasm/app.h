@@ -46,7 +46,6 @@ void app_handle(struct app *app, struct http_exchange *x);
 
 struct app_table;
 struct app_table *app_table_new(void);
-void app_table_delete(struct app_table *table);
 /* Add or replace; takes the caller's reference. -ENOMEM (the reference is then dropped). */
 int app_table_put(struct app_table *table, struct app *app);
 int app_table_remove(struct app_table *table, const char *name); /* -ENOENT */

@@ -51,9 +51,6 @@ int enclave_ecall(struct enclave *e, uint32_t index, void *ms);
 /* Has the enclave died? Then threads that are parked by an OCALL will never come back in: the host must end. */
 bool enclave_is_dead(const struct enclave *e);
 
-/* The TCS number that the calling thread is inside with, for OCALL handlers; -1 outside an OCALL. */
-int enclave_current_tcs(void);
-
 /* No thread may be inside. */
 void enclave_destroy(struct enclave *e);
 

@@ -33,8 +33,6 @@ struct enclave {
     struct slot slots[ENCLAVE_TCS_MAX];
 };
 
-static _Thread_local int current_tcs = -1;
-
 /* What the last EEXIT of this thread carried. */
 struct exit_words {
     long rdi, rsi;
@@ -175,11 +173,6 @@ bool enclave_is_dead(const struct enclave *e)
     return atomic_load(&e->dead);
 }
 
-int enclave_current_tcs(void)
-{
-    return current_tcs;
-}
-
 /* Threads that stay take the low TCSs (the boot thread must have the first, whose stack is large); short calls take
  * the high ones. */
 static int take_slot(struct enclave *e, bool stays)
@@ -259,14 +252,11 @@ int enclave_ecall(struct enclave *e, uint32_t index, void *ms)
     struct exit_words words = {0};
     struct enclave_run run = {
         .tcs = e->slots[slot].tcs, .user_handler = (uint64_t)note_exit, .user_data = (uint64_t)&words};
-    int outer = current_tcs;
-    current_tcs = slot;
     bool alive = enter_until_exit(e, &run, &words, index, ms, scratch);
     while (alive && words.rdi >= 0) {
         int64_t answer = enclave_ocall_dispatch((uint32_t)words.rdi, (void *)words.rsi);
         alive = enter_until_exit(e, &run, &words, ENTER_ORET, (void *)answer, scratch);
     }
-    current_tcs = outer;
     if (alive)
         atomic_store(&e->slots[slot].used, false); /* a dead thread's TCS is never entered again */
     if (!alive)

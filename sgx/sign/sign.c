@@ -3,9 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/arguments.h"
 #include "sgx/sign/image.h"
 #include "sgx/sign/sigstruct.h"
 
@@ -95,28 +96,74 @@ struct options {
     uint32_t date;
 };
 
-static int parse(int argc, char **argv, struct options *o)
+static int __attribute__((format(printf, 1, 2))) wrong(const char *format, ...)
 {
-    static const struct option long_options[] = {
-        {"config", 1, 0, 'c'}, {"key", 1, 0, 'k'}, {"out", 1, 0, 'o'}, {"date", 1, 0, 'd'}, {0}};
-    memset(o, 0, sizeof *o);
-    optind = 1;
-    for (int c; (c = getopt_long(argc, argv, "", long_options, NULL)) != -1;) {
-        if (c == 'c')
-            o->config = optarg;
-        else if (c == 'k')
-            o->key = optarg;
-        else if (c == 'o')
-            o->out = optarg;
-        else if (c == 'd')
-            o->date = (uint32_t)strtoul(optarg, NULL, 10);
-        else
-            return -EINVAL;
-    }
-    if (optind + 1 != argc)
-        return -EINVAL;
-    o->image = argv[optind];
+    va_list arguments;
+    va_start(arguments, format);
+    fputs("enclavectl: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
+    return -EINVAL;
+}
+
+/* YYYYMMDD, and a day that there is. */
+static bool parse_date(const char *text, uint32_t *date)
+{
+    uint64_t v;
+    if (!arguments_number(text, 20000101, 99991231, &v))
+        return false;
+    struct tm given = {
+        .tm_year = (int)(v / 10000) - 1900, .tm_mon = (int)(v / 100 % 100) - 1, .tm_mday = (int)(v % 100)};
+    struct tm normal = given;
+    *date = (uint32_t)v;
+    return timegm(&normal) != -1 && normal.tm_mon == given.tm_mon && normal.tm_mday == given.tm_mday;
+}
+
+static int set(struct options *o, int id, const char *value)
+{
+    if (id == 'c')
+        o->config = value;
+    else if (id == 'k')
+        o->key = value;
+    else if (id == 'o')
+        o->out = value;
+    else if (!parse_date(value, &o->date))
+        return wrong("--date %s: expected a day as YYYYMMDD", value);
     return 0;
+}
+
+/* table: what the command takes; needed: vals of those that it cannot do without, ended by 0. 1: help was asked for. */
+static int parse(int argc, char **argv, const struct option *table, const char *needed, struct options *o)
+{
+    struct arguments a;
+    int id, rest;
+    bool given[128] = {false};
+    memset(o, 0, sizeof *o);
+    arguments_init(&a, argc, argv, table, NULL);
+    while ((id = arguments_next(&a)) != ARGUMENTS_END) {
+        if (id == ARGUMENTS_WRONG)
+            return wrong("%s", a.error);
+        if (id == 'h')
+            return 1;
+        if (set(o, id, a.value) < 0)
+            return -EINVAL;
+        given[id] = true;
+    }
+    for (const struct option *at = table; at->name; at++)
+        if (strchr(needed, at->val) && !given[at->val])
+            return wrong("--%s is missing", at->name);
+    char **first = arguments_rest(&a, &rest);
+    if (rest != 1)
+        return rest == 0 ? wrong("the IMAGE is missing") : wrong("unexpected argument '%s'", first[1]);
+    o->image = first[0];
+    return 0;
+}
+
+static int show_usage(const char *text, bool asked)
+{
+    fputs(text, asked ? stdout : stderr);
+    return asked ? 0 : 2;
 }
 
 static int open_measured(const struct options *o, struct image *image, uint8_t mrenclave[32])
@@ -137,12 +184,14 @@ static int open_measured(const struct options *o, struct image *image, uint8_t m
 
 int sign_main(int argc, char **argv)
 {
+    static const struct option table[] = {{"config", 1, 0, 'c'}, {"key", 1, 0, 'k'},  {"out", 1, 0, 'o'},
+                                          {"date", 1, 0, 'd'},   {"help", 0, 0, 'h'}, {0}};
     struct options o;
-    if (parse(argc, argv, &o) < 0 || !o.config || !o.key || !o.out) {
-        fprintf(stderr,
-                "usage: enclavectl sign --config FILE.xml --key KEY.pem --out SIGNED [--date YYYYMMDD] IMAGE\n");
-        return 2;
-    }
+    int parsed = parse(argc, argv, table, "cko", &o);
+    if (parsed != 0)
+        return show_usage(
+            "usage: enclavectl sign --config FILE.xml --key KEY.pem --out SIGNED [--date YYYYMMDD] IMAGE\n",
+            parsed == 1);
     struct image image;
     uint8_t mrenclave[32];
     if (open_measured(&o, &image, mrenclave) < 0)
@@ -167,11 +216,11 @@ int sign_main(int argc, char **argv)
 
 int measure_main(int argc, char **argv)
 {
+    static const struct option table[] = {{"config", 1, 0, 'c'}, {"help", 0, 0, 'h'}, {0}};
     struct options o;
-    if (parse(argc, argv, &o) < 0) {
-        fprintf(stderr, "usage: enclavectl measure [--config FILE.xml] IMAGE\n");
-        return 2;
-    }
+    int parsed = parse(argc, argv, table, "", &o);
+    if (parsed != 0)
+        return show_usage("usage: enclavectl measure [--config FILE.xml] IMAGE\n", parsed == 1);
     struct image image;
     uint8_t mrenclave[32];
     if (open_measured(&o, &image, mrenclave) < 0)
