@@ -3,7 +3,7 @@
 # reads the source from stdin, keeps temporary and object files in its root, and lists to stdout.
 . "$(dirname "$0")/lib.sh"
 
-check start --request-timeout 10000
+check start
 push as as-avr
 echo '{"arguments":["-aln"]}' >"$work/settings"
 ctl app settings as "$work/settings" --url "$url" --admin-key "$admin" --allow-simulation >/dev/null

@@ -3,7 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 set_to() { printf '%s' "$2" >"$work/settings"; ctl app settings "$1" "$work/settings" "${@:3}" --url "$url" --admin-key "$admin" --allow-simulation; }
 
-check start --request-timeout 3000
+check start
 push sum sum-c
 equal "$(get /sum/ -d '1 2.5 -4')" -0.5
 equal "$(get /sum/ -X GET)" 0 "no body"
@@ -19,14 +19,19 @@ check set_to sum '{"arguments":["-k"]}' >/dev/null
 equal "$(get /sum/ -d 2)" 2
 equal "$(get /sum/ -d 3)" 5
 check stop
-check start --request-timeout 3000
+check start
 equal "$(get /sum/ -d 4)" 9 "after a restart"
-# one that waits for a body that does not come is ended at its deadline, and another answers meanwhile
-(printf 'POST /sum/ HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n1'; sleep 8) |
-    timeout 12 openssl s_client -quiet -connect "127.0.0.1:$port" 2>/dev/null >"$work/slow" &
+# one that waits for a body that does not come stops no other
+calls=$(metric wasm_calls_total)
+talk send 'POST /sum/ HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n1' await "$work/asked" >"$work/slow" &
 slow=$!
-sleep 0.3
+await "the command that waits for its body" metric_reaches wasm_calls_total $((calls + 1))
 equal "$(get /sum/ -d 1)" 10
-wait $slow || true
-contains "$(head -n 1 "$work/slow")" " 504 "
+[ ! -s "$work/slow" ] || fail "an answer without a body: $(cat "$work/slow")"
+touch "$work/asked"
+wait $slow
+check stop
+# and is ended at its deadline
+check start --request-timeout 500
+contains "$(talk send 'POST /sum/ HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n1' until '\n')" " 504 "
 check stop

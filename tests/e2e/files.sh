@@ -2,7 +2,7 @@
 # The sealed file system through a C library: what was synced survives restart and kill -9, apps have roots of their
 # own that nothing leads out of, and a host that changes records is noticed. The full disk is full.sh's.
 . "$(dirname "$0")/lib.sh"
-put() { curl -sk --max-time 30 -o /dev/null -w '%{http_code}' -X PUT --data-binary "@$2" "$url$1"; }
+put() { status "$1" -X PUT --data-binary "@$2"; }
 check start --workers 2
 push one files-c
 push two files-c
@@ -33,11 +33,8 @@ for round in 1 2 3; do
         echo "$i" >>"$work/acknowledged.$round"
     done) 2>/dev/null &
     writer=$!
-    for _ in $(seq 100); do
-        [ ! -s "$work/acknowledged.$round" ] || break
-        sleep 0.1
-    done
-    sleep 0.6
+    touch "$work/acknowledged.$round"
+    await "some renamed files" lines "$work/acknowledged.$round" $((round * 5))
     crash
     wait $writer 2>/dev/null || true
     check start
@@ -49,7 +46,7 @@ done
 get /one/big | cmp - "$work/big" || fail "the large file after kill -9"
 # many files at once, on both workers
 for i in $(seq 60); do printf 'url = "%s/one/m%d"\nupload-file = "%s/small"\noutput = /dev/null\n' "$url" "$i" "$work"; done >"$work/urls"
-curl -sk --parallel --parallel-max 20 --max-time 60 -K "$work/urls"
+ask --parallel --parallel-max 20 -K "$work/urls"
 equal "$(get /one/ | grep -c '^m')" 60 "files that were made at once"
 check stop
 # a host that changes records, or brings back old ones

@@ -2,7 +2,7 @@
 # A full disk: the guest is told insufficient-space, nothing that was acknowledged is lost, whatever was there can be read
 # and removed, and when there is room again everything goes on; also when the server is killed or started meanwhile.
 . "$(dirname "$0")/lib.sh"
-put() { curl -sk --max-time 30 -o /dev/null -w '%{http_code}' -X PUT --data-binary "@$2" "$url$1"; }
+put() { status "$1" -X PUT --data-binary "@$2"; }
 mkdir "$work/data"
 if ! mount -t tmpfs -o size=16m none "$work/data" 2>/dev/null; then
     echo "no tmpfs can be mounted here: the full disk is tried by enclave/fs alone"

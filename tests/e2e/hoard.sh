@@ -3,24 +3,23 @@
 # free, whatever it holds can be removed, also after a restart, and apps that need little never notice.
 . "$(dirname "$0")/lib.sh"
 to=(--url "$url" --admin-key "$admin" --allow-simulation)
-ask() { curl -sk --max-time 200 "$url$1" "${@:2}"; }
 innocent() {
     count=$((count + 1))
-    equal "$(ask /counter/)" $count "the counter $1"
+    equal "$(get /counter/)" $count "the counter $1"
     printf '%d' $count >"$work/small"
-    equal "$(ask /files/f -X PUT --data-binary "@$work/small")" "done" "a file $1"
-    equal "$(ask /files/f)" $count "a file $1"
+    equal "$(get /files/f -X PUT --data-binary "@$work/small")" "done" "a file $1"
+    equal "$(get /files/f)" $count "a file $1"
 }
 count=0
-check start --workers 2 --request-timeout 200000
+check start --workers 2 --request-timeout 3600000
 push one hoard
 push two hoard
 push counter counter-c
 push files files-c
 innocent "at first"
-first=$(ask /one/fill)
+first=$(get /one/fill)
 contains "$first" " the store is full"
-second=$(ask /two/fill)
+second=$(get /two/fill)
 contains "$second" " the store is full"
 one=$((10#${first%% *})) two=$((10#${second%% *}))
 [ $one -gt 100 ] && [ $one -lt 250 ] || fail "one app stored $one thousand keys of 400 bytes"
@@ -29,10 +28,10 @@ innocent "beside two apps that store all they can"
 heap=$(ctl get /metrics "${to[@]}" | grep -o '"heap_pages_used":[0-9]*' | cut -d: -f2)
 [ "$heap" -lt $((512 * 256)) ] || fail "they take $((heap / 256)) MiB of the heap"
 crash
-check start --workers 2 --request-timeout 200000
+check start --workers 2 --request-timeout 3600000
 innocent "after a restart"
-equal "$(ask /one/fill)" "$first" "the same keys once more"
-contains "$(ask "/one/clear?20")" "000020 "
-contains "$(ask /one/set)" "000000 "
+equal "$(get /one/fill)" "$first" "the same keys once more"
+contains "$(get "/one/clear?20")" "000020 "
+contains "$(get /one/set)" "000000 "
 innocent "afterwards"
 check stop

@@ -5,7 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 tool="$BUILD/bin/lmdb_tool"
 other=another-app-by-a-longer-name # so that its records have other sizes
-put() { curl -sk --max-time 30 -o /dev/null -w '%{http_code}' -X PUT --data-binary "@$2" "$url$1"; }
+put() { status "$1" -X PUT --data-binary "@$2"; }
 # Each file has a size of its own, by which the host finds its record.
 declare -A size=([a]=21000 [b]=22000 [c]=23000 [victim]=24000) # and none of those that steps writes
 for file in "${!size[@]}"; do head -c ${size[$file]} /dev/urandom >"$work/$file"; done
@@ -37,10 +37,11 @@ again() { rm -rf "$work/data"; cp -r "$work/good" "$work/data"; }
 lie() {
     local what=$1
     shift
-    check start --workers 2 --request-timeout 600000
-    curl -skN --max-time 60 "$url/steps/run" >"$work/run" &
+    check start --workers 2 --request-timeout 3600000
+    : >"$work/run"
+    get /steps/run -N >"$work/run" &
     client=$!
-    sleep 0.2
+    await "the first steps of another app" lines "$work/run" 3
     "$tool" "$work/data" "$@"
     for file in a b; do
         case " $expected " in *" $file "*) broken one $file "$what" ;; *) right one $file "$what" ;; esac
@@ -50,12 +51,7 @@ lie() {
     # written anew, they are well
     for file in $expected; do equal "$(put "/one/$file" "$work/$file")" 200 "$what: writing $file anew"; done
     for file in a b; do right one $file "$what, written anew"; done
-    before=$(wc -l <"$work/run")
-    for _ in $(seq 100); do
-        [ "$(wc -l <"$work/run")" -gt "$before" ] && break
-        sleep 0.1
-    done
-    [ "$(wc -l <"$work/run")" -gt "$before" ] || fail "$what: another app does not go on: $(tail -n 1 "$work/run")"
+    await "$what: another step of the other app" lines "$work/run" $(($(wc -l <"$work/run") + 1))
     crash
     wait $client || true
     check start --workers 2 # the store is as it should be

@@ -1,7 +1,11 @@
 # What the end-to-end tests share: a server of one's own, and plain assertions. Sourced with BUILD set by CTest.
+#
+# Nothing here passes or fails by the clock: a test waits for what it can see (await, talk.py's steps), and $hang
+# only ends what would never end. tests/README.md says which limits remain.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../port.sh"
 
+hang=${HANG:-300} # seconds; a test that has waited so long for one thing would wait for ever
 work=$(mktemp -d)
 port=$(free_port)
 url=https://127.0.0.1:$port
@@ -14,18 +18,38 @@ check() { "$@" || fail "$*"; }
 equal() { [ "$1" = "$2" ] || fail "${3:-values}: got '$1', expected '$2'"; }
 contains() { case "$1" in *"$2"*) ;; *) fail "'$2' is not in: $1" ;; esac; }
 
-# start [option ...]: a server on $port with its data in $work/data
+# await WHAT COMMAND...: until the command succeeds
+await() {
+    local what=$1 end=$((SECONDS + hang))
+    shift
+    until "$@" 2>/dev/null; do
+        [ $SECONDS -lt $end ] || fail "$what has not come"
+        sleep 0.05
+    done
+}
+# Things to await
+logged() { grep -q -e "$1" "$work/server.log"; }
+lines() { [ "$(wc -l <"$1")" -ge "$2" ]; } # FILE COUNT
+gone() { ! kill -0 "$1"; }                  # PROCESS
+listening_to() { grep -q "0100007F:$(printf %04X "$1") 00000000:0000 0A" /proc/net/tcp; } # PORT, without connecting to it
+listening() { (exec 3<>"/dev/tcp/127.0.0.1/$1"); } # PORT
+metric() { ctl get /metrics --url "$url" --admin-key "$admin" --allow-simulation | grep -o "\"$1\":[0-9]*" | cut -d: -f2; }
+metric_is() { [ "$(metric "$1")" = "$2" ]; }
+metric_reaches() { [ "$(metric "$1")" -ge "$2" ]; }
+
+# start [option ...]: a server on $port with its data in $work/data; returns when it is ready, or 1 when it has ended instead.
+# Its requests have their own deadlines out of the way, unless an option says otherwise.
 start() {
     : >"$work/server.log" # or the line that an earlier server wrote would do for the new one
     "$HOST" serve --image "${IMAGE:-$BUILD/enclave_os.signed}" --listen "127.0.0.1:$port" \
-        --data "$work/data" --sim-dir "$work/sim" --admin-key "$admin.pub" "$@" >"$work/server.log" 2>&1 &
+        --data "$work/data" --sim-dir "$work/sim" --admin-key "$admin.pub" --request-timeout ${hang}000 --header-timeout ${hang}000 "$@" >"$work/server.log" 2>&1 &
     server=$!
-    for _ in $(seq 300); do
-        grep -q '^ready' "$work/server.log" && return 0
+    local end=$((SECONDS + hang))
+    until grep -q '^ready' "$work/server.log"; do
         kill -0 $server 2>/dev/null || return 1
+        [ $SECONDS -lt $end ] || fail "the server is neither ready nor ended"
         sleep 0.02
     done
-    return 1
 }
 stop() { kill -TERM "$server"; wait "$server"; server=; }
 crash() { kill -KILL "$server"; wait "$server" 2>/dev/null || true; server=; }
@@ -38,7 +62,9 @@ trap cleanup EXIT
 
 ctl() { "$BUILD/bin/enclavectl" "$@"; }
 push() { ctl app push "$1" "$BUILD/apps/$2.wasm" --url "$url" --admin-key "$admin" --allow-simulation >/dev/null; }
-get() { curl -sk --max-time 30 "$url$1" "${@:2}"; }
-status() { curl -sk --max-time 30 -o /dev/null -w '%{http_code}' "$url$1" "${@:2}"; }
+ask() { curl -sk --max-time $hang "$@"; }
+get() { ask "$url$1" "${@:2}"; }
+status() { ask -o /dev/null -w '%{http_code}' "$url$1" "${@:2}"; }
+talk() { HANG=$hang python3 "$(dirname "${BASH_SOURCE[0]}")/talk.py" "$port" "$@"; } # a TLS connection step by step
 
 ctl keygen "$admin" >/dev/null

@@ -3,9 +3,9 @@
 # environment, bodies both ways, and what the log has when the guest fails.
 . "$(dirname "$0")/lib.sh"
 app=$1
-put() { curl -sk --max-time 30 -o /dev/null -w '%{http_code}' -T "$2" "$url$1"; }
+put() { status "$1" -T "$2"; }
 
-check start --request-timeout 10000
+check start
 begin=$(date +%s%N)
 push notes "$app"
 pushed=$(date +%s%N)
@@ -19,17 +19,8 @@ head -c 700000 /dev/urandom >"$work/body"
 get /notes/echo --data-binary "@$work/body" | cmp - "$work/body" || fail "a large body came back changed"
 get /notes/echo -T - -X POST <"$work/body" | cmp - "$work/body" || fail "a chunked body came back changed"
 # the echo streams: what was sent comes back while more is to come
-mkfifo "$work/to"
-timeout 20 openssl s_client -quiet -connect "127.0.0.1:$port" <"$work/to" >"$work/slow" 2>/dev/null &
-slow=$!
-exec 5>"$work/to"
-printf 'POST /notes/echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nfirst\n\r\n' >&5
-for _ in $(seq 80); do grep -q first "$work/slow" && break; sleep 0.1; done
-check grep -q first "$work/slow" # before the body has ended
-printf '6\r\nlater\n\r\n0\r\n\r\n' >&5
-for _ in $(seq 80); do grep -q '^0' "$work/slow" && break; sleep 0.1; done
-exec 5>&-
-wait $slow || true
+check talk send 'POST /notes/echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nfirst\n\r\n' \
+    until first send '6\r\nlater\n\r\n0\r\n\r\n' eof >"$work/slow"
 contains "$(tr -d '\r\n' <"$work/slow")" "6first6later0"
 
 # files on the app's own root
@@ -59,11 +50,11 @@ grep -q "app notes: .*as it was asked to" "$work/server.log" || fail "the log do
 equal "$(get /notes/count)" 3
 # many at once, each in an instance of its own
 for i in $(seq 40); do printf 'url = "%s/notes/count"\noutput = "%s/count.%d"\n' "$url" "$work" "$i"; done >"$work/urls"
-curl -sk --parallel --parallel-max 8 --max-time 60 -K "$work/urls" 2>/dev/null
+ask --parallel --parallel-max 8 -K "$work/urls" 2>/dev/null
 equal "$(cat "$work"/count.* | sort -n | tr '\n' ' ')" "$(seq 4 43 | tr '\n' ' ')" "counts that were asked for at once"
 
 check stop
-check start --request-timeout 10000
+check start
 begin=$(date +%s%N)
 equal "$(get /notes/count)" 44 "after a restart"
 echo "$app: first answer after a restart after $((($(date +%s%N) - begin) / 1000000)) ms"

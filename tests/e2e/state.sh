@@ -18,9 +18,10 @@ equal "$(get /one/ | grep -o '[0-9]*' | tail -n 1)" 5 "after kill -9"
 
 # kill -9 in the middle of many writes: whatever was acknowledged is there
 for round in 1 2 3; do
+    : >"$work/acknowledged"
     (while get /one/ | grep -o '[0-9]*' | tail -n 1 >>"$work/acknowledged" && [ -n "$server" ]; do :; done) 2>/dev/null &
     writer=$!
-    sleep 0.7
+    await "some acknowledged counts" lines "$work/acknowledged" $((5 + RANDOM % 20))
     crash
     wait $writer 2>/dev/null || true
     last=$(tail -n 1 "$work/acknowledged")

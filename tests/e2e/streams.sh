@@ -14,17 +14,24 @@ get /echo/ --data-binary "@$work/body" -H 'Expect: 100-continue' -o "$work/back"
 cmp "$work/body" "$work/back" || fail "with 100-continue"
 
 # a client that reads slowly stops its own guest and nobody else
-get /echo/ --data-binary "@$work/body" --limit-rate 200k -o "$work/slow" &
+talk send 'POST /echo/ HTTP/1.1\r\nHost: x\r\nContent-Length: 10485760\r\n\r\nabc' until abc touch "$work/begun" \
+    await "$work/enough" >/dev/null &
 slow=$!
-sleep 0.3
+await "a client that reads no more" test -e "$work/begun"
+for _ in $(seq 20); do equal "$(status /hello/)" 200 "beside a client that does not go on"; done
+get /echo/ --data-binary "@$work/body" --limit-rate 200k -o "$work/slow" &
+reader=$!
+await "the beginning of a slow download" test -s "$work/slow"
 for _ in $(seq 20); do equal "$(status /hello/)" 200 "beside a slow client"; done
-kill $slow 2>/dev/null || true
-wait $slow 2>/dev/null || true
+kill $reader 2>/dev/null || true
+wait $reader 2>/dev/null || true
+touch "$work/enough"
+wait $slow
 
 # 500 connections at once
 for _ in $(seq 250); do printf 'url = "%s/hello/"\noutput = /dev/null\n' "$url"; done >"$work/urls"
 for half in 1 2; do
-    curl -sk --parallel --parallel-immediate --parallel-max 250 --max-time 60 -K "$work/urls" -w '%{http_code}\n' >"$work/codes.$half" &
+    ask --parallel --parallel-immediate --parallel-max 250 -K "$work/urls" -w '%{http_code}\n' >"$work/codes.$half" &
     clients="${clients:-} $!"
 done
 wait $clients || fail "a client of 500 connections failed"

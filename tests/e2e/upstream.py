@@ -105,10 +105,13 @@ def answer(s, method, path, headers, body):
     elif path == "/slow-head":
         time.sleep(4)
         s.sendall(OK + b"content-length: 0\r\n\r\n")
-    elif path == "/slow-body":
+    elif path == "/never":  # until the client has gone
+        s.recv(1)
+        return False
+    elif path == "/never-body":
         s.sendall(OK + b"content-length: 4\r\n\r\nab")
-        time.sleep(4)
-        s.sendall(b"cd")
+        s.recv(1)
+        return False
     elif path == "/trickle":
         s.sendall(OK + b"content-length: 6\r\n\r\n")
         for c in b"abcdef":

@@ -9,8 +9,7 @@ leaf() { # NAME SAN DAYS: a certificate of the CA
 upstream() { # CERTIFICATE [MAX_TLS]: its port in $up
     up=$(free_port)
     python3 "$(dirname "${BASH_SOURCE[0]}")/upstream.py" "$up" "$work/$1.pem" "$work/$1.key" ${2:-} 2>"$work/upstream.log" &
-    for _ in $(seq 100); do (: </dev/tcp/127.0.0.1/"$up") 2>/dev/null && return; sleep 0.05; done
-    fail "the upstream did not start: $(cat "$work/upstream.log")"
+    await "the upstream" listening "$up"
 }
 allow() { printf '{"egress":[%s]}' "$2" >"$work/s"; ctl app settings "$1" "$work/s" "${to[@]}" >/dev/null; } # APP HOSTS
 pki -x509 -keyout "$work/ca.key" -subj /CN=test-root -out "$work/ca.pem"

@@ -71,7 +71,7 @@ tls_port=$(free_port)
 python3 "$(dirname "$0")/pccs_tls.py" "$tls_port" "$pccs" "$work/pccs.pem" "$work/pccs.key" &
 proxy=$!
 trap 'kill $proxy 2>/dev/null || true; cleanup' EXIT
-for _ in $(seq 100); do (exec 3<>"/dev/tcp/127.0.0.1/$tls_port") 2>/dev/null && break; sleep 0.05; done
+await "the PCCS over TLS" listening "$tls_port"
 ctl verify "$url" "${trusted[@]}" --pccs "https://127.0.0.1:$tls_port$api" --pccs-ca "$work/pccs.pem" >/dev/null || fail "a PCCS over TLS"
 ! why=$(ctl verify "$url" "${trusted[@]}" --pccs "https://127.0.0.1:$tls_port" 2>&1) || fail "any PCCS was believed"
 contains "$why" "self-signed certificate"
@@ -84,7 +84,7 @@ kill $proxy
 ctl app list --url "$url" --admin-key "$admin" "${trusted[@]}" --app "hello=$hash" >/dev/null || fail "app list"
 
 # the collateral's server: what PCS API version 4 has, and nothing else
-fetch() { curl -s --max-time 5 -o /dev/null -w '%{http_code}' "$pccs$1" "${@:2}"; }
+fetch() { curl -s --max-time $hang -o /dev/null -w '%{http_code}' "$pccs$1" "${@:2}"; }
 equal "$(fetch "$api/tcb?fmspc=53494D000001")" 200
 equal "$(fetch "$api/tcb?update=standard&fmspc=53494d000001")" 200
 equal "$(fetch "$api/tcb?fmspc=000000000000")" 404
@@ -99,7 +99,7 @@ curl -s "$pccs$api/pckcrl?ca=platform" | openssl crl -noout -issuer | grep -q SI
 for _ in $(seq 20); do # clients that say nothing take no place for long
     exec {slow}<>"/dev/tcp/127.0.0.1/$collateral_port"
 done
-equal "$(curl -s --max-time 15 -o /dev/null -w '%{http_code}' "$pccs$api/qe/identity")" 200 "behind idle connections"
+equal "$(curl -s --max-time $hang -o /dev/null -w '%{http_code}' "$pccs$api/qe/identity")" 200 "behind idle connections"
 
 # a verifier that we did not write, pinned to the simulation's root, fetches from there: UpToDate with debug enclaves
 # allowed; by its default, refused for DEBUG

@@ -2,7 +2,14 @@
 # Several workers: connections spread over them, one store and one list of apps for all, no system call inside under
 # load, and a number of workers that the image has no room for is refused.
 . "$(dirname "$0")/lib.sh"
-counters() { kill -USR1 "$server"; sleep 0.3; grep '^counters' "$work/server.log" | tail -n 1; }
+counters() {
+    local told
+    told=$(grep -c '^counters' "$work/server.log") || true
+    kill -USR1 "$server"
+    await "the counters" more_counters "$told"
+    grep '^counters' "$work/server.log" | tail -n 1
+}
+more_counters() { [ "$(grep -c '^counters' "$work/server.log")" -gt "$1" ]; }
 number() { sed -E "s/.* $1 ([0-9]+).*/\1/"; }
 
 check start --workers 3
@@ -14,7 +21,7 @@ for _ in $(seq 30); do
     for _ in $(seq 9); do printf 'url = "%s/count/"\noutput = /dev/null\ninsecure\nsilent\nnext\n' "$url"; done
     printf 'url = "%s/echo/"\ndata-binary = "@%s/body"\noutput = "%s/back"\ninsecure\nsilent\nnext\n' "$url" "$work" "$work"
 done | sed '$d' >"$work/urls"
-load() { curl -sk --parallel --parallel-immediate --parallel-max 30 --max-time 60 -K "$work/urls" || fail "a request of the load"; }
+load() { ask --parallel --parallel-immediate --parallel-max 30 -K "$work/urls" || fail "a request of the load"; }
 load
 load # the heap has grown to what this load takes: what is counted now is the requests' own
 before=$(counters)
