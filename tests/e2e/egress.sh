@@ -125,7 +125,7 @@ allow gate "\"localhost:$web\",\"localhost:$good\",\"localhost:$port\""
 await nginx listening "$web"
 get /gate/file -H "x-to: localhost:$web" | cmp - "$work/www/file" || fail "a file from nginx"
 for i in $(seq 200); do printf 'url = "%s/gate/file"\noutput = "%s/got.%d"\n' "$url" "$work" "$i"; done >"$work/urls"
-ask --no-progress-meter --parallel --parallel-max 40 -H "x-to: localhost:$web" -K "$work/urls"
+ask --parallel --parallel-max 40 -H "x-to: localhost:$web" -K "$work/urls"
 for i in $(seq 200); do cmp "$work/got.$i" "$work/www/file" || fail "number $i of many at once"; done
 for _ in 1 2 3 4; do get /gate/slow-head -H "x-to: localhost:$good" --max-time 0.5 -o /dev/null || true; done
 # the clients gave up, the apps' requests go on until they are answered; then nothing is held
@@ -143,7 +143,7 @@ push counter counter-c
 allow gate "\"localhost:$silent\",\"localhost:$good\""
 for i in $(seq 200); do printf 'url = "%s/gate/"\noutput = "%s/silent.%d"\n' "$url" "$work" "$i"; done >"$work/urls"
 equal "$(get /gate/ -H "x-to: localhost:$silent" -H 'x-timeout: 500')" "error $timeout" "one request to it"
-ask --no-progress-meter --parallel --parallel-max 200 -H "x-to: localhost:$silent" -H "x-timeout: ${hang}000" -K "$work/urls" &
+ask --parallel --parallel-max 200 -H "x-to: localhost:$silent" -H "x-timeout: ${hang}000" -K "$work/urls" &
 many=$!
 outcome() { grep -qsx "error $1" "$work"/silent.*; }
 await "one request too many" outcome $limit

@@ -42,7 +42,7 @@ metric_reaches() { [ "$(metric "$1")" -ge "$2" ]; }
 start() {
     : >"$work/server.log" # or the line that an earlier server wrote would do for the new one
     "$HOST" serve --image "${IMAGE:-$BUILD/enclave_os.signed}" --listen "127.0.0.1:$port" \
-        --data "$work/data" --sim-dir "$work/sim" --admin-key "$admin.pub" --request-timeout ${hang}000 --header-timeout ${hang}000 "$@" >"$work/server.log" 2>&1 &
+        --data "$work/data" --sim-dir "$work/sim" --admin-key "$admin.pub" --request-timeout ${hang}000 --header-timeout ${hang}000 "$@" >>"$work/server.log" 2>&1 &
     server=$!
     local end=$((SECONDS + hang))
     until grep -q '^ready' "$work/server.log"; do
@@ -62,7 +62,7 @@ trap cleanup EXIT
 
 ctl() { "$BUILD/bin/enclavectl" "$@"; }
 push() { ctl app push "$1" "$BUILD/apps/$2.wasm" --url "$url" --admin-key "$admin" --allow-simulation >/dev/null; }
-ask() { curl -sk --max-time $hang "$@"; }
+ask() { curl -sk --no-progress-meter --max-time $hang "$@"; }
 get() { ask "$url$1" "${@:2}"; }
 status() { ask -o /dev/null -w '%{http_code}' "$url$1" "${@:2}"; }
 talk() { HANG=$hang python3 "$(dirname "${BASH_SOURCE[0]}")/talk.py" "$port" "$@"; } # a TLS connection step by step

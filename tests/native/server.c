@@ -2,7 +2,7 @@
  * The enclave's HTTP server and WASI host as an ordinary process: plain TCP, no sealing, no attestation. For tests,
  * debuggers and sanitizers.
  *
- * Usage: native_server PORT WORKERS [NAME=FILE.wasm ...]
+ * Usage: native_server PORT WORKERS [NAME[:TIMEOUT_MS]=FILE.wasm ...]
  * The admin hook echoes; the monitoring right belongs to "Bearer test". TIMEOUT_MS sets the apps' deadline,
  * HEADER_TIMEOUT_MS the connection's. EGRESS=PORT lets the apps connect to localhost:PORT, without TLS.
  */
@@ -256,6 +256,9 @@ static void load(struct app_table *apps, char *argument)
     if (!file)
         exit(2);
     *file++ = 0;
+    char *colon = strchr(argument, ':'); /* its own deadline behind it */
+    if (colon)
+        *colon = 0;
     FILE *in = fopen(file, "rb");
     if (!in) {
         perror(file);
@@ -274,8 +277,9 @@ static void load(struct app_table *apps, char *argument)
                                  argument, port ? port : "1");
     struct app_config config = {.name = argument};
     config.settings = app_settings_parse(settings, (size_t)settings_size, salt, error, sizeof error);
-    if (getenv("TIMEOUT_MS"))
-        config.timeout_ms = (uint32_t)atoi(getenv("TIMEOUT_MS"));
+    const char *timeout = colon ? colon + 1 : getenv("TIMEOUT_MS");
+    if (timeout)
+        config.timeout_ms = (uint32_t)atoi(timeout);
     struct app *app = component ? app_new(runtime, &config, component, error, sizeof error) : NULL;
     if (!app) {
         fprintf(stderr, "%s: %s\n", file, error);
@@ -313,7 +317,7 @@ static void admin(struct http_admin_hook *hook, struct worker *worker, const str
 int main(int argc, char **argv)
 {
     if (argc < 3) {
-        fprintf(stderr, "usage: native_server PORT WORKERS [NAME=FILE.wasm ...]\n");
+        fprintf(stderr, "usage: native_server PORT WORKERS [NAME[:TIMEOUT_MS]=FILE.wasm ...]\n");
         return 2;
     }
     /* As in the enclave: memory is never given back, so none is mapped for a request. */
