@@ -17,7 +17,7 @@
 #include "common/arguments.h"
 #include "common/names.h"
 
-#define TIMEOUT_SECONDS 60
+#define TIMEOUT_SECONDS 600 /* without a byte: a large component may compile for minutes on a busy machine */
 
 /* https://HOST[:PORT][/]; HOST may be [IPv6]. */
 static bool split_url(const char *url, struct connection *c, char port[8])

@@ -236,7 +236,7 @@ static void test_all_there(void **state)
     snprintf(path, sizeof(path), "%s/var/run/aesmd/aesm.socket", t.root);
     unlink(path);
     service_start(path, QUESTIONS, HONEST, 0);
-    t.m.aesm_timeout_ms = TIMEOUT_MS;
+    t.m.aesm_timeout_ms = client_timeout_ms;
     look(&t);
     service_stop();
     assert_int_equal(t.result, 0);
