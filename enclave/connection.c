@@ -18,9 +18,19 @@
 #include "enclave/ring_bio.h"
 #include "enclave/rpc_client.h"
 #include "enclave/system.h"
+#include "enclave/tls_memory.h"
 #include "enclave/worker.h"
 
 #define MIN_WRITE_SPACE 256u /* a TLS record of a few bytes: header, tag, and some content */
+
+#define TURN_BYTES 131072u  /* of input that one connection takes in one pass of the loop */
+#define TURN_READS 128u     /* of its ring: two for each TLS record */
+#define KEY_UPDATES_MAX 32u /* without data in between, as other servers have it */
+#define TLS_MAX \
+    (112 << 10) /* bytes of OpenSSL's for one connection; a handshake with all that may be in it takes less */
+#define TLS_BEGUN (16 << 10) /* of an SSL that was made elsewhere */
+
+struct crowd_limits connection_limits;
 
 enum phase { HANDSHAKING, SERVING, CLOSED };
 
@@ -31,7 +41,14 @@ struct connection {
     enum phase phase;
     bool in_use; /* HTTP has the transport: it is freed only after close or abort */
     SSL *ssl;
-    http_dialled opened; /* a client's own: told of the handshake's end, then NULL */
+    bool crowded; /* a client's: it is in the worker's crowd */
+    struct crowd_member member;
+    struct charge structure, tls;
+    int64_t tls_bytes;
+    struct ring_turn turn;
+    uint64_t turn_pass;   /* of the loop, for which turn is */
+    uint32_t key_updates; /* since there was last data */
+    http_dialled opened;  /* a client's own: told of the handshake's end, then NULL */
     void *opener;
     struct loop_timer handshake_timer;
     struct loop_task retry;   /* space appeared while we were about to wait for it */
@@ -52,13 +69,87 @@ static void publish(struct connection *c)
         worker_ring_host(c->worker, c->link.name);
 }
 
-static void free_connection(struct loop_task *task)
+static void free_memory(struct connection *c)
 {
-    struct connection *c = (struct connection *)((char *)task - offsetof(struct connection, release));
     SSL_free(c->ssl);
     free(c->identity);
+    charge_give(&c->tls);
+    charge_give(&c->structure);
+    if (c->crowded)
+        crowd_leave(&c->worker->crowd, &c->member);
+    else
+        budget_deinit(&c->member.memory);
     free(c);
 }
+
+static void free_connection(struct loop_task *task)
+{
+    free_memory((struct connection *)((char *)task - offsetof(struct connection, release)));
+}
+
+/* ---- what a connection may take ---------------------------------------------------------------------------------- */
+
+/* Before OpenSSL is called for the connection, and after. It may take some of the input in each pass of the loop, and
+ * so much memory. */
+static void tls_begin(struct connection *c)
+{
+    if (c->turn_pass != c->worker->loop.passes) {
+        c->turn_pass = c->worker->loop.passes;
+        c->turn = (struct ring_turn){.bytes = TURN_BYTES, .reads = TURN_READS};
+    }
+    tls_memory_begin(c->tls_bytes, TLS_MAX);
+}
+
+static void tls_end(struct connection *c)
+{
+    int64_t bytes = tls_memory_end();
+    if (bytes != c->tls_bytes)
+        charge_must(&c->tls, bytes > 0 ? (size_t)bytes : 0);
+    c->tls_bytes = bytes;
+}
+
+static void progress(struct connection *c)
+{
+    c->key_updates = 0;
+    if (c->crowded)
+        crowd_progress(&c->worker->crowd, &c->member);
+}
+
+static void on_message(int sent, int version, int type, const void *data, size_t size, SSL *ssl, void *user)
+{
+    (void)version, (void)ssl;
+    struct connection *c = user;
+    if (!sent && type == SSL3_RT_HANDSHAKE && size > 0 && *(const uint8_t *)data == SSL3_MT_KEY_UPDATE)
+        c->key_updates++;
+}
+
+static struct connection *of_member(struct crowd_member *m)
+{
+    return (struct connection *)((char *)m - offsetof(struct connection, member));
+}
+
+static bool member_waits(struct crowd_member *m)
+{
+    struct connection *c = of_member(m);
+    return c->phase == HANDSHAKING ||
+           (c->phase == SERVING && (!c->transport.waits || c->transport.waits(&c->transport, c->transport.user)));
+}
+
+/* Charge c, whose budget is new. False: there are too many, or they have taken all. */
+static bool join(struct connection *c, bool crowded)
+{
+    struct worker *w = c->worker;
+    c->crowded = crowded && crowd_join(&w->crowd, &c->member, CONNECTION_MEMORY_MAX(w->http->limits.header_bytes));
+    if (crowded && !c->crowded)
+        return false;
+    if (!crowded)
+        budget_init(&c->member.memory, "connection to elsewhere", NULL, CONNECTION_EGRESS_MAX);
+    c->transport.memory = &c->member.memory;
+    charge_open(&c->tls, &c->member.memory);
+    return charge_take(&c->structure, &c->member.memory, sizeof *c + PEER_TEXT_SIZE);
+}
+
+/* ---- life -------------------------------------------------------------------------------------------------------- */
 
 /* The channel goes back to the host: FIN (what was written is still sent) or RST. */
 static void give_back_channel(struct connection *c, bool reset)
@@ -104,6 +195,10 @@ static ssize_t map_error(struct connection *c, int result)
     ERR_clear_error();
     switch (error) {
     case SSL_ERROR_WANT_READ:
+        if (c->key_updates > KEY_UPDATES_MAX)
+            return -ECONNRESET;
+        if (c->turn.used_up) /* there is more: when the others have had theirs */
+            loop_post(&c->worker->loop, &c->retry);
         return -EAGAIN;
     case SSL_ERROR_WANT_WRITE:
         publish(c); /* the host makes space only by reading what it has been told of */
@@ -122,7 +217,11 @@ static ssize_t tls_read(struct transport *t, void *buf, size_t size)
     struct connection *c = of_transport(t);
     if (c->phase != SERVING)
         return -ECONNRESET;
+    tls_begin(c);
     int result = SSL_read(c->ssl, buf, size > INT32_MAX ? INT32_MAX : (int)size);
+    tls_end(c);
+    if (result > 0)
+        progress(c);
     if (link_release(&c->link))
         worker_ring_host(c->worker, c->link.name);
     return result > 0 ? result : map_error(c, result);
@@ -135,7 +234,11 @@ static ssize_t tls_write(struct transport *t, const void *buf, size_t size)
         return -ECONNRESET;
     if (size == 0)
         return 0;
+    tls_begin(c);
     int result = SSL_write(c->ssl, buf, size > INT32_MAX ? INT32_MAX : (int)size);
+    tls_end(c);
+    if (result > 0)
+        progress(c);
     return result > 0 ? result : map_error(c, result);
 }
 
@@ -218,7 +321,9 @@ static enum http_call_failure why_failed(const struct connection *c, int result,
 static void handshake(struct connection *c)
 {
     uint8_t alert = 0;
+    tls_begin(c);
     int result = SSL_do_handshake(c->ssl);
+    tls_end(c);
     if (result == 1) {
         begin_serving(c);
         return;
@@ -259,15 +364,20 @@ void connection_on_news(struct connection *c, channel_name name)
     on_ready(c);
 }
 
-/* Takes ssl. */
+/* Takes ssl; NULL: as the server. */
 static int setup(struct connection *c, SSL *ssl, const struct channel_desc *d)
 {
-    c->ssl = ssl;
+    c->tls_bytes = ssl ? TLS_BEGUN : 0;
+    tls_begin(c);
+    c->ssl = ssl ? ssl : SSL_new(c->worker->tls);
     ENSURE(link_init_enclave(&c->link, d) == 0); /* checked when it was posted */
-    BIO *bio = ssl ? ring_bio_new(&c->link.from, &c->link.to) : NULL;
+    BIO *bio = c->ssl ? ring_bio_new(&c->link.from, &c->link.to, &c->turn) : NULL;
+    tls_end(c);
     if (!bio)
         return -ENOMEM;
     SSL_set_bio(c->ssl, bio, bio);
+    SSL_set_msg_callback(c->ssl, on_message);
+    SSL_set_msg_callback_arg(c->ssl, c);
     return 0;
 }
 
@@ -278,17 +388,22 @@ void connection_refuse(struct worker *w, const struct channel_desc *d)
     worker_give_back(w, &link, RING_RST);
 }
 
-/* A connection that begins its handshake; NULL: the channel was given back. */
+/* A connection that begins its handshake, as setup has it; NULL: the channel was given back. */
 static struct connection *begin(struct worker *w, const struct channel_desc *d, SSL *ssl)
 {
     struct connection *c = calloc(1, sizeof *c);
-    if (!c || setup(c, ssl, d) < 0) {
-        SSL_free(ssl);
-        free(c);
+    if (c)
+        c->worker = w;
+    if (!c || !join(c, ssl == NULL) || setup(c, ssl, d) < 0) {
+        if (c && !c->ssl)
+            c->ssl = ssl;
+        if (c)
+            free_memory(c);
+        else
+            SSL_free(ssl);
         connection_refuse(w, d);
         return NULL;
     }
-    c->worker = w;
     c->transport.ops = &tls_ops;
     inet_ntop(AF_INET6, d->peer, c->peer, sizeof c->peer);
     c->transport.peer = c->peer;
@@ -306,7 +421,7 @@ static struct connection *begin(struct worker *w, const struct channel_desc *d, 
 
 void connection_accept(struct worker *w, const struct channel_desc *d)
 {
-    struct connection *c = begin(w, d, SSL_new(w->tls));
+    struct connection *c = begin(w, d, NULL);
     if (!c)
         return;
     SSL_set_accept_state(c->ssl);
@@ -325,6 +440,18 @@ struct connection *connection_connect(struct worker *w, const struct channel_des
     link_on_name(&c->link);
     loop_post(&w->loop, &c->retry); /* the first flight, from the loop: opened is not called from in here */
     return c;
+}
+
+static void cut_member(struct crowd_member *m)
+{
+    cut(of_member(m));
+}
+
+void connection_worker_init(struct worker *w, struct worker *first)
+{
+    crowd_init(&w->crowd, &connection_limits, &w->loop, w == first ? NULL : &first->crowd);
+    w->crowd.waits = member_waits;
+    w->crowd.cut = cut_member;
 }
 
 void connection_cancel(struct connection *c)

@@ -16,6 +16,16 @@
 struct worker;
 struct connection;
 
+/* What all clients' connections may hold together, and one of them: its structures, TLS, the request's head, input and
+ * output on their way. What would go beyond is refused, with 503 where something can be answered. Whatever a client
+ * sends or leaves unread, it holds no more; what it takes in one pass of the loop is bounded, too (connection.c). */
+extern struct crowd_limits connection_limits;
+#define CONNECTION_MEMORY_MAX(header_bytes) ((192u << 10) + (header_bytes))
+#define CONNECTION_EGRESS_MAX \
+    (144u << 10) /* one of an app's own to a server elsewhere; the app is charged (CALL_COST) */
+/* Before the first connection, for each worker. */
+void connection_worker_init(struct worker *w, struct worker *first);
+
 #define CONNECTION_HANDSHAKE_TIMEOUT_MS 10000u
 
 /* A channel of this worker was taken up. Frees the channel itself when the connection cannot be served. */

@@ -161,6 +161,7 @@ bool loop_run_once(struct loop *loop, uint64_t now_ns)
 {
     if (now_ns > loop->now_ns)
         loop->now_ns = now_ns;
+    loop->passes++;
     bool ran = fire_timers(loop);
     take_remote(loop);
     struct loop_task *last = loop->ready_last;

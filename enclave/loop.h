@@ -34,6 +34,7 @@ struct loop {
     struct loop_timer **timers;         /* binary heap by deadline; grows, never shrinks */
     uint32_t timer_count, timer_capacity;
     uint64_t now_ns;
+    uint64_t passes;                 /* of loop_run_once: so that what is bounded for one pass can tell them apart */
     void (*wake)(struct loop *loop); /* called by loop_post_remote after a push, from the posting thread; may be NULL */
 };
 

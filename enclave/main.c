@@ -14,6 +14,7 @@
 
 #include "enclave/admin/admin.h"
 #include "enclave/apps.h"
+#include "enclave/connection.h"
 #include "enclave/ecall.h"
 #include "enclave/egress/dial.h"
 #include "enclave/egress/trust.h"
@@ -26,6 +27,7 @@
 #include "enclave/rpc_client.h"
 #include "enclave/secrets/master.h"
 #include "enclave/system.h"
+#include "enclave/tls_memory.h"
 #include "enclave/wasm/app.h"
 #include "enclave/wasm/runtime.h"
 #include "enclave_os_t.h"
@@ -235,14 +237,22 @@ static int open_workers(char *error, size_t error_size)
             snprintf(error, error_size, "boot: worker %u has no control channel (error %d)", i, -result);
             return result;
         }
+        connection_worker_init(&enclave_system.workers[i], enclave_system.owner);
     }
     return 0;
 }
 
+static uint64_t heap_size; /* bytes; docs/memory.md says for what */
+
 static int boot(char *error, size_t error_size)
 {
     int first_boot = 0;
+    uint64_t used, pages;
+    sgx_heap_counts(&used, &pages);
+    heap_size = pages * SGX_PAGE_SIZE;
+    crowd_limits_init(&connection_limits, heap_size / 6, PROTO_MAX_CHANNELS);
     phase("libraries");
+    tls_memory_init();
     OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
     int result = open_workers(error, error_size);
     if (result < 0)
@@ -256,12 +266,8 @@ static int boot(char *error, size_t error_size)
     if (result < 0)
         return result;
     phase("engine");
-    uint64_t used, pages;
-    sgx_heap_counts(&used, &pages);
-    const struct wasm_runtime_config config = {.random = sgx_random,
-                                               .log = guest_log,
-                                               .dialer = &egress_dialer,
-                                               .guest_memory = pages * SGX_PAGE_SIZE / 3 * 2};
+    const struct wasm_runtime_config config = {
+        .random = sgx_random, .log = guest_log, .dialer = &egress_dialer, .guest_memory = heap_size / 2};
     result = egress_trust_load(error, error_size);
     if (result < 0)
         return result;

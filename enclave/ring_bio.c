@@ -7,14 +7,26 @@
 struct ring_pair {
     struct queue_consumer *in;
     struct queue_producer *out;
+    struct ring_turn *turn;
 };
 
 static int ring_read(BIO *bio, char *data, size_t size, size_t *done)
 {
     struct ring_pair *pair = BIO_get_data(bio);
     BIO_clear_retry_flags(bio);
-    int64_t count = queue_consumer_read(pair->in, data, size);
-    *done = count > 0 ? (size_t)count : 0;
+    struct ring_turn *turn = pair->turn;
+    *done = 0;
+    if (turn->bytes == 0 || turn->reads == 0) {
+        turn->used_up = true;
+        BIO_set_retry_read(bio);
+        return 0;
+    }
+    int64_t count = queue_consumer_read(pair->in, data, size < turn->bytes ? size : turn->bytes);
+    if (count > 0) {
+        *done = (size_t)count;
+        turn->bytes -= (uint32_t)count;
+        turn->reads--;
+    }
     if (count == 0 && !queue_consumer_ended(pair->in))
         BIO_set_retry_read(bio);
     return count > 0;
@@ -64,7 +76,7 @@ static void make_method(void)
     BIO_meth_set_destroy(method, ring_destroy);
 }
 
-BIO *ring_bio_new(struct queue_consumer *in, struct queue_producer *out)
+BIO *ring_bio_new(struct queue_consumer *in, struct queue_producer *out, struct ring_turn *turn)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, make_method);
@@ -74,7 +86,7 @@ BIO *ring_bio_new(struct queue_consumer *in, struct queue_producer *out)
         free(pair);
         return NULL;
     }
-    *pair = (struct ring_pair){in, out};
+    *pair = (struct ring_pair){in, out, turn};
     BIO_set_data(bio, pair);
     BIO_set_init(bio, 1);
     return bio;

@@ -131,6 +131,7 @@ void worker_turn(struct worker *w)
         notify(w, NOTIFY_HOST, 0);
     w->rang = false;
     if (busy) {
+        crowd_look(&w->crowd);
         w->quiet_turns = 0;
     } else if (++w->quiet_turns > w->quiet_turns_max) {
         park(w);

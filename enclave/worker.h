@@ -8,6 +8,7 @@
 
 #include "common/doorbell.h"
 #include "common/link.h"
+#include "enclave/crowd.h"
 #include "enclave/loop.h"
 
 struct rpc_client;
@@ -28,7 +29,8 @@ struct worker {
     struct http_server *http;        /* NULL until boot is done */
     struct connection **connections; /* by channel id, PROTO_MAX_CHANNELS of them */
     uint32_t connection_count;
-    uint64_t exits; /* ocall_notify calls made by this worker */
+    struct crowd crowd; /* of them, those of clients */
+    uint64_t exits;     /* ocall_notify calls made by this worker */
 };
 
 /* Take up the control channel that the host posted for this worker. 0; -ENODEV if it posted none; -ENOMEM. */

@@ -1,6 +1,9 @@
 /* See buffer.h. */
 #include "enclave/https/buffer.h"
 
+#define START 1024u
+#define DOUBLED_MAX 32768u /* beyond, what is needed and a little more: others must live, too */
+
 int h1_room(struct h1_buffer *b, size_t size)
 {
     if (b->capacity - b->end >= size)
@@ -12,10 +15,12 @@ int h1_room(struct h1_buffer *b, size_t size)
         if (b->capacity - b->end >= size)
             return 0;
     }
-    size_t capacity = b->capacity ? b->capacity : 1024;
-    while (capacity - b->end < size)
+    size_t capacity = b->capacity ? b->capacity : START;
+    while (capacity - b->end < size && capacity < DOUBLED_MAX)
         capacity *= 2;
-    char *grown = capacity <= UINT32_MAX ? realloc(b->data, capacity) : NULL;
+    if (capacity - b->end < size)
+        capacity = (b->end + size + DOUBLED_MAX / 8) & ~(size_t)(START - 1);
+    char *grown = capacity <= UINT32_MAX ? charged_realloc(b->memory, b->data, capacity) : NULL;
     if (!grown)
         return -ENOMEM;
     b->data = grown;

@@ -1,4 +1,4 @@
-/* A growing byte buffer with a consumed beginning, for HTTP's heads and bodies. */
+/* A growing byte buffer with a consumed beginning, for HTTP's heads and bodies. Its memory is charged. */
 #ifndef ENCLAVE_OS_ENCLAVE_HTTPS_BUFFER_H
 #define ENCLAVE_OS_ENCLAVE_HTTPS_BUFFER_H
 
@@ -7,14 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "enclave/budget.h"
 #include "enclave/https/exchange.h"
 
 struct h1_buffer {
+    struct budget *memory; /* who is charged; stays the same when the buffer is released */
     char *data;
     uint32_t start, end, capacity;
 };
 
-/* Make room for size more bytes: 0 or -ENOMEM. */
+/* Make room for size more bytes: 0, or -ENOMEM, also where the budget has no more. */
 int h1_room(struct h1_buffer *b, size_t size);
 
 static inline uint32_t h1_used(const struct h1_buffer *b)
@@ -47,8 +49,8 @@ static inline void h1_put_field(struct h1_buffer *b, const struct http_field *fi
 
 static inline void h1_release(struct h1_buffer *b)
 {
-    free(b->data);
-    *b = (struct h1_buffer){0};
+    charged_free(b->data);
+    *b = (struct h1_buffer){.memory = b->memory};
 }
 
 #endif

@@ -16,7 +16,10 @@
 #define CALL_LINES_MAX 256u
 #define CALL_INTERIM_MAX 16u /* responses 1xx before the real one */
 
+#define CALL_MEMORY_MAX (160u << 10)
+
 struct http_call {
+    struct budget memory; /* its own; CALL_COST, which the app is charged with, covers it */
     struct worker *worker;
     const struct http_dialer *dialer;
     void *attempt; /* to connect; NULL: none is under way */

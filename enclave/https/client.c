@@ -163,6 +163,7 @@ static void call_free(struct http_call *c)
 {
     http_call_response_free(c);
     h1_release(&c->out);
+    budget_deinit(&c->memory);
     free(c);
 }
 
@@ -214,6 +215,9 @@ struct http_call *http_call_start(const struct http_call_request *r)
     struct http_call *c = calloc(1, sizeof *c);
     if (!c)
         return NULL;
+    budget_init(&c->memory, "call", NULL, CALL_MEMORY_MAX);
+    c->memory.local = true;
+    c->out.memory = c->lines.memory = &c->memory;
     c->worker = r->worker;
     c->dialer = r->dialer;
     c->on_event = r->on_event;

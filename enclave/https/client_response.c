@@ -125,9 +125,9 @@ void http_call_response_init(struct http_call *c)
 void http_call_response_free(struct http_call *c)
 {
     h1_lines_free(&c->lines);
-    free(c->fields);
-    free(c->trailers);
-    free(c->in);
+    charged_free(c->fields);
+    charged_free(c->trailers);
+    charged_free(c->in);
 }
 
 /* ---- input -------------------------------------------------------------------------------------------------- */
@@ -160,7 +160,7 @@ static bool fill(struct http_call *c)
 {
     if (!c->transport)
         return false;
-    if (!c->in && !(c->in = malloc(CALL_IN_SIZE))) {
+    if (!c->in && !(c->in = charged_alloc(&c->memory, CALL_IN_SIZE))) {
         http_call_fail(c, CALL_NO_MEMORY);
         return true;
     }

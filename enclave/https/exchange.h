@@ -54,7 +54,8 @@ struct http_exchange_ops {
     int (*respond)(struct http_exchange *x, int status, const struct http_field *fields, size_t count,
                    int64_t content_length);
     /* Send an interim response (RFC 9110, section 15.2) before the answer; a client that would not understand it gets
-     * none. -EINVAL: the status is not one, or the answer was begun; -ENOMEM. */
+     * none. -EINVAL: the status is not one, or the answer was begun; -EAGAIN: the client must read first, wait for
+     * HTTP_EVENT_SPACE; -ENOMEM. */
     int (*inform)(struct http_exchange *x, int status, const struct http_field *fields, size_t count);
     /* 0 (HTTP_EVENT_SPACE will come), or at least 4096 bytes. */
     size_t (*write_space)(struct http_exchange *x);

@@ -64,12 +64,18 @@ static void on_ready(struct transport *t, void *user)
     h1_post(user);
 }
 
+static bool waits(struct transport *t, void *user)
+{
+    const struct h1 *c = user;
+    return c->state != H1_EXCHANGE || c->wants_body || h1_used(&c->out) > 0;
+}
+
 int h1_fill(struct h1 *c)
 {
     if (c->eof || c->broken)
         return -1;
     if (!c->in)
-        c->in = malloc(H1_IN_SIZE);
+        c->in = charged_alloc(c->transport->memory, H1_IN_SIZE);
     if (!c->in) {
         c->broken = true;
         return -1;
@@ -104,8 +110,8 @@ static void destroy(struct h1 *c)
     h1_free_head(c);
     h1_release(&c->out);
     h1_release(&c->early);
-    free(c->in);
-    free(c);
+    charged_free(c->in);
+    charged_free(c);
 }
 
 static void enter(struct h1 *c, enum h1_state state)
@@ -116,14 +122,22 @@ static void enter(struct h1 *c, enum h1_state state)
 
 /* Each step: true if the state changed or there is more to do now. -------------------------------------------- */
 
+/* A client that reads no answers gets no more of them. */
+static bool must_read_first(const struct h1 *c)
+{
+    return h1_used(&c->out) > H1_PIPELINE_MARK;
+}
+
 static bool step_idle(struct h1 *c)
 {
+    if (must_read_first(c))
+        return false; /* h1_run flushes, and comes back when that made space */
     if (c->in_start == c->in_end && h1_fill(c) <= 0) {
         if (c->eof || atomic_load_explicit(&c->server->stopping, memory_order_relaxed)) {
             enter(c, H1_CLOSING);
             return true;
         }
-        free(c->in);
+        charged_free(c->in);
         c->in = NULL;
         if (c->out.start == c->out.end)
             h1_release(&c->out);
@@ -217,6 +231,14 @@ static void timed_out(struct h1 *c)
     }
 }
 
+/* Whether a flush let go on what stood still for want of space: nobody else will tell. */
+static bool space_appeared(struct h1 *c, bool stood)
+{
+    if (c->state == H1_EXCHANGE)
+        return c->wants_space && c->x.ops->write_space(&c->x) > 0;
+    return c->state == H1_IDLE && stood && !must_read_first(c);
+}
+
 static void h1_run(struct loop_task *task)
 {
     struct h1 *c = (struct h1 *)((char *)task - offsetof(struct h1, task));
@@ -245,9 +267,10 @@ static void h1_run(struct loop_task *task)
             break;
         }
     }
+    bool stood = must_read_first(c);
     h1_flush(c);
-    if (c->state == H1_EXCHANGE && c->wants_space && c->x.ops->write_space(&c->x) > 0)
-        c->again = true; /* the flush made the space that the answerer waits for: nobody else will tell it */
+    if (space_appeared(c, stood))
+        c->again = true;
     c->running = false;
     if (c->broken || (c->state == H1_CLOSING && c->out.start == c->out.end)) {
         destroy(c);
@@ -284,7 +307,7 @@ void http_server_init(struct http_server *server, struct app_table *apps, uint64
 
 int http_connection_start(struct http_server *server, struct worker *worker, struct transport *transport)
 {
-    struct h1 *c = calloc(1, sizeof *c);
+    struct h1 *c = charged_calloc(transport->memory, sizeof *c);
     if (!c) {
         transport->ops->abort(transport);
         return -ENOMEM;
@@ -296,7 +319,9 @@ int http_connection_start(struct http_server *server, struct worker *worker, str
     c->x.client = transport->identity;
     c->task.fn = h1_run;
     c->timer.fn = on_timer;
+    c->out.memory = c->early.memory = c->lines.memory = transport->memory;
     transport->on_ready = on_ready;
+    transport->waits = waits;
     transport->user = c;
     atomic_fetch_add_explicit(&server->counters.connections, 1, memory_order_relaxed);
     enter(c, H1_IDLE);

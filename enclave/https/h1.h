@@ -16,9 +16,10 @@
 
 #define H1_IN_SIZE 16384u
 #define H1_OUT_SIZE 32768u
-#define H1_EARLY_SIZE 4096u  /* of a body, before its framing is decided */
-#define H1_CHUNK_ROOM 16u    /* "8000\r\n" before and "\r\n" after a chunk */
-#define H1_DRAIN_MAX 262144u /* of an unread body, to keep the connection */
+#define H1_EARLY_SIZE 4096u     /* of a body, before its framing is decided */
+#define H1_CHUNK_ROOM 16u       /* "8000\r\n" before and "\r\n" after a chunk */
+#define H1_PIPELINE_MARK 16384u /* of unsent output: no further request is begun before the client reads */
+#define H1_DRAIN_MAX 262144u    /* of an unread body, to keep the connection */
 
 enum h1_state {
     H1_IDLE,     /* waiting for a request's first byte */

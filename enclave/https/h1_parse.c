@@ -122,8 +122,8 @@ void h1_parse_begin(struct h1 *c)
 void h1_free_head(struct h1 *c)
 {
     h1_lines_free(&c->lines);
-    free(c->fields);
-    free(c->trailers);
+    charged_free(c->fields);
+    charged_free(c->trailers);
     c->fields = c->trailers = NULL;
     c->field_count = 0;
 }

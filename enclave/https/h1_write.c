@@ -215,6 +215,8 @@ static int inform(struct http_exchange *x, int status, const struct http_field *
         return -EINVAL;
     if (c->parser.http_minor == 0 || c->broken)
         return 0;
+    if (x->ops->write_space(x) == 0)
+        return -EAGAIN;
     if (h1_room(&c->out, size) != 0)
         return -ENOMEM;
     snprintf(line, sizeof line, "HTTP/1.1 %d %s\r\n", status, http_reason(status));

@@ -5,14 +5,19 @@ void h1_lines_begin(struct h1_lines *l, uint32_t bytes_max, uint32_t count_max)
 {
     char before = l->before; /* of the input, not of the message */
     h1_lines_free(l);
-    *l = (struct h1_lines){.bytes_max = bytes_max, .count_max = count_max, .before = before};
+    *l = (struct h1_lines){.memory = l->memory,
+                           .head.memory = l->memory,
+                           .tail.memory = l->memory,
+                           .bytes_max = bytes_max,
+                           .count_max = count_max,
+                           .before = before};
 }
 
 void h1_lines_free(struct h1_lines *l)
 {
     h1_release(&l->head);
     h1_release(&l->tail);
-    free(l->lines);
+    charged_free(l->lines);
     l->lines = NULL;
     l->count = l->capacity = 0;
 }
@@ -25,7 +30,7 @@ static struct h1_buffer *arena(struct h1_lines *l)
 enum h1_lines_status h1_lines_text(struct h1_lines *l, const char *at, size_t size)
 {
     struct h1_buffer *to = arena(l);
-    if (to->end + size > l->bytes_max)
+    if (l->head.end + l->tail.end + size > l->bytes_max)
         return LINES_TOO_LARGE;
     if (h1_room(to, size) != 0)
         return LINES_NO_MEMORY;
@@ -44,7 +49,7 @@ static enum h1_lines_status new_line(struct h1_lines *l)
         return LINES_TOO_LARGE;
     if (l->count == l->capacity) {
         uint32_t capacity = l->capacity ? l->capacity * 2 : 16;
-        struct h1_line *grown = realloc(l->lines, capacity * sizeof *grown);
+        struct h1_line *grown = charged_realloc(l->memory, l->lines, capacity * sizeof *grown);
         if (!grown)
             return LINES_NO_MEMORY;
         l->lines = grown;
@@ -127,7 +132,7 @@ void h1_lines_head_complete(struct h1_lines *l)
 struct http_field *h1_lines_fields(const struct h1_lines *l)
 {
     const struct h1_buffer *text = l->in_trailers ? &l->tail : &l->head;
-    struct http_field *fields = malloc((l->count + 2) * sizeof *fields);
+    struct http_field *fields = charged_alloc(l->memory, (l->count + 2) * sizeof *fields);
     for (uint32_t i = 0; fields && i < l->count; i++) {
         const struct h1_line *line = &l->lines[i];
         fields[i].name = (struct http_text){text->data + line->name, line->name_size};

@@ -14,6 +14,7 @@ struct h1_line {
 };
 
 struct h1_lines {
+    struct budget *memory;       /* who is charged: set once, kept by h1_lines_begin and h1_lines_free */
     struct h1_buffer head, tail; /* the head's fields point into their arena, so trailers have one of their own */
     bool in_trailers;
     struct h1_line *lines;
@@ -25,7 +26,7 @@ struct h1_lines {
 
 enum h1_lines_status { LINES_OK, LINES_MALFORMED, LINES_TOO_LARGE, LINES_NO_MEMORY };
 
-/* A new message, with these limits. */
+/* A new message, with these limits: head and trailers together have so many bytes, each of them so many lines. */
 void h1_lines_begin(struct h1_lines *l, uint32_t bytes_max, uint32_t count_max);
 void h1_lines_free(struct h1_lines *l);
 /* Other text of the head, before the first line; counted with the rest. */
@@ -39,7 +40,7 @@ void h1_lines_next_input(struct h1_lines *l, const char *input, const char *end,
 /* What follows are trailers. */
 void h1_lines_head_complete(struct h1_lines *l);
 
-/* The present part's lines: count of them, and room for two more. malloc'ed; NULL: no memory. */
+/* The present part's lines: count of them, and room for two more. For charged_free; NULL: no memory. */
 struct http_field *h1_lines_fields(const struct h1_lines *l);
 
 /* The trailers of a complete message, made once and kept in *kept: how many. */

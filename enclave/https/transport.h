@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct budget;
 struct transport;
 
 struct transport_ops {
@@ -32,6 +33,10 @@ struct transport {
     const struct transport_ops *ops;
     void (*on_ready)(struct transport *t, void *user);
     void *user;
+    /* Whether it waits for its peer (for input, or to take output) rather than for what answers: then it may be cut
+     * when connections have used up their memory. NULL: it does. */
+    bool (*waits)(struct transport *t, void *user);
+    struct budget *memory;   /* what is allocated for the connection is charged here; NULL: nobody is */
     bool broken;             /* nothing can be read or written any more: on_ready, then close or abort it */
     const char *server_name; /* SNI, or NULL; lives as long as the transport */
     const char *identity;    /* what the client proved to be (enclave/ratls/peer.h), or NULL; lives as long */

@@ -14,8 +14,9 @@
 
 const char *const http_methods[9] = {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"};
 
-/* What a call holds beside the guest's own memory: buffers, and a TLS connection's. */
-#define CALL_COST (192u << 10)
+/* What a call holds beside the guest's own memory: CALL_MEMORY_MAX of buffers, and a TLS connection
+ * (CONNECTION_EGRESS_MAX), with their structures. */
+#define CALL_COST (320u << 10)
 
 /* Where a request goes -------------------------------------------------------------------------------------------- */
 

@@ -322,6 +322,8 @@ static enum host_status outparam_inform(struct guest *g, const struct slot *args
         return guest_trap(g, "not an outparam");
     const struct fields *fields = &headers->fields;
     int status = g->x ? g->x->ops->inform(g->x, (int)args[1].word, fields->items, fields->count) : 0;
+    if (status == -EAGAIN)
+        return guest_wait(g);
     resource_put(g, headers);
     reply_word(g, status != 0);
     if (status)
@@ -471,7 +473,7 @@ static const struct host_func type_funcs[] = {
     {"[static]response-outparam.set", "(own<response-outparam>,result<own<outgoing-response>," ERROR_CODE ">)->()",
      outparam_set, SHAPE_ANY, false},
     {"[method]response-outparam.send-informational",
-     "(borrow<response-outparam>,u16,own<fields>)->(result<_," ERROR_CODE ">)", outparam_inform, SHAPE_ANY, false},
+     "(borrow<response-outparam>,u16,own<fields>)->(result<_," ERROR_CODE ">)", outparam_inform, SHAPE_ANY, true},
     {"[constructor]outgoing-response", "(own<fields>)->(own<outgoing-response>)", response_new, SHAPE_HANDLE, false},
     {"[method]outgoing-response.status-code", "(borrow<outgoing-response>)->(u16)", response_status, SHAPE_ANY, false},
     {"[method]outgoing-response.set-status-code", "(borrow<outgoing-response>,u16)->(result<_,_>)", response_set_status,
