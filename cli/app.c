@@ -18,7 +18,8 @@ static const char usage[] =
     "       enclavectl app settings NAME [FILE.json]   show them, or set them:\n"
     "           {\"environment\": {\"NAME\": \"value\"}, \"arguments\": [\"value\"], \"config\": {\"key\": "
     "\"value\"},\n"
-    "            \"egress\": [\"api.example.com\", \"*.example.org:8443\"]}\n"
+    "            \"egress\": [\"api.example.com\", \"*.example.org:8443\"],\n"
+    "            \"peers\": \"request\"}\n"
     "       --url https://HOST:PORT --admin-key FILE [--json] [options]\n" TRUST_USAGE;
 
 static void print_list(const char *body)

@@ -54,8 +54,7 @@ static const char *judge_chain(X509 *ca, X509 *leaf)
     if (store && context && X509_STORE_add_cert(store, ca) == 1 &&
         X509_STORE_CTX_init(context, store, leaf, NULL) == 1 &&
         X509_STORE_CTX_set_purpose(context, X509_PURPOSE_SSL_SERVER) == 1)
-        why = X509_verify_cert(context) == 1 ? NULL
-                                             : X509_verify_cert_error_string(X509_STORE_CTX_get_error(context));
+        why = X509_verify_cert(context) == 1 ? NULL : X509_verify_cert_error_string(X509_STORE_CTX_get_error(context));
     X509_STORE_CTX_free(context);
     X509_STORE_free(store);
     return why;
@@ -66,9 +65,9 @@ static X509 *find_ca(const struct connection *c, const char *url, int *result)
 {
     STACK_OF(X509) *chain = SSL_get_peer_cert_chain(c->ssl);
     X509 *leaf = SSL_get0_peer_certificate(c->ssl), *ca = sk_X509_num(chain) == 2 ? sk_X509_value(chain, 1) : NULL;
-    const char *why = !ca                          ? "it did not send exactly a certificate and its issuer's"
-                      : X509_check_ca(ca) != 1     ? "the issuer's certificate is not a CA's"
-                                                   : judge_chain(ca, leaf);
+    const char *why = !ca                      ? "it did not send exactly a certificate and its issuer's"
+                      : X509_check_ca(ca) != 1 ? "the issuer's certificate is not a CA's"
+                                               : judge_chain(ca, leaf);
     *result = why ? complain("%s: %s", url, why) : 0;
     return why ? NULL : ca;
 }
@@ -78,8 +77,8 @@ static void tell_names(const struct connection *c, const char *url)
     X509 *leaf = SSL_get0_peer_certificate(c->ssl);
     bool is_name = name_kind_of(c->host, strlen(c->host), NULL) == NAME_DNS;
     if ((is_name ? X509_check_host(leaf, c->host, 0, 0, NULL) : X509_check_ip_asc(leaf, c->host, 0)) != 1)
-        complain("the certificate is not for %s: clients that judge by the CA will refuse %s (see serve --san)", c->host,
-                 url);
+        complain("the certificate is not for %s: clients that judge by the CA will refuse %s (see serve --san)",
+                 c->host, url);
 }
 
 /* ---- the file -------------------------------------------------------------------------------------------------- */
@@ -168,17 +167,18 @@ static int save_verified(const char *url, struct trust_options *trust, const str
 
 int ca_main(int argc, char **argv)
 {
-    static const struct option table[] = {
-        TRUST_OPTIONS, {"out", 1, 0, 'o'}, {"any-instance", 0, 0, 'a'}, {0, 0, 0, 0}};
+    static const struct option table[] = {TRUST_OPTIONS, {"out", 1, 0, 'o'}, {"any-instance", 0, 0, 'a'}, {0, 0, 0, 0}};
     struct trust_options trust;
     struct ca_options o = {0};
-    struct trust_command command = {.table = table, .usage = usage, .other = set_option, .user = &o, .least = 1, .most = 1};
+    struct trust_command command = {
+        .table = table, .usage = usage, .other = set_option, .user = &o, .least = 1, .most = 1};
     int result = trust_options_read(&trust, &command, argc, argv);
     if (result == 0 && !o.out)
         result = wrong("--out is missing (see enclavectl ca --help)");
     else if (result == 0 && !trust.names_enclave && !o.any_instance)
-        result = wrong("nothing says which enclave this is to be: give --mrenclave, --mrsigner, --issuer or --extension, "
-                       "or --any-instance if any will do");
+        result =
+            wrong("nothing says which enclave this is to be: give --mrenclave, --mrsigner, --issuer or --extension, "
+                  "or --any-instance if any will do");
     if (result == 0)
         result = save_verified(command.rest[0], &trust, &o);
     trust_options_deinit(&trust);

@@ -73,9 +73,23 @@ static void test_numbers(void **state)
 {
     (void)state;
     static const char *const good[] = {"0", "7", "1000", "18446744073709551615"};
-    static const char *const bad[] = {"",     " 1", "1 ",  "+1",   "-1", "1s",  "1.0", "0x10",
-                                      "1e3",  "01", "00",  "1,000", "٣",  "1\n", "18446744073709551616",
-                                      "99999999999999999999", "NaN"};
+    static const char *const bad[] = {"",
+                                      " 1",
+                                      "1 ",
+                                      "+1",
+                                      "-1",
+                                      "1s",
+                                      "1.0",
+                                      "0x10",
+                                      "1e3",
+                                      "01",
+                                      "00",
+                                      "1,000",
+                                      "٣",
+                                      "1\n",
+                                      "18446744073709551616",
+                                      "99999999999999999999",
+                                      "NaN"};
     uint64_t v;
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
         assert_true(arguments_number(good[i], 0, UINT64_MAX, &v));

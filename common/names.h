@@ -1,9 +1,9 @@
 /*
  * Names of servers: what may stand in a certificate's subject alternative names, and in an address that somebody typed.
  *
- * A DNS name is RFC 5280's: labels of letters, digits and hyphens (RFC 1034's preferred syntax), 1 to 63 characters each,
- * 253 at most in all, without a dot at the end. Other alphabets are written in their "xn--" form. A last label of digits
- * alone is refused: it would be taken for a part of an IPv4 address.
+ * A DNS name is RFC 5280's: labels of letters, digits and hyphens (RFC 1034's preferred syntax), 1 to 63 characters
+ * each, 253 at most in all, without a dot at the end. Other alphabets are written in their "xn--" form. A last label of
+ * digits alone is refused: it would be taken for a part of an IPv4 address.
  */
 #ifndef ENCLAVE_OS_COMMON_NAMES_H
 #define ENCLAVE_OS_COMMON_NAMES_H

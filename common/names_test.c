@@ -21,7 +21,9 @@ static const struct {
     {"API.example.com", NAME_DNS},
     {"xn--bcher-kva.example", NAME_DNS},
     {LABEL_63 ".x", NAME_DNS},
-    {LABEL_63 "." LABEL_63 "." LABEL_63 "." "abcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghija", NAME_DNS},
+    {LABEL_63 "." LABEL_63 "." LABEL_63 "."
+              "abcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghija",
+     NAME_DNS},
     {"*.example.org", NAME_WILDCARD},
     {"127.0.0.1", NAME_IPV4},
     {"255.255.255.255", NAME_IPV4},
@@ -50,10 +52,14 @@ static const struct {
     {"a/b", NAME_WRONG},
     {"a@b", NAME_WRONG},
     {"a%62", NAME_WRONG},
-    {"b\xc3\xbc" "cher.example", NAME_WRONG},
+    {"b\xc3\xbc"
+     "cher.example",
+     NAME_WRONG},
     {"\xff", NAME_WRONG},
     {LABEL_63 "d.x", NAME_WRONG},
-    {LABEL_63 "." LABEL_63 "." LABEL_63 "." "abcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghijab", NAME_WRONG},
+    {LABEL_63 "." LABEL_63 "." LABEL_63 "."
+              "abcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghijab",
+     NAME_WRONG},
     {"*", NAME_WRONG},
     {"*.", NAME_WRONG},
     {"*.com", NAME_WRONG},

@@ -136,7 +136,7 @@ struct run_args {
     uint32_t http_header_timeout_ms, http_idle_timeout_ms, http_request_timeout_ms;
     uint32_t app_memory_max_mib; /* linear memory of one instance */
     uint32_t edmm; /* 1: pages may be added and changed while the enclave runs. A lie only stops the enclave */
-    uint32_t reserved;
+    uint32_t request_client_certificates; /* 1: of every client; 0: where an app's settings say so */
 };
 #define PROTO_VERSION 3u
 

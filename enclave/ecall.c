@@ -33,8 +33,8 @@ static bool run_args_ok(const struct run_args *a)
 {
     return a->version == PROTO_VERSION && a->workers >= 1 && a->workers <= PROTO_MAX_WORKERS &&
            a->cpuid_count <= PROTO_CPUID_MAX && a->admin_key_size <= PROTO_ADMIN_KEY_MAX &&
-           a->san[PROTO_SAN_MAX - 1] == 0 && limits_ok(a) && a->time_page % 8 == 0 &&
-           sgx_is_outside_enclave((const void *)a->time_page, sizeof(struct time_page));
+           a->san[PROTO_SAN_MAX - 1] == 0 && limits_ok(a) && a->request_client_certificates <= 1 &&
+           a->time_page % 8 == 0 && sgx_is_outside_enclave((const void *)a->time_page, sizeof(struct time_page));
 }
 
 int32_t ecall_init_channel(const struct channel_desc *desc)

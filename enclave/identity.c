@@ -212,6 +212,19 @@ static int add_limits(struct merkle *m)
     return add_leaf(m, "limits", text, (size_t)size);
 }
 
+static void look_for_peers(void *user, struct app *app)
+{
+    *(bool *)user |= app_settings_of(app)->request_peers;
+}
+
+/* TLS asks before anything says which app a request is for: so one app that wants to know asks for all. */
+static bool peers_are_wanted(void)
+{
+    bool wanted = ecall_run_args()->request_client_certificates;
+    app_table_each(enclave_system.apps, look_for_peers, &wanted);
+    return wanted;
+}
+
 /* The tree, its root, and the workloads hash: SHA-256(name || hash ...) over the apps sorted by name. */
 static int configuration(struct proof_tree *tree, uint8_t root[32], uint8_t workloads[32], const uint8_t *egress)
 {
@@ -253,7 +266,7 @@ struct refresh {
     uint8_t root[32], workloads[32], egress[32];
     struct proof_tree tree;
     struct sgx_report_body report; /* what the quote must be over */
-    bool has_apps, has_egress;
+    bool has_apps, has_egress, request_peers;
 };
 
 static void refresh_end(struct refresh *r, int status)
@@ -304,7 +317,7 @@ static int install(struct refresh *r, const uint8_t *quote, size_t quote_size)
                                    .workloads_hash = r->has_apps ? r->workloads : NULL,
                                    .egress_hash = r->has_egress ? r->egress : NULL};
     X509 *leaf = certificate_make_leaf(identity.key, identity.ca_key, identity.ca, &content);
-    SSL_CTX *tls = leaf ? tls_context_new(identity.key, leaf, identity.ca) : NULL;
+    SSL_CTX *tls = leaf ? tls_context_new(identity.key, leaf, identity.ca, r->request_peers) : NULL;
     if (leaf)
         foresee_refusals(leaf, r->report.mrenclave);
     X509_free(leaf);
@@ -375,6 +388,7 @@ void identity_refresh(void (*done)(void *user, int status), void *user)
     r->serial = ++identity.serial;
     r->has_apps = app_table_count(enclave_system.apps) > 0;
     r->has_egress = egress_trust_sha256(r->egress);
+    r->request_peers = peers_are_wanted();
     int result = configuration(&r->tree, r->root, r->workloads, r->has_egress ? r->egress : NULL);
     if (result < 0)
         refresh_end(r, result);

@@ -34,6 +34,9 @@ static const char usage[] =
     "  --san NAMES              names and IP addresses for the certificate, separated by commas, beside localhost,\n"
     "                           127.0.0.1, ::1 and the address of --listen\n"
     "  --no-localhost           leave localhost, 127.0.0.1 and ::1 out of the certificate\n"
+    "  --request-client-certificates  ask every client for an RA-TLS certificate, without requiring one; default: "
+    "only\n"
+    "                           while an app's settings have \"peers\": \"request\"\n"
     "  --collateral-listen ADDR:PORT  emulator: serve the simulation's collateral there, over HTTP as a PCCS does\n"
     "  --sim-dir DIR            the emulated machine's secrets; default $ENCLAVE_OS_SIM_DIR or " DEFAULT_MACHINE_DIR
     "\n"
@@ -176,6 +179,7 @@ enum option_id {
     ADMIN_KEY,
     SAN,
     NO_LOCALHOST,
+    REQUEST_CLIENT_CERTIFICATES,
     SIM_DIR,
     COLLATERAL_LISTEN,
     DEBUG,
@@ -200,6 +204,7 @@ static const struct option table[] = {
     {"admin-key", 1, 0, ADMIN_KEY},
     {"san", 1, 0, SAN},
     {"no-localhost", 0, 0, NO_LOCALHOST},
+    {"request-client-certificates", 0, 0, REQUEST_CLIENT_CERTIFICATES},
     {"sim-dir", 1, 0, SIM_DIR},
     {"collateral-listen", 1, 0, COLLATERAL_LISTEN},
     {"debug", 0, 0, DEBUG},
@@ -270,6 +275,9 @@ static void set_option(struct options *o, int id, const char *name, const char *
         break;
     case NO_LOCALHOST:
         o->no_localhost = true;
+        break;
+    case REQUEST_CLIENT_CERTIFICATES:
+        o->request_client_certificates = true;
         break;
     case SIM_DIR:
         o->machine_dir = text;

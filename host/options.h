@@ -19,6 +19,7 @@ struct options {
     const char *san;           /* as given; NULL: not */
     char names[PROTO_SAN_MAX]; /* the certificate's, judged, separated by commas; never empty */
     bool no_localhost;
+    bool request_client_certificates;
     enum enclave_backend backend;
     bool debug;
     bool no_edmm;

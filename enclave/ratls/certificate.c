@@ -116,7 +116,7 @@ int certificate_report_data(EVP_PKEY *key, int64_t not_before_s, uint8_t out[64]
     return 0;
 }
 
-/* ---- names -------------------------------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------------------------------------- */
 
 int certificate_check_names(const char *list, char *error, size_t error_size)
 {

@@ -23,8 +23,8 @@ int64_t certificate_not_before(int64_t now_s);
 /* A self-signed issuing CA: CA:TRUE, pathlen 0, keyCertSign and cRLSign, ten years. NULL if OpenSSL fails. */
 X509 *certificate_make_ca(EVP_PKEY *key, int64_t now_s);
 
-/* The host gives the list: is each entry a name that a certificate may carry (common/names.h)? 0; or -EINVAL, and a line
- * in error. */
+/* The host gives the list: is each entry a name that a certificate may carry (common/names.h)? 0; or -EINVAL, and a
+ * line in error. */
 int certificate_check_names(const char *list, char *error, size_t error_size);
 
 /* REPORTDATA of the deterministic mode: SHA-512(SHA-256(SPKI DER) || "YYYY-MM-DDTHH:MMZ"). 0 or -EIO. */

@@ -30,8 +30,9 @@ static void test_names(void **state)
 {
     (void)state;
     static const char *const good[] = {"localhost", "localhost,127.0.0.1,::1", "a.example,*.b.example,2001:db8::1"};
-    static const char *const bad[] = {"",     ",",         "a,",         ",a",    "a,,b", "a, b", "a b", "b\xc3\xbc.example",
-                                      "a\nb", "https://a", "a.example.", "[::1]", "1.2.3", "*"};
+    static const char *const bad[] = {
+        "",     ",",         "a,",         ",a",    "a,,b",  "a, b", "a b", "b\xc3\xbc.example",
+        "a\nb", "https://a", "a.example.", "[::1]", "1.2.3", "*"};
     char error[200], many[200] = "a";
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
         assert_int_equal(certificate_check_names(good[i], error, sizeof error), 0);

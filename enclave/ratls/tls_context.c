@@ -19,7 +19,7 @@ static int select_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_s
     return SSL_TLSEXT_ERR_OK;
 }
 
-/* A client's certificate is asked for and never required. TLS proves its key; what else it proves is judged after the
+/* TLS proves its key; what else it proves is judged after the
  * handshake (peer.h), so no chain is looked for here. */
 static int take_any(X509_STORE_CTX *context, void *user)
 {
@@ -34,19 +34,39 @@ static int configure(SSL_CTX *ctx)
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_mode(ctx,
                      SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
-    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
-    SSL_CTX_set_cert_verify_callback(ctx, take_any, NULL);
-    SSL_CTX_set_max_cert_list(ctx, CLIENT_CHAIN_MAX);
     SSL_CTX_set_alpn_select_cb(ctx, select_alpn, NULL);
     return SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) == 1 &&
            SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION) == 1 && SSL_CTX_set_num_tickets(ctx, 0) == 1 &&
            SSL_CTX_set1_groups_list(ctx, "X25519:P-256") == 1;
 }
 
-SSL_CTX *tls_context_new(EVP_PKEY *key, X509 *leaf, X509 *ca)
+static int ask_for_peers(SSL_CTX *ctx, X509 *ca)
+{
+    STACK_OF(X509_NAME) *issuers = sk_X509_NAME_new_null();
+    X509_NAME *ours = X509_NAME_dup(X509_get_subject_name(ca)), *self_issued = X509_NAME_new();
+    if (!issuers || !ours || !self_issued ||
+        !X509_NAME_add_entry_by_txt(self_issued, "CN", MBSTRING_ASC, (const uint8_t *)TLS_SELF_ISSUED_NAME, -1, -1,
+                                    0) ||
+        !sk_X509_NAME_reserve(issuers, 2)) {
+        sk_X509_NAME_free(issuers);
+        X509_NAME_free(ours);
+        X509_NAME_free(self_issued);
+        return 0;
+    }
+    sk_X509_NAME_push(issuers, ours); /* has room */
+    sk_X509_NAME_push(issuers, self_issued);
+    SSL_CTX_set0_CA_list(ctx, issuers);
+    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_cert_verify_callback(ctx, take_any, NULL);
+    SSL_CTX_set_max_cert_list(ctx, CLIENT_CHAIN_MAX);
+    return 1;
+}
+
+SSL_CTX *tls_context_new(EVP_PKEY *key, X509 *leaf, X509 *ca, bool request_peers)
 {
     SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
-    if (ctx && configure(ctx) && SSL_CTX_use_certificate(ctx, leaf) == 1 && SSL_CTX_use_PrivateKey(ctx, key) == 1 &&
+    if (ctx && configure(ctx) && (!request_peers || ask_for_peers(ctx, ca)) &&
+        SSL_CTX_use_certificate(ctx, leaf) == 1 && SSL_CTX_use_PrivateKey(ctx, key) == 1 &&
         SSL_CTX_add1_chain_cert(ctx, ca) == 1)
         return ctx;
     SSL_CTX_free(ctx);

@@ -3,8 +3,12 @@
 #define ENCLAVE_OS_ENCLAVE_RATLS_TLS_CONTEXT_H
 
 #include <openssl/ssl.h>
+#include <stdbool.h>
 
-/* Serves [leaf, ca]. NULL if OpenSSL fails. The caller keeps its references. */
-SSL_CTX *tls_context_new(EVP_PKEY *key, X509 *leaf, X509 *ca);
+/* Serves [leaf, ca]. request_peers: clients are asked for a certificate, which is never required; the request names the
+ * issuers that RA-TLS certificates have (ours, and TLS_SELF_ISSUED_NAME), so that a browser that holds others has none
+ * to offer and asks nobody. NULL if OpenSSL fails. The caller keeps its references. */
+#define TLS_SELF_ISSUED_NAME "SGX RA-TLS" /* the common name by which an enclave without a CA issues its certificate */
+SSL_CTX *tls_context_new(EVP_PKEY *key, X509 *leaf, X509 *ca, bool request_peers);
 
 #endif

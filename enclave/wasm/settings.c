@@ -151,6 +151,15 @@ static void take_egress(struct parse *p, const json_t *array)
     }
 }
 
+static void take_peers(struct parse *p, const json_t *value)
+{
+    const char *text = json_string_value(value);
+    if (!text || strcmp(text, "request") != 0 || json_string_length(value) != strlen(text))
+        refuse(p, "peers: the only value is \"request\"; leave it out if clients are not to be asked");
+    else
+        p->out->request_peers = true;
+}
+
 static void take_members(struct parse *p, const json_t *object)
 {
     const char *member;
@@ -169,6 +178,8 @@ static void take_members(struct parse *p, const json_t *object)
             take_arguments(p, value, &p->out->arguments);
         else if (!strcmp(member, "egress"))
             take_egress(p, value);
+        else if (!strcmp(member, "peers"))
+            take_peers(p, value);
         else
             refuse(p, "%.64s: there is no such setting", member);
     }

@@ -5,7 +5,8 @@
  *   {"environment": {"NAME": "value"},   wasi:cli/environment
  *    "arguments": ["value"],             wasi:cli/environment, behind the app's name
  *    "config": {"key": "value"},         wasi:config/store
- *    "egress": ["api.example.com", "*.example.org:8443"]}
+ *    "egress": ["api.example.com", "*.example.org:8443"],
+ *    "peers": "request"}                 clients are asked for a certificate, and the app is told what it proves
  * An entry of egress is a host name, "*." and the end of one (which has at least one more label), or an IP address (an
  * IPv6 address in brackets), with a port or else 443. What is not listed is refused.
  *
@@ -41,6 +42,7 @@ struct app_settings {
     struct setting_list environment, arguments, config;
     struct egress_rule *egress;
     size_t egress_count;
+    bool request_peers;
     uint8_t salt[SETTINGS_SALT_SIZE];
     uint8_t digest[32]; /* SHA-256(salt || json): what the Merkle tree holds; salted, since values may be secrets */
     char *json;         /* members sorted, no blanks; empty settings are "{}" */

@@ -93,6 +93,16 @@ static void test_nothing_is_allowed_by_default(void **state)
     app_settings_unref(s);
 }
 
+static void test_peers(void **state)
+{
+    (void)state;
+    struct app_settings *s = parse("{\"peers\":\"request\"}"), *none = parse("{}");
+    assert_true(s->request_peers);
+    assert_false(none->request_peers);
+    app_settings_unref(s);
+    app_settings_unref(none);
+}
+
 static void test_refused(void **state)
 {
     (void)state;
@@ -116,6 +126,9 @@ static void test_refused(void **state)
         {"{\"egress\":[\"[::1\"]}", "egress"},
         {"{\"egress\":[\"[::1]x\"]}", "egress"},
         {"{\"egress\":[\"a b\"]}", "egress"},
+        {"{\"peers\":true}", "peers: the only value is"},
+        {"{\"peers\":\"require\"}", "peers: the only value is"},
+        {"{\"peers\":\"request\\u0000\"}", "not JSON"},
         {"{\"color\":1}", "color: there is no such setting"},
         {"{\"config\":{\"a\":\"1\",\"a\":\"2\"}}", "not JSON"},
     };
@@ -134,9 +147,9 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values),  cmocka_unit_test(test_digest),
-        cmocka_unit_test(test_rules),   cmocka_unit_test(test_nothing_is_allowed_by_default),
-        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_values), cmocka_unit_test(test_digest),
+        cmocka_unit_test(test_rules),  cmocka_unit_test(test_nothing_is_allowed_by_default),
+        cmocka_unit_test(test_peers),  cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
