@@ -161,6 +161,15 @@ static int admit(struct http_admin_hook *hook, const struct http_admin_request *
     return *why ? 401 : 0;
 }
 
+static const char *methods(struct http_admin_hook *hook, const char *path)
+{
+    static const char *const of[] = {
+        [APPS] = "GET", [APP] = "PUT, DELETE", [SETTINGS] = "GET, PUT", [EGRESS_CA] = "GET, PUT, DELETE"};
+    (void)hook;
+    char name[APP_NAME_MAX + 1];
+    return of[target_of(path, name)];
+}
+
 static void show_settings(const char *name, struct http_admin_reply *reply)
 {
     char *json = apps_settings_json(name);
@@ -233,7 +242,7 @@ static void handle(struct http_admin_hook *hook, struct worker *worker, const st
         reply_error(reply, 405, "method not allowed");
 }
 
-static struct http_admin_hook hook = {.admit = admit, .handle = handle};
+static struct http_admin_hook hook = {.admit = admit, .methods = methods, .handle = handle};
 
 struct http_admin_hook *admin_hook(void)
 {

@@ -30,8 +30,14 @@ static void reply_free(struct http_admin_reply *r)
 
 void http_admin_reply(struct http_admin_reply *r, int status, const char *json, size_t json_size)
 {
+    struct http_field field = {0};
+    if (status == 401)
+        field = (struct http_field){HTTP_TEXT("www-authenticate"), HTTP_TEXT(HTTP_CHALLENGE)};
+    const char *methods = status == 405 ? r->server->admin->methods(r->server->admin, r->path) : NULL;
+    if (methods)
+        field = (struct http_field){HTTP_TEXT("allow"), {methods, strlen(methods)}};
     if (r->x)
-        http_answer_json(r->x, status, json, json_size);
+        http_answer_json_with(r->x, status, field, json, json_size);
     reply_free(r);
 }
 
@@ -133,7 +139,7 @@ void http_admin_start(struct http_server *server, struct http_exchange *x)
     struct http_admin_reply *r = calloc(1, sizeof *r);
     if (r) {
         r->method = strndup(x->request.method.data, x->request.method.size);
-        r->path = strndup(x->request.path.data, x->request.path.size);
+        r->path = strndup(x->request.target.whole.data, x->request.target.whole.size);
     }
     if (!r || !r->method || !r->path) {
         if (r)

@@ -2,10 +2,9 @@
 #ifndef ENCLAVE_OS_ENCLAVE_HTTPS_CALL_H
 #define ENCLAVE_OS_ENCLAVE_HTTPS_CALL_H
 
-#include <llhttp/llhttp.h>
-
 #include "enclave/https/client.h"
 #include "enclave/https/lines.h"
+#include "enclave/https/strict.h"
 #include "enclave/https/transport.h"
 #include "enclave/loop.h"
 #include "enclave/worker.h"

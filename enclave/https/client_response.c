@@ -117,8 +117,7 @@ static const llhttp_settings_t settings = {
 
 void http_call_response_init(struct http_call *c)
 {
-    llhttp_init(&c->parser, HTTP_RESPONSE, &settings);
-    c->parser.data = c;
+    h1_parser_init(&c->parser, HTTP_RESPONSE, &settings, c);
     h1_lines_begin(&c->lines, CALL_HEAD_MAX, CALL_LINES_MAX);
 }
 

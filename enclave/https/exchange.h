@@ -14,12 +14,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-struct worker;
+#include "enclave/https/target.h"
 
-struct http_text {
-    const char *data;
-    size_t size;
-};
+struct worker;
 
 struct http_field {
     struct http_text name; /* lower case in requests */
@@ -28,9 +25,8 @@ struct http_field {
 
 struct http_request {
     struct http_text method;
-    struct http_text path; /* path and query, as sent; the router cuts the app's prefix off */
-    struct http_text authority;
-    const struct http_field *fields;
+    struct http_target target;       /* the authority is valid, or empty; the router cuts the app's prefix off */
+    const struct http_field *fields; /* without what concerns the connection alone */
     size_t field_count;
     int64_t content_length; /* -1: chunked */
 };

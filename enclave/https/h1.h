@@ -4,12 +4,11 @@
 #ifndef ENCLAVE_OS_ENCLAVE_HTTPS_H1_H
 #define ENCLAVE_OS_ENCLAVE_HTTPS_H1_H
 
-#include <llhttp/llhttp.h>
-
 #include "enclave/https/buffer.h"
 #include "enclave/https/exchange.h"
 #include "enclave/https/http.h"
 #include "enclave/https/lines.h"
+#include "enclave/https/strict.h"
 #include "enclave/https/transport.h"
 #include "enclave/loop.h"
 #include "enclave/worker.h"
@@ -18,6 +17,8 @@
 #define H1_OUT_SIZE 32768u
 #define H1_EARLY_SIZE 4096u     /* of a body, before its framing is decided */
 #define H1_CHUNK_ROOM 16u       /* "8000\r\n" before and "\r\n" after a chunk */
+#define H1_METHOD_MAX 64u       /* 501 */
+#define H1_EMPTY_MAX 8u         /* bytes of empty lines before a request */
 #define H1_PIPELINE_MARK 16384u /* of unsent output: no further request is begun before the client reads */
 #define H1_DRAIN_MAX 262144u    /* of an unread body, to keep the connection */
 
@@ -59,7 +60,10 @@ struct h1 {
     uint32_t drained; /* pieces of an unread body */
     int parse_status; /* what to answer instead, 0: fine */
 
-    /* The head: target, then lines */
+    /* The head: method, target, then lines */
+    char method[H1_METHOD_MAX];
+    uint8_t method_size, empty_size;
+    bool method_complete;
     struct h1_lines lines;
     uint32_t target_size;
     struct http_field *fields, *trailers; /* made of the lines when the part is complete */
@@ -83,11 +87,14 @@ int h1_fill(struct h1 *c);
 void h1_parse_init(struct h1 *c);
 void h1_parse_begin(struct h1 *c); /* a new message */
 void h1_parse(struct h1 *c);       /* as much of the input as can be taken now */
-int h1_make_request(struct h1 *c); /* the parsed head into x.request; 0 or the status to answer */
+bool h1_method_is(const struct h1 *c, const char *method);
 void h1_free_head(struct h1 *c);
 size_t h1_trailers(struct h1 *c, const struct http_field **fields);
 /* Bring the body's next bytes into span: 1 done, 0 the body is complete, -EAGAIN, other negative errno: broken. */
 int h1_body(struct h1 *c);
+
+/* h1_request.c */
+int h1_make_request(struct h1 *c); /* the parsed head into x.request; 0 or the status to answer */
 
 /* h1_write.c */
 extern const struct http_exchange_ops h1_ops;

@@ -40,6 +40,8 @@ struct http_admin_hook {
     /* Asked before the body is gathered, with a request that has none yet: 0, or the status to answer, with why.
      * Memory is spent only on who may have it. */
     int (*admit)(struct http_admin_hook *hook, const struct http_admin_request *request, const char **why);
+    /* The methods that a path has, as Allow lists them (405), or NULL: there is no such path. */
+    const char *(*methods)(struct http_admin_hook *hook, const char *path);
     /* Called on the connection's worker; must lead to exactly one http_admin_reply, now or later. */
     void (*handle)(struct http_admin_hook *hook, struct worker *worker, const struct http_admin_request *request,
                    struct http_admin_reply *reply);

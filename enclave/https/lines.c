@@ -1,6 +1,8 @@
 /* See lines.h. */
 #include "enclave/https/lines.h"
 
+#include "enclave/https/fields.h"
+
 void h1_lines_begin(struct h1_lines *l, uint32_t bytes_max, uint32_t count_max)
 {
     char before = l->before; /* of the input, not of the message */
@@ -144,14 +146,16 @@ struct http_field *h1_lines_fields(const struct h1_lines *l)
     return fields;
 }
 
-size_t h1_lines_trailers(const struct h1_lines *l, struct http_field **kept, const struct http_field **fields)
+size_t h1_lines_trailers(struct h1_lines *l, struct http_field **kept, const struct http_field **fields)
 {
     if (l->count == 0)
         return 0;
-    if (!*kept)
+    if (!*kept) {
         *kept = h1_lines_fields(l);
+        l->count = *kept ? (uint32_t)http_keep_trailers(*kept, l->count) : 0;
+    }
     *fields = *kept;
-    return *kept ? l->count : 0;
+    return l->count;
 }
 
 size_t http_fields_find(const struct http_field *fields, size_t count, const char *name, struct http_text *value)

@@ -43,8 +43,9 @@ void h1_lines_head_complete(struct h1_lines *l);
 /* The present part's lines: count of them, and room for two more. For charged_free; NULL: no memory. */
 struct http_field *h1_lines_fields(const struct h1_lines *l);
 
-/* The trailers of a complete message, made once and kept in *kept: how many. */
-size_t h1_lines_trailers(const struct h1_lines *l, struct http_field **kept, const struct http_field **fields);
+/* The trailers of a complete message, made once and kept in *kept: how many. What may be none (RFC 9110, section 6.5.1)
+ * is dropped. */
+size_t h1_lines_trailers(struct h1_lines *l, struct http_field **kept, const struct http_field **fields);
 
 /* How many fields have the name (lower case); the first one's value. */
 size_t http_fields_find(const struct http_field *fields, size_t count, const char *name, struct http_text *value);

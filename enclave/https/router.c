@@ -7,24 +7,32 @@
 
 #include "common/hex.h"
 #include "enclave/https/admin.h"
+#include "enclave/https/fields.h"
 #include "enclave/https/h1.h"
 #include "enclave/wasm/app.h"
 
 #define PROOF_PATH "/_enclave/proof/"
+#define HTTP_METHODS "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"
 
-void http_answer_json(struct http_exchange *x, int status, const char *json, size_t size)
+void http_answer_json_with(struct http_exchange *x, int status, struct http_field field, const char *json, size_t size)
 {
     struct http_field fields[] = {
         {HTTP_TEXT("content-type"), HTTP_TEXT("application/json")},
         {HTTP_TEXT("cache-control"), HTTP_TEXT("no-store")},
+        field,
     };
-    if (x->ops->respond(x, status, fields, 2, (int64_t)size) != 0) {
+    if (x->ops->respond(x, status, fields, field.name.size ? 3 : 2, (int64_t)size) != 0) {
         x->ops->fail(x, 503);
         return;
     }
     /* Small enough for the output buffer by construction, or it grows. */
     x->ops->write_body(x, json, size);
     x->ops->finish(x, NULL, 0);
+}
+
+void http_answer_json(struct http_exchange *x, int status, const char *json, size_t size)
+{
+    http_answer_json_with(x, status, (struct http_field){0}, json, size);
 }
 
 void http_header(const struct http_exchange *x, const char *name, char *out, size_t size)
@@ -40,6 +48,24 @@ void http_header(const struct http_exchange *x, const char *name, char *out, siz
         }
         return;
     }
+}
+
+void http_refuse(struct http_exchange *x, int status, struct http_field field)
+{
+    char body[96];
+    int size = snprintf(body, sizeof body, "%d %s\n", status, http_reason(status));
+    struct http_field fields[] = {{HTTP_TEXT("content-type"), HTTP_TEXT("text/plain; charset=utf-8")}, field};
+    if (x->ops->respond(x, status, fields, 2, size) != 0) {
+        x->ops->fail(x, 503);
+        return;
+    }
+    x->ops->write_body(x, body, (size_t)size);
+    x->ops->finish(x, NULL, 0);
+}
+
+static void refuse_method(struct http_exchange *x, struct http_text allowed)
+{
+    http_refuse(x, 405, (struct http_field){HTTP_TEXT("allow"), allowed});
 }
 
 static void healthz(struct http_server *server, struct http_exchange *x)
@@ -123,95 +149,113 @@ static bool method_is(const struct http_exchange *x, const char *method)
            memcmp(x->request.method.data, method, x->request.method.size) == 0;
 }
 
+static bool reads(const struct http_exchange *x)
+{
+    return method_is(x, "GET") || method_is(x, "HEAD");
+}
+
 static void answer_route(struct http_server *server, const struct route *route, struct http_exchange *x)
 {
     char authorization[4096];
     http_header(x, "authorization", authorization, sizeof authorization);
-    if (!method_is(x, "GET") && !method_is(x, "HEAD"))
-        x->ops->fail(x, 405);
+    if (!reads(x))
+        refuse_method(x, HTTP_TEXT("GET, HEAD"));
     else if (route->monitoring &&
              (!server->authorize_monitoring || !server->authorize_monitoring(server->user, authorization)))
-        x->ops->fail(x, 401);
+        http_refuse(x, 401, (struct http_field){HTTP_TEXT("www-authenticate"), HTTP_TEXT(HTTP_CHALLENGE)});
     else
         route->answer(server, x);
 }
 
 /* Public: a proof says nothing but that an app whose hash one knows is there. */
-static void answer_proof(struct http_server *server, struct http_exchange *x, const char *name, size_t size)
+static void answer_proof(struct http_server *server, struct http_exchange *x, struct http_text name)
 {
     char json[8192];
-    if (!method_is(x, "GET") && !method_is(x, "HEAD")) {
-        x->ops->fail(x, 405);
+    if (!reads(x)) {
+        refuse_method(x, HTTP_TEXT("GET, HEAD"));
         return;
     }
-    int written = server->inclusion_proof ? server->inclusion_proof(server->user, name, size, json, sizeof json) : -1;
+    int written =
+        server->inclusion_proof ? server->inclusion_proof(server->user, name.data, name.size, json, sizeof json) : -1;
     if (written < 0)
         x->ops->fail(x, 404);
     else
         http_answer_json(x, 200, json, (size_t)written);
 }
 
-/* What only the server may say; a client's own is dropped. */
-static bool is_ours(const struct http_field *field)
+/* OPTIONS for the server as a whole (RFC 9110, section 9.3.7): what may be allowed somewhere. */
+static void answer_server(struct http_exchange *x)
 {
-    static const struct http_text names[] = {HTTP_TEXT("x-forwarded-prefix"), HTTP_TEXT("x-enclave-client")};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (field->name.size == names[i].size && memcmp(field->name.data, names[i].data, names[i].size) == 0)
-            return true;
-    return false;
+    struct http_field allow = {HTTP_TEXT("allow"), HTTP_TEXT(HTTP_METHODS)};
+    if (x->ops->respond(x, 204, &allow, 1, 0) != 0)
+        x->ops->fail(x, 503);
+    else
+        x->ops->finish(x, NULL, 0);
 }
 
 /* The app gets the rest of the path, and is told what was cut off, and who the client proved to be. */
-static void forward(struct http_exchange *x, struct app *app, size_t prefix)
+static void forward(struct http_exchange *x, struct app *app)
 {
     struct http_request *request = &x->request;
     struct http_field *fields = (struct http_field *)request->fields; /* has room for two more */
     size_t kept = 0;
     for (size_t i = 0; i < request->field_count; i++)
-        if (!is_ours(&fields[i]))
+        if (!http_is_ours(fields[i].name))
             fields[kept++] = fields[i];
-    fields[kept++] = (struct http_field){HTTP_TEXT("x-forwarded-prefix"), {app_prefix(app), prefix}};
+    const char *prefix = app_prefix(app);
+    fields[kept++] = (struct http_field){HTTP_TEXT("x-forwarded-prefix"), {prefix, strlen(prefix)}};
     if (x->client)
         fields[kept++] = (struct http_field){HTTP_TEXT("x-enclave-client"), {x->client, strlen(x->client)}};
     request->field_count = kept;
-    request->path.data += prefix;
-    request->path.size -= prefix;
-    if (request->path.size == 0 || request->path.data[0] == '?') {
-        /* "/app-a?x" is "/?x" to the app: the last letter of the name makes room for the slash. */
-        request->path.data--;
-        request->path.size++;
-        *(char *)request->path.data = '/';
-    }
+    http_target_cut(&request->target);
     app_handle(app, x);
+}
+
+static bool text_is(struct http_text text, const char *wanted)
+{
+    return text.size == strlen(wanted) && memcmp(text.data, wanted, text.size) == 0;
+}
+
+/* One of the server's own paths? */
+static bool route_own(struct http_server *server, struct http_exchange *x)
+{
+    struct http_text path = x->request.target.path;
+    size_t proof = sizeof PROOF_PATH - 1;
+    for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
+        if (text_is(path, routes[i].path)) {
+            answer_route(server, &routes[i], x);
+            return true;
+        }
+    }
+    if (path.size >= proof && memcmp(path.data, PROOF_PATH, proof) == 0)
+        answer_proof(server, x, (struct http_text){path.data + proof, path.size - proof});
+    else if (path.size >= 10 && memcmp(path.data, "/_enclave/", 10) == 0)
+        http_admin_start(server, x);
+    else
+        return false;
+    return true;
 }
 
 void http_route(struct http_server *server, struct http_exchange *x)
 {
-    struct http_text path = x->request.path;
-    const char *query = memchr(path.data, '?', path.size);
-    size_t size = query ? (size_t)(query - path.data) : path.size;
-    for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
-        if (strlen(routes[i].path) == size && memcmp(routes[i].path, path.data, size) == 0) {
-            answer_route(server, &routes[i], x);
-            return;
-        }
-    }
-    if (size >= sizeof PROOF_PATH - 1 && memcmp(path.data, PROOF_PATH, sizeof PROOF_PATH - 1) == 0) {
-        answer_proof(server, x, path.data + sizeof PROOF_PATH - 1, size - (sizeof PROOF_PATH - 1));
+    /* TRACE would show an app's cookies to scripts, CONNECT makes a proxy: nobody gets them. */
+    if (method_is(x, "TRACE") || method_is(x, "CONNECT")) {
+        refuse_method(x, HTTP_TEXT(HTTP_METHODS));
         return;
     }
-    if (size >= 10 && memcmp(path.data, "/_enclave/", 10) == 0) {
-        http_admin_start(server, x);
+    if (text_is(x->request.target.path, "*")) {
+        answer_server(x);
         return;
     }
-    const char *slash = size > 1 ? memchr(path.data + 1, '/', size - 1) : NULL;
-    size_t prefix = slash ? (size_t)(slash - path.data) : size;
-    struct app *app = prefix > 1 ? app_table_find(server->apps, path.data + 1, prefix - 1) : NULL;
+    if (route_own(server, x))
+        return;
+    struct http_text name = http_target_first(&x->request.target);
+    struct app *app = name.size ? app_table_find(server->apps, name.data, name.size) : NULL;
     if (!app) {
         x->ops->fail(x, 404);
         return;
     }
     atomic_fetch_add_explicit(&server->counters.app_calls, 1, memory_order_relaxed);
-    forward(x, app, prefix);
+    forward(x, app);
     app_unref(app);
 }

@@ -1,21 +1,32 @@
 /* See tls_context.h. */
 #include "enclave/ratls/tls_context.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #define CLIENT_CHAIN_MAX 32768 /* bytes; a leaf with its quote takes 5 KB */
 
 static const uint8_t http11[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
+static const uint8_t ratls1[] = {16, 'p', 'r', 'i', 'v', 'a', 's', 'y', 's', '-', 'r', 'a', 't', 'l', 's', '/', '1'};
 
-/* Clients of other makers offer names of their own beside http/1.1, or none: never fail for it. */
+static bool offers(const unsigned char *in, unsigned int in_size, const uint8_t *name)
+{
+    for (unsigned int at = 0; at < in_size; at += 1u + in[at])
+        if (in_size - at > name[0] && memcmp(in + at, name, 1u + name[0]) == 0)
+            return true;
+    return false;
+}
+
+/* Other makers' clients offer a name of their own for HTTP/1.1, beside http/1.1 or alone: alone, they take no answer.
+ * Whoever wants only what is not spoken here is told so, by the alert of RFC 7301, section 3.2. */
 static int select_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_size, const unsigned char *in,
                        unsigned int in_size, void *user)
 {
     (void)ssl, (void)user;
-    unsigned char *found;
-    if (SSL_select_next_proto(&found, out_size, http11, sizeof http11, in, in_size) != OPENSSL_NPN_NEGOTIATED)
-        return SSL_TLSEXT_ERR_NOACK;
-    *out = found;
+    if (!offers(in, in_size, http11))
+        return offers(in, in_size, ratls1) ? SSL_TLSEXT_ERR_NOACK : SSL_TLSEXT_ERR_ALERT_FATAL;
+    *out = http11 + 1;
+    *out_size = http11[0];
     return SSL_TLSEXT_ERR_OK;
 }
 

@@ -100,18 +100,12 @@ size_t command_variables(struct guest *g)
         return 0;
     const struct http_request *request = &g->x->request;
     struct variables v = {.g = g, .at = names, .end = names + SCRATCH_SIZE};
-    struct http_text path = request->path, query = {"", 0};
-    const char *mark = memchr(path.data, '?', path.size);
-    if (mark) {
-        query = (struct http_text){mark + 1, path.size - (size_t)(mark + 1 - path.data)};
-        path.size = (size_t)(mark - path.data);
-    }
     ADD(&v, "REQUEST_METHOD", request->method);
     ADD(&v, "SCRIPT_NAME", ((struct http_text){g->app->path, strlen(g->app->path)}));
-    ADD(&v, "PATH_INFO", path); /* as sent: not decoded */
-    ADD(&v, "QUERY_STRING", query);
+    ADD(&v, "PATH_INFO", request->target.path); /* as sent: not decoded */
+    ADD(&v, "QUERY_STRING", request->target.query);
     ADD(&v, "SERVER_PROTOCOL", HTTP_TEXT("HTTP/1.1"));
-    ADD(&v, "SERVER_NAME", request->authority);
+    ADD(&v, "SERVER_NAME", request->target.authority);
     ADD(&v, "HTTPS", HTTP_TEXT("on"));
     for (size_t i = 0; i < request->field_count; i++)
         add_header(&v, &request->fields[i]);

@@ -54,12 +54,13 @@ static enum host_status option_text(struct guest *g, struct http_text text)
 
 static enum host_status request_path(struct guest *g, const struct slot *args, size_t count)
 {
-    return is_request(g, &args[0]) ? option_text(g, g->x->request.path) : guest_trap(g, "the request is over");
+    return is_request(g, &args[0]) ? option_text(g, g->x->request.target.whole) : guest_trap(g, "the request is over");
 }
 
 static enum host_status request_authority(struct guest *g, const struct slot *args, size_t count)
 {
-    return is_request(g, &args[0]) ? option_text(g, g->x->request.authority) : guest_trap(g, "the request is over");
+    return is_request(g, &args[0]) ? option_text(g, g->x->request.target.authority)
+                                   : guest_trap(g, "the request is over");
 }
 
 static enum host_status request_scheme(struct guest *g, const struct slot *args, size_t count)

@@ -7,10 +7,11 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 fail() { echo "FAILED: $*" >&2; exit 1; }
 
-# The other user must be able to read what is built; wasmtime's cache may lie in a folder that it cannot enter.
+# The other user must be able to read what is built; the caches may lie in folders that it cannot enter.
 chmod 755 "$work"
 cp -r "$WASMTIME_DIR" "$work/wasmtime"
-chmod -R a+rX "$work/wasmtime"
+cp -r "$("$SOURCE/http-parsers/fetch.sh")" "$work/http-parsers"
+chmod -R a+rX "$work/wasmtime" "$work/http-parsers"
 
 # source FOLDER: the tracked files, as they are in the working tree
 source_into() {
@@ -22,13 +23,13 @@ source_into() {
 # build SOURCE BUILD: the signed image and its tool, nothing else. Prints MRENCLAVE. Run as any user.
 cat >"$work/build.sh" <<'INNER'
 set -euo pipefail
-cmake -S "$1" -B "$2" -G Ninja -DCMAKE_BUILD_TYPE=Release -DWASMTIME_DIR="$3" >"$2.log" 2>&1 &&
+cmake -S "$1" -B "$2" -G Ninja -DCMAKE_BUILD_TYPE=Release -DWASMTIME_DIR="$3" -DHTTP_PARSERS_DIR="$4" >"$2.log" 2>&1 &&
     ninja -C "$2" signed_image >>"$2.log" 2>&1 || { tail -n 30 "$2.log" >&2; exit 1; }
 "$2/bin/enclavectl" measure "$2/enclave_os.signed"
 INNER
 
 source_into "$work/first"
-first=$(bash "$work/build.sh" "$work/first" "$work/first/build" "$work/wasmtime")
+first=$(bash "$work/build.sh" "$work/first" "$work/first/build" "$work/wasmtime" "$work/http-parsers")
 
 # The second: a folder of another depth and length, files dated years back, another umask, locale, time zone, home,
 # user and (where namespaces allow) host name.
@@ -45,7 +46,7 @@ if [ "$(id -u)" -eq 0 ]; then
     unshare --uts true 2>/dev/null && run=(unshare --uts sh -c 'hostname elsewhere; exec "$@"' sh "${run[@]}")
 fi
 [ "${#run[@]}" -gt 0 ] || echo "note: not root, so both builds are by one user"
-other_mrenclave=$("${run[@]}" "${other[@]}" "$work/build.sh" "$second" "$work/out/build-tree" "$work/wasmtime")
+other_mrenclave=$("${run[@]}" "${other[@]}" "$work/build.sh" "$second" "$work/out/build-tree" "$work/wasmtime" "$work/http-parsers")
 
 [[ $first =~ ^[0-9a-f]{64}$ ]] || fail "no measurement: '$first'"
 [ "$first" = "$other_mrenclave" ] || {

@@ -59,6 +59,12 @@ static int admit(struct http_admin_hook *hook, const struct http_admin_request *
     return request->authorization[0] ? 0 : 401;
 }
 
+static const char *methods(struct http_admin_hook *hook, const char *path)
+{
+    (void)hook, (void)path;
+    return "GET, PUT";
+}
+
 static void answer(struct http_admin_hook *hook, struct worker *w, const struct http_admin_request *request,
                    struct http_admin_reply *reply)
 {
@@ -81,7 +87,7 @@ static struct worker worker;
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc, (void)argv;
-    static struct http_admin_hook hook = {.admit = admit, .handle = answer};
+    static struct http_admin_hook hook = {.admit = admit, .methods = methods, .handle = answer};
     MUST(loop_init(&worker.loop, NULL) == 0);
     http_server_init(&server, app_table_new(), 1);
     server.admin = &hook;

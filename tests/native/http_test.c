@@ -76,6 +76,11 @@ static int admit(struct http_admin_hook *hook, const struct http_admin_request *
     return request->authorization[0] ? 0 : 401;
 }
 
+static const char *methods(struct http_admin_hook *hook, const char *path)
+{
+    return "GET, PUT";
+}
+
 static void echo_admin(struct http_admin_hook *hook, struct worker *w, const struct http_admin_request *request,
                        struct http_admin_reply *reply)
 {
@@ -148,13 +153,63 @@ static const struct {
     {"wrong method", "DELETE /healthz HTTP/1.1\r\n" H "\r\n", "405 "},
     {"no right", "GET /metrics HTTP/1.1\r\n" H "\r\n", "401 "},
     {"right", "GET /metrics HTTP/1.1\r\n" H "Authorization: Bearer right\r\n\r\n", "200 "},
+    {"trace", "TRACE /healthz HTTP/1.1\r\n" H "\r\n", "405 "},
+    {"the longest method", "A23456789012345678901234567890123456789012345678901234567890ABCD /x HTTP/1.1\r\n" H "\r\n",
+     "404 "},
+    {"a longer method", "A23456789012345678901234567890123456789012345678901234567890ABCDE /x HTTP/1.1\r\n" H "\r\n",
+     "501 "},
+    {"another case is another method", "get /healthz HTTP/1.1\r\n" H "\r\n", "405 "},
+    {"no token for a method", "G(T /healthz HTTP/1.1\r\n" H "\r\n", "400 "},
+    {"no method", " /healthz HTTP/1.1\r\n" H "\r\n", "400 "},
+    {"method alone", "GET\r\n\r\n", "400 "},
+    {"empty lines before", "\r\n\r\n" GET "\r\n", "200 "},
+    {"empty lines without end", "\r\n\r\n\r\n\r\n\r\n" GET "\r\n", "400 "},
+    {"a bare line feed before", "\n" GET "\r\n", "400 "},
+    {"bare line feeds", "GET /healthz HTTP/1.1\nHost: a\n\n", "400 "},
+    {"a bare line feed in the head", "GET /healthz HTTP/1.1\r\nHost: a\nx: y\r\n\r\n", "400 "},
+    {"a bare line feed at the end", GET "\n", "400 "},
+    {"a bare line feed in a chunk", POST "Transfer-Encoding: chunked\r\n\r\n1\nx\r\n0\r\n\r\n", "400 "},
+    {"a bare line feed in trailers", POST "Transfer-Encoding: chunked\r\n\r\n0\r\na: b\n\r\n", "400 "},
+    {"a bare carriage return", "GET /healthz HTTP/1.1\rHost: a\r\r", "400 "},
+    {"another protocol", "OPTIONS /healthz RTSP/1.0\r\n" H "\r\n", "400 "},
+    {"a third protocol", "SOURCE /healthz ICE/1.0\r\n" H "\r\n", "400 "},
+    {"HTTP/2's preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "505 "},
+    {"lower case protocol", "GET /healthz http/1.1\r\n" H "\r\n", "400 "},
+    {"chunk extensions", POST "Transfer-Encoding: chunked\r\n\r\n1;a;b=c;d=\"e \\\"f\"\r\nx\r\n0;g\r\n\r\n" GET "\r\n",
+     "200 200 "},
+    {"chunk size with a sign", POST "Transfer-Encoding: chunked\r\n\r\n+1\r\nx\r\n0\r\n\r\n", "400 "},
+    {"chunk size with 0x", POST "Transfer-Encoding: chunked\r\n\r\n0x1\r\nx\r\n0\r\n\r\n", "400 "},
+    {"chunk size too large", POST "Transfer-Encoding: chunked\r\n\r\n10000000000000001\r\nx\r\n0\r\n\r\n", "400 "},
+    {"space behind a chunk size", POST "Transfer-Encoding: chunked\r\n\r\n1 \r\nx\r\n0\r\n\r\n", "400 "},
+    {"two authorizations", GET "Authorization: a\r\nAuthorization: b\r\n\r\n", "400 "},
+    {"two content types", POST "Content-Type: a/b\r\nContent-Type: c/d\r\n\r\n", "400 "},
+    {"two codings in one field", POST "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", "501 "},
+    {"a coding with a tab", POST "Transfer-Encoding:\tchunked\r\n\r\n0\r\n\r\n" GET "\r\n", "200 200 "},
+    {"an empty coding", POST "Transfer-Encoding:\r\n\r\n", "400 "},
+    {"a vertical tab in a coding", POST "Transfer-Encoding: \vchunked\r\n\r\n0\r\n\r\n", "400 "},
+    {"a length of minus one", POST "Content-Length: -1\r\n\r\n", "400 "},
+    {"a length with a blank", POST "Content-Length: 1 2\r\n\r\n", "400 "},
+    {"a length with an underscore", POST "Content_Length: 3\r\n\r\n" GET "\r\n", "200 200 "},
+    {"DEL in a value", GET "A: b\x7f\r\n\r\n", "400 "},
+    {"a tab in a value", GET "A: b\tc\r\n\r\n", "200 "},
+    {"blanks before the first field", "GET /healthz HTTP/1.1\r\n A: b\r\n" H "\r\n", "400 "},
+    {"no colon", GET "A\r\n\r\n", "400 "},
+    {"the server as a whole", "OPTIONS * HTTP/1.1\r\n" H "\r\n", "204 "},
+    {"the server by its name", "OPTIONS http://a HTTP/1.1\r\n" H "\r\n", "204 "},
+    {"a star for GET", "GET * HTTP/1.1\r\n" H "\r\n", "400 "},
+    {"absolute form without a path", "GET http://a HTTP/1.1\r\n" H "\r\n", "404 "},
+    {"absolute form with a query alone", "GET http://a?/healthz HTTP/1.1\r\n" H "\r\n", "404 "},
+    {"absolute form and a bad Host", "GET http://a/healthz HTTP/1.1\r\nHost: u@b\r\n\r\n", "400 "},
+    {"absolute form without Host", "GET http://a/healthz HTTP/1.1\r\n\r\n", "400 "},
+    {"what a client behind a proxy says", "GET https://b:8443/healthz HTTP/1.1\r\n" H "\r\n", "200 "},
+    {"HTTP/1.0 with a bad Host", "GET /healthz HTTP/1.0\r\nHost: a b\r\n\r\n", "400 "},
     {"unknown expectation", POST "Expect: miracles\r\nContent-Length: 2\r\n\r\nok", "417 "},
 
     {"no host", "GET /healthz HTTP/1.1\r\n\r\n", "400 "},
     {"two hosts", GET "Host: b\r\n\r\n", "400 "},
-    {"garbage", "\x01\x02\x03\r\n\r\n", "501 "},
-    {"unknown method", "BREW /healthz HTTP/1.1\r\n" H "\r\n", "501 "},
-    {"connect", "CONNECT a:1 HTTP/1.1\r\n" H "\r\n", "400 "},
+    {"garbage", "\x01\x02\x03\r\n\r\n", "400 "},
+    {"unknown method", "BREW /healthz HTTP/1.1\r\n" H "\r\n", "405 "},
+    {"connect", "CONNECT a:1 HTTP/1.1\r\n" H "\r\n" GET "\r\n", "405 "},
     {"version 2.0", "GET /healthz HTTP/2.0\r\n" H "\r\n", "505 "},
     {"version 1.7", "GET /healthz HTTP/1.7\r\n" H "\r\n", "505 "},
     {"version 0.9", "GET /healthz HTTP/0.9\r\n" H "\r\n", "505 "},
@@ -304,7 +359,7 @@ static void a_broken_transport_ends_everything(void **state)
 
 static int setup(void **state)
 {
-    static struct http_admin_hook hook = {admit, echo_admin};
+    static struct http_admin_hook hook = {admit, methods, echo_admin};
     loop_init(&worker.loop, NULL);
     worker.loop.now_ns = 1;
     http_server_init(&server, app_table_new(), 1);

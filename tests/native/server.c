@@ -305,6 +305,11 @@ static int admit(struct http_admin_hook *hook, const struct http_admin_request *
     return request->authorization[0] ? 0 : 401;
 }
 
+static const char *methods(struct http_admin_hook *hook, const char *path)
+{
+    return "GET, PUT";
+}
+
 static void admin(struct http_admin_hook *hook, struct worker *worker, const struct http_admin_request *request,
                   struct http_admin_reply *reply)
 {
@@ -324,7 +329,7 @@ int main(int argc, char **argv)
     mallopt(M_MMAP_MAX, 0);
     mallopt(M_TRIM_THRESHOLD, INT_MAX);
     mallopt(M_TOP_PAD, 16 << 20);
-    static struct http_admin_hook hook = {admit, admin};
+    static struct http_admin_hook hook = {admit, methods, admin};
     struct wasm_runtime_config config = {.dialer = &dialer, .log = log_line};
     runtime = wasm_runtime_new(&config);
     int workers = atoi(argv[2]);

@@ -112,7 +112,12 @@ int main(int argc, char **argv)
         struct http_exchange x = {
             .ops = &ops,
             .worker = &worker,
-            .request = {HTTP_TEXT("GET"), HTTP_TEXT("/"), HTTP_TEXT("localhost"), &host, 1, 0},
+            .request = {.method = HTTP_TEXT("GET"),
+                        .target = {.authority = HTTP_TEXT("localhost"),
+                                   .path = HTTP_TEXT("/"),
+                                   .whole = HTTP_TEXT("/")},
+                        .fields = &host,
+                        .field_count = 1},
         };
         over = false;
         app_handle(app, &x);

@@ -1,0 +1,138 @@
+/*
+ * A parsed head made into a request: target, Host, framing, expectations, and the fields that concern the app.
+ *
+ * What could be understood in two ways, and so smuggled past a proxy, is refused (docs/http.md has the sections).
+ */
+#include "enclave/https/fields.h"
+#include "enclave/https/h1.h"
+
+static size_t find(const struct h1 *c, const char *name, struct http_text *value)
+{
+    return http_fields_find(c->fields, c->field_count, name, value);
+}
+
+/* A field that says one thing cannot be there twice: which of them would a filter in front have believed? */
+static bool has_duplicates(const struct h1 *c)
+{
+    static const char *const single[] = {"host",         "content-length", "transfer-encoding",
+                                         "content-type", "authorization",  "max-forwards"};
+    struct http_text first;
+    for (size_t i = 0; i < sizeof single / sizeof *single; i++)
+        if (find(c, single[i], &first) > 1)
+            return true;
+    return false;
+}
+
+/* Who is asked? The target's authority counts, the field must be one all the same (RFC 9112, section 3.2). */
+static int take_host(struct h1 *c, struct http_target *target)
+{
+    struct http_text host = {0};
+    if (find(c, "host", &host) == 0)
+        return c->parser.http_minor == 1 ? 400 : 0;
+    if (host.size && !http_authority_valid(host))
+        return 400;
+    if (target->authority.size == 0)
+        target->authority = host;
+    return 0;
+}
+
+/* How long is the body? Exactly one way of saying it, or none. */
+static int take_framing(struct h1 *c, struct http_request *request)
+{
+    struct http_text length = {0}, coding = {0};
+    size_t lengths = find(c, "content-length", &length), codings = find(c, "transfer-encoding", &coding);
+    if (lengths && codings)
+        return 400;
+    if (codings) {
+        request->content_length = -1;
+        if (c->parser.http_minor == 0)
+            return 400;
+        return http_name_is(coding, "chunked") ? 0 : 501;
+    }
+    for (size_t i = 0; i < length.size; i++)
+        if (length.data[i] < '0' || length.data[i] > '9')
+            return 400;
+    if (lengths && length.size == 0)
+        return 400;
+    if (c->parser.content_length > c->server->limits.streamed_body && lengths)
+        return 413;
+    request->content_length = lengths ? (int64_t)c->parser.content_length : 0;
+    return 0;
+}
+
+static int take_expect(struct h1 *c)
+{
+    if (c->parser.http_minor == 0)
+        return 0;
+    for (size_t i = 0; i < c->field_count; i++) {
+        if (!http_name_is(c->fields[i].name, "expect"))
+            continue;
+        if (!http_name_is(c->fields[i].value, "100-continue"))
+            return 417;
+        c->expect_continue = c->x.request.content_length != 0;
+    }
+    return 0;
+}
+
+/* Does the client say that it is about this connection only? What frames and routes the request stays. */
+static bool is_listed(const struct h1 *c, struct http_text name)
+{
+    if (http_name_is(name, "host") || http_name_is(name, "content-length"))
+        return false;
+    for (size_t i = 0; i < c->field_count; i++)
+        if (http_name_is(c->fields[i].name, "connection") && http_list_has(c->fields[i].value, name))
+            return true;
+    return false;
+}
+
+/* Is there more in Connection than the word that most clients send? */
+static bool lists_fields(const struct h1 *c)
+{
+    for (size_t i = 0; i < c->field_count; i++)
+        if (http_name_is(c->fields[i].name, "connection") && !http_name_is(c->fields[i].value, "keep-alive") &&
+            !http_name_is(c->fields[i].value, "close"))
+            return true;
+    return false;
+}
+
+/* What concerns this connection ends here (RFC 9110, section 7.6.1); the app gets the rest. Connection is read until
+ * all that it lists is marked. */
+static void drop_hop_by_hop(struct h1 *c, struct http_request *request)
+{
+    bool listed = lists_fields(c);
+    for (size_t i = 0; listed && i < c->field_count; i++)
+        if (!http_is_hop_by_hop(c->fields[i].name) && is_listed(c, c->fields[i].name))
+            c->fields[i].name.size = 0;
+    request->fields = c->fields;
+    request->field_count = 0;
+    for (size_t i = 0; i < c->field_count; i++)
+        if (c->fields[i].name.size && !http_is_hop_by_hop(c->fields[i].name))
+            c->fields[request->field_count++] = c->fields[i];
+}
+
+int h1_make_request(struct h1 *c)
+{
+    struct http_request *request = &c->x.request;
+    struct http_text target = {c->lines.head.data, c->target_size};
+    bool connects = h1_method_is(c, "CONNECT");
+    if (c->parser.http_major != 1 || c->parser.http_minor > 1)
+        return 505;
+    c->fields = h1_lines_fields(&c->lines);
+    c->field_count = c->fields ? c->lines.count : 0;
+    if (!c->fields)
+        return 503;
+    int status = connects ? 0 : http_target_parse(target, h1_method_is(c, "OPTIONS"), &request->target);
+    if (status == 0 && has_duplicates(c))
+        status = 400;
+    if (status == 0)
+        status = take_host(c, &request->target);
+    if (status == 0)
+        status = take_framing(c, request);
+    if (status == 0)
+        status = take_expect(c);
+    if (status)
+        return status;
+    c->keep_alive = llhttp_should_keep_alive(&c->parser) && !connects;
+    drop_hop_by_hop(c, request);
+    return 0;
+}
