@@ -16,6 +16,10 @@ counter-c       c_app counter-c/counter.c common/handler-kv.wit
 gateway-c       c_app gateway-c/gateway.c common/handler-outgoing.wit
 files-c         c_library_app files-c/files.c common/handler.wit
 sum-c           c_command sum-c/sum.c
+heap-command    c_command guests/heap-command.c
+heap-handler    c_library_app guests/heap-handler.c common/handler.wit
+heap-cpp        cpp_command guests/heap-cpp.cpp
+heap-as         as_command heap-as/heap.ts
 misbehave       c_app guests/misbehave.c common/handler.wit
 hostile         c_app guests/hostile.c common/handler-hostile.wit
 hoard           c_app guests/hoard.c common/handler-kv.wit
@@ -103,20 +107,45 @@ c_app() { # NAME SOURCE WORLD
 
 c_library_app() { # NAME SOURCE WORLD: the same with a C library
     local made=$out/$1.wasm
-    stale "$made" "$2" "$3" common/*.h componentize.mjs build.sh || return 0
+    stale "$made" "$2" "$3" "$(dirname "$2")"/*.h common/*.[ch] componentize.mjs build.sh || return 0
     echo "building $1.wasm" >&2
     "$clang" --target=wasm32-wasi -O2 -mexec-model=reactor -Wall -Wextra -Werror -Wno-unused-parameter \
-        -Wl,--strip-all "$2" -o "$made.core"
+        -Wl,--strip-all "$2" common/cabi_realloc.c -o "$made.core"
     component_tools
     node componentize.mjs "$3" "$wit" "$made.core" "$made" "$wit/wasi_snapshot_preview1.reactor.wasm"
     rm "$made.core"
 }
 
-c_command() { # NAME SOURCE: a program with a main
+c_command() { # NAME SOURCE [FLAG...]: a program with a main
     local made=$out/$1.wasm
-    stale "$made" "$2" common/command.wit componentize.mjs build.sh || return 0
+    stale "$made" "$2" "$(dirname "$2")"/*.h common/command.* common/cabi_realloc.c componentize.mjs build.sh || return 0
     echo "building $1.wasm" >&2
-    "$clang" --target=wasm32-wasi -O2 -Wall -Wextra -Werror -Wl,--strip-all "$2" -o "$made.core"
+    "$clang" --target=wasm32-wasi -O2 -nostartfiles -Wall -Wextra -Werror -Wl,--strip-all "${@:3}" \
+        "$2" common/command.c common/cabi_realloc.c -o "$made.core"
+    component_tools
+    node componentize.mjs common/command.wit "$wit" "$made.core" "$made" "$wit/wasi_snapshot_preview1.command.wasm"
+    rm "$made.core"
+}
+
+cpp_command() { # NAME SOURCE: the same in C++, without exceptions
+    local made=$out/$1.wasm
+    stale "$made" "$2" "$(dirname "$2")"/*.h common/command.* common/cabi_realloc.c componentize.mjs build.sh || return 0
+    echo "building $1.wasm" >&2
+    "$clang" --target=wasm32-wasi -O2 -nostdlib -Wl,-r common/command.c common/cabi_realloc.c -o "$made.start.o"
+    "${clang/clang/clang++}" --target=wasm32-wasi -std=c++20 -O2 -nostartfiles -Wall -Wextra -Werror -fno-exceptions \
+        -Wl,--strip-all "$2" "$made.start.o" -o "$made.core"
+    component_tools
+    node componentize.mjs common/command.wit "$wit" "$made.core" "$made" "$wit/wasi_snapshot_preview1.command.wasm"
+    rm "$made.core" "$made.start.o"
+}
+
+as_command() { # NAME SOURCE: AssemblyScript, with a cabi_realloc and an abort of its own
+    local made=$out/$1.wasm folder
+    folder=$(dirname "$2")
+    stale "$made" "$2" "$folder"/package*.json common/command.wit componentize.mjs build.sh || return 0
+    npm_tools assemblyscript "$folder"
+    echo "building $1.wasm" >&2
+    "$NODE_FOLDER/node_modules/.bin/asc" "$2" --exportStart _start --use "abort=${2%.ts}/abort" -O -o "$made.core"
     component_tools
     node componentize.mjs common/command.wit "$wit" "$made.core" "$made" "$wit/wasi_snapshot_preview1.command.wasm"
     rm "$made.core"
@@ -165,7 +194,8 @@ go_app() { # NAME FOLDER WORLD
         GOOS=wasip1 GOARCH=wasm "$root/bin/go" build -buildvcs=false -overlay "$scratch/overlay.json" \
         -buildmode=c-shared -trimpath -ldflags='-s -w' -o "$made.core" .)
     component_tools
-    node componentize.mjs "$3" "$wit" "$made.core" "$made" "$wit/wasi_snapshot_preview1.reactor.wasm"
+    # Its cabi_realloc has another name, and its allocator (runtime/mem_wasm.go) minds who else grows the memory.
+    OWN_GROWTH=1 node componentize.mjs "$3" "$wit" "$made.core" "$made" "$wit/wasi_snapshot_preview1.reactor.wasm"
     rm "$made.core"
 }
 
@@ -215,7 +245,8 @@ found_command() { # NAME FOLDER PATH: where in the packages of FOLDER
     pip_tools "$2"
     echo "making $1.wasm" >&2
     component_tools
-    node componentize.mjs common/command.wit "$wit" "$tools"/lib/python3*/site-packages/"$3" "$made" \
+    # Whether its allocator minds where the memory ends is for whoever adds one to find out (docs/languages.md).
+    OWN_GROWTH=1 node componentize.mjs common/command.wit "$wit" "$tools"/lib/python3*/site-packages/"$3" "$made" \
         "$wit/wasi_snapshot_preview1.command.wasm"
 }
 

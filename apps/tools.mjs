@@ -32,3 +32,8 @@ export async function installed(name, below = ".") {
   const file = typeof entry === "string" ? entry : (entry.import?.default ?? entry.import ?? entry.default);
   return import(pathToFileURL(join(folder, file)).href);
 }
+
+// What a core module exports, by name.
+export function exports(binary) {
+  return WebAssembly.Module.exports(new WebAssembly.Module(binary)).map((e) => e.name);
+}

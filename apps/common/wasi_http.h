@@ -96,17 +96,7 @@ void stream_write(uint32_t stream, const void *data, size_t size, struct stream_
 IMPORT(STREAMS, "[resource-drop]input-stream") void input_stream_drop(uint32_t stream);
 IMPORT(STREAMS, "[resource-drop]output-stream") void output_stream_drop(uint32_t stream);
 
-#ifdef __wasi__
-/* With a C library: what the host returns is the library's memory, to be freed. */
-void *realloc(void *old, size_t size);
-EXPORT("cabi_realloc") void *cabi_realloc(void *old, size_t old_size, size_t align, size_t size)
-{
-    void *made = realloc(old, size);
-    if (!made && size)
-        __builtin_trap();
-    return made;
-}
-#else
+#ifndef __wasi__ /* with a C library it is cabi_realloc.c's */
 /* Memory for what the host returns: freed all at once, with the instance. */
 extern unsigned char __heap_base;
 static uintptr_t heap_at;

@@ -3,7 +3,7 @@
 //	PUT /notes/NAME   keep the body          GET /notes/NAME   give it back       DELETE /notes/NAME   forget it
 //	GET /notes        the names              GET /count        how often this was asked (wasi:keyvalue)
 //	POST /echo        the body, as it comes  GET /env/NAME     a variable that the operator set
-//	GET /fail         a panic: 500, and where it was in the log
+//	GET /fail         a panic: 500, and where it was in the log         GET /heap  whether its memory is its own
 package main
 
 import (
@@ -104,6 +104,8 @@ func serve(request, outparam uint32) error {
 		answer(outparam, 200, fmt.Sprintln(count))
 	case first == "env":
 		answer(outparam, 200, os.Getenv(rest))
+	case first == "heap":
+		answer(outparam, 200, map[bool]string{true: "whole\n", false: "changed\n"}[wholeHeap()])
 	case first == "fail":
 		panic("as it was asked to")
 	default:

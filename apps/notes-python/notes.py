@@ -3,7 +3,7 @@
     PUT /notes/NAME   keep the body          GET /notes/NAME   give it back       DELETE /notes/NAME   forget it
     GET /notes        the names              GET /count        how often this was asked (wasi:keyvalue)
     POST /echo        the body, as it comes  GET /env/NAME     a variable that the operator set
-    GET /fail         an exception: 500, and its traceback in the log
+    GET /fail         an exception: 500, and its traceback in the log   GET /heap  whether its memory is its own
 """
 
 import os
@@ -75,6 +75,20 @@ def names():
     return "".join(name + "\n" for name in kept).encode()
 
 
+def whole_heap():
+    """Fill blocks of many sizes, with calls to the system between them, and look whether they still are as they were."""
+    blocks, state = {}, 7
+    for turn in range(2048):
+        state = (state * 1664525 + 1013904223) & 0xFFFFFFFF
+        number, size = state >> 8 & 255, (state >> 4) % (64 + turn % 16 * 2048)
+        if number in blocks and blocks[number] != bytes([number]) * len(blocks[number]):
+            return False
+        blocks[number] = bytearray([number]) * size
+        if turn % 16 == 0:
+            os.stat("/")
+    return all(block == bytes([number]) * len(block) for number, block in blocks.items())
+
+
 class IncomingHandler(Handler):
     def handle(self, request, response_out):
         path = (request.path_with_query() or "/").partition("?")[0]
@@ -89,6 +103,8 @@ class IncomingHandler(Handler):
                 respond(response_out, 200, [b"%d\n" % atomics.increment(store.open("default"), "count", 1)])
             case ["env", name]:
                 respond(response_out, 200, [os.environ.get(name, "").encode()])
+            case ["heap"]:
+                respond(response_out, 200, [b"whole\n" if whole_heap() else b"changed\n"])
             case ["fail"]:
                 raise RuntimeError("as it was asked to")
             case _:

@@ -43,6 +43,8 @@ echo '{"environment":{"GREETING":"good day"}}' >"$work/settings"
 ctl app settings notes "$work/settings" --url "$url" --admin-key "$admin" --allow-simulation >/dev/null
 equal "$(get /notes/env/GREETING)" "good day"
 
+# memory that the adapter takes is not the language's, nor the other way round
+equal "$(get /notes/heap)" whole
 # a guest that fails: 500, why in the log under its name, and the next request is none the worse
 equal "$(status /notes/fail)" 500
 contains "$(cat "$work/server.log")" "app notes: "

@@ -3,7 +3,7 @@
 //!     PUT /notes/NAME   keep the body          GET /notes/NAME   give it back       DELETE /notes/NAME   forget it
 //!     GET /notes        the names              GET /count        how often this was asked (wasi:keyvalue)
 //!     POST /echo        the body, as it comes  GET /env/NAME     a variable that the operator set
-//!     GET /fail         a panic: 500, and where it was in the log
+//!     GET /fail         a panic: 500, and where it was in the log         GET /heap  whether its memory is its own
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 
@@ -122,6 +122,28 @@ fn note(request: &IncomingRequest, outparam: ResponseOutparam, path: &str) {
     }
 }
 
+/// Fills blocks of many sizes, with calls to the system between them, and looks whether they are still as they were
+/// filled.
+fn whole_heap() -> bool {
+    let fill = |number: usize, at: usize| ((number + at) as u32).wrapping_mul(2654435761).to_be_bytes()[0];
+    let whole = |(number, block): (usize, &Vec<u8>)| block.iter().enumerate().all(|(at, b)| *b == fill(number, at));
+    let mut blocks = vec![Vec::new(); 256];
+    let mut state = 7u32;
+    for round in 0..4096 {
+        state = state.wrapping_mul(1664525).wrapping_add(1013904223);
+        let number = (state >> 8) as usize % blocks.len();
+        if !whole((number, &blocks[number])) {
+            return false;
+        }
+        let size = (state >> 4) as usize % (64 + round % 16 * 2048);
+        blocks[number] = (0..size).map(|at| fill(number, at)).collect();
+        if round % 16 == 0 && fs::metadata("/").is_err() {
+            return false;
+        }
+    }
+    blocks.iter().enumerate().all(whole)
+}
+
 struct Notes;
 
 impl exports::wasi::http::incoming_handler::Guest for Notes {
@@ -143,6 +165,7 @@ impl exports::wasi::http::incoming_handler::Guest for Notes {
                 answer(outparam, 200, &format!("{count}\n"));
             }
             ["env", name] => answer(outparam, 200, &std::env::var(name).unwrap_or_default()),
+            ["heap"] => answer(outparam, 200, if whole_heap() { "whole\n" } else { "changed\n" }),
             ["fail"] => panic!("as it was asked to"),
             _ => answer(outparam, 404, "not here\n"),
         }
