@@ -1,21 +1,24 @@
 /*
- * A file system for each app, over the sealed store. Directories and regular files; no links of any kind.
+ * A file system for each app, over the sealed store. Directories, regular files (which may have several names) and
+ * symbolic links, which lead nowhere out of the directory that a path starts from.
  *
  * One thread (the home worker's, which owns the store) holds the tree and runs every operation, so that all workers
  * see one state. An operation is a structure that is submitted and comes back, on the submitting worker's loop, when
  * it is done. Nothing blocks.
  *
  * Durability: operations change memory at once and the store soon after, in order; FS_SYNC comes back when everything
- * before it is on disk. A crash loses only what was not synced, and always a whole operation: a rename has happened or
- * has not. A write is whole within each chunk.
+ * before it is on disk, and so does any operation with FS_DURABLE. A crash loses only what was not synced, and always a
+ * whole operation: a rename has happened or has not. A write is whole within each chunk.
  *
  * If the store fails (a full disk), what was not written stays in memory. Every operation that changes something, and
  * every sync, first has it tried again, and fails if it does. On a full disk files can always be removed: that goes
  * ahead of what does not fit, and is the one thing that leaves the order.
  *
  * Records of an app's namespace "app:NAME:fs" (integers big-endian in keys, little-endian in values):
- *   'd' parent u64, type u8, id u64, name -> empty          one per directory entry, so names alone give the tree
+ *   'd' parent u64, type u8, id u64, name -> empty          one per directory entry, so names alone give the tree;
+ *                                                           several with the id of one file are its names
  *   'i' id u64 -> version u8 1, size u64, accessed, modified, changed u64 (ns since 1970)
+ *                 version u8 2 for symbolic links: the same, and where it leads, size bytes
  *   'c' id u64, index u32 -> up to FS_CHUNK_SIZE bytes, trailing zeros left out; absent: zeros
  * The store's root covers all of them, so the host cannot mix versions of chunks, nor bring back old ones.
  */
@@ -34,6 +37,7 @@
 #define FS_PATH_MAX 4096u               /* bytes */
 #define FS_NODES_MAX 131072u            /* files and directories of one app: -EDQUOT beyond */
 #define FS_CHUNKS_MAX 65536u            /* 4 GiB of one app, not counting each file's first chunk: -EDQUOT beyond */
+#define FS_FOLLOWED_MAX 40u             /* symbolic links on the way of one path: -ELOOP beyond */
 #define FS_SIZE_MAX (UINT64_C(1) << 40) /* of a file, holes included: -EFBIG beyond */
 
 struct fs;      /* an app's file system */
@@ -48,28 +52,31 @@ bool fs_flush(void);
 struct fs *fs_of_app(const char *app);
 /* What node NULL stands for in an operation. */
 
-enum fs_type { FS_DIRECTORY = 3, FS_FILE = 6 }; /* as wasi:filesystem/types numbers descriptor-type */
+enum fs_type { FS_DIRECTORY = 3, FS_SYMLINK = 5, FS_FILE = 6 }; /* as wasi:filesystem/types numbers descriptor-type */
 
 struct fs_stat {
     enum fs_type type;
     uint64_t id; /* never used twice within an app */
-    uint64_t size;
+    uint64_t size, links;
     uint64_t accessed_ns, modified_ns, changed_ns;
 };
 
 enum fs_call {
-    FS_OPEN,   /* path; flags: FS_OPEN_*. -> opened, stat */
-    FS_MKDIR,  /* path */
-    FS_UNLINK, /* path: a file */
-    FS_RMDIR,  /* path: an empty directory */
-    FS_RENAME, /* path, to and to_path. Replaces a file or an empty directory */
-    FS_STAT,   /* path, or the node itself if it is empty and flags has FS_SELF -> stat */
-    FS_TIMES,  /* the same; set_accessed/set_modified and the times */
-    FS_RESIZE, /* size */
-    FS_READ,   /* offset, size -> transferred bytes in buffer, end */
-    FS_WRITE,  /* offset (FS_APPEND: the end), buffer, size -> transferred, offset behind it. What stopped it half way
+    FS_OPEN,         /* path; flags: FS_OPEN_*. -> opened, stat */
+    FS_MKDIR,        /* path */
+    FS_UNLINK,       /* path: a file's name, or a symbolic link */
+    FS_RMDIR,        /* path: an empty directory */
+    FS_RENAME,       /* path, to and to_path. Replaces a file or an empty directory */
+    FS_LINK,         /* path, of a file or symbolic link; to and to_path: another name for it */
+    FS_MAKE_SYMLINK, /* path; to_path: where it leads, relative */
+    FS_READLINK,     /* path -> transferred bytes in buffer, which is to have FS_PATH_MAX */
+    FS_STAT,         /* path, or the node itself if it is empty and flags has FS_SELF -> stat */
+    FS_TIMES,        /* the same; set_accessed/set_modified and the times */
+    FS_RESIZE,       /* size */
+    FS_READ,         /* offset, size -> transferred bytes in buffer, end */
+    FS_WRITE, /* offset (FS_APPEND: the end), buffer, size -> transferred, offset behind it. What stopped it half way
                 * is the status only with FS_WHOLE, or if nothing was written */
-    FS_LIST,   /* cursor, cursor_id (0: from the start) -> transferred bytes of entries in buffer, cursor and cursor_id;
+    FS_LIST,  /* cursor, cursor_id (0: from the start) -> transferred bytes of entries in buffer, cursor and cursor_id;
                 * end when there are no more. An entry: type u8, name size u8, name */
     FS_SYNC,
     FS_RELEASE, /* node is not used any more; done may be NULL */
@@ -82,7 +89,9 @@ enum {
     FS_OPEN_WRITE = 16,
     FS_SELF = 32,
     FS_APPEND = 64,
-    FS_WHOLE = 128
+    FS_WHOLE = 128,
+    FS_FOLLOW = 256, /* a symbolic link that the path ends in (FS_OPEN, FS_STAT, FS_TIMES, FS_LINK) */
+    FS_DURABLE = 512 /* comes back when what it did, or read, is on disk */
 };
 
 /* Made with fs_op_new, freed with fs_op_free by whoever gets it back. */
@@ -101,15 +110,16 @@ struct fs_op {
     void (*done)(struct fs_op *op); /* on origin's loop */
     void *user;
     /* results */
-    int status; /* 0; -ENOENT, -EEXIST, -ENOTDIR, -EISDIR, -ENOTEMPTY, -EPERM (a path out of its directory), -EINVAL,
-                 * -ENAMETOOLONG, -EFBIG, -EDQUOT, -EBUSY, -ENOSPC, -EIO, -EBADMSG (tampered with), -ENOMEM */
+    int status; /* 0; -ENOENT, -EEXIST, -ENOTDIR, -EISDIR, -ENOTEMPTY, -EPERM (a path out of its directory; another
+                 * name for a directory), -EINVAL, -ENAMETOOLONG, -ELOOP, -EFBIG, -EDQUOT, -EBUSY, -ENOSPC, -EIO,
+                 * -EBADMSG (tampered with), -ENOMEM */
     struct fs_node *opened;
     struct fs_stat stat;
     size_t transferred;
     bool end;
     /* private */
     uint64_t awaited;
-    bool started, retried;
+    bool started, retried, settling;
     const char *path, *to_path; /* in buffer */
     size_t path_size, to_path_size;
     size_t buffer_size;

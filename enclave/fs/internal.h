@@ -10,8 +10,11 @@ struct fs_node {
     struct fs_node *next, *before, *first, *last; /* siblings, children: ascending by serial */
     struct fs_node *by_name, *by_id;              /* chains of the two tables */
     uint64_t id, parent_id, serial;
+    struct fs_node *of;     /* this is but another name of that file: only its place, name, id and type count */
+    struct fs_node *others; /* a file's other names; a name's next one */
     uint32_t refs;
-    bool directory;
+    uint32_t links; /* its names, this one included */
+    bool directory, symlink;
     bool known;    /* the inode's fields are here; else they are still in the store */
     bool loading;  /* and on their way */
     bool dirty;    /* they are newer than the journal */
@@ -23,9 +26,20 @@ struct fs_node {
     uint32_t chunk_count, chunk_capacity;
     uint32_t cached; /* chunks of it in memory */
     uint8_t name_size;
-    char *name; /* owned; not terminated */
+    char *name;   /* owned; not terminated */
+    char *target; /* of a symbolic link that is known: size bytes, owned */
     struct charge charge;
 };
+
+static inline struct fs_node *fs_file_of(struct fs_node *name)
+{
+    return name && name->of ? name->of : name;
+}
+
+static inline enum fs_type fs_type_of(const struct fs_node *node)
+{
+    return node->directory ? FS_DIRECTORY : node->symlink ? FS_SYMLINK : FS_FILE;
+}
 
 /* One change to the store on its way; those up to one that ends a group belong together. */
 struct fs_change {
@@ -70,11 +84,38 @@ void fs_wake(struct fs *fs);
 /* ops.c: 0 or the result, or -EAGAIN: run it again when something has come. */
 int fs_run(struct fs_op *op);
 
+/* paths.c */
+/* A path's last step: the directory it is in, its name, and what stands there now (or NULL). */
+struct place {
+    struct fs_node *directory, *node;
+    struct fs_node *entry; /* node, or another name of it: what stands in the directory */
+    const char *name;      /* NULL: the path names the starting directory or one above the name: "." or "a/.." */
+    size_t name_size;
+    bool must_be_directory; /* it ended in a slash */
+};
+
+/* What becomes of a symbolic link that a path ends in. */
+enum last_link {
+    LINK_STAYS,    /* it is what is meant; with a slash behind it, it is no directory */
+    LINK_IS_MEANT, /* the same, but with a slash behind it what it leads to */
+    LINK_FOLLOWED
+};
+/* 0, -EAGAIN, or why it leads nowhere. What does not exist in an existing directory is found, without a node. */
+int path_find(struct fs *fs, struct fs_node *base, const char *path, size_t size, enum last_link last,
+              struct place *out);
+
 /* tree.c */
 int tree_load(struct fs *fs); /* once; 0 or a negative errno */
 struct fs_node *tree_find_id(struct fs *fs, uint64_t id);
 struct fs_node *tree_find(struct fs *fs, const struct fs_node *parent, const char *name, size_t size);
-struct fs_node *tree_add(struct fs *fs, struct fs_node *parent, const char *name, size_t size, bool directory);
+struct fs_node *tree_add(struct fs *fs, struct fs_node *parent, const char *name, size_t size, enum fs_type type);
+/* Another name for a file. */
+struct fs_node *tree_add_name(struct fs *fs, struct fs_node *parent, const char *name, size_t size,
+                              struct fs_node *file);
+/* Take one away of a file that has others. */
+void tree_drop_name(struct fs *fs, struct fs_node *name);
+/* Where a symbolic link leads; copied. false: no memory. */
+bool tree_set_target(struct fs *fs, struct fs_node *node, const char *target, size_t size);
 char *tree_copy_name(const char *name, size_t size); /* NULL: no memory */
 /* Takes the name. */
 void tree_move(struct fs *fs, struct fs_node *node, struct fs_node *parent, char *name, size_t size);

@@ -86,12 +86,16 @@ bool journal_forget_inode(struct fs *fs, const struct fs_node *node)
 
 bool journal_inode(struct fs *fs, struct fs_node *node)
 {
-    uint8_t key[9], value[33] = {1};
+    uint8_t key[9], value[33 + FS_PATH_MAX];
+    size_t target = node->symlink ? node->size : 0;
+    value[0] = node->symlink ? 2 : 1;
     memcpy(value + 1, &node->size, 8);
     memcpy(value + 9, &node->accessed_ns, 8);
     memcpy(value + 17, &node->modified_ns, 8);
     memcpy(value + 25, &node->changed_ns, 8);
-    if (!journal_put(fs, key, fs_inode_key(node->id, key), value, sizeof value))
+    if (target)
+        memcpy(value + 33, node->target, target);
+    if (!journal_put(fs, key, fs_inode_key(node->id, key), value, 33 + target))
         return false;
     node->dirty = false;
     return true;

@@ -7,73 +7,20 @@
 
 #include "enclave/fs/internal.h"
 
-/* ---- paths ------------------------------------------------------------------------------------------------------ */
-
-/* A path's last step: the directory it is in, its name, and what stands there now (or NULL). */
-struct place {
-    struct fs_node *directory, *node;
-    const char *name; /* NULL: the path names the starting directory or one above the name: "." or "a/.." */
-    size_t name_size;
-    bool must_be_directory; /* it ended in a slash */
-};
-
-static bool is(const char *part, size_t size, const char *text)
-{
-    return size == strlen(text) && memcmp(part, text, size) == 0;
-}
-
-/* Nothing leads out of base: not "..", not "/", and there are no links. */
-static int resolve(struct fs *fs, struct fs_node *base, const char *path, size_t size, struct place *out)
-{
-    const char *at = path, *end = path + size;
-    *out = (struct place){.directory = base, .node = base};
-    if (size == 0)
-        return -ENOENT;
-    if (size > FS_PATH_MAX)
-        return -ENAMETOOLONG;
-    if (*path == '/')
-        return -EPERM;
-    unsigned depth = 0;
-    while (at < end) {
-        const char *slash = memchr(at, '/', (size_t)(end - at));
-        size_t part = (size_t)((slash ? slash : end) - at);
-        struct fs_node *here = out->node;
-        if (!here)
-            return -ENOENT; /* what the step before named does not exist */
-        if (!here->directory)
-            return -ENOTDIR;
-        if (part > FS_NAME_MAX)
-            return -ENAMETOOLONG;
-        if (is(at, part, "..")) {
-            if (depth == 0)
-                return -EPERM;
-            depth--;
-            *out = (struct place){.directory = here->parent, .node = here->parent};
-        } else if (is(at, part, ".")) {
-            *out = (struct place){.directory = here, .node = here};
-        } else if (part > 0) {
-            depth++;
-            *out = (struct place){here, tree_find(fs, here, at, part), at, part, false};
-        }
-        out->must_be_directory = slash != NULL;
-        at += part + 1;
-    }
-    if (memchr(path, 0, size))
-        return -EINVAL;
-    return out->node && out->must_be_directory && !out->node->directory ? -ENOTDIR : 0;
-}
-
 static struct fs_node *base_of(struct fs *fs, struct fs_node *node)
 {
     return node ? node : &fs->root;
 }
 
-static int find(struct fs_op *op, struct place *place)
+static int find(struct fs_op *op, enum last_link last, struct place *place)
 {
-    struct fs_node *base = base_of(op->fs, op->node);
-    if (base->gone)
-        return -ENOENT;
-    return base->directory ? resolve(op->fs, base, op->path, op->path_size, place) : -ENOTDIR;
+    return path_find(op->fs, base_of(op->fs, op->node), op->path, op->path_size, last, place);
+}
+
+/* As the operation's flags say. */
+static enum last_link last_of(const struct fs_op *op)
+{
+    return op->flags & FS_FOLLOW ? LINK_FOLLOWED : LINK_IS_MEANT;
 }
 
 /* ---- changes ---------------------------------------------------------------------------------------------------- */
@@ -101,9 +48,23 @@ static bool journal_times(struct fs *fs, struct fs_node *directory)
     return directory == &fs->root || directory->gone || journal_inode(fs, directory);
 }
 
-/* Take a node out of its directory, in the group that is open. */
-static bool take_out(struct fs *fs, struct fs_node *node)
+/* One of several names, the file stays. */
+static bool take_name(struct fs *fs, struct fs_node *entry)
 {
+    struct fs_node *file = fs_file_of(entry), *directory = entry->parent;
+    bool ok = journal_dentry(fs, directory, entry, false);
+    tree_drop_name(fs, entry);
+    file->changed_ns = fs_now_ns();
+    ok = (!file->known || journal_inode(fs, file)) && ok;
+    return journal_times(fs, directory) && ok;
+}
+
+/* Take a node out of its directory, in the group that is open. */
+static bool take_out(struct fs *fs, struct fs_node *entry)
+{
+    struct fs_node *node = fs_file_of(entry);
+    if (node->links > 1)
+        return take_name(fs, entry);
     bool ok = journal_dentry(fs, node->parent, node, false);
     if (ok && node->refs == 0)
         ok = journal_forget_inode(fs, node);
@@ -136,29 +97,39 @@ void fs_node_put(struct fs *fs, struct fs_node *node)
 
 static void fill_stat(const struct fs_node *node, struct fs_stat *stat)
 {
-    *stat = (struct fs_stat){node->directory ? FS_DIRECTORY : FS_FILE,
-                             node->id,
-                             node->size,
-                             node->accessed_ns,
-                             node->modified_ns,
-                             node->changed_ns};
+    *stat = (struct fs_stat){fs_type_of(node),  node->id,          node->size,      node->gone ? 0 : node->links,
+                             node->accessed_ns, node->modified_ns, node->changed_ns};
 }
 
-static int create(struct fs_op *op, struct place *place, bool directory, struct fs_node **out)
+/* Whether something may be made where a path leads. */
+static int may_create(struct fs_op *op, const struct place *place, enum fs_type type)
 {
     struct fs *fs = op->fs;
     if (!place->name || place->directory->gone)
         return -ENOENT;
-    if (place->must_be_directory && !directory)
-        return -EISDIR;
+    if (place->must_be_directory && type != FS_DIRECTORY)
+        return type == FS_FILE ? -EISDIR : -ENOENT;
     if (fs->node_count >= FS_NODES_MAX)
         return -EDQUOT;
-    int status = journal_memory(fs, 4) ? journal_room(op) : -ENOSPC; /* two records, and the node itself */
+    return journal_memory(fs, 4) ? journal_room(op) : -ENOSPC; /* two records, and the node itself */
+}
+
+/* target: of a symbolic link. */
+static int create(struct fs_op *op, struct place *place, enum fs_type type, const char *target, size_t target_size,
+                  struct fs_node **out)
+{
+    struct fs *fs = op->fs;
+    int status = may_create(op, place, type);
     if (status < 0)
         return status;
-    struct fs_node *node = tree_add(fs, place->directory, place->name, place->name_size, directory);
+    struct fs_node *node = tree_add(fs, place->directory, place->name, place->name_size, type);
     if (!node)
         return -ENOMEM;
+    if (target && !tree_set_target(fs, node, target, target_size)) {
+        tree_detach(fs, node);
+        tree_free(fs, node);
+        return -ENOMEM;
+    }
     if (!journal_dentry(fs, place->directory, node, true) || !journal_inode(fs, node) ||
         !journal_times(fs, place->directory))
         status = -ENOMEM;
@@ -204,12 +175,15 @@ static int resize(struct fs_op *op, struct fs_node *node, uint64_t size)
 static int op_open(struct fs_op *op)
 {
     struct place place;
-    int status = find(op, &place);
+    bool exclusive = op->flags & FS_OPEN_CREATE && op->flags & FS_OPEN_EXCLUSIVE; /* then a link is in the way, too */
+    int status = find(op, exclusive ? LINK_STAYS : last_of(op), &place);
     if (status < 0)
         return status;
     struct fs_node *node = place.node;
     if (node && op->flags & FS_OPEN_EXCLUSIVE)
         return -EEXIST;
+    if (node && node->symlink)
+        return -ELOOP;
     if (!node && !(op->flags & FS_OPEN_CREATE))
         return -ENOENT;
     if (node && op->flags & FS_OPEN_DIRECTORY && !node->directory)
@@ -218,7 +192,7 @@ static int op_open(struct fs_op *op)
         return -EISDIR;
     if (!node && op->flags & FS_OPEN_DIRECTORY)
         return -EINVAL; /* files are made here; directories by create-directory-at */
-    status = node ? tree_know(op->fs, node) : create(op, &place, false, &node);
+    status = node ? tree_know(op->fs, node) : create(op, &place, FS_FILE, NULL, 0, &node);
     if (status == 0 && op->flags & FS_OPEN_TRUNCATE && node->size > 0)
         status = resize(op, node, 0);
     if (status < 0)
@@ -233,18 +207,82 @@ static int op_mkdir(struct fs_op *op)
 {
     struct place place;
     struct fs_node *node;
-    int status = find(op, &place);
+    int status = find(op, LINK_IS_MEANT, &place);
     if (status < 0)
         return status;
-    return place.node ? -EEXIST : create(op, &place, true, &node);
+    return place.node ? -EEXIST : create(op, &place, FS_DIRECTORY, NULL, 0, &node);
+}
+
+static int op_symlink(struct fs_op *op)
+{
+    struct place place;
+    struct fs_node *node;
+    if (op->to_path_size == 0)
+        return -ENOENT;
+    if (op->to_path_size > FS_PATH_MAX)
+        return -ENAMETOOLONG;
+    if (memchr(op->to_path, 0, op->to_path_size))
+        return -EINVAL;
+    if (op->to_path[0] == '/')
+        return -EPERM; /* it would be followed nowhere */
+    int status = find(op, LINK_IS_MEANT, &place);
+    if (status < 0)
+        return status;
+    return place.node ? -EEXIST : create(op, &place, FS_SYMLINK, op->to_path, op->to_path_size, &node);
+}
+
+static int op_readlink(struct fs_op *op)
+{
+    struct place place;
+    int status = find(op, LINK_IS_MEANT, &place);
+    if (status == 0)
+        status = !place.node ? -ENOENT : !place.node->symlink ? -EINVAL : tree_know(op->fs, place.node);
+    if (status < 0)
+        return status;
+    op->transferred = place.node->size < op->buffer_size ? place.node->size : op->buffer_size;
+    memcpy(op->buffer, place.node->target, op->transferred);
+    return 0;
+}
+
+/* Another name, for a file that is known. */
+static int add_name(struct fs_op *op, struct fs_node *file, struct place *place)
+{
+    struct fs *fs = op->fs;
+    int status = may_create(op, place, FS_SYMLINK);
+    if (status < 0)
+        return status;
+    struct fs_node *entry = tree_add_name(fs, place->directory, place->name, place->name_size, file);
+    if (!entry)
+        return -ENOMEM;
+    file->changed_ns = fs_now_ns();
+    bool ok = journal_dentry(fs, place->directory, entry, true) && journal_inode(fs, file) &&
+              journal_times(fs, place->directory);
+    journal_end_group(fs);
+    return ok ? 0 : -ENOMEM;
+}
+
+static int op_link(struct fs_op *op)
+{
+    struct fs *fs = op->fs;
+    struct place from, to;
+    int status = find(op, last_of(op), &from);
+    if (status == 0)
+        status = !from.node ? -ENOENT : from.node->directory ? -EPERM : tree_know(fs, from.node);
+    if (status == 0)
+        status = path_find(fs, base_of(fs, op->to), op->to_path, op->to_path_size, LINK_IS_MEANT, &to);
+    if (status < 0)
+        return status;
+    return to.node ? -EEXIST : add_name(op, from.node, &to);
 }
 
 static int op_remove(struct fs_op *op, bool directory)
 {
     struct place place;
-    int status = find(op, &place);
+    int status = find(op, LINK_STAYS, &place);
     if (status == 0 && !place.node)
         status = -ENOENT;
+    if (status == 0 && place.node->links > 1)
+        status = tree_know(op->fs, place.node); /* what stays of it changes */
     if (status < 0)
         return status;
     if (place.node->directory != directory)
@@ -256,9 +294,9 @@ static int op_remove(struct fs_op *op, bool directory)
     status = directory ? journal_room(op) : journal_room_for_removal(op);
     if (status < 0)
         return status;
-    status = take_out(op->fs, place.node) ? 0 : -ENOMEM;
+    status = take_out(op->fs, place.entry) ? 0 : -ENOMEM;
     journal_end_group(op->fs);
-    if (place.node->refs == 0)
+    if (place.node->gone && place.node->refs == 0)
         dispose(op->fs, place.node);
     journal_make_way(op->fs);
     return status;
@@ -290,15 +328,14 @@ static int op_rename(struct fs_op *op)
 {
     struct fs *fs = op->fs;
     struct place from, to;
-    struct fs_node *base = base_of(fs, op->to);
-    int status = find(op, &from);
+    int status = find(op, LINK_STAYS, &from);
     if (status == 0 && !from.node)
         status = -ENOENT;
     if (status == 0)
-        status = base->gone         ? -ENOENT
-                 : !base->directory ? -ENOTDIR
-                                    : resolve(fs, base, op->to_path, op->to_path_size, &to);
-    if (status == 0)
+        status = path_find(fs, base_of(fs, op->to), op->to_path, op->to_path_size, LINK_STAYS, &to);
+    if (status == 0 && to.node && to.node->links > 1)
+        status = tree_know(fs, to.node);
+    if (status == 0) /* two names of one file stay as they are: so it is elsewhere */
         status = from.node == to.node ? 0 : may_replace(&from, &to);
     if (status < 0 || from.node == to.node)
         return status;
@@ -308,15 +345,15 @@ static int op_rename(struct fs_op *op)
         return status < 0 ? status : -ENOMEM;
     if (to.node)
         to.node->replaced = true;
-    bool ok = !to.node || take_out(fs, to.node);
-    ok = journal_dentry(fs, from.directory, from.node, false) && ok;
-    tree_move(fs, from.node, to.directory, name, to.name_size);
-    ok = journal_dentry(fs, to.directory, from.node, true) && ok;
+    bool ok = !to.node || take_out(fs, to.entry);
+    ok = journal_dentry(fs, from.directory, from.entry, false) && ok;
+    tree_move(fs, from.entry, to.directory, name, to.name_size);
+    ok = journal_dentry(fs, to.directory, from.entry, true) && ok;
     ok = journal_times(fs, from.directory) && ok;
     if (to.directory != from.directory)
         ok = journal_times(fs, to.directory) && ok;
     journal_end_group(fs);
-    if (to.node && to.node->refs == 0)
+    if (to.node && to.node->gone && to.node->refs == 0)
         dispose(fs, to.node);
     return ok ? 0 : -ENOMEM;
 }
@@ -328,7 +365,7 @@ static int target(struct fs_op *op, struct fs_node **out)
     int status = 0;
     *out = base_of(op->fs, op->node);
     if (!(op->flags & FS_SELF)) {
-        status = find(op, &place);
+        status = find(op, last_of(op), &place);
         if (status == 0 && !place.node)
             status = -ENOENT;
         if (status == 0)
@@ -449,7 +486,7 @@ static int op_list(struct fs_op *op)
     while (node && node->serial <= op->cursor)
         node = node->next;
     for (; node && used + 2 + node->name_size <= op->buffer_size; node = node->next) {
-        op->buffer[used] = node->directory ? FS_DIRECTORY : FS_FILE;
+        op->buffer[used] = (uint8_t)fs_type_of(node);
         op->buffer[used + 1] = node->name_size;
         memcpy(op->buffer + used + 2, node->name, node->name_size);
         used += 2u + node->name_size;
@@ -464,8 +501,9 @@ static int op_list(struct fs_op *op)
 static int op_sync(struct fs_op *op)
 {
     struct fs *fs = op->fs;
+    struct fs_node *changed = op->opened ? op->opened : op->node;
     if (!op->started) {
-        if (!cache_flush(fs, op->node && !op->node->directory ? op->node : NULL))
+        if (!cache_flush(fs, changed && !changed->directory ? changed : NULL))
             return -ENOMEM;
         op->started = true;
         op->awaited = fs->made;
@@ -486,11 +524,22 @@ static int op_release(struct fs_op *op)
     return 0;
 }
 
-int fs_run(struct fs_op *op)
+/* What was asked for is done; what is left is that it is on disk. */
+static int settle(struct fs_op *op)
 {
-    int status = tree_load(op->fs);
-    if (status < 0)
-        return status;
+    if (!op->settling)
+        op->started = false;
+    op->settling = true;
+    int status = op_sync(op);
+    if (status < 0 && status != -EAGAIN && op->opened) {
+        fs_node_put(op->fs, op->opened);
+        op->opened = NULL;
+    }
+    return status;
+}
+
+static int run(struct fs_op *op)
+{
     switch (op->call) {
     case FS_OPEN:
         return op_open(op);
@@ -502,6 +551,12 @@ int fs_run(struct fs_op *op)
         return op_remove(op, true);
     case FS_RENAME:
         return op_rename(op);
+    case FS_LINK:
+        return op_link(op);
+    case FS_MAKE_SYMLINK:
+        return op_symlink(op);
+    case FS_READLINK:
+        return op_readlink(op);
     case FS_STAT:
         return op_stat(op);
     case FS_TIMES:
@@ -520,4 +575,14 @@ int fs_run(struct fs_op *op)
         return op_release(op);
     }
     return -EINVAL;
+}
+
+int fs_run(struct fs_op *op)
+{
+    int status = tree_load(op->fs);
+    if (status == 0 && !op->settling)
+        status = run(op);
+    if (status < 0 || !(op->flags & FS_DURABLE))
+        return status;
+    return settle(op);
 }

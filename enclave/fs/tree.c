@@ -28,23 +28,38 @@ static size_t id_slot(const struct fs *fs, uint64_t id)
     return (id * 0x9e3779b97f4a7c15u >> 20) & (fs->table_size - 1);
 }
 
-static void enter(struct fs *fs, struct fs_node *node)
+static void enter_name(struct fs *fs, struct fs_node *node)
 {
     struct fs_node **names = &fs->names[name_slot(fs, node->parent_id, node->name, node->name_size)];
-    struct fs_node **ids = &fs->ids[id_slot(fs, node->id)];
     node->by_name = *names;
     *names = node;
+}
+
+/* Other names are found by name alone. */
+static void enter(struct fs *fs, struct fs_node *node)
+{
+    struct fs_node **ids = &fs->ids[id_slot(fs, node->id)];
+    enter_name(fs, node);
+    if (node->of)
+        return;
     node->by_id = *ids;
     *ids = node;
 }
 
-static void leave(struct fs *fs, struct fs_node *node)
+static void leave_name(struct fs *fs, struct fs_node *node)
 {
     struct fs_node **at = &fs->names[name_slot(fs, node->parent_id, node->name, node->name_size)];
     while (*at != node)
         at = &(*at)->by_name;
     *at = node->by_name;
-    at = &fs->ids[id_slot(fs, node->id)];
+}
+
+static void leave(struct fs *fs, struct fs_node *node)
+{
+    leave_name(fs, node);
+    if (node->of)
+        return;
+    struct fs_node **at = &fs->ids[id_slot(fs, node->id)];
     while (*at != node)
         at = &(*at)->by_id;
     *at = node->by_id;
@@ -52,20 +67,20 @@ static void leave(struct fs *fs, struct fs_node *node)
 
 static bool resize_tables(struct fs *fs, size_t size)
 {
-    struct fs_node **names = calloc(size, sizeof *names), **ids = calloc(size, sizeof *ids), **old = fs->ids;
+    struct fs_node **names = calloc(size, sizeof *names), **ids = calloc(size, sizeof *ids), **old = fs->names;
     size_t old_size = fs->table_size;
     if (!names || !ids) {
         free(names);
         free(ids);
         return false;
     }
-    free(fs->names);
+    free(fs->ids);
     fs->names = names;
     fs->ids = ids;
     fs->table_size = size;
     for (size_t i = 0; i < old_size; i++)
         for (struct fs_node *node = old[i], *next; node; node = next) {
-            next = node->by_id;
+            next = node->by_name;
             enter(fs, node);
         }
     free(old);
@@ -119,10 +134,11 @@ static void charge_node(struct fs *fs, struct fs_node *node)
 {
     if (!node->charge.from)
         charge_open(&node->charge, fs->memory);
-    charge_must(&node->charge, sizeof *node + node->name_size + node->chunk_capacity * sizeof *node->chunks);
+    charge_must(&node->charge, sizeof *node + node->name_size + node->chunk_capacity * sizeof *node->chunks +
+                                   (node->target ? node->size : 0));
 }
 
-static struct fs_node *make(struct fs *fs, uint64_t id, const char *name, size_t size, bool directory)
+static struct fs_node *make(struct fs *fs, uint64_t id, const char *name, size_t size, enum fs_type type)
 {
     if (fs->node_count >= fs->table_size && !resize_tables(fs, fs->table_size * 2))
         return NULL;
@@ -134,14 +150,16 @@ static struct fs_node *make(struct fs *fs, uint64_t id, const char *name, size_t
     node->name_size = (uint8_t)size;
     charge_node(fs, node);
     node->id = id;
-    node->directory = directory;
+    node->links = 1;
+    node->directory = type == FS_DIRECTORY;
+    node->symlink = type == FS_SYMLINK;
     fs->node_count++;
     return node;
 }
 
-struct fs_node *tree_add(struct fs *fs, struct fs_node *parent, const char *name, size_t size, bool directory)
+struct fs_node *tree_add(struct fs *fs, struct fs_node *parent, const char *name, size_t size, enum fs_type type)
 {
-    struct fs_node *node = make(fs, fs->next_id, name, size, directory);
+    struct fs_node *node = make(fs, fs->next_id, name, size, type);
     if (!node)
         return NULL;
     fs->next_id++;
@@ -177,9 +195,82 @@ void tree_free(struct fs *fs, struct fs_node *node)
 {
     fs->chunk_total -= node->chunk_count > 1 ? node->chunk_count - 1 : 0;
     charge_give(&node->charge);
+    free(node->target);
     free(node->name);
     free(node->chunks);
     free(node);
+}
+
+/* ---- names ------------------------------------------------------------------------------------------------------ */
+
+static void join_names(struct fs_node *file, struct fs_node *name)
+{
+    name->of = file;
+    name->others = file->others;
+    file->others = name;
+    file->links++;
+}
+
+struct fs_node *tree_add_name(struct fs *fs, struct fs_node *parent, const char *name, size_t size,
+                              struct fs_node *file)
+{
+    struct fs_node *node = make(fs, file->id, name, size, fs_type_of(file));
+    if (!node)
+        return NULL;
+    join_names(file, node);
+    attach(fs, node, parent);
+    enter(fs, node);
+    return node;
+}
+
+/* The file itself stands where this name of it stood, also in the order of its directory. */
+static void take_place(struct fs *fs, struct fs_node *file, struct fs_node *name)
+{
+    char *own = file->name;
+    uint8_t own_size = file->name_size;
+    leave_name(fs, file);
+    leave_name(fs, name);
+    unlink_sibling(file);
+    file->parent = name->parent;
+    file->parent_id = name->parent_id;
+    file->serial = name->serial;
+    file->next = name->next; /* as it is now: the two may have been neighbours */
+    file->before = name->before;
+    *(file->before ? &file->before->next : &file->parent->first) = file;
+    *(file->next ? &file->next->before : &file->parent->last) = file;
+    file->name = name->name;
+    file->name_size = name->name_size;
+    name->name = own; /* it goes with the name */
+    name->name_size = own_size;
+    charge_node(fs, file);
+    enter_name(fs, file);
+}
+
+void tree_drop_name(struct fs *fs, struct fs_node *name)
+{
+    struct fs_node *file = fs_file_of(name), *gone = name == file ? file->others : name, **at = &file->others;
+    while (*at != gone)
+        at = &(*at)->others;
+    *at = gone->others;
+    file->links--;
+    if (name == file) {
+        take_place(fs, file, gone);
+    } else {
+        leave_name(fs, name);
+        unlink_sibling(name);
+    }
+    fs->node_count--;
+    tree_free(fs, gone);
+}
+
+bool tree_set_target(struct fs *fs, struct fs_node *node, const char *target, size_t size)
+{
+    node->target = tree_copy_name(target, size);
+    if (!node->target)
+        return false;
+    node->size = size;
+    charge_node(fs, node);
+    return true;
 }
 
 size_t tree_dentry_key(const struct fs_node *parent, const struct fs_node *node, uint8_t key[DENTRY_KEY_MAX])
@@ -187,7 +278,7 @@ size_t tree_dentry_key(const struct fs_node *parent, const struct fs_node *node,
     uint64_t parent_id = __builtin_bswap64(parent->id), id = __builtin_bswap64(node->id);
     key[0] = 'd';
     memcpy(key + 1, &parent_id, 8);
-    key[9] = node->directory ? FS_DIRECTORY : FS_FILE;
+    key[9] = (uint8_t)fs_type_of(node);
     memcpy(key + 10, &id, 8);
     memcpy(key + 18, node->name, node->name_size);
     return 18u + node->name_size;
@@ -256,21 +347,31 @@ struct fetch {
     struct fs_node *node;
 };
 
+/* 0, or why it cannot be used. */
+static int take_inode(struct fs *fs, struct fs_node *node, const uint8_t *value, size_t size)
+{
+    uint64_t length;
+    if (size < 33 || value[0] != (node->symlink ? 2 : 1))
+        return -EBADMSG;
+    memcpy(&length, value + 1, 8);
+    if (size - 33 != (node->symlink ? length : 0))
+        return -EBADMSG;
+    if (node->symlink && !tree_set_target(fs, node, (const char *)value + 33, size - 33))
+        return -ENOMEM;
+    node->size = length;
+    memcpy(&node->accessed_ns, value + 9, 8);
+    memcpy(&node->modified_ns, value + 17, 8);
+    memcpy(&node->changed_ns, value + 25, 8);
+    node->known = true;
+    return 0;
+}
+
 static void on_inode(void *user, int status, const uint8_t *value, size_t size)
 {
     struct fetch *f = user;
     struct fs_node *node = f->node;
-    if (node->known) {
-        /* changed meanwhile: newer than what comes */
-    } else if (status == 0 && size == 33 && value[0] == 1) {
-        memcpy(&node->size, value + 1, 8);
-        memcpy(&node->accessed_ns, value + 9, 8);
-        memcpy(&node->modified_ns, value + 17, 8);
-        memcpy(&node->changed_ns, value + 25, 8);
-        node->known = true;
-    } else {
-        node->failed = status == 0 || status == -ENOENT ? -EBADMSG : status;
-    }
+    if (!node->known) /* else changed meanwhile: newer than what comes */
+        node->failed = status == 0 ? take_inode(f->fs, node, value, size) : status == -ENOENT ? -EBADMSG : status;
     node->loading = false;
     struct fs *fs = f->fs;
     free(f);
@@ -316,13 +417,19 @@ static int take_entry(struct fs *fs, const uint8_t *key, size_t size)
     uint64_t parent, id;
     memcpy(&parent, key + 1, 8);
     memcpy(&id, key + 10, 8);
-    struct fs_node *node = make(fs, __builtin_bswap64(id), (const char *)key + 18, size - 18, key[9] == FS_DIRECTORY);
+    struct fs_node *node = make(fs, __builtin_bswap64(id), (const char *)key + 18, size - 18, key[9]);
     if (!node)
         return -ENOMEM;
     node->parent_id = __builtin_bswap64(parent);
     if (node->id >= fs->next_id)
         fs->next_id = node->id + 1;
+    struct fs_node *file = tree_find_id(fs, node->id);
+    bool another = file && !file->directory && fs_type_of(file) == key[9];
+    if (another)
+        join_names(file, node);
     enter(fs, node);
+    if (file && !another)
+        return -EBADMSG; /* the store is as we left it, so this is a fault of our own */
     return 0;
 }
 
@@ -358,10 +465,13 @@ static int compare_records(const void *a, const void *b)
 static int compare_nodes(const void *a, const void *b)
 {
     const struct fs_node *x = *(struct fs_node *const *)a, *y = *(struct fs_node *const *)b;
-    return (x->id > y->id) - (x->id < y->id);
+    if (x->id != y->id || x == y)
+        return x->id > y->id ? 1 : -(x->id < y->id);
+    int order = memcmp(x->name, y->name, x->name_size < y->name_size ? x->name_size : y->name_size);
+    return order ? order : x->name_size - y->name_size;
 }
 
-/* Every entry finds its directory; they are listed in the order in which they were made. */
+/* Every entry finds its directory; they are listed in the order in which they were made, names of one file by name. */
 static int join(struct fs *fs)
 {
     struct fs_node **all = malloc((fs->node_count + 1) * sizeof *all);
@@ -369,7 +479,7 @@ static int join(struct fs *fs)
     if (!all)
         return -ENOMEM;
     for (size_t i = 0; i < fs->table_size; i++)
-        for (struct fs_node *node = fs->ids[i]; node; node = node->by_id)
+        for (struct fs_node *node = fs->names[i]; node; node = node->by_name)
             all[count++] = node;
     qsort(all, count, sizeof *all, compare_nodes);
     int status = 0;
@@ -423,8 +533,8 @@ static void clear(struct fs *fs)
 {
     cache_forget(fs, NULL, 0);
     for (size_t i = 0; i < fs->table_size; i++)
-        for (struct fs_node *node = fs->ids[i], *next; node; node = next) {
-            next = node->by_id;
+        for (struct fs_node *node = fs->names[i], *next; node; node = next) {
+            next = node->by_name;
             tree_free(fs, node);
         }
     free(fs->names);

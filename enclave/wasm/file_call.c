@@ -18,6 +18,7 @@ enum {
     CODE_INVALID = 12,
     CODE_IO = 13,
     CODE_IS_DIRECTORY = 14,
+    CODE_LOOP = 15,
     CODE_NAME_TOO_LONG = 18,
     CODE_NO_ENTRY = 20,
     CODE_INSUFFICIENT_MEMORY = 22,
@@ -45,6 +46,8 @@ static unsigned code_of(int status)
         return CODE_INVALID;
     case -EISDIR:
         return CODE_IS_DIRECTORY;
+    case -ELOOP:
+        return CODE_LOOP;
     case -ENAMETOOLONG:
         return CODE_NAME_TOO_LONG;
     case -ENOENT:
@@ -134,6 +137,14 @@ void file_end(struct guest *g)
     g->fs = NULL;
 }
 
+/* What a descriptor's flags ask of an operation on it. */
+static uint32_t durability(const struct resource *on, enum fs_call call)
+{
+    bool reads = call == FS_READ || call == FS_STAT || call == FS_LIST || call == FS_READLINK;
+    uint8_t wanted = reads ? DESCRIPTOR_SYNC_READ : DESCRIPTOR_SYNC_CHANGES;
+    return on->file.sync & wanted ? FS_DURABLE : 0;
+}
+
 struct fs_op *file_begin(struct guest *g, enum fs_call call, const struct resource *on, struct file_paths paths,
                          size_t bytes)
 {
@@ -151,6 +162,7 @@ struct fs_op *file_begin(struct guest *g, enum fs_call call, const struct resour
         return NULL;
     }
     w->guest = g;
+    w->op->flags = durability(on, call);
     w->op->user = w;
     w->op->done = on_done;
     g->fs = w;

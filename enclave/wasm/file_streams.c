@@ -140,7 +140,7 @@ ssize_t file_stream_write(struct guest *g, struct resource *stream, const void *
             return -ENOMEM;
         op->size = size;
         op->offset = stream->position;
-        op->flags = FS_WHOLE | (stream->state == STREAM_FILE_END ? FS_APPEND : 0);
+        op->flags |= FS_WHOLE | (stream->state == STREAM_FILE_END ? FS_APPEND : 0);
         if (size)
             memcpy(op->buffer, data, size);
         fs_submit(op);

@@ -1,7 +1,5 @@
 /*
  * wasi:filesystem/{types,preopens}@0.2.x over the app's sealed file system (enclave/fs/fs.h).
- *
- * There are no links: symlink-at and link-at are refused as unsupported.
  */
 #include <errno.h>
 #include <time.h>
@@ -51,17 +49,65 @@ static enum host_status sync(struct guest *g, const struct slot *args, size_t co
     return plain(g, args, FS_SYNC, (struct file_paths){NULL, NULL});
 }
 
-static enum host_status rename_at(struct guest *g, const struct slot *args, size_t count)
+/* From one directory to another: the path in the other stands behind it. */
+static enum host_status between(struct guest *g, const struct slot *args, enum fs_call call, const struct slot *path,
+                                const struct slot *into, uint32_t flags)
 {
-    struct resource *from = file_descriptor(g, &args[0]), *to = file_descriptor(g, &args[2]);
+    struct resource *from = file_descriptor(g, &args[0]), *to = file_descriptor(g, into);
     if (!from || !to)
         return HOST_TRAP;
     if (g->fs)
-        return plain(g, args, FS_RENAME, (struct file_paths){NULL, NULL});
-    struct fs_op *op = file_begin(g, FS_RENAME, from, (struct file_paths){&args[1], &args[3]}, 0);
-    if (op)
+        return plain(g, args, call, (struct file_paths){NULL, NULL});
+    struct fs_op *op = file_begin(g, call, from, (struct file_paths){path, into + 1}, 0);
+    if (op) {
         op->to = to->file.node;
+        op->flags |= flags;
+    }
     return file_submit(g, op);
+}
+
+static enum host_status rename_at(struct guest *g, const struct slot *args, size_t count)
+{
+    return between(g, args, FS_RENAME, &args[1], &args[2], 0);
+}
+
+/* path-flags has the one flag symlink-follow. */
+static uint32_t path_flags(const struct slot *flags)
+{
+    return flags->word & 1 ? FS_FOLLOW : 0;
+}
+
+static enum host_status link_at(struct guest *g, const struct slot *args, size_t count)
+{
+    return between(g, args, FS_LINK, &args[2], &args[3], path_flags(&args[1]));
+}
+
+static enum host_status symlink_at(struct guest *g, const struct slot *args, size_t count)
+{
+    return plain(g, args, FS_MAKE_SYMLINK, (struct file_paths){&args[2], &args[1]});
+}
+
+static enum host_status readlink_at(struct guest *g, const struct slot *args, size_t count)
+{
+    struct resource *d;
+    struct fs_op *op;
+    enum host_status status = file_step(g, &args[0], &d, &op);
+    if (status != HOST_DONE)
+        return status;
+    if (!op)
+        return file_submit(g, file_begin(g, FS_READLINK, d, (struct file_paths){&args[1], NULL}, FS_PATH_MAX));
+    void *buffer = guest_scratch(g);
+    if (!buffer)
+        return HOST_TRAP;
+    if (op->status) {
+        file_fail(g, op->status);
+    } else {
+        memcpy(buffer, op->buffer, op->transferred);
+        reply_word(g, 0);
+        reply_text(g, buffer, op->transferred);
+    }
+    file_end(g);
+    return HOST_DONE;
 }
 
 static enum host_status set_size(struct guest *g, const struct slot *args, size_t count)
@@ -93,6 +139,7 @@ static const struct slot *take_time(const struct slot *at, bool *set, uint64_t *
     return at + 1;
 }
 
+/* path NULL: the descriptor's own file; else its flags stand before it. */
 static enum host_status set_times_common(struct guest *g, const struct slot *args, const struct slot *path,
                                          const struct slot *times)
 {
@@ -101,7 +148,7 @@ static enum host_status set_times_common(struct guest *g, const struct slot *arg
         return plain(g, args, FS_TIMES, (struct file_paths){NULL, NULL});
     struct fs_op *op = file_begin(g, FS_TIMES, d, (struct file_paths){path, NULL}, 0);
     if (op) {
-        op->flags = path ? 0 : FS_SELF;
+        op->flags |= path ? path_flags(path - 1) : FS_SELF;
         times = take_time(times, &op->set_accessed, &op->accessed_ns);
         take_time(times, &op->set_modified, &op->modified_ns);
     }
@@ -131,7 +178,7 @@ static void reply_stat(struct guest *g, const struct fs_stat *stat)
 {
     reply_word(g, 0);
     reply_word(g, stat->type);
-    reply_word(g, 1); /* links */
+    reply_word(g, stat->links);
     reply_word(g, stat->size);
     reply_time(g, stat->accessed_ns);
     reply_time(g, stat->modified_ns);
@@ -146,6 +193,7 @@ static void reply_hash(struct guest *g, const struct fs_stat *stat)
     reply_word(g, stat->modified_ns ^ stat->changed_ns << 1 ^ stat->id << 48);
 }
 
+/* path NULL: the descriptor's own file; else its flags stand before it. */
 static enum host_status stat_common(struct guest *g, const struct slot *args, const struct slot *path,
                                     void (*reply)(struct guest *g, const struct fs_stat *stat))
 {
@@ -157,7 +205,7 @@ static enum host_status stat_common(struct guest *g, const struct slot *args, co
     if (!op) {
         op = file_begin(g, FS_STAT, d, (struct file_paths){path, NULL}, 0);
         if (op)
-            op->flags = path ? 0 : FS_SELF;
+            op->flags |= path ? path_flags(path - 1) : FS_SELF;
         return file_submit(g, op);
     }
     if (op->status)
@@ -190,23 +238,28 @@ static enum host_status metadata_hash_at(struct guest *g, const struct slot *arg
 
 /* ---- opening ---------------------------------------------------------------------------------------------------- */
 
-enum { DESCRIPTOR_READ = 1, DESCRIPTOR_WRITE = 2, DESCRIPTOR_MUTATE_DIRECTORY = 32 };
+/* open-flags have the same bits as ours: create, directory, exclusive, truncate. What opening changes is as durable as
+ * what is to be written. */
+static struct fs_op *begin_open(struct guest *g, const struct slot *args, const struct resource *d)
+{
+    struct fs_op *op = file_begin(g, FS_OPEN, d, (struct file_paths){&args[2], NULL}, 0);
+    if (op) {
+        op->flags |= (uint32_t)(args[3].word & 15) | path_flags(&args[1]);
+        op->flags |= args[4].word & DESCRIPTOR_WRITE ? FS_OPEN_WRITE : 0;
+        op->flags |= args[4].word & DESCRIPTOR_SYNC_CHANGES ? FS_DURABLE : 0;
+    }
+    return op;
+}
 
-/* open-flags have the same bits as ours: create, directory, exclusive, truncate. */
 static enum host_status open_at(struct guest *g, const struct slot *args, size_t count)
 {
-    bool may_write = args[4].word & DESCRIPTOR_WRITE;
     struct resource *d;
     struct fs_op *op;
     enum host_status status = file_step(g, &args[0], &d, &op);
     if (status != HOST_DONE)
         return status;
-    if (!op) {
-        op = file_begin(g, FS_OPEN, d, (struct file_paths){&args[2], NULL}, 0);
-        if (op)
-            op->flags = (uint32_t)(args[3].word & 15) | (may_write ? FS_OPEN_WRITE : 0);
-        return file_submit(g, op);
-    }
+    if (!op)
+        return file_submit(g, begin_open(g, args, d));
     if (op->status) {
         file_fail(g, op->status);
         file_end(g);
@@ -217,8 +270,9 @@ static enum host_status open_at(struct guest *g, const struct slot *args, size_t
         return HOST_TRAP; /* the operation goes with the guest, and gives the node back */
     made->file.node = op->opened;
     made->file.directory = op->stat.type == FS_DIRECTORY;
-    made->file.may_write = may_write;
-    made->file.may_read = args[4].word & DESCRIPTOR_READ || !may_write;
+    made->file.may_write = args[4].word & DESCRIPTOR_WRITE;
+    made->file.may_read = args[4].word & DESCRIPTOR_READ || !made->file.may_write;
+    made->file.sync = args[4].word & (DESCRIPTOR_SYNC_CHANGES | DESCRIPTOR_SYNC_READ);
     op->opened = NULL;
     file_end(g);
     reply_word(g, 0);
@@ -232,7 +286,7 @@ static enum host_status get_flags(struct guest *g, const struct slot *args, size
     if (!d)
         return HOST_TRAP;
     reply_word(g, 0);
-    reply_word(g, (d->file.may_read ? DESCRIPTOR_READ : 0) | (d->file.may_write ? DESCRIPTOR_WRITE : 0) |
+    reply_word(g, (d->file.may_read ? DESCRIPTOR_READ : 0) | (d->file.may_write ? DESCRIPTOR_WRITE : 0) | d->file.sync |
                       (d->file.directory ? DESCRIPTOR_MUTATE_DIRECTORY : 0));
     return HOST_DONE;
 }
@@ -256,9 +310,11 @@ static enum host_status is_same_object(struct guest *g, const struct slot *args,
     return HOST_DONE;
 }
 
+/* Nothing is read ahead, so no advice makes a difference; but it is advice on a file's bytes. */
 static enum host_status advise(struct guest *g, const struct slot *args, size_t count)
 {
-    return file_descriptor(g, &args[0]) ? ok(g) : HOST_TRAP;
+    struct resource *d = file_descriptor(g, &args[0]);
+    return !d ? HOST_TRAP : d->file.directory ? file_fail(g, -EBADF) : ok(g);
 }
 
 /* ---- directories ------------------------------------------------------------------------------------------------ */
@@ -340,9 +396,6 @@ static enum host_status get_directories(struct guest *g, const struct slot *args
 
 /* ---- tables ----------------------------------------------------------------------------------------------------- */
 
-/* Nothing is a link, and nothing can be made one. */
-enum { INVALID = 12, UNSUPPORTED = 27 };
-
 #define FILE_ERROR                                                                                             \
     "enum{access,would-block,already,bad-descriptor,busy,deadlock,quota,exist,file-too-large,"                 \
     "illegal-byte-sequence,in-progress,interrupted,invalid,io,is-directory,loop,too-many-links,message-size,"  \
@@ -382,13 +435,13 @@ static const struct host_func types_funcs[] = {
     {D "stat", "(" SELF ")" RESULT(STAT), stat_self, SHAPE_ANY, true},
     {D "stat-at", "(" SELF "," PATH_FLAGS ",string)" RESULT(STAT), stat_at, SHAPE_ANY, true},
     {D "set-times-at", "(" SELF "," PATH_FLAGS ",string," TIME "," TIME ")" RESULT("_"), set_times_at, SHAPE_ANY, true},
-    {D "link-at", "(" SELF "," PATH_FLAGS ",string," SELF ",string)" RESULT("_"), NULL, REFUSED(UNSUPPORTED), false},
+    {D "link-at", "(" SELF "," PATH_FLAGS ",string," SELF ",string)" RESULT("_"), link_at, SHAPE_ANY, true},
     {D "open-at", "(" SELF "," PATH_FLAGS ",string," OPEN_FLAGS "," FLAGS ")" RESULT("own<descriptor>"), open_at,
      SHAPE_ANY, true},
-    {D "readlink-at", "(" SELF ",string)" RESULT("string"), NULL, REFUSED(INVALID), false},
+    {D "readlink-at", "(" SELF ",string)" RESULT("string"), readlink_at, SHAPE_ANY, true},
     {D "remove-directory-at", "(" SELF ",string)" RESULT("_"), remove_directory_at, SHAPE_ANY, true},
     {D "rename-at", "(" SELF ",string," SELF ",string)" RESULT("_"), rename_at, SHAPE_ANY, true},
-    {D "symlink-at", "(" SELF ",string,string)" RESULT("_"), NULL, REFUSED(UNSUPPORTED), false},
+    {D "symlink-at", "(" SELF ",string,string)" RESULT("_"), symlink_at, SHAPE_ANY, true},
     {D "unlink-file-at", "(" SELF ",string)" RESULT("_"), unlink_file_at, SHAPE_ANY, true},
     {D "is-same-object", "(" SELF "," SELF ")->(bool)", is_same_object, SHAPE_ANY, false},
     {D "metadata-hash", "(" SELF ")" RESULT(HASH), metadata_hash, SHAPE_ANY, true},

@@ -8,11 +8,23 @@
 #include "enclave/fs/fs.h"
 #include "enclave/wasm/internal.h"
 
+/* descriptor-flags */
+enum {
+    DESCRIPTOR_READ = 1,
+    DESCRIPTOR_WRITE = 2,
+    DESCRIPTOR_SYNC_FILE = 4,  /* O_SYNC */
+    DESCRIPTOR_SYNC_DATA = 8,  /* O_DSYNC; the store makes no difference */
+    DESCRIPTOR_SYNC_READ = 16, /* O_RSYNC: what is read, too */
+    DESCRIPTOR_MUTATE_DIRECTORY = 32,
+    DESCRIPTOR_SYNC_CHANGES = DESCRIPTOR_SYNC_FILE | DESCRIPTOR_SYNC_DATA
+};
+
 struct file_paths {
     const struct slot *path, *to;
 };
 
-/* A new operation on a descriptor, to be completed and submitted; NULL after a trap. */
+/* A new operation on a descriptor, to be completed and submitted; NULL after a trap. It is durable if the descriptor
+ * says so: flags are to be added, not set. */
 struct fs_op *file_begin(struct guest *g, enum fs_call call, const struct resource *on, struct file_paths paths,
                          size_t bytes);
 /* Send it off, and have the guest wait. op NULL: its trap. */

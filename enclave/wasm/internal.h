@@ -153,6 +153,7 @@ struct resource {
         struct {
             struct fs_node *node; /* held; NULL: the root */
             bool directory, may_read, may_write;
+            uint8_t sync; /* DESCRIPTOR_SYNC_*: what has to be on disk before an operation is over */
         } file;
         uint64_t position; /* a stream's in its file */
         struct {

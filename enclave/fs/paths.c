@@ -1,0 +1,117 @@
+/*
+ * Where a path leads: from a directory, through names, ".." and symbolic links, and never out of that directory.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "enclave/fs/internal.h"
+
+/* On the way along a path. */
+struct walk {
+    struct fs *fs;
+    struct place *place;
+    unsigned depth;    /* directories below the first */
+    unsigned followed; /* symbolic links */
+};
+
+static bool is(const char *part, size_t size, const char *text)
+{
+    return size == strlen(text) && memcmp(part, text, size) == 0;
+}
+
+static int walk(struct walk *w, const char *path, size_t size, enum last_link last);
+
+static int step_up(struct walk *w, struct fs_node *here)
+{
+    if (w->depth == 0)
+        return -EPERM;
+    w->depth--;
+    *w->place = (struct place){.directory = here->parent, .node = here->parent, .entry = here->parent};
+    return 0;
+}
+
+static int follow(struct walk *w, const struct place *link)
+{
+    int status = tree_know(w->fs, link->node);
+    if (status == 0 && ++w->followed > FS_FOLLOWED_MAX)
+        status = -ELOOP;
+    if (status < 0)
+        return status;
+    struct fs_node *here = link->directory;
+    *w->place = (struct place){.directory = here, .node = here, .entry = here};
+    return walk(w, link->node->target, link->node->size, LINK_FOLLOWED);
+}
+
+static int step_down(struct walk *w, struct fs_node *here, const char *name, size_t size, bool follows)
+{
+    struct fs_node *entry = tree_find(w->fs, here, name, size), *node = fs_file_of(entry);
+    *w->place = (struct place){here, node, entry, name, size, false};
+    if (node && node->symlink && follows)
+        return follow(w, &(struct place){.directory = here, .node = node});
+    w->depth++;
+    return 0;
+}
+
+/* One part of a path. */
+static int step(struct walk *w, const char *part, size_t size, bool follows)
+{
+    struct fs_node *here = w->place->node;
+    if (!here)
+        return -ENOENT; /* what the step before named does not exist */
+    if (!here->directory)
+        return -ENOTDIR;
+    if (size > FS_NAME_MAX)
+        return -ENAMETOOLONG;
+    if (is(part, size, ".."))
+        return step_up(w, here);
+    if (is(part, size, "."))
+        *w->place = (struct place){.directory = here, .node = here, .entry = here};
+    else if (size > 0)
+        return step_down(w, here, part, size, follows);
+    return 0;
+}
+
+static bool only_slashes(const char *at, const char *end)
+{
+    while (at < end && *at == '/')
+        at++;
+    return at >= end;
+}
+
+/* From where w stands. Recursion goes as deep as links are followed. */
+static int walk(struct walk *w, const char *path, size_t size, enum last_link last)
+{
+    const char *at = path, *end = path + size;
+    if (size == 0)
+        return -ENOENT;
+    if (size > FS_PATH_MAX)
+        return -ENAMETOOLONG;
+    if (*path == '/')
+        return -EPERM;
+    while (at < end) {
+        const char *slash = memchr(at, '/', (size_t)(end - at));
+        size_t part = (size_t)((slash ? slash : end) - at);
+        bool is_last = !slash || only_slashes(slash, end);
+        bool slash_behind = slash && last != LINK_STAYS;
+        int status = step(w, at, part, !is_last || slash_behind || last == LINK_FOLLOWED);
+        if (status < 0)
+            return status;
+        w->place->must_be_directory |= slash != NULL;
+        at += part + 1;
+    }
+    if (memchr(path, 0, size))
+        return -EINVAL;
+    return w->place->node && w->place->must_be_directory && !w->place->node->directory ? -ENOTDIR : 0;
+}
+
+/* Nothing leads out of base: not "..", not "/", and no link. */
+int path_find(struct fs *fs, struct fs_node *base, const char *path, size_t size, enum last_link last,
+              struct place *out)
+{
+    if (base->gone)
+        return -ENOENT;
+    if (!base->directory)
+        return -ENOTDIR;
+    *out = (struct place){.directory = base, .node = base, .entry = base};
+    return walk(&(struct walk){.fs = fs, .place = out}, path, size, last);
+}
