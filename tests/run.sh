@@ -75,7 +75,7 @@ run() {
     names=$(sort -u "$results/$suite.names" | sed "s:^:$prefix:" | paste -sd '|')
     rm -f "$results/junit"
     TSAN_OPTIONS=suppressions=$PWD/tests/tsan.supp step "$(sort -u "$results/$suite.names" | wc -l) tests ($suite)" 600 \
-        ctest --test-dir "$(folder "$suite")" --no-tests=error --output-on-failure -j "$jobs" --output-junit "$results/junit" -R "^($names)\$"
+        ctest --test-dir "$(folder "$suite")" --timeout 3600 --no-tests=error --output-on-failure -j "$jobs" --output-junit "$results/junit" -R "^($names)\$"
     [ -s "$results/junit" ] || failures+=("${label}ctest: it gave no results")
     while read -r outcome name; do
         name=$label${name#"$prefix"}

@@ -32,7 +32,7 @@ logged() { grep -q -e "$1" "$work/server.log"; }
 lines() { [ "$(wc -l <"$1")" -ge "$2" ]; } # FILE COUNT
 gone() { ! kill -0 "$1"; }                  # PROCESS
 listening_to() { grep -q "0100007F:$(printf %04X "$1") 00000000:0000 0A" /proc/net/tcp; } # PORT, without connecting to it
-listening() { (exec 3<>"/dev/tcp/127.0.0.1/$1"); } # PORT
+listening() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; } # PORT
 metric() { ctl get /metrics --url "$url" --admin-key "$admin" --allow-simulation | grep -o "\"$1\":[0-9]*" | cut -d: -f2; }
 metric_is() { [ "$(metric "$1")" = "$2" ]; }
 metric_reaches() { [ "$(metric "$1")" -ge "$2" ]; }
