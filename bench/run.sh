@@ -339,7 +339,7 @@ Exits are every EEXIT and AEX that the emulator saw, the clock's and those for o
 
 Rings (\`queue_bench\`):
 
-\`\`\`
+\`\`\`text
 $(cat "$work/queue")
 \`\`\`
 

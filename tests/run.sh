@@ -59,6 +59,7 @@ build() { # SUITE
     mapfile -t apps < <(sed -n 's/^app //p' "$results/needed" | sort -u)
     ! printf '%s\n' "${targets[@]}" | grep -qx all || targets=(all)
     step "programs of the tests ($1)" 120 ninja -C "$(folder "$1")" "${targets[@]}" || return
+    ! grep -qx 'tool interop' "$results/needed" || tests/interop/build.sh >/dev/null || return
     [ ${#apps[@]} -eq 0 ] || apps/build.sh "${apps[@]}"
 }
 

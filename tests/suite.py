@@ -1,7 +1,8 @@
 """What tests/run.sh has to know of a suite of tests: a build folder that CMake has configured, though perhaps nothing is built.
 
 suite.py list BUILD                       the tests' names, one a line
-suite.py needed BUILD NAMES-FILE APP...   what the named tests want: lines "target NAME" for ninja, "app NAME" for apps/build.sh
+suite.py needed BUILD NAMES-FILE APP...   what the named tests want: lines "target NAME" for ninja, "app NAME" for apps/build.sh,
+                                          "tool NAME" for tests/NAME/build.sh
 suite.py results JUNIT-FILE               one line per test: passed, failed or skipped, and its name
 """
 import pathlib
@@ -46,7 +47,10 @@ def needed(build, names, apps):
             wanted.add(f"target {program.relative_to(build)}")
         else:
             wanted.add("target all")  # a script may start any program
-        wanted |= {f"app {app}" for app in words_of(command) & set(apps)}
+        words = words_of(command)
+        wanted |= {f"app {app}" for app in words & set(apps)}
+        if "interop" in words:
+            wanted.add("tool interop")
     return wanted
 
 
