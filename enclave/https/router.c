@@ -112,7 +112,7 @@ static void status(struct http_server *server, struct http_exchange *x)
 
 static void metrics(struct http_server *server, struct http_exchange *x)
 {
-    char json[4096];
+    static _Thread_local char json[65536]; /* apps are in it: too large for a stack */
     struct http_counters *c = &server->counters;
     unsigned long long uptime = (x->worker->loop.now_ns - server->started_ns) / 1000000000u;
     int size =

@@ -145,6 +145,11 @@ uint64_t app_calls(const struct app *app)
     return atomic_load_explicit(&((struct app *)app)->calls, memory_order_relaxed);
 }
 
+const struct budget *app_memory(const struct app *app)
+{
+    return &app->memory;
+}
+
 /* The table: sorted by name. A lookup holds the lock for a binary search and one increment. ------------------- */
 
 struct app_table {

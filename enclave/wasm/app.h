@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "enclave/budget.h"
 #include "enclave/https/exchange.h"
 
 struct wasm_runtime;
@@ -40,6 +41,7 @@ const uint8_t *app_sha256(const struct app *app);
 const struct wasm_component *app_component(const struct app *app);
 struct app_settings *app_settings_of(const struct app *app); /* lives as long as the app */
 uint64_t app_calls(const struct app *app);
+const struct budget *app_memory(const struct app *app); /* what its guests hold */
 
 /* Answer the request with a fresh instance. Called on the exchange's worker; keeps its own reference. */
 void app_handle(struct app *app, struct http_exchange *x);
