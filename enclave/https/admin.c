@@ -16,7 +16,7 @@ struct http_admin_reply {
     bool handed_over;        /* to the hook */
     char *method, *path;
     char authorization[8192];
-    uint8_t *body;
+    uint8_t *body; /* charged, as the structure is */
     size_t size, capacity;
 };
 
@@ -24,8 +24,8 @@ static void reply_free(struct http_admin_reply *r)
 {
     free(r->method);
     free(r->path);
-    free(r->body);
-    free(r);
+    charged_free(r->body);
+    charged_free(r);
 }
 
 void http_admin_reply(struct http_admin_reply *r, int status, const char *json, size_t json_size)
@@ -58,12 +58,13 @@ static int grow(struct http_admin_reply *r)
     if (r->capacity - r->size >= PIECE)
         return 0;
     size_t limit = r->server->limits.buffered_body + PIECE;
-    size_t capacity = r->capacity ? r->capacity * 2 : 4 * PIECE;
+    int64_t announced = r->x->request.content_length;
+    size_t capacity = r->capacity ? r->capacity * 2 : announced > 0 ? (size_t)announced + PIECE : 4 * PIECE;
     if (capacity > limit)
         capacity = limit;
     if (capacity - r->size < PIECE)
         return 413;
-    uint8_t *grown = realloc(r->body, capacity);
+    uint8_t *grown = charged_realloc(&r->server->admin_memory, r->body, capacity);
     if (!grown)
         return 503;
     r->body = grown;
@@ -136,7 +137,7 @@ void http_admin_start(struct http_server *server, struct http_exchange *x)
         x->ops->fail(x, 411);
         return;
     }
-    struct http_admin_reply *r = calloc(1, sizeof *r);
+    struct http_admin_reply *r = charged_calloc(&server->admin_memory, sizeof *r);
     if (r) {
         r->method = strndup(x->request.method.data, x->request.method.size);
         r->path = strndup(x->request.target.whole.data, x->request.target.whole.size);

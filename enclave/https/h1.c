@@ -303,6 +303,7 @@ void http_server_init(struct http_server *server, struct app_table *apps, uint64
     server->limits = http_limits_default;
     server->apps = apps;
     server->started_ns = now_ns;
+    budget_init(&server->admin_memory, "admin requests", NULL, 2 * server->limits.buffered_body);
 }
 
 int http_connection_start(struct http_server *server, struct worker *worker, struct transport *transport)

@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "enclave/budget.h"
+
 struct app_table;
 struct transport;
 struct worker;
@@ -68,6 +70,7 @@ struct http_server {
     _Atomic bool stopping; /* answer with "connection: close", accept no further requests */
     uint64_t started_ns;   /* set by http_server_init */
     struct http_counters counters;
+    struct budget admin_memory; /* requests to the admin routes, with their bodies: 503 beyond */
 };
 
 void http_server_init(struct http_server *server, struct app_table *apps, uint64_t now_ns);

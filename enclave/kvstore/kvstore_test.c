@@ -477,6 +477,36 @@ static void test_memory_is_shared_out(void **state)
     charge_give(&filling);
 }
 
+/* Bytes on disk: what an app stores has a limit; what is written over counts once, what is removed no more. */
+static void test_disk_is_limited(void **state)
+{
+    struct kv_namespace *app = kv_namespace_open("app:large:kv:x"), *other = kv_namespace_open("app:other:kv:x");
+    struct kv_namespace *own = ns;
+    static char value[1 << 20];
+    store_limit_disk(3u << 20);
+    ns = app;
+    assert_int_equal(put("one", value, sizeof value), 0);
+    assert_int_equal(put("two", value, sizeof value), 0);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(put("two", value, sizeof value), 0);
+    assert_int_equal(put("three", value, sizeof value), -ENOSPC);
+    assert_int_equal(put("three", value, sizeof value / 2), 0);
+    ns = other;
+    assert_int_equal(put("one", value, sizeof value), 0); /* is not concerned */
+    ns = own;
+    store_close();
+    assert_int_equal(reopen(false), 0); /* counted again from what is there */
+    ns = app;
+    assert_int_equal(put("four", value, sizeof value), -ENOSPC);
+    assert_int_equal(delete_key("one"), 0);
+    assert_int_equal(put("four", value, sizeof value), 0);
+    assert_int_equal(put("five", value, sizeof value), -ENOSPC);
+    ns = own;
+    store_limit_disk(KV_DISK_DEFAULT);
+    kv_namespace_close(app);
+    kv_namespace_close(other);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -495,6 +525,7 @@ int main(void)
         TEST(test_emptiness),
         TEST(test_impossible_listings),
         TEST(test_memory_is_shared_out),
+        TEST(test_disk_is_limited),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

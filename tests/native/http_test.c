@@ -350,6 +350,28 @@ static void head_has_no_body(void **state)
     assert_true(first && strncmp(first + 4, "HTTP/1.1 200", 12) == 0);
 }
 
+/* Bodies for the admin routes have a budget of their own, and give it back. */
+static void admin_bodies_are_charged(void **state)
+{
+    char in[512];
+    struct charge other = {0};
+    int size = snprintf(in, sizeof in, POST "Content-Length: 1000000\r\n\r\nabc");
+    assert_int_equal(budget_used(&server.admin_memory), 0);
+    run(in, (size_t)size, 0, true);
+    assert_true(budget_used(&server.admin_memory) >= 1000000);
+    hang_up();
+    assert_int_equal(budget_used(&server.admin_memory), 0);
+    assert_true(charge_take(&other, &server.admin_memory, server.admin_memory.limit - 500000));
+    run(in, (size_t)size, 0, true);
+    assert_string_equal(statuses(), "503 ");
+    hang_up();
+    charge_give(&other);
+    run(in, (size_t)size, 0, true);
+    assert_string_equal(statuses(), "");
+    hang_up();
+    assert_int_equal(budget_used(&server.admin_memory), 0);
+}
+
 static void a_broken_transport_ends_everything(void **state)
 {
     run(POST "Content-Length: 10\r\n\r\nabc", strlen(POST "Content-Length: 10\r\n\r\nabc"), 0, true);
@@ -378,6 +400,7 @@ int main(void)
         cmocka_unit_test(bodies_reach_the_hook),
         cmocka_unit_test(continue_is_sent_when_the_body_is_wanted),
         cmocka_unit_test(head_has_no_body),
+        cmocka_unit_test(admin_bodies_are_charged),
         cmocka_unit_test(a_broken_transport_ends_everything),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
