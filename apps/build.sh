@@ -23,6 +23,7 @@ heap-as         as_command heap-as/heap.ts
 misbehave       c_app guests/misbehave.c common/handler.wit
 hostile         c_app guests/hostile.c common/handler-hostile.wit
 hoard           c_app guests/hoard.c common/handler-kv.wit
+interim         c_app guests/interim.c common/handler.wit
 bulk            c_library_app guests/bulk.c common/handler.wit
 steps           c_library_app guests/steps.c common/handler.wit
 settings        c_app guests/settings.c common/handler-settings.wit

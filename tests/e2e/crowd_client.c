@@ -12,6 +12,7 @@
  *   trailer a chunked body's trailers, likewise
  *   chunk   a chunk's extension, likewise
  *   unread  pipelined requests whose answers are not read
+ *   /path   a request for it, whose answer is not read
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -124,6 +125,9 @@ static void act(int s, SSL *tls, const char *state)
         send_long(tls, HEAD "transfer-encoding: chunked\r\n\r\n0\r\nx: ", HEAD_MAX - 400);
     } else if (!strcmp(state, "chunk")) {
         send_long(tls, HEAD "transfer-encoding: chunked\r\n\r\n1;x=", HEAD_MAX - 400);
+    } else if (state[0] == '/') {
+        int size = snprintf(answer, sizeof answer, "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", state);
+        send_text(tls, answer, (size_t)size);
     } else {
         static char many[(sizeof get - 1) * 2000];
         for (size_t i = 0; i < 2000; i++)
@@ -154,7 +158,7 @@ int main(int argc, char **argv)
     SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     for (int i = 0; i < count; i++) {
         const char *state = argv[3 + i % (argc - 3)];
-        int s = sockets[i] = connect_to(strcmp(state, "unread") ? 0 : 4096);
+        int s = sockets[i] = connect_to(strcmp(state, "unread") && state[0] != '/' ? 0 : 4096);
         if (!strcmp(state, "open"))
             continue;
         if (!strcmp(state, "hello") || !strcmp(state, "tiny")) {
