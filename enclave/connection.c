@@ -39,7 +39,8 @@ struct connection {
     struct worker *worker;
     struct link link; /* empty once CLOSED */
     enum phase phase;
-    bool in_use; /* HTTP has the transport: it is freed only after close or abort */
+    bool in_use;  /* HTTP has the transport: it is freed only after close or abort */
+    bool alerted; /* OpenSSL has told the peer what it did wrong: that must arrive, whatever HTTP wants */
     SSL *ssl;
     bool crowded; /* a client's: it is in the worker's crowd */
     struct crowd_member member;
@@ -207,6 +208,9 @@ static ssize_t map_error(struct connection *c, int result)
         return -EAGAIN;
     case SSL_ERROR_ZERO_RETURN:
         return 0;
+    case SSL_ERROR_SSL:
+        c->alerted = true;
+        return -ECONNRESET;
     default:
         return -ECONNRESET;
     }
@@ -261,7 +265,7 @@ static void tls_abort(struct transport *t)
 {
     struct connection *c = of_transport(t);
     c->in_use = false;
-    finish(c, true);
+    finish(c, !c->alerted);
 }
 
 static const struct transport_ops tls_ops = {

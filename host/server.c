@@ -253,10 +253,15 @@ static void begin_shutdown(void)
     }
 }
 
-/* On SIGUSR1: how often the enclave was entered and left so far, for measurements. */
+/* On SIGUSR1: connections whose slots are in use, and how often the enclave was entered and left so far. */
 static void print_counters(void)
 {
     struct emulator_counters c;
+    uint32_t channels = 0;
+    for (uint32_t i = 0; i < server.options.workers; i++)
+        channels += io_used(server.ios[i]);
+    printf("channels: %u in use\n", channels);
+    fflush(stdout);
     if (enclave_backend_of(server.enclave) != ENCLAVE_BACKEND_EMULATOR)
         return; /* nobody counts on hardware */
     emulator_counters(&c);

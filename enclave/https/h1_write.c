@@ -253,6 +253,9 @@ static int frame(struct h1 *c, bool complete, bool has_trailers)
     /* A body that was announced with "expect" and never asked for may come or not: only closing is unambiguous. */
     if (c->expect_continue)
         c->keep_alive = false;
+    /* An early answer: more of the body is to come than is read for the connection's sake. */
+    if (complete && !c->message_complete && c->x.request.content_length > (int64_t)c->body_read + H1_DRAIN_MAX)
+        c->keep_alive = false;
     if (!c->keep_alive)
         h1_put_text(&c->out, "connection: close\r\n");
     else if (http10)
@@ -369,7 +372,7 @@ void h1_answer_simple(struct h1 *c, int status)
     c->framed = c->responded = c->chunked = false;
     c->early.start = c->early.end = 0;
     c->written = 0;
-    if (respond(&c->x, status, &type, 1, size) != 0 || frame(c, false, false) != 0 ||
+    if (respond(&c->x, status, &type, 1, size) != 0 || frame(c, true, false) != 0 ||
         h1_room(&c->out, (size_t)size) != 0) {
         c->broken = true;
         return;

@@ -687,6 +687,11 @@ void io_finish(struct io *io)
     io_kick(io);
 }
 
+uint32_t io_used(const struct io *io)
+{
+    return atomic_load_explicit(&io->used_count, memory_order_relaxed);
+}
+
 void io_destroy(struct io *io)
 {
     if (io->started)

@@ -34,6 +34,9 @@ void io_finish(struct io *io);
 /* Waits for the thread's end. The enclave must not run any more, nor the services. */
 void io_destroy(struct io *io);
 
+/* Any thread: how many slots are not free. */
+uint32_t io_used(const struct io *io);
+
 /* From the enclave's OCALLs, any thread. */
 void io_kick(struct io *io);                              /* wake the I/O thread if it sleeps */
 int io_wait_for_news(struct io *io, uint64_t timeout_ns); /* the worker sleeps: 0 or -ETIMEDOUT */
