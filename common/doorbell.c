@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <stddef.h>
 
+#include "common/ensure.h"
+
 #define SLOT(shared, index) ((shared)->slots[(index) & (PROTO_DOORBELL_SLOTS - 1)])
 _Static_assert((PROTO_DOORBELL_SLOTS & (PROTO_DOORBELL_SLOTS - 1)) == 0, "indices are masked");
 
@@ -30,8 +32,21 @@ int doorbell_consumer_init(struct doorbell_consumer *c, struct doorbell_shared *
     return 0;
 }
 
+static void producer_check(const struct doorbell_producer *p)
+{
+    ENSURE(p->shared);
+    ENSURE(p->tail - p->head <= PROTO_DOORBELL_SLOTS);
+}
+
+static void consumer_check(const struct doorbell_consumer *c)
+{
+    ENSURE(c->shared);
+    ENSURE(c->tail - c->head <= PROTO_DOORBELL_SLOTS);
+}
+
 int doorbell_push(struct doorbell_producer *p, channel_name name)
 {
+    producer_check(p);
     if (p->error)
         return p->error;
     if (p->tail - p->head == PROTO_DOORBELL_SLOTS) {
@@ -62,6 +77,7 @@ bool doorbell_wake(struct doorbell_producer *p)
 /* Names that are there, by a fresh look if the known ones are used up; -EPROTO. */
 static int64_t available(struct doorbell_consumer *c)
 {
+    consumer_check(c);
     if (c->error)
         return c->error;
     if (c->tail == c->head) {

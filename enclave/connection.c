@@ -339,8 +339,17 @@ static void handshake(struct connection *c)
         give_up(c, false, why, alert);
 }
 
+/* What holds of every connection between its callbacks. */
+static void connection_check(const struct connection *c)
+{
+    ENSURE((c->phase != CLOSED) == link_is_open(&c->link));
+    ENSURE(c->phase == CLOSED || c->worker->connections[(uint32_t)c->link.name] == c);
+    ENSURE(!c->in_use || c->phase != HANDSHAKING);
+}
+
 static void on_ready(struct connection *c)
 {
+    connection_check(c);
     if (c->phase == CLOSED)
         return;
     if (queue_consumer_ended(&c->link.from) & RING_RST) {

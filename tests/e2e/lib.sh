@@ -60,6 +60,25 @@ cleanup() { # the server, and whatever else still runs, which may have children 
 }
 trap cleanup EXIT
 
+# Of connections that are over, on the host's side; the last ones' ends may be on their way.
+slots_in_use() {
+    local before
+    before=$(grep -c '^channels:' "$work/server.log" || true)
+    kill -USR1 "$server"
+    for _ in $(seq 500); do
+        [ "$(grep -c '^channels:' "$work/server.log" || true)" -gt "$before" ] && break
+        sleep 0.02
+    done
+    grep '^channels:' "$work/server.log" | tail -n 1
+}
+slots_are_free() {
+    for _ in $(seq 300); do
+        [ "$(slots_in_use)" = "channels: 0 in use" ] && return 0
+        sleep 0.2
+    done
+    return 1
+}
+
 ctl() { "$BUILD/bin/enclavectl" "$@"; }
 push() { ctl app push "$1" "$BUILD/apps/$2.wasm" --url "$url" --admin-key "$admin" --allow-simulation >/dev/null; }
 ask() { curl -sk --no-progress-meter --max-time $hang "$@"; }
