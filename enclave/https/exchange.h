@@ -29,6 +29,7 @@ struct http_request {
     const struct http_field *fields; /* without what concerns the connection alone */
     size_t field_count;
     int64_t content_length; /* -1: chunked */
+    unsigned minor;         /* of HTTP/1 */
 };
 
 enum http_event {
@@ -68,6 +69,7 @@ struct http_exchange {
     const struct http_exchange_ops *ops;
     struct worker *worker;
     struct http_request request;
+    const char *peer;   /* the client's address as the host claims it, or NULL */
     const char *client; /* what the client proved to be, or NULL: see transport.h */
     bool head;          /* the answer's body is counted but not sent */
     void (*on_event)(struct http_exchange *x, enum http_event event, void *user); /* set by the answerer */

@@ -318,6 +318,7 @@ int http_connection_start(struct http_server *server, struct worker *worker, str
     c->x.ops = &h1_ops;
     c->x.worker = worker;
     c->x.client = transport->identity;
+    c->x.peer = transport->peer;
     c->task.fn = h1_run;
     c->timer.fn = on_timer;
     c->out.memory = c->early.memory = c->lines.memory = transport->memory;

@@ -117,6 +117,7 @@ int h1_make_request(struct h1 *c)
     bool connects = h1_method_is(c, "CONNECT");
     if (c->parser.http_major != 1 || c->parser.http_minor > 1)
         return 505;
+    request->minor = c->parser.http_minor;
     c->fields = h1_lines_fields(&c->lines);
     c->field_count = c->fields ? c->lines.count : 0;
     if (!c->fields)

@@ -307,6 +307,10 @@ static bool enter(struct guest *g)
 
 void app_handle(struct app *app, struct http_exchange *x)
 {
+    if (app->command && !command_takes(x)) {
+        x->ops->fail(x, 400);
+        return;
+    }
     struct guest *g = guest_new(app, x);
     if (!g) {
         x->ops->fail(x, 503);

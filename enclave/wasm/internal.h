@@ -293,6 +293,8 @@ void log_write(struct guest *g, bool error, const char *data, size_t size);
 /* command.c. What a command's environment says of its request, behind the app's own variables. Returns how many there
  * were; texts live until the next call. */
 size_t command_variables(struct guest *g);
+/* Can the request be told in an environment? If not, 400. */
+bool command_takes(const struct http_exchange *x);
 /* A command's standard output: the answer's body, begun with its first byte. As write_body and write_space. */
 ssize_t command_write(struct guest *g, const void *data, size_t size);
 size_t command_space(struct guest *g);
