@@ -138,8 +138,8 @@ static void remove_orphans(void *user, int status, const struct kv_name *names, 
     for (size_t i = 0; ops && i < count; i++)
         if (is_orphan(&names[i]))
             ops[orphans++] = (struct kv_op){KV_DELETE, enclave_system.settings, names[i].data, names[i].size, NULL, 0};
-    if (orphans > 0)
-        kv_commit(enclave_system.owner, ops, orphans, NULL, NULL);
+    int ignored = orphans > 0 ? kv_commit(enclave_system.owner, ops, orphans, NULL, NULL) : 0;
+    (void)ignored; /* what stays goes at the next boot */
     free(ops);
 }
 
@@ -151,7 +151,7 @@ int apps_load(char *error, size_t error_size)
     for (const struct deployed *d = deployed_first(); d && result == 0; d = d->next)
         result = load_app(d, error, error_size);
     if (result == 0)
-        kv_list(enclave_system.owner, enclave_system.settings, 0, remove_orphans, NULL);
+        result = kv_list(enclave_system.owner, enclave_system.settings, 0, remove_orphans, NULL);
     return result;
 }
 
@@ -220,7 +220,9 @@ static void on_list_committed(void *user, int status)
         app_table_put(enclave_system.apps, app_ref(c->app));
     }
     rpc_log(enclave_system.owner->rpc, LOG_INFO, "app %s %s", c->name, done[c->kind]);
-    identity_refresh(on_refreshed, c);
+    int asked = identity_refresh(on_refreshed, c);
+    if (asked < 0)
+        on_refreshed(c, asked);
 }
 
 /* Step 3: the new list, and the old artefact's records gone, in one transaction. */
@@ -231,20 +233,21 @@ static void commit_list(struct change *c)
     char *text = deployed_text(c->name, c->entry);
     struct kv_op *ops = calloc(1 + old_chunks, sizeof *ops);
     char(*keys)[64] = calloc(1 + old_chunks, sizeof *keys);
-    if (!text || !ops || !keys) {
-        on_list_committed(c, -ENOMEM);
-    } else {
+    int asked = -ENOMEM;
+    if (text && ops && keys) {
         ops[0] = (struct kv_op){KV_PUT, enclave_system.settings, "apps", 4, text, strlen(text)};
         for (size_t i = 0; i < old_chunks; i++) {
             deployed_chunk_key(old, i, keys[i]);
             ops[1 + i] = (struct kv_op){KV_DELETE, enclave_system.settings, keys[i], strlen(keys[i]), NULL, 0};
         }
-        kv_commit(enclave_system.owner, ops, 1 + old_chunks, on_list_committed, c);
+        asked = kv_commit(enclave_system.owner, ops, 1 + old_chunks, on_list_committed, c);
     }
     if (text)
         OPENSSL_clear_free(text, strlen(text)); /* settings may be secrets */
     free(ops);
     free(keys);
+    if (asked < 0)
+        on_list_committed(c, asked);
 }
 
 /* Step 2: the artefact, record by record. */
@@ -264,7 +267,9 @@ static void write_next_chunk(void *user, int status)
     deployed_chunk_key(c->entry, c->written / DEPLOYED_CHUNK, key);
     struct kv_op op = {KV_PUT, enclave_system.settings, key, strlen(key), c->artefact + c->written, size};
     c->written += size;
-    kv_commit(enclave_system.owner, &op, 1, write_next_chunk, c);
+    int asked = kv_commit(enclave_system.owner, &op, 1, write_next_chunk, c);
+    if (asked < 0)
+        on_list_committed(c, asked);
 }
 
 /* New settings, and the artefact as it is. */
@@ -400,53 +405,45 @@ static void enqueue(struct change *c)
     pthread_mutex_unlock(&lock);
 }
 
-void apps_push(struct worker *origin, const char *name, const uint8_t *wasm, size_t size, apps_done done, void *user)
+int apps_push(struct worker *origin, const char *name, const uint8_t *wasm, size_t size, apps_done done, void *user)
 {
     struct change *c = change_new(origin, name, done, user);
-    if (!c) {
-        done(user, 503, "{\"error\":\"out of memory\"}");
-        return;
-    }
+    if (!c)
+        return -ENOMEM;
     c->wasm = wasm;
     c->wasm_size = size;
     enqueue(c);
+    return 0;
 }
 
-void apps_remove(struct worker *origin, const char *name, apps_done done, void *user)
+int apps_remove(struct worker *origin, const char *name, apps_done done, void *user)
 {
     struct change *c = change_new(origin, name, done, user);
-    if (!c) {
-        done(user, 503, "{\"error\":\"out of memory\"}");
-        return;
-    }
+    if (!c)
+        return -ENOMEM;
     c->kind = REMOVE;
     enqueue(c);
+    return 0;
 }
 
-static void refuse_settings(apps_done done, void *user, int status, const char *why)
-{
-    json_t *body = json_pack("{s:s}", "error", why);
-    char *text = json_dumps(body, JSON_COMPACT);
-    done(user, status, text ? text : "{}");
-    free(text);
-    json_decref(body);
-}
-
-void apps_set(struct worker *origin, const char *name, const char *json, size_t size, apps_done done, void *user)
+int apps_set(struct worker *origin, const char *name, const char *json, size_t size, apps_done done, void *user,
+             char *error, size_t error_size)
 {
     uint8_t salt[SETTINGS_SALT_SIZE];
-    char error[200];
     sgx_random(salt, sizeof salt);
-    struct app_settings *settings = app_settings_parse(json, size, salt, error, sizeof error);
-    struct change *c = settings ? change_new(origin, name, done, user) : NULL;
+    struct app_settings *settings = app_settings_parse(json, size, salt, error, error_size);
+    if (!settings)
+        return -EINVAL;
+    struct change *c = change_new(origin, name, done, user);
     if (!c) {
-        refuse_settings(done, user, settings ? 503 : 422, settings ? "out of memory" : error);
         app_settings_unref(settings);
-        return;
+        snprintf(error, error_size, "out of memory");
+        return -ENOMEM;
     }
     c->kind = SET;
     c->settings = settings;
     enqueue(c);
+    return 0;
 }
 
 char *apps_settings_json(const char *name)

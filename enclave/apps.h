@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/callbacks.h"
+
 struct worker;
 
 /* Boot: load every deployed app from the store. 0 or a negative errno, a line in error naming the app. */
@@ -22,14 +24,17 @@ void apps_stop(void);
 /* status is an HTTP status; json is a complete body, valid during the call. Runs on origin's loop. */
 typedef void (*apps_done)(void *user, int status, const char *json);
 
-/* wasm must live until done. */
-void apps_push(struct worker *origin, const char *name, const uint8_t *wasm, size_t size, apps_done done, void *user);
-/* New settings (wasm/settings.h), which live until the app is removed or gets others; json is copied. */
-void apps_set(struct worker *origin, const char *name, const char *json, size_t size, apps_done done, void *user);
+/* The three changes: 0; or -ENOMEM, and done never runs (common/callbacks.h). wasm must live until done. */
+MAY_REFUSE int apps_push(struct worker *origin, const char *name, const uint8_t *wasm, size_t size, apps_done done,
+                         void *user);
+/* New settings (wasm/settings.h), which live until the app is removed or gets others; json is copied. -EINVAL, too: error
+ * says which member is wrong and how. */
+MAY_REFUSE int apps_set(struct worker *origin, const char *name, const char *json, size_t size, apps_done done,
+                        void *user, char *error, size_t error_size);
+MAY_REFUSE int apps_remove(struct worker *origin, const char *name, apps_done done, void *user);
 /* malloc'ed JSON: {"settings","salt","sha256"}, the last two as docs/attestation.md has them. NULL: there is no such
  * app, or no memory. Any worker. */
 char *apps_settings_json(const char *name);
-void apps_remove(struct worker *origin, const char *name, apps_done done, void *user);
 /* malloc'ed JSON: {"apps":[{"name","sha256"}],"merkle_root"}. NULL: out of memory. Any worker. */
 char *apps_list_json(void);
 

@@ -24,6 +24,9 @@
 #include "verifier/verifier.h"
 
 #define RENEW_AFTER_NS (12ull * 3600 * 1000000000)
+/* A certificate that could not be had, whoever asked for it, is asked for again, with growing pauses. */
+#define RETRY_FIRST_NS (1ull * 1000000000)
+#define RETRY_MOST_NS (300ull * 1000000000)
 #define QUOTE_MAX 16384u
 #define WASMTIME_VERSION_TEXT "wasmtime 48.0.8"
 
@@ -36,6 +39,7 @@ static struct {
     struct sgx_targetinfo target;
     bool have_target;
     struct loop_timer renewal;
+    uint64_t pause_ns;          /* before the next attempt, should one fail */
     uint64_t serial, installed; /* of the last refresh that was begun, and of the one that is served */
 } identity;
 
@@ -126,10 +130,16 @@ static int open_key(void)
     return 0;
 }
 
+static void renew_after(uint64_t ns)
+{
+    loop_timer_start(&enclave_system.owner->loop, &identity.renewal, enclave_system.owner->loop.now_ns + ns);
+}
+
 static void on_renewal(struct loop_timer *timer)
 {
-    loop_timer_start(&enclave_system.owner->loop, timer, enclave_system.owner->loop.now_ns + RENEW_AFTER_NS);
-    identity_refresh(NULL, NULL);
+    (void)timer;
+    int ignored = identity_refresh(NULL, NULL);
+    (void)ignored; /* it is tried again */
 }
 
 int identity_open(int first_boot, char *error, size_t error_size)
@@ -149,8 +159,8 @@ int identity_open(int first_boot, char *error, size_t error_size)
         return result;
     }
     identity.renewal.fn = on_renewal;
-    loop_timer_start(&enclave_system.owner->loop, &identity.renewal,
-                     enclave_system.owner->loop.now_ns + RENEW_AFTER_NS);
+    identity.pause_ns = RETRY_FIRST_NS;
+    renew_after(RENEW_AFTER_NS);
     return open_key();
 }
 
@@ -269,14 +279,32 @@ struct refresh {
     bool has_apps, has_egress, request_peers;
 };
 
-static void refresh_end(struct refresh *r, int status)
+static void refresh_free(struct refresh *r)
 {
-    if (status < 0)
-        rpc_log(enclave_system.owner->rpc, LOG_ERROR, "no new certificate: error %d", -status);
-    if (r->done)
-        r->done(r->user, status);
     proof_tree_free(&r->tree);
     free(r);
+}
+
+static void plan_next(int status)
+{
+    if (status == 0) {
+        identity.pause_ns = RETRY_FIRST_NS;
+        renew_after(RENEW_AFTER_NS);
+        return;
+    }
+    rpc_log(enclave_system.owner->rpc, LOG_ERROR, "no new certificate: error %d; the next attempt is in %lu s", -status,
+            (unsigned long)(identity.pause_ns / 1000000000));
+    renew_after(identity.pause_ns);
+    identity.pause_ns = identity.pause_ns * 2 < RETRY_MOST_NS ? identity.pause_ns * 2 : RETRY_MOST_NS;
+}
+
+/* From the loop only. */
+static void refresh_end(struct refresh *r, int status)
+{
+    plan_next(status);
+    if (r->done)
+        r->done(r->user, status);
+    refresh_free(r);
 }
 
 /* What any client will find, by the clients' own verifier: whoever runs this learns now, not from complaints. Which
@@ -346,18 +374,16 @@ static void on_quote(void *user, int status, const uint8_t *quote, size_t size)
     refresh_end(r, status == 0 ? install(r, quote, size) : status);
 }
 
-static void ask_for_quote(struct refresh *r)
+MAY_REFUSE static int ask_for_quote(struct refresh *r)
 {
     uint8_t data[64];
     struct sgx_report report;
     int result = certificate_report_data(identity.key, r->not_before_s, data);
-    if (result < 0) {
-        refresh_end(r, result);
-        return;
-    }
+    if (result < 0)
+        return result;
     sgx_report(&identity.target, data, &report);
     r->report = report.body;
-    rpc_call(enclave_system.owner->rpc, RPC_QUOTE, &report, sizeof report, on_quote, r);
+    return rpc_call(enclave_system.owner->rpc, RPC_QUOTE, &report, sizeof report, on_quote, r);
 }
 
 static void on_target_info(void *user, int status, const uint8_t *target, size_t size)
@@ -365,22 +391,21 @@ static void on_target_info(void *user, int status, const uint8_t *target, size_t
     struct refresh *r = user;
     if (status == 0 && size != sizeof identity.target)
         status = -EBADMSG;
-    if (status < 0) {
-        refresh_end(r, status);
-        return;
+    if (status == 0) {
+        memcpy(&identity.target, target, size);
+        identity.have_target = true;
+        status = ask_for_quote(r);
     }
-    memcpy(&identity.target, target, size);
-    identity.have_target = true;
-    ask_for_quote(r);
+    if (status < 0)
+        refresh_end(r, status);
 }
 
-void identity_refresh(void (*done)(void *user, int status), void *user)
+int identity_refresh(void (*done)(void *user, int status), void *user)
 {
     struct refresh *r = calloc(1, sizeof *r);
     if (!r) {
-        if (done)
-            done(user, -ENOMEM);
-        return;
+        plan_next(-ENOMEM);
+        return -ENOMEM;
     }
     r->done = done;
     r->user = user;
@@ -390,12 +415,15 @@ void identity_refresh(void (*done)(void *user, int status), void *user)
     r->has_egress = egress_trust_sha256(r->egress);
     r->request_peers = peers_are_wanted();
     int result = configuration(&r->tree, r->root, r->workloads, r->has_egress ? r->egress : NULL);
-    if (result < 0)
-        refresh_end(r, result);
-    else if (identity.have_target)
-        ask_for_quote(r);
-    else
-        rpc_call(enclave_system.owner->rpc, RPC_QUOTE_TARGET_INFO, NULL, 0, on_target_info, r);
+    if (result == 0 && identity.have_target)
+        result = ask_for_quote(r);
+    else if (result == 0)
+        result = rpc_call(enclave_system.owner->rpc, RPC_QUOTE_TARGET_INFO, NULL, 0, on_target_info, r);
+    if (result < 0) {
+        plan_next(result);
+        refresh_free(r);
+    }
+    return result;
 }
 
 const uint8_t *identity_spki_sha256(void)

@@ -11,12 +11,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/callbacks.h"
+
 /* Load or make the CA and the settings that first boot fixes (admin key). 0 or a negative errno, a line in error. */
 int identity_open(int first_boot, char *error, size_t error_size);
 
-/* Make a certificate for the configuration as it is now and give it to all workers. done runs on the owner's loop;
- * until then, and after a failure, new connections get the certificate before. */
-void identity_refresh(void (*done)(void *user, int status), void *user);
+/* Make a certificate for the configuration as it is now and give it to all workers. done (which may be NULL) runs on
+ * the owner's loop, unless it is refused (common/callbacks.h); until then, and after a failure, new connections get the
+ * certificate before. On the owner's thread. */
+MAY_REFUSE int identity_refresh(void (*done)(void *user, int status), void *user);
 
 /* SHA-256 of the leaf key's SubjectPublicKeyInfo: what admin tokens must name as their audience. */
 const uint8_t *identity_spki_sha256(void);

@@ -77,7 +77,9 @@ static void report_phases(void)
         at = (uint8_t *)mempcpy(at, phases[i].name, size);
         at = (uint8_t *)mempcpy(at, &us, 8);
     }
-    rpc_call(enclave_system.owner->rpc, RPC_READY, payload, (size_t)(at - payload), NULL, NULL);
+    /* without it the host lets nobody in: it ends us, or is ended */
+    if (rpc_call(enclave_system.owner->rpc, RPC_READY, payload, (size_t)(at - payload), NULL, NULL) < 0)
+        rpc_log(enclave_system.owner->rpc, LOG_ERROR, "the host cannot be told that the enclave is ready");
 }
 
 /* ---- the store, waited for (boot only) ------------------------------------------------------------------------ */
@@ -111,7 +113,9 @@ static void on_put(void *user, int status)
 int system_get(const char *key, uint8_t **value, size_t *size)
 {
     struct wait w = {0};
-    kv_get(enclave_system.owner, enclave_system.settings, key, strlen(key), on_got, &w);
+    int status = kv_get(enclave_system.owner, enclave_system.settings, key, strlen(key), on_got, &w);
+    if (status < 0)
+        return status;
     while (!w.finished)
         worker_turn(enclave_system.owner);
     *value = w.value;
@@ -123,21 +127,23 @@ int system_put(const char *key, const void *value, size_t size)
 {
     struct wait w = {0};
     struct kv_op op = {KV_PUT, enclave_system.settings, key, strlen(key), value, size};
-    kv_commit(enclave_system.owner, &op, 1, on_put, &w);
+    int status = kv_commit(enclave_system.owner, &op, 1, on_put, &w);
+    if (status < 0)
+        return status;
     while (!w.finished)
         worker_turn(enclave_system.owner);
     return w.status;
 }
 
+/* Until there is one, or the host wants to stop: identity.c asks again and again, and says so. */
 static int first_certificate(void)
 {
-    struct wait w = {0};
-    identity_refresh(on_put, &w);
-    while (!w.finished)
+    uint64_t ignored;
+    int asked = identity_refresh(NULL, NULL);
+    (void)asked;
+    while (!enclave_system.owner->tls && !ecall_shutdown_requested(&ignored))
         worker_turn(enclave_system.owner);
-    while (!enclave_system.owner->tls)
-        worker_turn(enclave_system.owner); /* the new context arrives as a message */
-    return w.status;
+    return enclave_system.owner->tls ? 0 : -ECANCELED;
 }
 
 /* ---- threads ------------------------------------------------------------------------------------------------ */
@@ -244,6 +250,7 @@ static int open_workers(char *error, size_t error_size)
 
 static uint64_t heap_size; /* bytes; docs/memory.md says for what */
 
+/* 0; -ECANCELED: the host wants to stop; other negative errno with a line in error. */
 static int boot(char *error, size_t error_size)
 {
     int first_boot = 0;
@@ -280,10 +287,8 @@ static int boot(char *error, size_t error_size)
         return result;
     phase("certificate");
     result = first_certificate();
-    if (result < 0) {
-        snprintf(error, error_size, "boot: no certificate (error %d)", -result);
+    if (result < 0)
         return result;
-    }
     phase("threads");
     configure_http();
     result = start_threads();
@@ -292,10 +297,24 @@ static int boot(char *error, size_t error_size)
     return result;
 }
 
+static void close_store(void)
+{
+    store_flush(); /* what was asked for before now has arrived */
+    while (fs_flush())
+        worker_turn(enclave_system.owner);
+    store_flush();
+    store_close();
+}
+
 int main(void)
 {
     char error[600] = "boot: out of memory";
-    if (boot(error, sizeof error) < 0) {
+    int result = boot(error, sizeof error);
+    if (result == -ECANCELED) { /* no thread was made, and nobody was let in */
+        close_store();
+        return 0;
+    }
+    if (result < 0) {
         if (enclave_system.owner && enclave_system.owner->rpc) {
             rpc_log(enclave_system.owner->rpc, LOG_ERROR, "%s", error);
             /* an answer to what comes after the line shows that the line was read */
@@ -309,10 +328,6 @@ int main(void)
     report_phases();
     worker_run(enclave_system.owner);
     stop_threads();
-    store_flush(); /* what was asked for before now has arrived */
-    while (fs_flush())
-        worker_turn(enclave_system.owner);
-    store_flush();
-    store_close();
+    close_store();
     return 0;
 }

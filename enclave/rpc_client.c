@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,13 +21,12 @@ struct pending {
     void *user;
 };
 
-/* A request that did not fit the ring, or whose answer is already known (an error), waiting for the loop. */
+/* A request that did not fit the ring, or found no slot. */
 struct deferred {
     struct deferred *next;
     struct rpc_request head;
     rpc_done done;
     void *user;
-    int status;
     uint8_t payload[];
 };
 
@@ -89,37 +89,28 @@ static int try_send(struct rpc_client *c, const struct rpc_request *head, const 
     return 0;
 }
 
-static void defer(struct rpc_client *c, const struct rpc_request *head, const void *payload, rpc_done done, void *user,
-                  int status)
+static int defer(struct rpc_client *c, const struct rpc_request *head, const void *payload, rpc_done done, void *user)
 {
-    size_t size = status == -EAGAIN ? head->payload_size : 0;
-    struct deferred *d = malloc(sizeof *d + size);
-    if (!d) {
-        if (done)
-            done(user, -ENOMEM, NULL, 0);
-        return;
-    }
-    *d = (struct deferred){.head = *head, .done = done, .user = user, .status = status};
-    if (size)
-        memcpy(d->payload, payload, size);
+    struct deferred *d = malloc(sizeof *d + head->payload_size);
+    if (!d)
+        return -ENOMEM;
+    *d = (struct deferred){.head = *head, .done = done, .user = user};
+    if (head->payload_size)
+        memcpy(d->payload, payload, head->payload_size);
     *c->deferred_end = d;
     c->deferred_end = &d->next;
-    if (status != -EAGAIN)
+    if (!queue_producer_wait_space(&c->link.to, 4 + RPC_REQUEST_HEADER_SIZE + head->payload_size))
         loop_post(&c->worker->loop, &c->retry);
+    return 0;
 }
 
-void rpc_call(struct rpc_client *c, enum rpc_method method, const void *payload, size_t size, rpc_done done, void *user)
+int rpc_call(struct rpc_client *c, enum rpc_method method, const void *payload, size_t size, rpc_done done, void *user)
 {
     struct rpc_request head = {.method = (uint16_t)method, .payload_size = (uint32_t)size};
-    int result = size > PROTO_RPC_MAX ? -EMSGSIZE
-                 : c->deferred_first  ? -EAGAIN
-                                      : try_send(c, &head, payload, done, user);
-    if (result < 0 && method == RPC_LOG)
-        return;
-    if (result < 0)
-        defer(c, &head, payload, done, user, result);
-    if (result == -EAGAIN && !queue_producer_wait_space(&c->link.to, 4 + RPC_REQUEST_HEADER_SIZE + size))
-        loop_post(&c->worker->loop, &c->retry);
+    if (size > PROTO_RPC_MAX)
+        return -EMSGSIZE;
+    int result = c->deferred_first ? -EAGAIN : try_send(c, &head, payload, done, user);
+    return result == -EAGAIN && method != RPC_LOG ? defer(c, &head, payload, done, user) : result;
 }
 
 static void retry_deferred(struct loop_task *task)
@@ -127,7 +118,7 @@ static void retry_deferred(struct loop_task *task)
     struct rpc_client *c = CLIENT_OF_TASK(task);
     while (c->deferred_first) {
         struct deferred *d = c->deferred_first;
-        int result = d->status == -EAGAIN ? try_send(c, &d->head, d->payload, d->done, d->user) : d->status;
+        int result = try_send(c, &d->head, d->payload, d->done, d->user);
         if (result == -EAGAIN) {
             if (!queue_producer_wait_space(&c->link.to, 4 + RPC_REQUEST_HEADER_SIZE + d->head.payload_size) &&
                 c->free_count)
@@ -177,13 +168,16 @@ static void answer(struct rpc_client *c, const struct rpc_response *response)
     struct pending p = c->pending[slot];
     if (p.req_id == 0 || p.req_id != response->req_id)
         return; /* not ours, or answered already */
+    /* A short answer takes no memory: that a commit was made is never lost to a lack of it. */
     uint8_t small[SMALL_ANSWER_SIZE], *large = NULL;
     if (response->payload_size > sizeof small)
         large = malloc(response->payload_size);
     uint8_t *payload = response->payload_size > sizeof small ? large : small;
     int status = filter_status(response->status);
-    if (!payload || rpc_read(&c->reader, payload, response->payload_size) < 0)
-        status = payload ? -EIO : -ENOMEM;
+    if (response->payload_size && !payload)
+        status = -ENOMEM;
+    else if (payload && rpc_read(&c->reader, payload, response->payload_size) < 0)
+        status = -EIO;
     c->pending[slot].req_id = 0;
     c->free_slots[c->free_count++] = slot;
     p.done(p.user, status, payload, status == 0 ? response->payload_size : 0);
@@ -214,6 +208,7 @@ void rpc_client_on_news(struct rpc_client *c)
 
 struct waiting {
     int finished, status;
+    bool wanted; /* the payload */
     uint8_t *payload;
     size_t size;
 };
@@ -223,6 +218,8 @@ static void wait_done(void *user, int status, const uint8_t *payload, size_t siz
     struct waiting *w = user;
     w->finished = 1;
     w->status = status;
+    if (!w->wanted)
+        return;
     w->payload = malloc(size ? size : 1);
     w->size = size;
     if (!w->payload)
@@ -234,8 +231,10 @@ static void wait_done(void *user, int status, const uint8_t *payload, size_t siz
 int rpc_call_wait(struct rpc_client *c, enum rpc_method method, const void *payload, size_t size, uint8_t **out,
                   size_t *out_size)
 {
-    struct waiting w = {0};
-    rpc_call(c, method, payload, size, wait_done, &w);
+    struct waiting w = {.wanted = out != NULL};
+    int result = rpc_call(c, method, payload, size, wait_done, &w);
+    if (result < 0)
+        return result;
     while (!w.finished)
         worker_turn(c->worker);
     if (out && w.status == 0) {
@@ -259,5 +258,6 @@ void rpc_log(struct rpc_client *c, enum log_level level, const char *format, ...
     uint32_t length = (uint32_t)size < sizeof line - 6 ? (uint32_t)size : (uint32_t)sizeof line - 6;
     line[0] = (uint8_t)level;
     memcpy(line + 1, &length, 4);
-    rpc_call(c, RPC_LOG, line, 5 + length, NULL, NULL);
+    int ignored = rpc_call(c, RPC_LOG, line, 5 + length, NULL, NULL);
+    (void)ignored; /* as the header says */
 }

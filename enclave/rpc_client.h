@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/callbacks.h"
 #include "common/protocol.h"
 #include "common/rpc.h"
 
@@ -21,10 +22,10 @@ typedef void (*rpc_done)(void *user, int status, const uint8_t *payload, size_t 
 /* Over the control channel that the host posted for worker; NULL when out of memory or the rings are unusable. */
 struct rpc_client *rpc_client_create(struct worker *worker, const struct channel_desc *control);
 
-/* Send; payload is copied. done (which may be NULL: then no answer is expected) runs exactly once, later, from the
- * worker's loop; after -EMSGSIZE, -ENOMEM or a broken channel with that status. */
-void rpc_call(struct rpc_client *c, enum rpc_method method, const void *payload, size_t size, rpc_done done,
-              void *user);
+/* Send; payload is copied. 0, and done (which may be NULL: then no answer is expected) runs once, later, from the
+ * worker's loop; or -EMSGSIZE, -ENOMEM, or what broke the channel, and done never runs (common/callbacks.h). */
+MAY_REFUSE int rpc_call(struct rpc_client *c, enum rpc_method method, const void *payload, size_t size, rpc_done done,
+                        void *user);
 
 /* The same, turning the worker's own event loop until the answer is there: only at boot and at shutdown. The payload
  * is malloc'ed into *out (NULL if not wanted). Returns the status. */

@@ -2,6 +2,7 @@
 #include "enclave/admin/admin.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
 #include <pthread.h>
@@ -100,9 +101,18 @@ static const char *authorize(const struct http_admin_request *r)
 
 static void reply_error(struct http_admin_reply *reply, int status, const char *why)
 {
-    char json[256];
-    int size = snprintf(json, sizeof json, "{\"error\":\"%s\"}", why);
-    http_admin_reply(reply, status, json, (size_t)size);
+    json_t *body = json_pack("{s:s}", "error", why);
+    char *text = json_dumps(body, JSON_COMPACT);
+    http_admin_reply(reply, status, text ? text : "{}", text ? strlen(text) : 2);
+    free(text);
+    json_decref(body);
+}
+
+/* A change was asked for: its own answer comes later, unless it was refused. */
+static void reply_refused(struct http_admin_reply *reply, int result, const char *why)
+{
+    if (result < 0)
+        reply_error(reply, result == -EINVAL ? 422 : 503, result == -EINVAL ? why : "out of memory");
 }
 
 static void on_changed(void *user, int status, const char *json)
@@ -185,14 +195,17 @@ static void handle_app(struct worker *worker, enum target target, const char *na
                        struct http_admin_reply *reply)
 {
     bool put = !strcmp(r->method, "PUT");
+    char why[200] = "";
     if (!apps_name_ok(name, strlen(name)))
         reply_error(reply, 400, "an app's name is 1 to 63 letters, digits, '-' or '_', and not a path of the server");
     else if (put && target == APP)
-        apps_push(worker, name, r->body, r->body_size, on_changed, reply);
+        reply_refused(reply, apps_push(worker, name, r->body, r->body_size, on_changed, reply), why);
     else if (put)
-        apps_set(worker, name, (const char *)r->body, r->body_size, on_changed, reply);
+        reply_refused(reply,
+                      apps_set(worker, name, (const char *)r->body, r->body_size, on_changed, reply, why, sizeof why),
+                      why);
     else if (target == APP && !strcmp(r->method, "DELETE"))
-        apps_remove(worker, name, on_changed, reply);
+        reply_refused(reply, apps_remove(worker, name, on_changed, reply), why);
     else if (target == SETTINGS && !strcmp(r->method, "GET"))
         show_settings(name, reply);
     else
@@ -211,12 +224,19 @@ static void show_egress_ca(struct http_admin_reply *reply)
     http_admin_reply(reply, 200, json, (size_t)snprintf(json, sizeof json, "{\"sha256\":\"%s\"}", text));
 }
 
+static void set_egress_ca(struct worker *worker, const void *pem, size_t size, struct http_admin_reply *reply)
+{
+    char why[200] = "";
+    int result = egress_trust_set(worker, pem, size, on_changed, reply, why, sizeof why);
+    reply_refused(reply, result, why);
+}
+
 static void handle_egress_ca(struct worker *worker, const struct http_admin_request *r, struct http_admin_reply *reply)
 {
     if (!strcmp(r->method, "PUT") && r->body_size > 0)
-        egress_trust_set(worker, r->body, r->body_size, on_changed, reply);
+        set_egress_ca(worker, r->body, r->body_size, reply);
     else if (!strcmp(r->method, "DELETE"))
-        egress_trust_set(worker, NULL, 0, on_changed, reply);
+        set_egress_ca(worker, NULL, 0, reply);
     else if (!strcmp(r->method, "GET"))
         show_egress_ca(reply);
     else

@@ -103,13 +103,13 @@ static bool expect(SSL *ssl, const char *host)
     return SSL_set_tlsext_host_name(ssl, host) == 1 && SSL_set1_host(ssl, host) == 1;
 }
 
-static void ask_host(struct dial *d, const char *host, uint16_t port)
+MAY_REFUSE static int ask_host(struct dial *d, const char *host, uint16_t port)
 {
     uint8_t payload[4 + HOST_MAX + 2];
     struct bytes_writer w = bytes_writer_make(payload, sizeof payload);
     bytes_append_blob(&w, host, strlen(host));
     bytes_append_u16(&w, port);
-    rpc_call(d->worker->rpc, RPC_NET_CONNECT, payload, w.size, on_connected, d);
+    return rpc_call(d->worker->rpc, RPC_NET_CONNECT, payload, w.size, on_connected, d);
 }
 
 static void *start(struct worker *worker, const char *host, uint16_t port, http_dialled done, void *user)
@@ -132,10 +132,10 @@ static void *start(struct worker *worker, const char *host, uint16_t port, http_
              : !d->ssl || !expect(d->ssl, host) ? CALL_NO_MEMORY
              : dials > DIALS_MAX                ? CALL_LIMIT
                                                 : CALL_OK;
+    if (!d->why && ask_host(d, host, port) < 0)
+        d->why = CALL_NO_MEMORY;
     if (d->why)
         loop_post(&worker->loop, &d->failed);
-    else
-        ask_host(d, host, port);
     return d;
 }
 

@@ -187,29 +187,33 @@ static void on_committed(void *user, int status)
     describe(c);
     put_in_force(&c->bundle);
     rpc_log(enclave_system.owner->rpc, LOG_INFO, "the CA bundle of outgoing requests has changed");
-    identity_refresh(on_refreshed, c);
+    int asked = identity_refresh(on_refreshed, c);
+    if (asked < 0)
+        on_refreshed(c, asked);
 }
 
 static void begin_on_owner(struct loop_task *task)
 {
     struct change *c = (struct change *)task;
     struct kv_op op = {c->size ? KV_PUT : KV_DELETE, enclave_system.settings, RECORD, strlen(RECORD), c->pem, c->size};
-    kv_commit(enclave_system.owner, &op, 1, on_committed, c);
+    int asked = kv_commit(enclave_system.owner, &op, 1, on_committed, c);
+    if (asked < 0)
+        on_committed(c, asked);
 }
 
-void egress_trust_set(struct worker *origin, const void *pem, size_t size, egress_trust_done done, void *user)
+int egress_trust_set(struct worker *origin, const void *pem, size_t size, egress_trust_done done, void *user,
+                     char *error, size_t error_size)
 {
     struct change *c = calloc(1, sizeof *c);
-    char error[128] = "", json[160];
-    if (c)
-        c->pem = malloc(size ? size : 1);
-    if (!c || !c->pem || (size && bundle_make(&c->bundle, pem, size, error, sizeof error) < 0)) {
-        snprintf(json, sizeof json, "{\"error\":\"%s\"}", error[0] ? error : "out of memory");
-        done(user, error[0] ? 422 : 503, json);
+    int result = c && (c->pem = malloc(size ? size : 1)) ? 0 : -ENOMEM;
+    snprintf(error, error_size, "out of memory");
+    if (result == 0 && size)
+        result = bundle_make(&c->bundle, pem, size, error, error_size);
+    if (result < 0) {
         if (c)
             free(c->pem);
         free(c);
-        return;
+        return result;
     }
     if (size)
         memcpy(c->pem, pem, size);
@@ -219,4 +223,5 @@ void egress_trust_set(struct worker *origin, const void *pem, size_t size, egres
     c->user = user;
     c->task.fn = begin_on_owner;
     loop_post_remote(&enclave_system.owner->loop, &c->task);
+    return 0;
 }

@@ -135,9 +135,13 @@ static int start_load(struct fs *fs, struct chunk *c)
     if (!l)
         return -ENOMEM;
     *l = (struct load){fs, c->node, c->index};
+    int status = kv_get(fs_home, fs->ns, key, fs_chunk_key(c->node->id, c->index, key), on_loaded, l);
+    if (status < 0) {
+        free(l);
+        return status;
+    }
     c->loading = true;
     c->node->refs++; /* until the answer is there */
-    kv_get(fs_home, fs->ns, key, fs_chunk_key(c->node->id, c->index, key), on_loaded, l);
     return -EAGAIN;
 }
 
@@ -169,7 +173,7 @@ int cache_get(struct fs *fs, struct fs_node *node, uint32_t index, bool fresh, s
         node->cached++;
         if (!fresh && tree_has_chunk(node, index)) {
             status = start_load(fs, c);
-            if (status == -ENOMEM)
+            if (status != -EAGAIN)
                 drop(c);
             return status;
         }

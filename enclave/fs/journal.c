@@ -176,14 +176,16 @@ static bool send_first(struct fs *fs, size_t count)
                                 .key_size = c->key_size,
                                 .value = c->bytes + c->key_size,
                                 .value_size = c->value_size};
+    int status = kv_commit(fs_home, ops, count, on_committed, fs);
+    free(ops);
+    if (status < 0)
+        return false;
     fs->flight = fs->pending;
     fs->flight_count = count;
     fs->pending = c;
     last->next = NULL;
     if (!c)
         fs->pending_end = &fs->pending;
-    kv_commit(fs_home, ops, count, on_committed, fs);
-    free(ops);
     return true;
 }
 

@@ -512,7 +512,7 @@ static int op_sync(struct fs_op *op)
     }
     if (fs->durable >= op->awaited)
         return 0;
-    return fs->error ? fs->error : -EAGAIN;
+    return fs->error ? fs->error : fs->flight ? -EAGAIN : -ENOMEM;
 }
 
 static int op_release(struct fs_op *op)

@@ -392,9 +392,13 @@ int tree_know(struct fs *fs, struct fs_node *node)
     if (!f)
         return -ENOMEM;
     *f = (struct fetch){fs, node};
+    int status = kv_get(fs_home, fs->ns, key, fs_inode_key(node->id, key), on_inode, f);
+    if (status < 0) {
+        free(f);
+        return status;
+    }
     node->loading = true;
     node->refs++;
-    kv_get(fs_home, fs->ns, key, fs_inode_key(node->id, key), on_inode, f);
     return -EAGAIN;
 }
 

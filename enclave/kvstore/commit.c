@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/ensure.h"
 #include "enclave/kvstore/internal.h"
 #include "enclave/kvstore/store.h"
 #include "enclave/rpc_client.h"
@@ -59,7 +60,9 @@ static int add_to_transaction(struct transaction *t, struct job_op *op)
     if (op->kind == KV_DELETE)
         return !old || append_op(t, KV_DELETE, op->storage_key, STORAGE_KEY_SIZE, NULL, 0) ? 0 : -ENOMEM;
     struct record_name name = {op->ns.name, op->key, op->ns.size, (uint16_t)op->key_size};
-    uint8_t *record = malloc(op->value_size + RECORD_OVERHEAD);
+    /* what it takes to remember the record, before it exists */
+    op->name = op->name ? op->name : malloc(op->ns.size + op->key_size + 1u);
+    uint8_t *record = op->name ? malloc(op->value_size + RECORD_OVERHEAD) : NULL;
     if (!record)
         return -ENOMEM;
     op->version = t->root.epoch;
@@ -77,7 +80,7 @@ static int add_to_transaction(struct transaction *t, struct job_op *op)
 }
 
 /* The host has it on disk: now it is so. */
-static void apply_op(const struct job_op *op)
+static void apply_op(struct job_op *op)
 {
     struct index_entry *e = index_find(&store.index, op->storage_key);
     if (e) {
@@ -93,12 +96,11 @@ static void apply_op(const struct job_op *op)
         store_uncharge_record(e);
     if (!e || !e->name) { /* new, or in place of one that could not be read */
         e = e ? e : index_put(&store.index, op->storage_key);
-        uint8_t *name = malloc(op->ns.size + op->key_size + 1u);
-        if (!e || !name)
-            abort(); /* the root on disk already counts this record */
-        memcpy(name, op->ns.name, op->ns.size);
-        memcpy(name + op->ns.size, op->key, op->key_size);
-        e->name = name;
+        ENSURE(e && op->name); /* reserved: the root on disk already counts this record */
+        memcpy(op->name, op->ns.name, op->ns.size);
+        memcpy(op->name + op->ns.size, op->key, op->key_size);
+        e->name = op->name;
+        op->name = NULL;
         e->ns_size = op->ns.size;
         e->key_size = (uint16_t)op->key_size;
     }
@@ -165,37 +167,58 @@ static void fail_transaction(struct transaction *t, struct job *rest, int status
     transaction_free(t);
 }
 
+static struct job *next_commit(void)
+{
+    struct job *j = store.commits;
+    store.commits = j->queue_next;
+    if (!store.commits)
+        store.commits_end = &store.commits;
+    return j;
+}
+
+/* As many jobs as go together. The one that could not be added, or NULL. */
+static struct job *gather(struct transaction *t)
+{
+    size_t estimate = 0;
+    while (store.commits) {
+        estimate += payload_size_of(store.commits);
+        if (t->job_count > 0 && estimate > COMMIT_PAYLOAD_MAX)
+            return NULL;
+        struct job *j = next_commit();
+        if (!job_in_transaction(t, j))
+            return j;
+    }
+    return NULL;
+}
+
+static bool close_transaction(struct transaction *t)
+{
+    uint8_t sealed_root[ROOT_SIZE];
+    if (!index_reserve(&store.index, t->op_count) || root_seal(&store.keys, &t->root, sealed_root) < 0 ||
+        !append_op(t, KV_PUT, STORE_ROOT_KEY, strlen(STORE_ROOT_KEY), sealed_root, sizeof sealed_root))
+        return false;
+    memcpy(t->payload, &t->op_count, 4);
+    return true;
+}
+
 void store_pump_commits(void)
 {
     while (!store.in_flight && store.commits) {
         struct transaction *t = calloc(1, sizeof *t);
-        struct job *broken = NULL;
-        size_t estimate = 0;
-        if (!t)
-            return; /* tried again with the next event */
-        t->root = store.root;
-        t->root.epoch++;
-        append(t, &t->op_count, 4);
-        while (store.commits && !broken) {
-            struct job *j = store.commits;
-            estimate += payload_size_of(j);
-            if (t->job_count > 0 && estimate > COMMIT_PAYLOAD_MAX)
-                break;
-            store.commits = j->queue_next;
-            if (!store.commits)
-                store.commits_end = &store.commits;
-            if (!job_in_transaction(t, j))
-                broken = j;
-        }
-        uint8_t sealed_root[ROOT_SIZE];
-        if (broken || root_seal(&store.keys, &t->root, sealed_root) < 0 ||
-            !append_op(t, KV_PUT, STORE_ROOT_KEY, strlen(STORE_ROOT_KEY), sealed_root, sizeof sealed_root)) {
-            fail_transaction(t, broken, -ENOMEM);
+        if (!t || !append(t, &t->op_count, 4)) { /* nothing else may come that would try again: so it ends here */
+            free(t);
+            store_finish(next_commit(), -ENOMEM);
             continue;
         }
-        memcpy(t->payload, &t->op_count, 4);
-        store.in_flight = true;
-        rpc_call(store.owner->rpc, RPC_KV_COMMIT, t->payload, t->size, on_committed, t);
+        t->root = store.root;
+        t->root.epoch++;
+        struct job *broken = gather(t);
+        int sent = broken || !close_transaction(t)
+                       ? -ENOMEM
+                       : rpc_call(store.owner->rpc, RPC_KV_COMMIT, t->payload, t->size, on_committed, t);
+        store.in_flight = sent == 0;
+        if (sent < 0)
+            fail_transaction(t, broken, sent);
     }
 }
 

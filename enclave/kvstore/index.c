@@ -42,6 +42,14 @@ static bool grow(struct index *x)
     return true;
 }
 
+bool index_reserve(struct index *x, size_t more)
+{
+    while ((x->count + more) * 4 >= x->capacity * 3)
+        if (!grow(x))
+            return false;
+    return true;
+}
+
 struct index_entry *index_put(struct index *x, const uint8_t storage_key[STORAGE_KEY_SIZE])
 {
     if (x->count * 4 >= x->capacity * 3 && !grow(x))

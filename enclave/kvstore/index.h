@@ -30,6 +30,8 @@ struct index {
 struct index_entry *index_find(const struct index *x, const uint8_t storage_key[STORAGE_KEY_SIZE]);
 /* The entry for this key, made if missing (version 0 then: the caller fills it in at once). NULL: out of memory. */
 struct index_entry *index_put(struct index *x, const uint8_t storage_key[STORAGE_KEY_SIZE]);
+/* Room for so many more entries: that many index_put cannot fail. */
+bool index_reserve(struct index *x, size_t more);
 void index_remove(struct index *x, struct index_entry *entry);
 void index_free(struct index *x);
 

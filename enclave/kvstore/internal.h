@@ -22,6 +22,7 @@ struct job_op {
     uint8_t storage_key[STORAGE_KEY_SIZE];
     struct kv_namespace ns;
     uint8_t *key, *value; /* value may be NULL: none */
+    uint8_t *name;        /* for the index, made before the record is sent */
     size_t key_size, value_size;
     uint64_t version; /* of the commit that carries it */
     uint32_t size;    /* of its record */

@@ -17,6 +17,7 @@ static void op_deinit(struct job_op *op)
         OPENSSL_cleanse(op->value, op->value_size);
     free(op->key);
     free(op->value);
+    free(op->name);
 }
 
 static void job_free(struct job *j)

@@ -43,64 +43,59 @@ static struct job *single(struct worker *w, enum job_kind kind, struct kv_namesp
     return job_new(w, kind, &op, 1, user);
 }
 
-void kv_get(struct worker *w, struct kv_namespace *ns, const void *key, size_t key_size, kv_get_done done, void *user)
+int kv_get(struct worker *w, struct kv_namespace *ns, const void *key, size_t key_size, kv_get_done done, void *user)
 {
     struct job *j = single(w, JOB_GET, ns, key, key_size, user);
-    if (!j) {
-        done(user, -ENOMEM, NULL, 0);
-        return;
-    }
+    if (!j)
+        return -ENOMEM;
     j->get_done = done;
     job_submit(j);
+    return 0;
 }
 
-void kv_exists(struct worker *w, struct kv_namespace *ns, const void *key, size_t key_size, kv_done done, void *user)
+int kv_exists(struct worker *w, struct kv_namespace *ns, const void *key, size_t key_size, kv_done done, void *user)
 {
     struct job *j = single(w, JOB_GET, ns, key, key_size, user);
-    if (!j) {
-        done(user, -ENOMEM);
-        return;
-    }
+    if (!j)
+        return -ENOMEM;
     j->only_exists = true;
     j->done = done;
     job_submit(j);
+    return 0;
 }
 
-void kv_list(struct worker *w, struct kv_namespace *ns, uint64_t cursor, kv_list_done done, void *user)
+int kv_list(struct worker *w, struct kv_namespace *ns, uint64_t cursor, kv_list_done done, void *user)
 {
     struct job *j = job_new(w, JOB_LIST, NULL, 0, user);
-    if (!j) {
-        done(user, -ENOMEM, NULL, 0, 0);
-        return;
-    }
+    if (!j)
+        return -ENOMEM;
     j->list_done = done;
     j->list_ns = *ns;
     j->cursor = cursor;
     job_submit(j);
+    return 0;
 }
 
-void kv_commit(struct worker *w, const struct kv_op *ops, size_t count, kv_done done, void *user)
+int kv_commit(struct worker *w, const struct kv_op *ops, size_t count, kv_done done, void *user)
 {
     struct job *j = job_new(w, JOB_COMMIT, ops, count, user);
-    if (!j) {
-        done(user, -ENOMEM);
-        return;
-    }
+    if (!j)
+        return -ENOMEM;
     j->done = done;
     job_submit(j);
+    return 0;
 }
 
-void kv_update(struct worker *w, struct kv_namespace *ns, const void *key, size_t key_size, kv_modify modify,
-               kv_done done, void *user)
+int kv_update(struct worker *w, struct kv_namespace *ns, const void *key, size_t key_size, kv_modify modify,
+              kv_done done, void *user)
 {
     struct job *j = single(w, JOB_UPDATE, ns, key, key_size, user);
-    if (!j) {
-        done(user, -ENOMEM);
-        return;
-    }
+    if (!j)
+        return -ENOMEM;
     j->modify = modify;
     j->done = done;
     job_submit(j);
+    return 0;
 }
 
 /* ---- opening -------------------------------------------------------------------------------------------------- */

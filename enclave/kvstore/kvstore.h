@@ -2,7 +2,8 @@
  * Sealed key-value storage over the untrusted host's store. Records are encrypted and authenticated here; a record
  * that was changed, swapped, removed or replaced by an older one is reported as -EBADMSG, never returned.
  *
- * Asynchronous: a call returns at once, and done runs later from the calling worker's loop, exactly once.
+ * Asynchronous: a call returns at once: 0, and done runs once, later, from the calling worker's loop; or -ENOMEM, and
+ * done never runs (common/callbacks.h).
  * Keys and values are copied at the call; what done receives is valid only during done.
  */
 #ifndef ENCLAVE_OS_ENCLAVE_KVSTORE_H
@@ -12,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/callbacks.h"
 #include "enclave/budget.h"
 
 #define KV_KEY_MAX 512u         /* logical key, bytes */
@@ -39,9 +41,11 @@ struct kv_name {
  * if a record was found at start-up whose very name is damaged: then no list is known to be complete. */
 typedef void (*kv_list_done)(void *user, int status, const struct kv_name *names, size_t count, uint64_t cursor);
 
-void kv_get(struct worker *w, struct kv_namespace *ns, const void *key, size_t key_size, kv_get_done done, void *user);
-void kv_exists(struct worker *w, struct kv_namespace *ns, const void *key, size_t key_size, kv_done done, void *user);
-void kv_list(struct worker *w, struct kv_namespace *ns, uint64_t cursor, kv_list_done done, void *user);
+MAY_REFUSE int kv_get(struct worker *w, struct kv_namespace *ns, const void *key, size_t key_size, kv_get_done done,
+                      void *user);
+MAY_REFUSE int kv_exists(struct worker *w, struct kv_namespace *ns, const void *key, size_t key_size, kv_done done,
+                         void *user);
+MAY_REFUSE int kv_list(struct worker *w, struct kv_namespace *ns, uint64_t cursor, kv_list_done done, void *user);
 
 /* Every key of a namespace, at once and as acknowledged; false ends it. Only on the thread of the store's owner.
  * 0; -EBADMSG: the name of a record is damaged, and it may be one of these. */
@@ -69,12 +73,12 @@ struct kv_op {
     const void *value; /* put only */
     size_t value_size;
 };
-void kv_commit(struct worker *w, const struct kv_op *ops, size_t count, kv_done done, void *user);
+MAY_REFUSE int kv_commit(struct worker *w, const struct kv_op *ops, size_t count, kv_done done, void *user);
 
 /* Read, change, write, with nothing in between from any worker: modify gets the present value (NULL: none) and
  * returns the new one in *out (allocated with malloc, freed by the caller) or -ECANCELED to leave it. */
 typedef int (*kv_modify)(void *user, const uint8_t *value, size_t size, uint8_t **out, size_t *out_size);
-void kv_update(struct worker *w, struct kv_namespace *ns, const void *key, size_t key_size, kv_modify modify,
-               kv_done done, void *user);
+MAY_REFUSE int kv_update(struct worker *w, struct kv_namespace *ns, const void *key, size_t key_size, kv_modify modify,
+                         kv_done done, void *user);
 
 #endif

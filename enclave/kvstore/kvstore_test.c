@@ -82,7 +82,7 @@ static int put(const char *key, const void *value, size_t size)
 {
     struct result r = {0};
     struct kv_op op = {KV_PUT, ns, key, strlen(key), value, size};
-    kv_commit(&worker, &op, 1, on_done, &r);
+    assert_int_equal(kv_commit(&worker, &op, 1, on_done, &r), 0);
     finish(&r);
     return r.status;
 }
@@ -91,7 +91,7 @@ static int delete_key(const char *key)
 {
     struct result r = {0};
     struct kv_op op = {.kind = KV_DELETE, .ns = ns, .key = key, .key_size = strlen(key)};
-    kv_commit(&worker, &op, 1, on_done, &r);
+    assert_int_equal(kv_commit(&worker, &op, 1, on_done, &r), 0);
     finish(&r);
     return r.status;
 }
@@ -99,7 +99,7 @@ static int delete_key(const char *key)
 static struct result get(const char *key)
 {
     struct result r = {0};
-    kv_get(&worker, ns, key, strlen(key), on_get, &r);
+    assert_int_equal(kv_get(&worker, ns, key, strlen(key), on_get, &r), 0);
     finish(&r);
     return r;
 }
@@ -164,7 +164,7 @@ static void test_one_key_twice_in_a_batch(void **state)
     struct kv_op ops[] = {{KV_PUT, ns, "k", 1, "first", 5}, {KV_PUT, ns, "other", 5, "x", 1},
                           {KV_DELETE, ns, "k", 1, NULL, 0}, {KV_PUT, ns, "k", 1, "last", 4},
                           {KV_PUT, ns, "other", 5, "y", 1}, {KV_DELETE, ns, "other", 5, NULL, 0}};
-    kv_commit(&worker, ops, sizeof ops / sizeof *ops, on_done, &r);
+    assert_int_equal(kv_commit(&worker, ops, sizeof ops / sizeof *ops, on_done, &r), 0);
     finish(&r);
     assert_int_equal(r.status, 0);
     close_store();
@@ -201,7 +201,7 @@ static void test_listing_while_it_changes(void **state)
     }
     do {
         listing.done = false;
-        kv_list(&worker, ns, listing.cursor, on_names, NULL);
+        assert_int_equal(kv_list(&worker, ns, listing.cursor, on_names, NULL), 0);
         while (!listing.done)
             loop_run_once(&worker.loop, worker.loop.now_ns + 1);
         for (int i = 0; i < 600; i++) {

@@ -78,7 +78,11 @@ void store_start_read(struct job *j)
         memcpy(payload + 4, op->storage_key, STORAGE_KEY_SIZE);
         j->expected_version = e->version;
         memcpy(j->expected_tag, e->tag, 16);
-        rpc_call(store.owner->rpc, RPC_KV_GET, payload, sizeof payload, on_record, j);
+        int asked = rpc_call(store.owner->rpc, RPC_KV_GET, payload, sizeof payload, on_record, j);
+        if (asked < 0 && j->kind == JOB_UPDATE)
+            modify_and_commit(j, asked);
+        else if (asked < 0)
+            store_finish(j, asked);
     }
 }
 

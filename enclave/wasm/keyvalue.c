@@ -66,6 +66,12 @@ void kv_call_status(void *user, int status)
     kv_call_complete(user, status);
 }
 
+void kv_call_begun(struct kv_call *call, int status)
+{
+    if (status < 0)
+        kv_call_complete(call, status);
+}
+
 static void got_names(void *user, int status, const struct kv_name *names, size_t count, uint64_t cursor)
 {
     struct kv_call *call = user;
@@ -204,7 +210,7 @@ static enum host_status get(struct guest *g, const struct slot *args, size_t cou
     struct kv_call *call = NULL;
     enum host_status status = kv_call_step(g, args, &ns, &call);
     if (status == HOST_WAIT && !g->kv && kv_call_begin(g))
-        kv_get(g->worker, ns, slot_text(&args[1]), args[1].size, got_value, g->kv);
+        kv_call_begun(g->kv, kv_get(g->worker, ns, slot_text(&args[1]), args[1].size, got_value, g->kv));
     if (status != HOST_DONE)
         return g->trap ? HOST_TRAP : status;
     if (call->status && call->status != -ENOENT) {
@@ -234,7 +240,7 @@ static enum host_status commit(struct guest *g, const struct slot *args, enum kv
             kv_call_status(g->kv, -ENOMEM);
             return HOST_WAIT;
         }
-        kv_commit(g->worker, &op, 1, kv_call_status, g->kv);
+        kv_call_begun(g->kv, kv_commit(g->worker, &op, 1, kv_call_status, g->kv));
     }
     if (status != HOST_DONE)
         return g->trap ? HOST_TRAP : status;
@@ -262,7 +268,7 @@ static enum host_status exists(struct guest *g, const struct slot *args, size_t 
     struct kv_call *call = NULL;
     enum host_status status = kv_call_step(g, args, &ns, &call);
     if (status == HOST_WAIT && !g->kv && kv_call_begin(g))
-        kv_exists(g->worker, ns, slot_text(&args[1]), args[1].size, kv_call_status, g->kv);
+        kv_call_begun(g->kv, kv_exists(g->worker, ns, slot_text(&args[1]), args[1].size, kv_call_status, g->kv));
     if (status != HOST_DONE)
         return g->trap ? HOST_TRAP : status;
     if (call->status && call->status != -ENOENT) {
@@ -281,7 +287,7 @@ static enum host_status list_keys(struct guest *g, const struct slot *args, size
     struct kv_call *call = NULL;
     enum host_status status = kv_call_step(g, args, &ns, &call);
     if (status == HOST_WAIT && !g->kv && kv_call_begin(g))
-        kv_list(g->worker, ns, args[1].word ? args[2].word : 0, got_names, g->kv);
+        kv_call_begun(g->kv, kv_list(g->worker, ns, args[1].word ? args[2].word : 0, got_names, g->kv));
     if (status != HOST_DONE)
         return g->trap ? HOST_TRAP : status;
     if (call->status) {
@@ -325,7 +331,7 @@ static enum host_status increment(struct guest *g, const struct slot *args, size
     enum host_status status = kv_call_step(g, args, &ns, &call);
     if (status == HOST_WAIT && !g->kv && kv_call_begin(g)) {
         g->kv->number = args[2].word;
-        kv_update(g->worker, ns, slot_text(&args[1]), args[1].size, add, kv_call_status, g->kv);
+        kv_call_begun(g->kv, kv_update(g->worker, ns, slot_text(&args[1]), args[1].size, add, kv_call_status, g->kv));
     }
     if (status != HOST_DONE)
         return g->trap ? HOST_TRAP : status;

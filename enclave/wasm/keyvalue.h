@@ -37,6 +37,8 @@ static inline size_t kv_call_cost(size_t count, size_t key_bytes, size_t value_b
 /* From the store's callback: the guest goes on, or the call is freed if it has ended. */
 void kv_call_complete(struct kv_call *call, int status);
 void kv_call_status(void *user, int status); /* the same, as a kv_done */
+/* With what the store said when it was asked: if it refused, that is the call's end. */
+void kv_call_begun(struct kv_call *call, int status);
 /* What it brought stays until the reply is read: the next call, or the guest's end, frees it. */
 void kv_call_end(struct guest *g, struct kv_call *call);
 /* The same for all of the call. */

@@ -90,7 +90,7 @@ static void read_next(struct kv_call *call)
         return;
     }
     const struct entry *e = &m->entries[m->done];
-    kv_get(call->guest->worker, m->ns, e->key, e->key_size, on_value, call);
+    kv_call_begun(call, kv_get(call->guest->worker, m->ns, e->key, e->key_size, on_value, call));
 }
 
 enum host_status kv_get_many(struct guest *g, const struct slot *args, size_t count)
@@ -156,7 +156,7 @@ static enum host_status write_many(struct guest *g, const struct slot *args, enu
             }
         }
         if (ops && kv_call_hold(g->kv, kv_call_cost(count, keys, bytes)))
-            kv_commit(g->worker, ops, count, kv_call_status, g->kv);
+            kv_call_begun(g->kv, kv_commit(g->worker, ops, count, kv_call_status, g->kv));
         else if (g->kv)
             kv_call_complete(g->kv, -ENOMEM);
         free(ops);

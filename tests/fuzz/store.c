@@ -43,7 +43,7 @@ static void write_all(const char *value)
 {
     for (char key = 'a'; key < 'a' + KEYS; key++) {
         struct kv_op op = {KV_PUT, ns, &key, 1, value, strlen(value)};
-        kv_commit(&worker, &op, 1, ignore, NULL);
+        MUST(kv_commit(&worker, &op, 1, ignore, NULL) == 0);
     }
     finish_all();
 }
@@ -140,7 +140,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (store_open(&worker, master, NULL, 0, error, sizeof error) == 0) {
         host_memory.answer = NULL;
         for (char key = 'a'; key < 'a' + KEYS; key++)
-            kv_get(&worker, ns, &key, 1, check, NULL);
+            MUST(kv_get(&worker, ns, &key, 1, check, NULL) == 0);
         finish_all();
     }
     host_memory.answer = NULL;

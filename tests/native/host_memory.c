@@ -177,8 +177,8 @@ static void deliver(struct loop_task *task)
     free(c);
 }
 
-void rpc_call(struct rpc_client *client, enum rpc_method method, const void *payload, size_t size, rpc_done done,
-              void *user)
+int rpc_call(struct rpc_client *client, enum rpc_method method, const void *payload, size_t size, rpc_done done,
+             void *user)
 {
     struct bytes_reader r = bytes_reader_make(payload, size);
     struct call *c = calloc(1, sizeof *c);
@@ -196,6 +196,7 @@ void rpc_call(struct rpc_client *client, enum rpc_method method, const void *pay
     else
         c->status = -ENOSYS;
     loop_post(&only_worker->loop, &c->task);
+    return 0;
 }
 
 struct wait {
@@ -215,7 +216,9 @@ int rpc_call_wait(struct rpc_client *client, enum rpc_method method, const void 
                   size_t *out_size)
 {
     struct wait w = {0};
-    rpc_call(client, method, payload, size, on_answer, &w);
+    int asked = rpc_call(client, method, payload, size, on_answer, &w);
+    if (asked < 0)
+        return asked;
     while (!w.finished)
         worker_turn(only_worker);
     if (out && w.status == 0) {

@@ -107,15 +107,16 @@ static void deliver(struct loop_task *task)
     free(a);
 }
 
-static void answer(struct worker *w, struct answer a)
+static int answer(struct worker *w, struct answer a)
 {
     struct answer *later = malloc(sizeof *later);
     *later = a;
     later->task = (struct loop_task){.fn = deliver};
     loop_post(&w->loop, &later->task);
+    return 0;
 }
 
-void kv_get(struct worker *w, struct kv_namespace *ns, const void *key, size_t key_size, kv_get_done done, void *user)
+int kv_get(struct worker *w, struct kv_namespace *ns, const void *key, size_t key_size, kv_get_done done, void *user)
 {
     struct answer a = {.user = user, .get = done, .status = -ENOENT};
     pthread_mutex_lock(&lock);
@@ -126,15 +127,15 @@ void kv_get(struct worker *w, struct kv_namespace *ns, const void *key, size_t k
         a.size = r->value_size;
     }
     pthread_mutex_unlock(&lock);
-    answer(w, a);
+    return answer(w, a);
 }
 
-void kv_exists(struct worker *w, struct kv_namespace *ns, const void *key, size_t key_size, kv_done done, void *user)
+int kv_exists(struct worker *w, struct kv_namespace *ns, const void *key, size_t key_size, kv_done done, void *user)
 {
     pthread_mutex_lock(&lock);
     struct record *r = *find(ns, key, key_size);
     pthread_mutex_unlock(&lock);
-    answer(w, (struct answer){.user = user, .done = done, .status = r ? 0 : -ENOENT});
+    return answer(w, (struct answer){.user = user, .done = done, .status = r ? 0 : -ENOENT});
 }
 
 int kv_each(const struct kv_namespace *ns, kv_visit visit, void *user)
@@ -147,7 +148,7 @@ int kv_each(const struct kv_namespace *ns, kv_visit visit, void *user)
     return 0;
 }
 
-void kv_list(struct worker *w, struct kv_namespace *ns, uint64_t cursor, kv_list_done done, void *user)
+int kv_list(struct worker *w, struct kv_namespace *ns, uint64_t cursor, kv_list_done done, void *user)
 {
     struct answer a = {.user = user, .list = done};
     pthread_mutex_lock(&lock);
@@ -159,10 +160,10 @@ void kv_list(struct worker *w, struct kv_namespace *ns, uint64_t cursor, kv_list
         if (strcmp(r->ns, ns->name) == 0)
             a.names[a.size++] = (struct kv_name){copy(r->key, r->key_size), r->key_size};
     pthread_mutex_unlock(&lock);
-    answer(w, a);
+    return answer(w, a);
 }
 
-void kv_commit(struct worker *w, const struct kv_op *ops, size_t count, kv_done done, void *user)
+int kv_commit(struct worker *w, const struct kv_op *ops, size_t count, kv_done done, void *user)
 {
     int status = 0;
     for (size_t i = 0; i < count; i++)
@@ -176,11 +177,11 @@ void kv_commit(struct worker *w, const struct kv_op *ops, size_t count, kv_done 
             drop(ops[i].ns, ops[i].key, ops[i].key_size);
     }
     pthread_mutex_unlock(&lock);
-    answer(w, (struct answer){.user = user, .done = done, .status = status});
+    return answer(w, (struct answer){.user = user, .done = done, .status = status});
 }
 
-void kv_update(struct worker *w, struct kv_namespace *ns, const void *key, size_t key_size, kv_modify modify,
-               kv_done done, void *user)
+int kv_update(struct worker *w, struct kv_namespace *ns, const void *key, size_t key_size, kv_modify modify,
+              kv_done done, void *user)
 {
     pthread_mutex_lock(&lock);
     struct record *r = *find(ns, key, key_size);
@@ -191,7 +192,7 @@ void kv_update(struct worker *w, struct kv_namespace *ns, const void *key, size_
         put(ns, key, key_size, out, size);
     free(out);
     pthread_mutex_unlock(&lock);
-    answer(w, (struct answer){.user = user, .done = done, .status = status});
+    return answer(w, (struct answer){.user = user, .done = done, .status = status});
 }
 
 struct budget *kv_memory(const struct kv_namespace *ns)
