@@ -109,12 +109,12 @@ static void settle(const struct asked *a)
     assert_int_equal(a->answers, a->result == 0);
 }
 
-#define ASK(a, call)              \
-    do {                          \
-        (a)->inside = true;       \
-        (a)->result = (call);     \
-        (a)->inside = false;      \
-        settle(a);                \
+#define ASK(a, call)          \
+    do {                      \
+        (a)->inside = true;   \
+        (a)->result = (call); \
+        (a)->inside = false;  \
+        settle(a);            \
     } while (0)
 
 static int outcome(const struct asked *a)
@@ -215,7 +215,8 @@ static struct fs_op *run(struct fs_op *op, struct asked *a)
 static int simple(enum fs_call call, struct fs_node *node, const char *path, const char *to)
 {
     struct asked a;
-    struct fs_op *op = run(fs_op_new(&worker, fs, call, node, path, path ? strlen(path) : 0, to, to ? strlen(to) : 0, 0), &a);
+    struct fs_op *op =
+        run(fs_op_new(&worker, fs, call, node, path, path ? strlen(path) : 0, to, to ? strlen(to) : 0, 0), &a);
     int status = op ? op->status : -ENOMEM;
     fs_op_free(op);
     return status;

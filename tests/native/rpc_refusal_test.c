@@ -108,7 +108,7 @@ static int teardown(void **state)
 /* Answers what is there, with size bytes each, as far as there is room. */
 static void host_answers(int32_t status, uint32_t size)
 {
-    static const uint8_t payload[256];
+    static const uint8_t payload[3000];
     struct rpc_request request;
     for (int i = 0; i < CALLS && rpc_request_next(&host.reader, &request) == 1; i++) {
         uint8_t skipped[256];
@@ -197,7 +197,7 @@ static void test_answers(void **state)
     assert_int_equal(last_status, 0); /* it was made, and it is known to be */
     assert_int_equal(rpc_call(worker.rpc, RPC_KV_GET, NULL, 0, on_answer, &answered), 0);
     no_memory = true;
-    host_answers(0, 16);
+    host_answers(0, 3000);
     no_memory = false;
     assert_int_equal(answered, 2);
     assert_int_equal(last_status, -ENOMEM);
