@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/alive.h"
 #include "common/ensure.h"
 
 #define WORD 8u
@@ -147,6 +148,7 @@ int64_t queue_producer_write(struct queue_producer *p, const void *data, size_t 
         if (size > (uint64_t)space)
             size = (size_t)space;
     }
+    sgx_stop_if_dead();
     if (size > 0)
         write_bytes(p, data, size);
     return (int64_t)size;
@@ -157,6 +159,7 @@ bool queue_producer_publish(struct queue_producer *p)
     queue_producer_check(p);
     if (p->published == p->tail || p->error)
         return false;
+    sgx_stop_if_dead();
     p->published = p->tail;
     /* Release: pairs with the consumer's acquire of tail; the bytes are there before the index. */
     atomic_store_explicit(&p->shared->tail, p->tail, memory_order_release);
@@ -213,6 +216,7 @@ static int make_spans(uint8_t *data, uint64_t capacity, uint64_t index, uint64_t
 int queue_producer_reserve(struct queue_producer *p, struct queue_span spans[2])
 {
     queue_producer_check(p);
+    sgx_stop_if_dead();
     int64_t space = queue_producer_space(p);
     if (space < 0)
         return (int)space;

@@ -19,6 +19,7 @@
 #include "enclave/system.h"
 #include "enclave/wasm/app.h"
 #include "enclave/wasm/runtime.h"
+#include "common/alive.h"
 #include "sgx/trusted/bridge.h"
 
 struct change {
@@ -354,6 +355,7 @@ void *apps_compiler(void *unused)
     (void)unused;
     pthread_mutex_lock(&lock);
     for (;;) {
+        sgx_stop_if_dead();
         while (!stopping && (!queue || change_under_way))
             pthread_cond_wait(&wake, &lock);
         if (stopping)

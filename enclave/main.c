@@ -15,6 +15,7 @@
 #include "enclave/admin/admin.h"
 #include "enclave/apps.h"
 #include "enclave/connection.h"
+#include "enclave/crypto/processor.h"
 #include "enclave/ecall.h"
 #include "enclave/egress/dial.h"
 #include "enclave/egress/trust.h"
@@ -28,6 +29,7 @@
 #include "enclave/secrets/master.h"
 #include "enclave/system.h"
 #include "enclave/tls_memory.h"
+#include "enclave/threads.h"
 #include "enclave/wasm/app.h"
 #include "enclave/wasm/runtime.h"
 #include "enclave_os_t.h"
@@ -35,7 +37,6 @@
 #include "sgx/trusted/bridge.h"
 
 #define EPOCH_TICK_NS 20000000u
-#define COMPILER_STACK_SIZE (8u << 20) /* Cranelift recurses deeply on large functions */
 #define PHASE_MAX 8
 
 struct system enclave_system;
@@ -155,6 +156,12 @@ static void *worker_body(void *argument)
 }
 
 /* Advances the epoch, at which computing guests yield. A host that withholds its ticks only starves them. */
+/* The enclave has died: guests that compute yield, and so come back to where the worker looks whether it has. */
+static void stop_guests(void)
+{
+    wasm_runtime_tick(enclave_system.wasm);
+}
+
 static void *clock_body(void *unused)
 {
     (void)unused;
@@ -168,16 +175,12 @@ static void *clock_body(void *unused)
 
 static int start_threads(void)
 {
-    pthread_attr_t attributes;
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, COMPILER_STACK_SIZE);
-    int result = pthread_create(&compiler_thread, &attributes, apps_compiler, NULL);
-    pthread_attr_destroy(&attributes);
+    int result = thread_start(&compiler_thread, ENCLAVE_STACK_COMPILER, apps_compiler, NULL);
     if (result == 0)
-        result = pthread_create(&clock_thread, NULL, clock_body, NULL);
+        result = thread_start(&clock_thread, ENCLAVE_STACK_THREAD, clock_body, NULL);
     for (uint32_t i = 1; i < enclave_system.worker_count && result == 0; i++)
-        result = pthread_create(&worker_threads[i], NULL, worker_body, &enclave_system.workers[i]);
-    return -result;
+        result = thread_start(&worker_threads[i], ENCLAVE_STACK_THREAD, worker_body, &enclave_system.workers[i]);
+    return result;
 }
 
 static void stop_threads(void)
@@ -209,6 +212,17 @@ static void guest_log(const char *app, bool error, const char *line, size_t size
     /* Guests' output may hold anything: it stays inside unless this is a debug enclave, which keeps no secrets. */
     if (system_is_debug() && worker_current())
         rpc_log(worker_current()->rpc, error ? LOG_WARN : LOG_INFO, "app %s: %.*s", app, (int)size, line);
+}
+
+static void *guest_stack_take(size_t *size)
+{
+    return sgx_stack_take(ENCLAVE_STACK_GUEST, size);
+}
+
+static void guest_stack_give(void *stack, size_t size)
+{
+    (void)size;
+    sgx_stack_give(stack);
 }
 
 static void configure_http(void)
@@ -264,6 +278,11 @@ static int boot(char *error, size_t error_size)
     int result = open_workers(error, error_size);
     if (result < 0)
         return result;
+    const char *lacks = processor_lacks_for_openssl();
+    if (lacks) {
+        snprintf(error, error_size, "boot: by what the host says of this processor OpenSSL would do without %s", lacks);
+        return -ENODEV;
+    }
     phase("store");
     result = master_open_store(enclave_system.owner, &first_boot, error, error_size);
     if (result < 0)
@@ -274,12 +293,18 @@ static int boot(char *error, size_t error_size)
         return result;
     phase("engine");
     const struct wasm_runtime_config config = {
-        .random = sgx_random, .log = guest_log, .dialer = &egress_dialer, .guest_memory = heap_size / 2};
+        .random = sgx_random,
+        .log = guest_log,
+        .dialer = &egress_dialer,
+        .guest_memory = heap_size / 2,
+        .stacks = {guest_stack_take, guest_stack_give, (unsigned)sgx_stack_count(ENCLAVE_STACK_GUEST)}};
     result = egress_trust_load(error, error_size);
     if (result < 0)
         return result;
     enclave_system.wasm = wasm_runtime_new(&config);
     enclave_system.apps = app_table_new();
+    if (enclave_system.wasm)
+        sgx_at_death(stop_guests);
     fs_init(enclave_system.owner);
     phase("apps");
     result = enclave_system.wasm && enclave_system.apps ? apps_load(error, error_size) : -ENOMEM;

@@ -9,7 +9,10 @@
 #include "enclave/connection.h"
 #include "enclave/ecall.h"
 #include "enclave/rpc_client.h"
+#include "enclave/threads.h"
 #include "enclave_os_t.h"
+
+#include "common/alive.h"
 
 /* Turns without work before the worker parks (docs/benchmarks.md). Where the last sleep was cut short, work is coming
  * steadily, and looking for about a millisecond costs less than leaving and being woken; after a long sleep a few
@@ -123,6 +126,7 @@ static void park(struct worker *w)
 
 void worker_turn(struct worker *w)
 {
+    sgx_stop_if_dead();
     current = w;
     w->loop.now_ns = monotonic_ns(); /* after a sleep, before anything starts a timer */
     bool busy = read_doorbell(w);
@@ -143,6 +147,7 @@ void worker_turn(struct worker *w)
 void worker_run(struct worker *w)
 {
     uint64_t deadline;
+    thread_runs_guests();
     while (!ecall_shutdown_requested(&deadline))
         worker_turn(w);
     connection_close_idle(w);

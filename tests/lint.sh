@@ -41,11 +41,27 @@ if [ -f $image ]; then
     readelf -lW $image | grep -qE '^ *LOAD .* RWE ' && bad "the image has a segment that is writable and executable"
     readelf -lW $image | grep -q INTERP && bad "the image wants a dynamic loader"
 fi
+# Every C object of the image that has buffers checks a canary; the image ends itself when one has changed.
+for folder in sgx/trusted/CMakeFiles/sgx_trusted.dir enclave/CMakeFiles/enclave_early.dir enclave/CMakeFiles/enclave_core.dir; do
+    [ -d "build/$folder" ] || continue
+    find "build/$folder" -name '*.o' -exec nm -u {} + 2>/dev/null | grep -q __stack_chk_fail ||
+        bad "$folder is compiled without a stack protector"
+done
+python3 - <<'END' || bad "C of the image is compiled without -fstack-protector-strong or -fstack-clash-protection"
+import json, os, sys
+if not os.path.exists("build/compile_commands.json"):
+    sys.exit(0)
+parts = ("sgx_trusted.dir/", "enclave_early.dir/", "enclave_core.dir/")
+commands = [c["command"] for c in json.load(open("build/compile_commands.json")) if c["file"].endswith(".c")]
+ours = [c for c in commands if any(p in c for p in parts)]
+flags = ("-fstack-protector-strong", "-fstack-clash-protection")
+sys.exit(not ours or any(f not in c or "-fno-stack" in c for c in ours for f in flags))
+END
 # What runs before libc has relocated the image must not reach libc.
 for object in build/sgx/trusted/CMakeFiles/sgx_trusted.dir/*.o $(find build/enclave/CMakeFiles/enclave_early.dir -name '*.o' 2>/dev/null); do
     [ -f "$object" ] || continue
     outside=$(nm -u "$object" | awk '{print $2}' |
-        grep -vE '^(rt_|sgx_|ocall_|ecall_|enclave_|channel_|_end$|__ehdr_start$|_start$|_GLOBAL_OFFSET_TABLE_$)' | tr '\n' ' ')
+        grep -vE '^(rt_|sgx_|ocall_|ecall_|enclave_|channel_|__stack_chk_fail$|__errno_location$|_end$|__ehdr_start$|_start$|_GLOBAL_OFFSET_TABLE_$)' | tr '\n' ' ')
     [ -z "$outside" ] || bad "$(basename "$object") reaches outside the runtime: $outside"
 done
 
@@ -67,6 +83,10 @@ git ls-files '*.c' '*.h' | xargs clang-format-14 --dry-run -Werror >/dev/null 2>
     bad "some files are not formatted: ./dev fmt"
 while read -r place; do bad "$place is longer than 120 columns"; done < <(
     git ls-files '*.c' '*.h' | xargs awk 'length > 120 {print FILENAME ":" FNR}')
+
+# Threads inside get their stacks from thread_start; elsewhere pthread_create would have one without a guard.
+while read -r place; do bad "$place makes a thread by itself: use thread_start"; done < <(
+    git grep -l 'pthread_create(' -- 'enclave/*.c' 'sgx/trusted/*.c' ':!enclave/threads.c' ':!*_test.c')
 
 for script in dev .ci/run $(git ls-files '*.sh'); do bash -n "$script" || bad "$script has a syntax error"; done
 git ls-files '*.c' '*.h' '*.S' | xargs wc -l | awk '$2 != "total" && $1 > 600 {print "lint: note: " $2 " has " $1 " lines"}'

@@ -68,6 +68,7 @@ struct app *app_new(struct wasm_runtime *rt, const struct app_config *config, st
     app->name = app->path + 1;
     app->rt = rt;
     budget_init_shared(&app->memory, app->name, &rt->guests);
+    budget_init_shared(&app->stacks, "stacks", &rt->stacks);
     budget_init(&app->calls_out, "calls out", NULL, APP_CALLS_OUT_MAX);
     app->component = component;
     app->id = atomic_fetch_add(&next_id, 1);
@@ -111,6 +112,7 @@ void app_unref(struct app *app)
     wasm_component_delete(app->component);
     app_settings_unref(app->settings);
     budget_deinit(&app->memory);
+    budget_deinit(&app->stacks);
     budget_deinit(&app->calls_out);
     free(app);
 }

@@ -209,7 +209,7 @@ static void guest_run(struct loop_task *task)
         return; /* an event that it does not wait for */
     wasmtime_error_t *error = NULL;
     g->waiting = false;
-    stacks_enter_app(g->app->id);
+    stacks_enter_app(g->app);
     memories_enter_app(g->app);
     if (enclave_call_poll(g->call, &error)) {
         if (g->app->command && !has_failed(g, error))

@@ -24,6 +24,7 @@ struct wasm_runtime {
     struct wasm_runtime_config config;
     _Atomic uint64_t ticks;
     struct budget guests; /* what all apps' guests hold */
+    struct budget stacks; /* of all apps' guests: a number */
 };
 
 struct wasm_component {
@@ -43,6 +44,7 @@ struct app {
     uint64_t memory_limit, timeout_ns;
     struct budget memory;    /* what its guests hold, of the runtime's */
     struct budget calls_out; /* requests to servers elsewhere, at this moment: a number, not bytes */
+    struct budget stacks;    /* of its guests: a number too */
     struct fs *fs;           /* NULL: there is no file system */
     uint8_t sha256[32];
     char path[APP_NAME_MAX + 2]; /* "/" and the name */
@@ -319,9 +321,9 @@ ssize_t incoming_body_read(struct guest *g, struct http_call *call, void *buf, s
 /* wasi:keyvalue: forget the call that a dying guest waits for. */
 void keyvalue_abandon(struct guest *g);
 
-/* Fiber stacks: what runs now, so that stacks are scrubbed between apps. */
-void stacks_install(wasm_config_t *config);
-void stacks_enter_app(uint64_t app_id);
+/* Fiber stacks: what runs now, so that stacks are charged, and scrubbed between apps. */
+void stacks_install(wasm_config_t *config, const struct wasm_stack_source *from, struct budget *all);
+void stacks_enter_app(struct app *app);
 /* wasi:filesystem: the same; what a descriptor or an entry stream holds; files as streams. -EINPROGRESS: the guest must
  * wait and call again. writing: a write is under way or done and has not been taken. */
 void filesystem_abandon(struct guest *g);

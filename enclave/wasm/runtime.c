@@ -20,7 +20,7 @@ static void default_random(void *buf, size_t size)
     }
 }
 
-static wasm_config_t *engine_config(void)
+static wasm_config_t *engine_config(struct wasm_runtime *rt, const struct wasm_runtime_config *own)
 {
     wasm_config_t *config = wasm_config_new();
     if (!config)
@@ -40,7 +40,7 @@ static wasm_config_t *engine_config(void)
     wasmtime_config_async_stack_size_set(config, STACK_SIZE);
     wasmtime_config_max_wasm_stack_set(config, STACK_FOR_WASM);
     wasmtime_config_cranelift_opt_level_set(config, WASMTIME_OPT_LEVEL_SPEED);
-    stacks_install(config);
+    stacks_install(config, &own->stacks, &rt->stacks);
     memories_install(config);
     return config;
 }
@@ -48,7 +48,7 @@ static wasm_config_t *engine_config(void)
 struct wasm_runtime *wasm_runtime_new(const struct wasm_runtime_config *config)
 {
     struct wasm_runtime *rt = calloc(1, sizeof *rt);
-    wasm_config_t *engine = engine_config();
+    wasm_config_t *engine = rt ? engine_config(rt, config) : NULL;
     if (!rt || !engine) {
         free(rt);
         return NULL;
@@ -70,6 +70,7 @@ void wasm_runtime_delete(struct wasm_runtime *rt)
     if (rt) {
         wasm_engine_delete(rt->engine);
         budget_deinit(&rt->guests);
+        budget_deinit(&rt->stacks);
     }
     free(rt);
 }

@@ -15,6 +15,13 @@
 struct http_dialer; /* enclave/https/client.h */
 struct wasm_runtime;
 
+/* Where the stacks of guests come from. A stack lies above memory that faults. */
+struct wasm_stack_source {
+    void *(*take)(size_t *size); /* at least so large, zeroed; sets what there is. NULL: none is free */
+    void (*give)(void *stack, size_t size);
+    unsigned count; /* of all that there are */
+};
+
 struct wasm_runtime_config {
     /* Fill size bytes with cryptographic randomness. NULL: getrandom. */
     void (*random)(void *buf, size_t size);
@@ -24,6 +31,7 @@ struct wasm_runtime_config {
     const struct http_dialer *dialer;
     /* Bytes that all guests together may hold (memories.c says how they share them); 0: 1 GiB. */
     uint64_t guest_memory;
+    struct wasm_stack_source stacks; /* take NULL: mmap */
 };
 
 /* NULL if memory is short. Lives until the process ends unless deleted after the last app. */

@@ -1,33 +1,65 @@
 /*
- * Fiber stacks, from a pool per thread: a suspended guest keeps its stack, a finished one gives it back.
+ * Fiber stacks. A suspended guest keeps its stack, a finished one gives it back: to a small pool of the thread's, so
+ * that a request of an app that has just run finds one as it is, and from there to where all stacks come from. Below
+ * each lies a gap without pages, so a host function that needs more than wasmtime leaves to it (STACK_FOR_WASM) faults.
  *
- * A stack that passes from one app to another is zeroed. There is no guard page inside an enclave: wasmtime keeps
- * guest frames within STACK_FOR_WASM, host functions have the rest, and a word at the far end, checked when the
- * stack comes back, tells if that was ever not enough.
+ * A stack that passes from one app to another is zeroed. There are so many and no more; an app may hold as many as it
+ * leaves free for the others.
  */
+#include <sys/mman.h>
+
 #include "enclave/wasm/internal.h"
 
-#define POOL_MAX 64u
-#define ALIGNMENT 4096u
-#define CANARY 0x5ac0de57ac4bed01ull
+#define POOL_MAX 8u
+#define PAGE 4096u
+#define OUTSIDE_GUARD (64u << 10)
+#define OUTSIDE_COUNT 4096u
 
 struct stack {
     struct stack *next;
-    uint64_t app_id;
+    struct charge charge; /* to the app that holds it; none in the pool */
+    uint64_t app_id;      /* of what ran on it last */
     uint8_t *base;
     size_t size;
 };
 
 static _Thread_local struct stack *pool;
 static _Thread_local unsigned pool_count;
-static _Thread_local uint64_t running_app;
+static _Thread_local struct app *running_app;
 
-void stacks_enter_app(uint64_t app_id)
+static struct wasm_stack_source source;
+
+/* ---- outside an enclave, for tests: mapped with a guard -------------------------------------------------------- */
+
+static void *outside_take(size_t *size)
 {
-    running_app = app_id;
+    *size = (*size + PAGE - 1) & ~(size_t)(PAGE - 1);
+    uint8_t *p = mmap(NULL, OUTSIDE_GUARD + *size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED)
+        return NULL;
+    if (mprotect(p + OUTSIDE_GUARD, *size, PROT_READ | PROT_WRITE) == 0)
+        return p + OUTSIDE_GUARD;
+    munmap(p, OUTSIDE_GUARD + *size);
+    return NULL;
 }
 
-static uint8_t *stack_top(void *env, size_t *size)
+static void outside_give(void *stack, size_t size)
+{
+    munmap((uint8_t *)stack - OUTSIDE_GUARD, OUTSIDE_GUARD + size);
+}
+
+static const struct wasm_stack_source outside = {outside_take, outside_give, OUTSIDE_COUNT};
+
+/* ---- whose they are ------------------------------------------------------------------------------------------ */
+
+void stacks_enter_app(struct app *app)
+{
+    running_app = app;
+}
+
+/* ---- the pool -------------------------------------------------------------------------------------------------- */
+
+static uint8_t *stack_range(void *env, size_t *size)
 {
     struct stack *stack = env;
     *size = stack->size;
@@ -37,13 +69,9 @@ static uint8_t *stack_top(void *env, size_t *size)
 static void give_back(void *env)
 {
     struct stack *stack = env;
-    uint64_t canary;
-    memcpy(&canary, stack->base, sizeof canary);
-    if (canary != CANARY)
-        abort(); /* memory below the stack was overwritten: nothing can be trusted any more */
+    charge_give(&stack->charge);
     if (pool_count >= POOL_MAX) {
-        memset(stack->base, 0, stack->size);
-        free(stack->base);
+        source.give(stack->base, stack->size);
         free(stack);
         return;
     }
@@ -52,47 +80,67 @@ static void give_back(void *env)
     pool_count++;
 }
 
-static struct stack *take(size_t size)
+/* One of the pool's, if possible one that the same app had. */
+static struct stack *from_pool(uint64_t app_id)
 {
-    struct stack *stack = pool;
-    if (stack && stack->size == size) {
-        pool = stack->next;
-        pool_count--;
-        if (stack->app_id != running_app)
-            memset(stack->base, 0, stack->size);
-        return stack;
-    }
-    stack = calloc(1, sizeof *stack);
-    uint8_t *base = aligned_alloc(ALIGNMENT, size);
-    if (!stack || !base) {
+    struct stack **at = &pool;
+    while (*at && (*at)->app_id != app_id)
+        at = &(*at)->next;
+    if (!*at)
+        at = &pool;
+    struct stack *stack = *at;
+    if (!stack)
+        return NULL;
+    *at = stack->next;
+    pool_count--;
+    if (stack->app_id != app_id)
+        memset(stack->base, 0, stack->size);
+    return stack;
+}
+
+static struct stack *from_source(void)
+{
+    struct stack *stack = calloc(1, sizeof *stack);
+    if (!stack)
+        return NULL;
+    stack->size = STACK_SIZE;
+    stack->base = source.take(&stack->size);
+    if (!stack->base) {
         free(stack);
-        free(base);
         return NULL;
     }
-    memset(base, 0, size);
-    stack->base = base;
-    stack->size = size;
     return stack;
 }
 
 static wasmtime_error_t *new_stack(void *env, size_t size, bool zeroed, wasmtime_stack_memory_t *out)
 {
-    struct stack *stack = take((size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1));
-    if (!stack)
-        return wasmtime_error_new("no memory for a stack");
-    if (zeroed)
+    struct charge charge = {0};
+    if (size > STACK_SIZE || !running_app)
+        return wasmtime_error_new("a larger stack than there are, or for no app");
+    if (!charge_take(&charge, &running_app->stacks, 1))
+        return wasmtime_error_new("no stack is free for another request of this app");
+    struct stack *stack = from_pool(running_app->id);
+    if (stack && zeroed)
         memset(stack->base, 0, stack->size);
-    uint64_t canary = CANARY;
-    memcpy(stack->base, &canary, sizeof canary);
-    stack->app_id = running_app;
+    if (!stack)
+        stack = from_source();
+    if (!stack) {
+        charge_give(&charge);
+        return wasmtime_error_new("no memory for a stack");
+    }
+    charge_move(&stack->charge, &charge);
+    stack->app_id = running_app->id;
     out->env = stack;
-    out->get_stack_memory = stack_top;
+    out->get_stack_memory = stack_range;
     out->finalizer = give_back;
     return NULL;
 }
 
-void stacks_install(wasm_config_t *config)
+void stacks_install(wasm_config_t *config, const struct wasm_stack_source *from, struct budget *all)
 {
+    const unsigned pools = POOL_MAX * PROTO_MAX_WORKERS; /* those that may lie there are nobody's to count on */
+    source = from->take ? *from : outside;
+    budget_init(all, "guest stacks", NULL, source.count > pools ? source.count - pools : 0);
     wasmtime_stack_creator_t creator = {.env = NULL, .new_stack = new_stack, .finalizer = NULL};
     wasmtime_config_host_stack_creator_set(config, &creator);
 }

@@ -30,13 +30,13 @@ static void create_refuses(void)
     bad[n++].configid[0] = 1; /* without KSS */
     for (unsigned i = 0; i < n; i++) {
         e.error[0] = 0;
-        CHECK(e.backend->ops->create(e.backend, &bad[i], e.error, sizeof e.error) < 0);
+        CHECK(e.backend->ops->create(e.backend, &bad[i], 0, e.error, sizeof e.error) < 0);
         CHECK(e.error[0]);
     }
-    CHECK(e.backend->ops->create(e.backend, &e.secs, e.error, sizeof e.error) == 0);
+    CHECK(e.backend->ops->create(e.backend, &e.secs, 0, e.error, sizeof e.error) == 0);
     CHECK(e.secs.base % e.secs.size == 0);
     CHECK(e.secs.attributes.flags & SGX_FLAGS_DEBUG);
-    CHECK(e.backend->ops->create(e.backend, &e.secs, e.error, sizeof e.error) == -EBUSY);
+    CHECK(e.backend->ops->create(e.backend, &e.secs, 0, e.error, sizeof e.error) == -EBUSY);
 }
 
 static int add(struct te *e, uint64_t offset, uint64_t length, uint64_t flags, const void *content)
@@ -48,7 +48,7 @@ static int add(struct te *e, uint64_t offset, uint64_t length, uint64_t flags, c
 static void created(struct te *e)
 {
     te_open(e);
-    CHECK(e->backend->ops->create(e->backend, &e->secs, e->error, sizeof e->error) == 0);
+    CHECK(e->backend->ops->create(e->backend, &e->secs, 0, e->error, sizeof e->error) == 0);
 }
 
 static void add_refuses_place(void)
@@ -57,7 +57,7 @@ static void add_refuses_place(void)
     const uint64_t rw = SECINFO_TYPE(PT_REG) | SECINFO_R | SECINFO_W;
     te_open(&e);
     CHECK(add(&e, 0, SGX_PAGE_SIZE, rw, NULL) < 0); /* before ECREATE */
-    CHECK(e.backend->ops->create(e.backend, &e.secs, e.error, sizeof e.error) == 0);
+    CHECK(e.backend->ops->create(e.backend, &e.secs, 0, e.error, sizeof e.error) == 0);
     CHECK(add(&e, 0x10, SGX_PAGE_SIZE, rw, NULL) < 0);
     CHECK(add(&e, 0, 100, rw, NULL) < 0);
     CHECK(add(&e, 0, 0, rw, NULL) < 0);

@@ -83,7 +83,7 @@ static int add(struct te *e, const struct te_page *p)
 void te_add_all(struct te *e, uint32_t miscselect)
 {
     e->secs.miscselect = miscselect & e->backend->miscselect;
-    CHECK(e->backend->ops->create(e->backend, &e->secs, e->error, sizeof e->error) == 0);
+    CHECK(e->backend->ops->create(e->backend, &e->secs, 0, e->error, sizeof e->error) == 0);
     te_base = e->secs.base;
     for (unsigned i = 0; i < TE_PAGES; i++)
         CHECK(add(e, &e->pages[i]) == 0);

@@ -66,6 +66,7 @@ struct emulator {
     struct backend backend;
     uint8_t fuse_key[32];
     struct sgx_secs secs;
+    uint64_t hole; /* bytes at ELRANGE's start that have no pages, and no address space */
     struct measure *measure;
     struct emu_page *pages; /* EPCM, one entry a page of ELRANGE; changed under epcm_busy once initialised */
     atomic_flag epcm_busy;
@@ -115,7 +116,7 @@ int emu_asm_eenter(struct emu_thread *t);
 int emu_asm_eresume(struct emu_thread *t);
 void emu_asm_signal(int signo, siginfo_t *info, void *context); /* the first-level handler */
 extern char emu_asm_eexit_landing[], emu_asm_aex_landing[];
-extern uint64_t emu_elrange_base, emu_elrange_size; /* read by the first-level handler */
+extern uint64_t emu_elrange_base, emu_elrange_size; /* behind the hole; read by the first-level handler */
 
 /* trap.c: process-wide, once. */
 int emu_install_handlers(void);

@@ -4,7 +4,7 @@
  * It runs the same image bytes with their real ENCLU instructions. It proves logic and gives no confidentiality:
  * the host's own code could read ELRANGE. What is modelled and what is not: docs/emulator.md.
  *
- * One emulated enclave per process: ELRANGE lies at 4 GiB, and signal handlers are process-wide.
+ * One emulated enclave per process: ELRANGE lies below 8 GiB (backend.h), and signal handlers are process-wide.
  */
 #ifndef ENCLAVE_OS_SGX_EMULATOR_H
 #define ENCLAVE_OS_SGX_EMULATOR_H

@@ -15,7 +15,8 @@
 #include "sgx/emulator/emu.h"
 #include "sgx/sign/sigstruct.h"
 
-#define ELRANGE_BASE 0x100000000ull /* low, so that all host code lies above ELRANGE's end */
+/* Where ELRANGE lies if it need not start at 0. Low, so that all host code lies above its end. */
+#define ELRANGE_BASE 0x100000000ull
 
 /* INIT is the CPU's to set; KSS and AEX-Notify are not modelled. */
 #define FLAGS_KNOWN (SGX_FLAGS_DEBUG | SGX_FLAGS_MODE64BIT | SGX_FLAGS_PROVISION_KEY | SGX_FLAGS_EINITTOKEN_KEY)
@@ -62,36 +63,59 @@ static bool secs_reserved_zero(const struct sgx_secs *s)
     return any == 0;
 }
 
-static int emu_create(struct backend *b, struct sgx_secs *secs, char *error, size_t error_size)
+static const char *ecreate_fault(const struct backend *b, const struct sgx_secs *secs)
+{
+    if (secs->size < 2 * SGX_PAGE_SIZE || (secs->size & (secs->size - 1)) || secs->size > ELRANGE_BASE)
+        return "SECS.SIZE must be a power of two, at most 4 GiB here";
+    if ((secs->attributes.xfrm & SGX_XFRM_LEGACY) != SGX_XFRM_LEGACY || (secs->attributes.xfrm & ~b->xfrm))
+        return "SECS.ATTRIBUTES.XFRM is not what this machine allows";
+    if (secs->miscselect & ~SGX_MISC_EXINFO)
+        return "SECS.MISCSELECT has unknown bits";
+    if (!(secs->attributes.flags & SGX_FLAGS_MODE64BIT) || (secs->attributes.flags & ~FLAGS_KNOWN))
+        return "SECS.ATTRIBUTES.FLAGS";
+    if ((uint64_t)secs->ssa_frame_size * SGX_PAGE_SIZE < frame_bytes(secs->attributes.xfrm))
+        return "SECS.SSAFRAMESIZE is too small for the features in XFRM";
+    if (!secs_reserved_zero(secs))
+        return "SECS has reserved bytes set, or CONFIGID without KSS";
+    return NULL;
+}
+
+/* Address space for ELRANGE. With a hole it starts at 0, of which the hole is left out: nothing in it is ever the
+ * enclave's, and what the kernel keeps unmapped at the low end stays so. A privileged process could map something
+ * there: the kernel is asked to keep the place, which only such a process is granted. */
+static int reserve(uint64_t base, uint64_t size, uint64_t hole, char *error, size_t error_size)
+{
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
+    void *at = (void *)(base + hole);
+    if (hole >= size || mmap(at, size - hole, PROT_NONE, flags, -1, 0) != at)
+        return fail(error, error_size, -ENOMEM, "emulator: cannot reserve ELRANGE at %#lx: %s", base, strerror(errno));
+    if (hole)
+        for (uint64_t low = 0; low < hole && mmap((void *)low, hole - low, PROT_NONE, flags, -1, 0) == MAP_FAILED;)
+            low = low ? 2 * low : SGX_PAGE_SIZE;
+    emu.hole = hole;
+    return 0;
+}
+
+static int emu_create(struct backend *b, struct sgx_secs *secs, uint64_t hole, char *error, size_t error_size)
 {
     if (emu.measure || emu.initialised)
         return fail(error, error_size, -EBUSY, "emulator: one enclave per process");
-    if (secs->size < 2 * SGX_PAGE_SIZE || (secs->size & (secs->size - 1)) || secs->size > ELRANGE_BASE)
-        return fail(error, error_size, -EINVAL, "ECREATE: SECS.SIZE must be a power of two, at most 4 GiB here");
-    if ((secs->attributes.xfrm & SGX_XFRM_LEGACY) != SGX_XFRM_LEGACY || (secs->attributes.xfrm & ~b->xfrm))
-        return fail(error, error_size, -EINVAL, "ECREATE: SECS.ATTRIBUTES.XFRM is not what this machine allows");
-    if (secs->miscselect & ~SGX_MISC_EXINFO)
-        return fail(error, error_size, -EINVAL, "ECREATE: SECS.MISCSELECT has unknown bits");
-    if (!(secs->attributes.flags & SGX_FLAGS_MODE64BIT) || (secs->attributes.flags & ~FLAGS_KNOWN))
-        return fail(error, error_size, -EINVAL, "ECREATE: SECS.ATTRIBUTES.FLAGS");
-    if ((uint64_t)secs->ssa_frame_size * SGX_PAGE_SIZE < frame_bytes(secs->attributes.xfrm))
-        return fail(error, error_size, -EINVAL, "ECREATE: SECS.SSAFRAMESIZE is too small for the features in XFRM");
-    if (!secs_reserved_zero(secs))
-        return fail(error, error_size, -EINVAL, "ECREATE: SECS has reserved bytes set, or CONFIGID without KSS");
+    const char *fault = ecreate_fault(b, secs);
+    if (fault)
+        return fail(error, error_size, -EINVAL, "ECREATE: %s", fault);
     /* An emulated enclave is always a debug enclave: nothing keeps the host out of it. */
     secs->attributes.flags |= SGX_FLAGS_DEBUG;
-    secs->base = ELRANGE_BASE;
-    void *p = mmap((void *)secs->base, secs->size, PROT_NONE,
-                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
-    if (p != (void *)secs->base)
-        return fail(error, error_size, -ENOMEM, "emulator: cannot reserve ELRANGE at 4 GiB: %s", strerror(errno));
+    secs->base = hole ? 0 : ELRANGE_BASE;
+    int result = reserve(secs->base, secs->size, hole, error, error_size);
+    if (result < 0)
+        return result;
     emu.pages = calloc(secs->size / SGX_PAGE_SIZE, sizeof *emu.pages);
     emu.measure = measure_ecreate(secs->ssa_frame_size, secs->size);
     if (!emu.pages || !emu.measure)
         return fail(error, error_size, -ENOMEM, "emulator: out of memory");
     emu.secs = *secs;
-    emu_elrange_base = secs->base;
-    emu_elrange_size = secs->size;
+    emu_elrange_base = secs->base + hole;
+    emu_elrange_size = secs->size - hole;
     return 0;
 }
 
@@ -159,6 +183,8 @@ static const char *eadd_fault(uint64_t offset, uint64_t length, const struct sgx
         return "not whole, aligned pages";
     if (offset > emu.secs.size || length > emu.secs.size - offset)
         return "outside ELRANGE";
+    if (offset < emu.hole)
+        return "in the hole at ELRANGE's start";
     if (secinfo->flags & ~0xff07ull || memcmp(secinfo->reserved, zero, sizeof zero))
         return "SECINFO has reserved bits set";
     if (type != PT_REG && type != PT_TCS)
@@ -298,7 +324,8 @@ bool emu_code_is(uint64_t address, const uint8_t *bytes, size_t size)
 static void emu_destroy(struct backend *b)
 {
     (void)b;
-    munmap((void *)emu.secs.base, emu.secs.size);
+    if (emu.secs.size)
+        munmap((void *)(emu.secs.base + emu.hole), emu.secs.size - emu.hole);
     free(emu.pages);
     memset(&emu, 0, sizeof emu);
     emu_elrange_base = emu_elrange_size = 0;

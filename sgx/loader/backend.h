@@ -51,8 +51,10 @@ struct backend;
 
 struct backend_ops {
     const char *name;
-    /* secs: size, ssa_frame_size, miscselect, attributes asked for; base is filled in. */
-    int (*create)(struct backend *b, struct sgx_secs *secs, char *error, size_t error_size);
+    /* secs: size, ssa_frame_size, miscselect, attributes asked for; base is filled in. hole: so many bytes at the
+     * start of ELRANGE will never have pages. If not 0, ELRANGE starts at address 0, where a process may not map
+     * anything below vm.mmap_min_addr (64 KiB, as a rule); the hole must be at least that. 0: it lies anywhere. */
+    int (*create)(struct backend *b, struct sgx_secs *secs, uint64_t hole, char *error, size_t error_size);
     /* length bytes at offset with equal SECINFO. content NULL: zero pages. */
     int (*add_pages)(struct backend *b, uint64_t offset, uint64_t length, const void *content,
                      const struct sgx_secinfo *secinfo, bool measured, char *error, size_t error_size);

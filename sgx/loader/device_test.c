@@ -76,7 +76,7 @@ static void small_open(struct small *s)
 
 static int small_create(struct small *s)
 {
-    return s->b->ops->create(s->b, &s->secs, s->error, sizeof s->error);
+    return s->b->ops->create(s->b, &s->secs, 0, s->error, sizeof s->error);
 }
 
 static void small_add_all(struct small *s)

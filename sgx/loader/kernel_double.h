@@ -15,7 +15,7 @@
 #define DOUBLE_FD 4242
 #define DOUBLE_PROVISION_FD 4243
 #define DOUBLE_PLAN_MAX 16u
-#define DOUBLE_MAPS_MAX 128u
+#define DOUBLE_MAPS_MAX 1024u
 
 enum double_call { /* the ioctls, by their number */
                    CALL_CREATE,

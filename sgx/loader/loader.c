@@ -91,7 +91,7 @@ static int build_enclave(struct enclave *e, const struct image *image, bool debu
     secs.attributes.flags = SGX_FLAGS_MODE64BIT | (debug ? SGX_FLAGS_DEBUG : 0);
     secs.attributes.xfrm = e->backend->xfrm;
     secs.miscselect = image->config.misc_select | (e->backend->miscselect & ~image->config.misc_mask);
-    int result = e->backend->ops->create(e->backend, &secs, error, error_size);
+    int result = e->backend->ops->create(e->backend, &secs, ENCLAVE_LOW_GAP, error, error_size);
     if (result < 0)
         return result;
     struct build b = {e->backend, error, error_size};

@@ -15,6 +15,7 @@
 #include "sgx/loader/abi.h"
 #include "sgx/loader/enclave.h"
 #include "sgx/loader/kernel_double.h"
+#include "sgx/sign/image.h"
 
 /* The loader's OCALLs come here. */
 int64_t enclave_ocall_dispatch(uint32_t index, void *ms)
@@ -40,6 +41,33 @@ static int create_image(struct kernel_double *k, bool debug, struct enclave **e,
     return enclave_create(&options, e, error, 512);
 }
 
+static void no_page(const struct kernel_double *k, uint64_t from, uint64_t size)
+{
+    for (uint64_t at = from; at < from + size; at += SGX_PAGE_SIZE)
+        assert_false(k->pages[at / SGX_PAGE_SIZE].added);
+    assert_true(k->pages[(from + size) / SGX_PAGE_SIZE].added);
+}
+
+/* The driver was given no page in the hole at the start, nor below any stack. */
+static void gaps_are_gaps(const struct kernel_double *k)
+{
+    struct image image;
+    char error[256];
+    assert_int_equal(image_open(IMAGE, NULL, &image, error, sizeof error), 0);
+    no_page(k, 0, ENCLAVE_LOW_GAP);
+    for (uint32_t i = 0; i < image.layout.tcs_count; i++) {
+        uint64_t size = i == 0 ? image.config.main_stack_size : image.config.thread_stack_size;
+        no_page(k, image.tcs_offsets[i] - size - ENCLAVE_GUARD_SIZE, ENCLAVE_GUARD_SIZE);
+    }
+    for (int kind = 0; kind < ENCLAVE_STACK_KINDS; kind++) {
+        const struct enclave_stacks *s = &image.layout.stacks[kind];
+        assert_true(s->count > 0);
+        for (uint64_t i = 0; i < s->count; i++)
+            no_page(k, s->offset + i * (ENCLAVE_GUARD_SIZE + s->size), ENCLAVE_GUARD_SIZE);
+    }
+    image_close(&image);
+}
+
 static void test_the_image_is_accepted(void **state)
 {
     (void)state;
@@ -58,6 +86,8 @@ static void test_the_image_is_accepted(void **state)
         assert_int_equal(k.calls[CALL_PROVISION], 0); /* nobody asked */
         assert_int_equal(enclave_backend_of(e), ENCLAVE_BACKEND_SGX);
         assert_true(double_maps_fit(&k));
+        assert_int_equal(k.secs.base, 0); /* so that NULL lies in ELRANGE */
+        gaps_are_gaps(&k);
         uint32_t tcs = 0;
         for (uint64_t i = 0; i < k.page_count; i++)
             tcs += k.pages[i].type == PT_TCS;

@@ -17,14 +17,15 @@
 #include <time.h>
 
 #define ADD_CHUNK (64u << 20) /* the zero pages that back unmeasured content come from one buffer of this size */
-#define MAPS_MAX 128u
-#define STALLS_MAX 1000u /* times that the driver may answer "later" without progress, a millisecond apart */
+#define MAPS_MAX 8192u        /* each stack, behind its gap, is one */
+#define STALLS_MAX 1000u      /* times that the driver may answer "later" without progress, a millisecond apart */
 
 struct sgx_device {
     struct backend backend;
     const struct sgx_kernel *kernel;
     int fd;
-    uint64_t base, size;
+    uint64_t base, size, hole;
+    bool created;
     bool provision; /* SECS asks for ATTRIBUTES.PROVISION_KEY */
     uint8_t *zeros;
     struct {
@@ -55,6 +56,25 @@ static int call(struct sgx_device *d, unsigned long request, void *argument)
 
 /* ---- ECREATE ------------------------------------------------------------------------------------------------- */
 
+/* With a hole ELRANGE starts at 0, and the hole gets no address space: the kernel would not give the lowest part. */
+static int reserve_low(struct sgx_device *d, uint64_t size, uint64_t hole)
+{
+    const struct sgx_kernel *k = d->kernel;
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
+    if (hole >= size)
+        return -EINVAL;
+    void *p = k->mmap(k->user, (void *)hole, size - hole, PROT_NONE, flags, -1);
+    if (p == MAP_FAILED)
+        return -errno;
+    d->base = 0;
+    d->size = size;
+    d->hole = hole;
+    if (p == (void *)hole)
+        return 0;
+    k->munmap(k->user, p, size - hole); /* a kernel that does not know the flag takes the address for a hint */
+    return -EEXIST;
+}
+
 /* ELRANGE must be aligned to its size: reserve twice as much and keep the aligned part. */
 static int reserve(struct sgx_device *d, uint64_t size)
 {
@@ -72,24 +92,32 @@ static int reserve(struct sgx_device *d, uint64_t size)
     return 0;
 }
 
-static int device_create(struct backend *b, struct sgx_secs *secs, char *error, size_t error_size)
+static void give_back(struct sgx_device *d)
+{
+    d->kernel->munmap(d->kernel->user, (void *)(d->base + d->hole), d->size - d->hole);
+    d->created = false;
+}
+
+static int device_create(struct backend *b, struct sgx_secs *secs, uint64_t hole, char *error, size_t error_size)
 {
     struct sgx_device *d = (struct sgx_device *)b;
-    if (d->base)
+    if (d->created)
         return fail(error, error_size, -EBUSY, "sgx: this enclave is created already");
     if (secs->size == 0 || secs->size & (secs->size - 1))
         return fail(error, error_size, -EINVAL, "sgx: SECS.SIZE is not a power of two");
-    int result = reserve(d, secs->size);
+    int result = hole ? reserve_low(d, secs->size, hole) : reserve(d, secs->size);
     if (result < 0)
-        return fail(error, error_size, result, "sgx: cannot reserve address space: %s", strerror(-result));
+        return fail(error, error_size, result, "sgx: cannot reserve address space%s: %s",
+                    hole ? " from the low end (is vm.mmap_min_addr above 2 MiB, or the host no PIE?)" : "",
+                    strerror(-result));
+    d->created = true;
     secs->base = d->base;
     d->provision = secs->attributes.flags & SGX_FLAGS_PROVISION_KEY;
     struct sgx_enclave_create create = {.src = (uint64_t)secs};
     if (call(d, SGX_IOC_ENCLAVE_CREATE, &create) == 0)
         return 0;
     int code = errno;
-    d->kernel->munmap(d->kernel->user, (void *)d->base, d->size);
-    d->base = 0;
+    give_back(d);
     const char *why = code == EIO ? " (ECREATE refused: attributes, XFRM or MISCSELECT that this CPU does not allow)"
                       : code == ENOMEM ? " (no EPC left: is other software using it?)"
                                        : "";
@@ -350,8 +378,8 @@ static void device_destroy(struct backend *b)
 {
     struct sgx_device *d = (struct sgx_device *)b;
     const struct sgx_kernel *k = d->kernel;
-    if (d->base)
-        k->munmap(k->user, (void *)d->base, d->size);
+    if (d->created)
+        give_back(d);
     munmap(d->zeros, ADD_CHUNK);
     k->close(k->user, d->fd);
     pthread_mutex_destroy(&d->changing);

@@ -66,6 +66,14 @@ static void store(struct reader *r, const char *name, uint64_t value)
         c->tcs_num = (uint32_t)value;
     else if (!strcmp(name, "StackMaxSize"))
         c->main_stack_size = value;
+    else if (!strcmp(name, "ThreadStackSize"))
+        c->stack_sizes[ENCLAVE_STACK_THREAD] = value;
+    else if (!strcmp(name, "CompilerStackSize"))
+        c->stack_sizes[ENCLAVE_STACK_COMPILER] = value;
+    else if (!strcmp(name, "GuestStackSize"))
+        c->stack_sizes[ENCLAVE_STACK_GUEST] = value;
+    else if (!strcmp(name, "GuestStackNum"))
+        c->guest_stack_num = value;
     else if (!strcmp(name, "HeapInitSize"))
         c->heap_init_size = value;
     else if (!strcmp(name, "HeapMaxSize"))

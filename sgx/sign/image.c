@@ -12,6 +12,8 @@
 
 #define SEGMENT_MAX (1ull << 30) /* bytes, and the highest start: a file cannot ask for more memory than this */
 
+#define SIZE_LIMIT (1ull << 35) /* of any one region */
+
 static int fail(char *error, size_t size, int code, const char *format, ...)
 {
     va_list args;
@@ -60,8 +62,8 @@ static int load_segment(struct image *image, const Elf64_Phdr *ph, char *error, 
         return fail(error, error_size, -ENOEXEC, "image: more than 8 PT_LOAD segments");
     if ((ph->p_flags & PF_W) && (ph->p_flags & PF_X))
         return fail(error, error_size, -ENOEXEC, "image: a segment is both writable and executable");
-    uint64_t start = ph->p_vaddr & ~(uint64_t)(SGX_PAGE_SIZE - 1);
-    uint64_t end = page_up(ph->p_vaddr + ph->p_memsz);
+    uint64_t start = ENCLAVE_LOW_GAP + (ph->p_vaddr & ~(uint64_t)(SGX_PAGE_SIZE - 1));
+    uint64_t end = ENCLAVE_LOW_GAP + page_up(ph->p_vaddr + ph->p_memsz);
     struct image_segment *s = &image->segments[image->segment_count];
     if (image->segment_count > 0 && start < s[-1].offset + s[-1].length)
         return fail(error, error_size, -ENOEXEC, "image: PT_LOAD segments overlap or are out of order");
@@ -70,7 +72,7 @@ static int load_segment(struct image *image, const Elf64_Phdr *ph, char *error, 
     s->content = calloc(1, s->length ? s->length : 1);
     if (!s->content)
         return fail(error, error_size, -ENOMEM, "image: out of memory");
-    memcpy(s->content + (ph->p_vaddr - start), image->elf + ph->p_offset, ph->p_filesz);
+    memcpy(s->content + ph->p_vaddr % SGX_PAGE_SIZE, image->elf + ph->p_offset, ph->p_filesz);
     s->secinfo_flags =
         SECINFO_TYPE(PT_REG) | SECINFO_R | (ph->p_flags & PF_W ? SECINFO_W : 0) | (ph->p_flags & PF_X ? SECINFO_X : 0);
     image->segment_count++;
@@ -98,31 +100,32 @@ static int parse_elf(struct image *image, char *error, size_t error_size)
         if (result < 0)
             return result;
     }
-    if (image->segment_count == 0 || image->segments[0].offset != 0)
+    if (image->segment_count == 0 || image->segments[0].offset != ENCLAVE_LOW_GAP)
         return fail(error, error_size, -ENOEXEC, "image: no segment at offset 0");
     const struct image_segment *last = &image->segments[image->segment_count - 1];
-    if (eh->e_entry >= last->offset + last->length)
+    if (eh->e_entry >= last->offset + last->length - ENCLAVE_LOW_GAP)
         return fail(error, error_size, -ENOEXEC, "image: its entry lies outside");
-    image->layout.entry_offset = eh->e_entry;
-    image->layout.phdr_offset = eh->e_phoff;
+    image->layout.entry_offset = ENCLAVE_LOW_GAP + eh->e_entry;
+    image->layout.phdr_offset = ENCLAVE_LOW_GAP + eh->e_phoff;
     image->layout.phdr_count = eh->e_phnum;
     return 0;
 }
 
 /* Offsets of one thread's block. */
 struct thread_block {
-    uint64_t stack, stack_size, tcs, ssa, td, end;
+    uint64_t stack, stack_size, tcs, ssa, td, exception_stack, end;
 };
 
 static struct thread_block thread_block_at(uint64_t at, uint64_t stack_size)
 {
     struct thread_block b;
-    b.stack = at + SGX_PAGE_SIZE; /* the gap: a stack that overflows faults */
+    b.stack = at + ENCLAVE_GUARD_SIZE; /* the gap: a stack that overflows faults */
     b.stack_size = stack_size;
     b.tcs = b.stack + stack_size;
     b.ssa = b.tcs + SGX_PAGE_SIZE;
     b.td = b.ssa + ENCLAVE_NSSA * ENCLAVE_SSA_FRAME_PAGES * SGX_PAGE_SIZE;
-    b.end = b.td + ENCLAVE_TD_PAGES * SGX_PAGE_SIZE;
+    b.exception_stack = b.td + ENCLAVE_TD_PAGES * SGX_PAGE_SIZE + ENCLAVE_GUARD_SIZE;
+    b.end = b.exception_stack + ENCLAVE_EXCEPTION_STACK_SIZE;
     return b;
 }
 
@@ -137,6 +140,27 @@ static uint64_t image_end(const struct image *image)
     return last->offset + last->length;
 }
 
+static bool whole_pages(uint64_t size)
+{
+    return size > 0 && size % SGX_PAGE_SIZE == 0 && size <= SIZE_LIMIT;
+}
+
+/* Puts the stacks that the runtime hands out behind `at`; their end, or 0 if the configuration makes no sense. */
+static uint64_t lay_out_stacks(const struct image_config *c, struct enclave_layout *l, uint64_t at)
+{
+    const uint64_t counts[ENCLAVE_STACK_KINDS] = {[ENCLAVE_STACK_THREAD] = c->tcs_num - 1,
+                                                  [ENCLAVE_STACK_COMPILER] = 1,
+                                                  [ENCLAVE_STACK_GUEST] = c->guest_stack_num};
+    for (uint32_t kind = 0; kind < ENCLAVE_STACK_KINDS; kind++) {
+        uint64_t size = c->stack_sizes[kind], count = size ? counts[kind] : 0;
+        if ((size && !whole_pages(size)) || count > ENCLAVE_STACK_SLOTS_MAX)
+            return 0;
+        l->stacks[kind] = (struct enclave_stacks){.offset = at, .size = size, .count = count};
+        at += count * (ENCLAVE_GUARD_SIZE + size);
+    }
+    return at;
+}
+
 static int compute_layout(struct image *image, char *error, size_t error_size)
 {
     const struct image_config *c = &image->config;
@@ -145,7 +169,7 @@ static int compute_layout(struct image *image, char *error, size_t error_size)
     uint64_t heap_max_size = c->heap_max_size ? c->heap_max_size : c->heap_init_size;
     uint64_t sizes[] = {c->heap_init_size, heap_max_size, c->code_size, c->main_stack_size, c->thread_stack_size};
     for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++)
-        if (sizes[i] == 0 || sizes[i] % SGX_PAGE_SIZE || sizes[i] > 1ull << 35)
+        if (!whole_pages(sizes[i]))
             return fail(error, error_size, -EINVAL, "configuration: a size is zero, not whole pages, or above 32 GiB");
     if (heap_max_size < c->heap_init_size)
         return fail(error, error_size, -EINVAL, "configuration: HeapMaxSize is below HeapInitSize");
@@ -158,10 +182,15 @@ static int compute_layout(struct image *image, char *error, size_t error_size)
         at = b.end;
     }
     l->tcs_count = c->tcs_num;
-    l->heap_offset = at + SGX_PAGE_SIZE;
+    at = lay_out_stacks(c, l, at);
+    if (at == 0)
+        return fail(error, error_size, -EINVAL,
+                    "configuration: stacks that are not whole pages, above 32 GiB, or more than %u",
+                    ENCLAVE_STACK_SLOTS_MAX);
+    l->heap_offset = at + ENCLAVE_GUARD_SIZE;
     l->heap_size = c->heap_init_size;
     l->heap_max_size = heap_max_size;
-    l->code_offset = l->heap_offset + l->heap_max_size + SGX_PAGE_SIZE;
+    l->code_offset = l->heap_offset + l->heap_max_size + ENCLAVE_GUARD_SIZE;
     l->code_size = c->code_size;
     l->elrange_size = SGX_PAGE_SIZE;
     while (l->elrange_size < l->code_offset + l->code_size)
@@ -228,13 +257,24 @@ static int emit(const struct walk *w, uint64_t offset, uint64_t length, uint64_t
     return w->visit(w->user, &pages);
 }
 
+/* Zeros that are measured: what lies there at the start is known to whoever knows MRENCLAVE. */
+static int emit_zeros(const struct walk *w, uint64_t offset, uint64_t length)
+{
+    static const uint8_t zeros[16 * SGX_PAGE_SIZE];
+    int result = 0;
+    for (uint64_t at = 0; at < length && !result; at += sizeof zeros)
+        result = emit(w, offset + at, length - at < sizeof zeros ? length - at : sizeof zeros,
+                      SECINFO_TYPE(PT_REG) | SECINFO_R | SECINFO_W, zeros, true);
+    return result;
+}
+
 static int walk_thread(const struct image *image, uint32_t index, uint64_t at, const struct walk *w)
 {
     const uint64_t rw = SECINFO_TYPE(PT_REG) | SECINFO_R | SECINFO_W;
     struct thread_block b = thread_block_at(at, stack_size_of(image, index));
     static _Thread_local uint8_t page[SGX_PAGE_SIZE];
 
-    int result = emit(w, b.stack, b.stack_size, rw, NULL, false);
+    int result = emit_zeros(w, b.stack, b.stack_size);
     if (result)
         return result;
     struct sgx_tcs *tcs = memset(page, 0, sizeof page);
@@ -248,7 +288,7 @@ static int walk_thread(const struct image *image, uint32_t index, uint64_t at, c
     result = emit(w, b.tcs, SGX_PAGE_SIZE, SECINFO_TYPE(PT_TCS), page, true);
     if (result)
         return result;
-    result = emit(w, b.ssa, b.td - b.ssa, rw, NULL, false);
+    result = emit_zeros(w, b.ssa, b.td - b.ssa);
     if (result)
         return result;
     struct thread_data_initial *td = memset(page, 0, sizeof page);
@@ -256,10 +296,20 @@ static int walk_thread(const struct image *image, uint32_t index, uint64_t at, c
     td->ssa_offset = b.ssa;
     td->td_offset = b.td;
     td->tcs_index = index;
+    td->exception_stack_offset = b.end;
     result = emit(w, b.td, SGX_PAGE_SIZE, rw, page, true);
     if (result)
         return result;
-    return emit(w, b.td + SGX_PAGE_SIZE, (ENCLAVE_TD_PAGES - 1) * SGX_PAGE_SIZE, rw, NULL, false);
+    return emit_zeros(w, b.exception_stack, ENCLAVE_EXCEPTION_STACK_SIZE);
+}
+
+static int walk_stacks(const struct enclave_stacks *s, const struct walk *w)
+{
+    int result = 0;
+    for (uint64_t i = 0; i < s->count && !result; i++)
+        result = emit(w, s->offset + i * (ENCLAVE_GUARD_SIZE + s->size) + ENCLAVE_GUARD_SIZE, s->size,
+                      SECINFO_TYPE(PT_REG) | SECINFO_R | SECINFO_W, NULL, false);
+    return result;
 }
 
 int image_walk(const struct image *image, int (*visit)(void *user, const struct image_pages *pages), void *user)
@@ -281,6 +331,8 @@ int image_walk(const struct image *image, int (*visit)(void *user, const struct 
         result = walk_thread(image, i, at, &w);
         at = thread_block_at(at, stack_size_of(image, i)).end;
     }
+    for (uint32_t kind = 0; kind < ENCLAVE_STACK_KINDS && !result; kind++)
+        result = walk_stacks(&l->stacks[kind], &w);
     if (!result)
         result = emit(&w, l->heap_offset, l->heap_size, SECINFO_TYPE(PT_REG) | SECINFO_R | SECINFO_W, NULL, false);
     if (!result)

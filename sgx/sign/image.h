@@ -20,7 +20,9 @@ struct image_config {
     uint64_t heap_max_size; /* counts only with EDMM; 0: as heap_init_size */
     uint64_t code_size;     /* ReservedMem: code made at run time */
     uint64_t main_stack_size;
-    uint64_t thread_stack_size;
+    uint64_t thread_stack_size;                /* for short ECALLs */
+    uint64_t stack_sizes[ENCLAVE_STACK_KINDS]; /* 0: there are none of this kind */
+    uint64_t guest_stack_num;
     uint32_t tcs_num;
     uint32_t misc_select, misc_mask;
     uint16_t prod_id, isv_svn;

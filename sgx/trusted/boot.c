@@ -12,17 +12,26 @@ extern void _start(void) __attribute__((visibility("hidden")));
 
 enum state { STATE_NEW, STATE_BOOTING, STATE_ENDED };
 static atomic_uint state;
-__attribute__((visibility("hidden"))) atomic_uchar rt_dead_flag;
+unsigned char sgx_dead_flag; /* written once; common/alive.h */
 int rt_exit_status;
+static void (*_Atomic death_hook)(void);
 
 bool rt_is_dead(void)
 {
-    return atomic_load_explicit(&rt_dead_flag, memory_order_relaxed) != 0;
+    return __atomic_load_n(&sgx_dead_flag, __ATOMIC_RELAXED) != 0;
+}
+
+void sgx_at_death(void (*hook)(void))
+{
+    atomic_store(&death_hook, hook);
 }
 
 void rt_set_dead(void)
 {
-    atomic_store(&rt_dead_flag, 1);
+    __atomic_store_n(&sgx_dead_flag, 1, __ATOMIC_SEQ_CST); /* before the hook: who is told by it sees the flag */
+    void (*hook)(void) = atomic_exchange(&death_hook, 0);
+    if (hook)
+        hook();
 }
 
 void sgx_panic(const char *text)
@@ -93,7 +102,7 @@ int64_t rt_boot(bool edmm)
     uint64_t top = (uint64_t)__builtin_frame_address(0) - 4096; /* below what this ECALL still needs */
     td->tid = 1;
     struct sgx_gprsgx start = {.rsp = prepare_stack(top), .rip = (uint64_t)_start, .fsbase = (uint64_t)td};
-    rt_thread_enter(&start);
+    rt_run_here(&start);
     atomic_store(&state, STATE_ENDED);
     return rt_exit_status;
 }
@@ -104,8 +113,13 @@ int32_t sgx_run_thread(const struct cpuid_entry *cpuid, uint32_t cpuid_count, co
     unsigned expected = STATE_NEW;
     if (rt_td()->tcs_index != 0 || !atomic_compare_exchange_strong(&state, &expected, STATE_BOOTING))
         return expected == STATE_ENDED ? -108 : (int32_t)rt_adopt_thread();
-    rt_console_init();
+    static const uint8_t nothing[64];
+    struct sgx_report report;
+    sgx_report(0, nothing, &report);
+    rt_console_init(report.body.attributes.flags & SGX_FLAGS_DEBUG);
     rt_time_set_page(time_page);
-    int64_t result = rt_cpuid_set(cpuid, cpuid_count);
-    return (int32_t)(result < 0 ? result : rt_boot(edmm));
+    if (rt_cpuid_set(cpuid, cpuid_count) < 0)
+        sgx_panic("boot: the host's table of CPUID answers is refused");
+    rt_cpuid_limit(report.body.attributes.xfrm);
+    return (int32_t)rt_boot(edmm);
 }

@@ -42,7 +42,7 @@ int rt_memcmp(const void *a, const void *b, size_t size)
 
 uint64_t sgx_base(void)
 {
-    return (uint64_t)__ehdr_start;
+    return (uint64_t)__ehdr_start - ENCLAVE_LOW_GAP;
 }
 
 const struct enclave_layout *sgx_layout(void)
@@ -62,7 +62,7 @@ bool sgx_is_outside_enclave(const void *p, size_t size)
     uint64_t start = (uint64_t)p, base = sgx_base(), range = sgx_layout()->elrange_size;
     if (size == 0)
         size = 1;
-    if (start == 0 || start >= USER_SPACE_END || size > USER_SPACE_END - start)
+    if (start >= USER_SPACE_END || size > USER_SPACE_END - start)
         return false;
     return start + size <= base || start >= base + range;
 }
@@ -138,22 +138,24 @@ uint32_t sgx_tcs_index(void)
     return (uint32_t)rt_td()->tcs_index;
 }
 
-static void thread_data_init(struct thread_data *td, uint64_t address)
+/* The canary changes in here and in the caller, so neither can have one of its own. */
+__attribute__((no_stack_protector)) static void thread_data_init(struct thread_data *td)
 {
-    td->self = (struct thread_data *)address;
+    td->self = td;
     td->canary = rt_random64() & ~0xffull; /* a zero byte stops string functions */
     td->initialised = 1;
+    /* Not measured, so the host's choice. Elsewhere address 0 would be the host's memory. */
+    if (sgx_base() != 0)
+        sgx_panic("boot: ELRANGE does not start at address 0");
 }
 
 /* Every ECALL arrives here, on the TCS's own stack. */
-__attribute__((used)) int64_t rt_ecall(uint64_t index, void *ms, void *scratch, uint64_t scratch_size)
+__attribute__((used, no_stack_protector)) int64_t rt_ecall(uint64_t index, void *ms, void *scratch,
+                                                           uint64_t scratch_size)
 {
-    struct thread_data *td;
-    uint64_t offset;
-    __asm__("mov %%gs:%c1, %0" : "=r"(offset) : "i"(TD_TD_OFFSET));
-    td = (struct thread_data *)(sgx_base() + offset);
+    struct thread_data *td = rt_td();
     if (!td->initialised)
-        thread_data_init(td, (uint64_t)td);
+        thread_data_init(td);
     if (rt_is_dead())
         return -108; /* ESHUTDOWN */
     if (index > 0xffffffffull || !sgx_is_outside_enclave(scratch, scratch_size) || (uint64_t)scratch & 7)
@@ -162,4 +164,12 @@ __attribute__((used)) int64_t rt_ecall(uint64_t index, void *ms, void *scratch, 
     td->scratch_size = scratch_size;
     td->scratch_used = 0;
     return enclave_bridge_dispatch((uint32_t)index, ms);
+}
+
+/* GCC's -fstack-protector calls this when a function's canary has changed: in place of libc's, which would print a
+ * line and raise a signal on the very stack that is broken. */
+_Noreturn void __stack_chk_fail(void);
+__attribute__((visibility("default"))) void __stack_chk_fail(void)
+{
+    sgx_panic("a stack buffer was overrun");
 }

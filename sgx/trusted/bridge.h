@@ -10,6 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/alive.h"
+#include "sgx/include/layout.h"
+
 /* Wholly outside ELRANGE (no wrap, canonical user address). size 0 counts as one byte. */
 bool sgx_is_outside_enclave(const void *p, size_t size);
 bool sgx_is_inside_enclave(const void *p, size_t size);
@@ -29,8 +32,7 @@ int64_t sgx_ocall(uint32_t index, void *ms);
 /* Generated from the EDL: check, copy in, call, copy out. */
 int64_t enclave_bridge_dispatch(uint32_t index, void *untrusted_ms);
 
-/* The measured layout, and the ELRANGE address of offset 0. */
-struct enclave_layout;
+/* The measured layout, and the ELRANGE address of offset 0, which is 0: see layout.h. */
 const struct enclave_layout *sgx_layout(void);
 uint64_t sgx_base(void);
 
@@ -63,10 +65,21 @@ void sgx_random(void *out, size_t size);
 /* System calls that libc or a library made, and how many of them the runtime does not offer. */
 void sgx_syscall_counts(uint64_t *total, uint64_t *refused);
 
+/* A stack of *size bytes or more, which it sets to what there is; the lowest address, zeroed. Below it lies a gap
+ * without pages. NULL: none of this kind is free, or they are smaller. Given back it is zeroed. Any thread. */
+void *sgx_stack_take(enum enclave_stack_kind kind, size_t *size);
+void sgx_stack_give(void *stack);
+size_t sgx_stack_count(enum enclave_stack_kind kind); /* free and taken */
+
 /* Heap pages: in use and in all. */
 void sgx_heap_counts(uint64_t *used_pages, uint64_t *total_pages);
 
-/* Stop for good: every later entry is refused. The text reaches the host only from a debug enclave. */
+/* Called once when the enclave dies, by the thread that ends it: on any stack, without TLS, perhaps in the middle of
+ * anything; so it may do no more than store a word or two. What it is for: code that looks at no flag is told. */
+void sgx_at_death(void (*hook)(void));
+
+/* Stop for good: every later entry is refused, and every thread that is inside leaves at its next sgx_stop_if_dead,
+ * OCALL, exception or system call, whichever is first. The text reaches the host only from a debug enclave. */
 _Noreturn void sgx_panic(const char *text);
 
 #endif

@@ -8,6 +8,8 @@
 #include "sgx/loader/abi.h"
 #include "sgx/trusted/rt.h"
 
+#define ELRANGE_START __ehdr_start - ENCLAVE_LOW_GAP /* what the layout's offsets count from */
+
     .text
     .globl enclave_entry
     .hidden enclave_entry
@@ -22,7 +24,7 @@ enclave_entry:
     cmpq $0, %gs:TD_IN_ECALL
     jne refuse                      /* an OCALL is under way here: only its return may come */
     movq $1, %gs:TD_IN_ECALL
-    lea __ehdr_start(%rip), %r11
+    lea ELRANGE_START(%rip), %r11
     add %gs:TD_STACK_TOP_OFFSET, %r11
     mov %r11, %rsp
     pushq $2
@@ -41,8 +43,20 @@ refuse:
     mov $EXIT_ERET, %rdi
     jmp leave
 
+/* Dead: no thread gets further than this, neither back from an OCALL, nor by ERESUME after an exception (the handler
+ * leads the interrupted frame here), nor from sgx_stop_if_dead. Needs no stack. */
+    .globl rt_leave_dead
+    .hidden rt_leave_dead
+rt_leave_dead:
+    movq $0, %gs:TD_IN_ECALL
+    mov $-108, %rsi                 /* -ESHUTDOWN */
+    mov $EXIT_ERET, %rdi
+    jmp leave
+
 /* The host returns from an OCALL: RSI is its result. */
 oret:
+    cmpb $0, sgx_dead_flag(%rip)
+    jne rt_leave_dead
     mov %gs:TD_OCALL_RSP, %r11
     test %r11, %r11
     jz refuse
@@ -86,7 +100,7 @@ rt_ocall_asm:
 
 /* Leave with RDI and RSI, to the host's stack. */
 leave:
-    lea __ehdr_start(%rip), %r11
+    lea ELRANGE_START(%rip), %r11
     add %gs:TD_SSA_OFFSET, %r11
     mov %gs:TD_RETURN, %rbx
 scrub_and_exit:                     /* R11: the SSA frame of this entry; RBX: where to */
@@ -114,11 +128,11 @@ exception:
     cmp $1, %rax
     jne nested
     mov %rcx, %gs:TD_EXCEPTION_RETURN
-    lea __ehdr_start(%rip), %r11
+    lea ELRANGE_START(%rip), %r11
     mov %r11, %rdi
     add %gs:TD_SSA_OFFSET, %rdi
-    add %gs:TD_TD_OFFSET, %r11
-    lea 4 * 4096(%r11), %rsp        /* ENCLAVE_TD_PAGES */
+    add %gs:TD_EXCEPTION_STACK_OFFSET, %r11
+    mov %r11, %rsp
     pushq $2
     popfq
     fninit
@@ -130,7 +144,7 @@ exception:
     jz 1f
     mov $EXIT_FATAL, %rdi
 1:
-    lea __ehdr_start(%rip), %r11
+    lea ELRANGE_START(%rip), %r11
     add %gs:TD_SSA_OFFSET, %r11
     add $4096, %r11                 /* frame 1 is this entry's */
     mov %gs:TD_EXCEPTION_RETURN, %rbx
@@ -138,22 +152,37 @@ exception:
 
 /* An exception in the exception handler: no way on. RCX still holds the return address. */
 nested:
-    lea __ehdr_start(%rip), %r11
+    lea ELRANGE_START(%rip), %r11
     add %gs:TD_SSA_OFFSET, %r11
     add $2 * 4096, %r11
+    movb $1, sgx_dead_flag(%rip)
+    lea rt_leave_dead(%rip), %rdx   /* whichever frame is resumed: only out */
+    mov %rdx, GPR_OFFSET + GPR_RIP - 2 * 4096(%r11)
+    mov %rdx, GPR_OFFSET + GPR_RIP - 1 * 4096(%r11)
     mov %rcx, %rbx
     mov $1, %rsi
     mov $EXIT_FATAL, %rdi
-    movb $1, rt_dead_flag(%rip)
     jmp scrub_and_exit
 
-/* void rt_exit_fatal(const char *untrusted_text): die on the normal path. */
+/* void rt_exit_fatal(const char *untrusted_text): die, from the normal path or from the exception handler, which is
+ * told by the stack: it runs above an interrupted frame, and that frame must not be left to be resumed. */
     .globl rt_exit_fatal
     .hidden rt_exit_fatal
 rt_exit_fatal:
     mov %rdi, %rsi
     mov $EXIT_FATAL, %rdi
-    jmp leave
+    lea ELRANGE_START(%rip), %r11
+    mov %r11, %rax
+    add %gs:TD_EXCEPTION_STACK_OFFSET, %rax
+    sub %rsp, %rax                  /* bytes in use of the exception stack, if that is where we are */
+    cmp $ENCLAVE_EXCEPTION_STACK_SIZE, %rax
+    ja leave
+    add %gs:TD_SSA_OFFSET, %r11
+    lea rt_leave_dead(%rip), %rdx
+    mov %rdx, GPR_OFFSET + GPR_RIP(%r11)
+    add $4096, %r11
+    mov %gs:TD_EXCEPTION_RETURN, %rbx
+    jmp scrub_and_exit
 
 /* A `syscall` was trapped; the handler put the registers at RSP and sent us here. Runs on the thread's own stack and
  * FS base. Everything but RAX, RCX and R11 survives a system call, the vector registers too. */

@@ -99,13 +99,20 @@ static const char *last_words(const struct sgx_gprsgx *gpr)
     return rt_console_to_untrusted(text);
 }
 
+/* Dead: the host may resume the interrupted frame all the same, and what faulted may no longer fault. */
+static int64_t lead_out(struct sgx_gprsgx *gpr, const char *text)
+{
+    gpr->rip = (uint64_t)rt_leave_dead;
+    return text ? (int64_t)text : 1;
+}
+
 __attribute__((used)) int64_t rt_exception(uint8_t *ssa_frame)
 {
     struct sgx_gprsgx *gpr = (struct sgx_gprsgx *)(ssa_frame + GPR_OFFSET);
     uint32_t info = gpr->exitinfo;
     gpr->exitinfo &= ~EXITINFO_VALID; /* once: the host may enter here as often as it likes */
     if (rt_is_dead())
-        return 1;
+        return lead_out(gpr, 0);
     if (!(info & EXITINFO_VALID)) {
         /* An interrupt, or a fault of a kind that this CPU does not report (#PF, #GP without EXINFO). Nothing to do
          * here: if it was a fault it comes again, and the host cannot get past it. */
@@ -114,6 +121,5 @@ __attribute__((used)) int64_t rt_exception(uint8_t *ssa_frame)
     if (EXITINFO_VECTOR(info) == VEC_UD && emulate(gpr))
         return 0;
     rt_set_dead();
-    const char *text = last_words(gpr);
-    return text ? (int64_t)text : 1;
+    return lead_out(gpr, last_words(gpr));
 }

@@ -18,21 +18,29 @@
 
 struct parked {
     struct sgx_gprsgx registers;
-    uint64_t *clear_child_tid;
+    uint32_t *clear_child_tid;
+    uint64_t signal_mask;
     uint32_t tid;
     bool taken;
 };
 
 static struct rt_lock lock;
 static struct parked parked[PARKED_MAX];
-static uint32_t parked_count;
 static uint32_t next_tid = 2;
+
+/* What pthread_create asks for, and nothing else: a thread of this process with everything shared. */
+#define CLONE_AS_PTHREADS_DO                                                                           \
+    (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS | \
+     CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID)
 
 int64_t rt_clone(const struct sgx_gprsgx *r)
 {
-    uint64_t flags = r->rdi;
-    if (!(flags & CLONE_THREAD) || !(flags & CLONE_SETTLS) || !(flags & CLONE_VM))
-        return -ENOSYS; /* no processes here */
+    if (r->rdi != CLONE_AS_PTHREADS_DO)
+        return -EINVAL;
+    uint32_t *parent_tid = (uint32_t *)r->rdx, *child_tid = (uint32_t *)r->r10;
+    if (!rt_is_word(parent_tid) || !rt_is_word(child_tid) || !sgx_is_inside_enclave((void *)r->r8, 64) ||
+        !sgx_is_inside_enclave((void *)(r->rsi - 1), 1))
+        return -EFAULT;
     rt_lock(&lock);
     uint32_t slot = 0;
     while (slot < PARKED_MAX && parked[slot].taken)
@@ -42,20 +50,38 @@ int64_t rt_clone(const struct sgx_gprsgx *r)
         return -EAGAIN;
     }
     struct parked *p = &parked[slot];
-    *p = (struct parked){.registers = *r, .taken = true, .tid = next_tid++};
+    *p = (struct parked){.registers = *r,
+                         .taken = true,
+                         .tid = next_tid++,
+                         .clear_child_tid = child_tid,
+                         .signal_mask = rt_td()->signal_mask};
     p->registers.rsp = r->rsi;
     p->registers.rax = 0;
     p->registers.fsbase = r->r8;
-    if (flags & CLONE_CHILD_CLEARTID)
-        p->clear_child_tid = (uint64_t *)r->r10;
     uint32_t tid = p->tid;
-    if (flags & CLONE_PARENT_SETTID)
-        *(uint32_t *)r->rdx = tid;
-    parked_count++;
+    *parent_tid = tid;
     rt_unlock(&lock);
     int32_t ignored;
     ocall_notify(&ignored, NOTIFY_THREADS_READY, 1, 0);
     return tid;
+}
+
+/* The thread that ran here has left its stack for the ECALL's: only now may a joiner free it. */
+static void end_of_thread(struct thread_data *td)
+{
+    uint32_t *word = td->clear_child_tid;
+    td->clear_child_tid = 0;
+    if (!word)
+        return;
+    __atomic_store_n(word, 0, __ATOMIC_SEQ_CST);
+    rt_futex(word, FUTEX_WAKE, 1, 0, 0);
+}
+
+int64_t rt_run_here(const struct sgx_gprsgx *registers)
+{
+    int64_t result = rt_thread_enter(registers);
+    end_of_thread(rt_td());
+    return result;
 }
 
 int64_t rt_adopt_thread(void)
@@ -72,28 +98,19 @@ int64_t rt_adopt_thread(void)
     }
     registers = parked[slot].registers;
     td->clear_child_tid = parked[slot].clear_child_tid;
+    td->signal_mask = parked[slot].signal_mask;
+    td->signal_stack = (struct rt_signal_stack){0};
     td->tid = parked[slot].tid;
     __builtin_memset(&parked[slot], 0, sizeof parked[slot]);
     rt_unlock(&lock);
-    return rt_thread_enter(&registers);
-}
-
-void rt_thread_exit(int status)
-{
-    struct thread_data *td = rt_td();
-    uint32_t *tid_word = (uint32_t *)td->clear_child_tid;
-    td->clear_child_tid = 0;
-    if (tid_word) {
-        __atomic_store_n(tid_word, 0, __ATOMIC_SEQ_CST);
-        rt_futex(tid_word, FUTEX_WAKE, 1, 0, 0);
-    }
-    rt_thread_leave(status);
+    return rt_run_here(&registers);
 }
 
 void rt_exit_group(int status)
 {
     rt_exit_status = status;
-    rt_set_dead(); /* threads that are still inside leave at their next system call or never come back in */
+    rt_td()->clear_child_tid = 0; /* nobody is to be told: it is the end */
+    rt_set_dead();                /* threads that are still inside leave, and never come back in */
     rt_thread_leave(status);
 }
 
@@ -126,6 +143,7 @@ static int64_t wait_until_woken(struct waiter *w, uint64_t deadline_ns)
     for (int spin = 0; spin < SPINS_BEFORE_PARKING; spin++) {
         if (atomic_load_explicit(&w->state, memory_order_acquire) == WOKEN)
             return 0;
+        sgx_stop_if_dead();
         __builtin_ia32_pause();
     }
     unsigned spinning = SPINNING;
@@ -144,9 +162,7 @@ static int64_t wait_until_woken(struct waiter *w, uint64_t deadline_ns)
         }
         uint64_t timeout = deadline_ns == UINT64_MAX ? UINT64_MAX : deadline_ns - now;
         int32_t ignored;
-        ocall_notify(&ignored, NOTIFY_THREAD_WAIT, w->tcs, timeout);
-        if (rt_is_dead())
-            rt_thread_leave(-ESHUTDOWN);
+        ocall_notify(&ignored, NOTIFY_THREAD_WAIT, w->tcs, timeout); /* does not come back once the enclave is dead */
     }
 }
 
@@ -194,37 +210,46 @@ struct timespec64 {
     int64_t seconds, nanoseconds;
 };
 
-static uint64_t deadline_of(int op, const struct timespec64 *t)
+/* The monotonic time at which a wait ends. -EFAULT, -EINVAL: the request is none. */
+static int64_t deadline_of(int op, const struct timespec64 *t, uint64_t *deadline)
 {
+    *deadline = UINT64_MAX;
     if (!t)
-        return UINT64_MAX;
-    if (t->seconds < 0 || t->seconds > 1ll << 32)
-        return t->seconds < 0 ? 0 : UINT64_MAX;
-    uint64_t ns = (uint64_t)t->seconds * 1000000000u + (uint64_t)t->nanoseconds;
-    uint64_t monotonic = rt_monotonic_ns();
-    if ((op & FUTEX_CMD_MASK) == FUTEX_WAIT)
-        return monotonic + ns; /* relative */
-    if (op & FUTEX_CLOCK_REALTIME) {
+        return 0;
+    if (!sgx_is_inside_enclave(t, sizeof *t))
+        return -EFAULT;
+    if (t->seconds < 0 || t->nanoseconds < 0 || t->nanoseconds >= 1000000000)
+        return -EINVAL;
+    if (t->seconds > 1ll << 32)
+        return 0;
+    uint64_t ns = (uint64_t)t->seconds * 1000000000u + (uint64_t)t->nanoseconds, monotonic = rt_monotonic_ns();
+    if ((op & FUTEX_CMD_MASK) == FUTEX_WAIT) {
+        *deadline = monotonic + ns; /* relative */
+    } else if (op & FUTEX_CLOCK_REALTIME) {
         uint64_t now = rt_realtime_ns();
-        return monotonic + (ns > now ? ns - now : 0);
+        *deadline = monotonic + (ns > now ? ns - now : 0);
+    } else {
+        *deadline = ns;
     }
-    return ns;
+    return 0;
 }
 
 int64_t rt_futex(uint32_t *word, int op, uint32_t value, const void *timeout, uint32_t bits)
 {
-    if (!sgx_is_inside_enclave(word, 4) || (uint64_t)word % 4)
-        return -EFAULT;
-    switch (op & FUTEX_CMD_MASK) {
-    case FUTEX_WAIT:
-        return futex_wait(word, value, deadline_of(op, timeout), ~0u);
-    case FUTEX_WAIT_BITSET:
-        return futex_wait(word, value, deadline_of(op, timeout), bits);
-    case FUTEX_WAKE:
-        return futex_wake(word, value, ~0u);
-    case FUTEX_WAKE_BITSET:
-        return futex_wake(word, value, bits);
-    default:
+    int command = op & FUTEX_CMD_MASK;
+    uint64_t deadline;
+    if (op & FUTEX_CLOCK_REALTIME && command != FUTEX_WAIT_BITSET)
         return -ENOSYS;
-    }
+    if (command == FUTEX_WAIT || command == FUTEX_WAKE)
+        bits = ~0u;
+    else if (command != FUTEX_WAIT_BITSET && command != FUTEX_WAKE_BITSET)
+        return -ENOSYS;
+    if (!rt_is_word(word))
+        return (uint64_t)word % sizeof *word ? -EINVAL : -EFAULT;
+    if (bits == 0)
+        return -EINVAL;
+    if (command == FUTEX_WAKE || command == FUTEX_WAKE_BITSET)
+        return futex_wake(word, value, bits);
+    int64_t result = deadline_of(op, timeout, &deadline);
+    return result < 0 ? result : futex_wait(word, value, deadline, bits);
 }

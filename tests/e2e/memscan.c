@@ -1,9 +1,9 @@
 /*
  * memscan PID CERT.pem MARKER: look through a server's memory for the certificate's private key and for a marker.
  *
- * ELRANGE (from 4 GiB up) stands for what hardware would hide. The key is first found inside it: every aligned 32-byte
- * window that looks random is tried as the private scalar until one gives the certificate's public key. Exit 0 only if
- * key and marker are inside, and neither is outside.
+ * ELRANGE (from 2 MiB up to 4 GiB) stands for what hardware would hide. The key is first found inside it: every
+ * aligned 32-byte window that looks random is tried as the private scalar until one gives the certificate's public
+ * key. Exit 0 only if key and marker are inside, and neither is outside.
  */
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
@@ -17,8 +17,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ELRANGE_BASE 0x100000000ull
-#define ELRANGE_END 0x200000000ull
+#define ELRANGE_BASE 0x200000ull
+#define ELRANGE_END 0x100000000ull
 #define BLOCK (1u << 20)
 
 struct scan {
