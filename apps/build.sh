@@ -20,6 +20,9 @@ heap-command    c_command guests/heap-command.c
 heap-handler    c_library_app guests/heap-handler.c common/handler.wit
 heap-cpp        cpp_command guests/heap-cpp.cpp
 heap-as         as_command heap-as/heap.ts
+sqlite          sqlite_app programs/sqlite.c common/handler.wit
+zstd            zstd_command programs/zstd.c
+quickjs         quickjs_command programs/quickjs.c
 misbehave       c_app guests/misbehave.c common/handler.wit
 hostile         c_app guests/hostile.c common/handler-hostile.wit
 hoard           c_app guests/hoard.c common/handler-kv.wit
@@ -106,12 +109,12 @@ c_app() { # NAME SOURCE WORLD
     rm "$made.core"
 }
 
-c_library_app() { # NAME SOURCE WORLD: the same with a C library
+c_library_app() { # NAME SOURCE WORLD [FLAG...]: the same with a C library
     local made=$out/$1.wasm
     stale "$made" "$2" "$3" "$(dirname "$2")"/*.h common/*.[ch] componentize.mjs build.sh || return 0
     echo "building $1.wasm" >&2
     "$clang" --target=wasm32-wasi -O2 -mexec-model=reactor -Wall -Wextra -Werror -Wno-unused-parameter \
-        -Wl,--strip-all "$2" common/cabi_realloc.c -o "$made.core"
+        -Wl,--strip-all "${@:4}" "$2" common/cabi_realloc.c -o "$made.core"
     component_tools
     node componentize.mjs "$3" "$wit" "$made.core" "$made" "$wit/wasi_snapshot_preview1.reactor.wasm"
     rm "$made.core"
@@ -126,6 +129,50 @@ c_command() { # NAME SOURCE [FLAG...]: a program with a main
     component_tools
     node componentize.mjs common/command.wit "$wit" "$made.core" "$made" "$wit/wasi_snapshot_preview1.command.wasm"
     rm "$made.core"
+}
+
+# Crates that carry others' C sources, unpacked. Sets $crates.
+program_sources() {
+    crates=$(tool_folder programs programs/Cargo.lock)
+    [ -f "$crates/complete" ] || locked apps-programs fetch_program_sources
+}
+fetch_program_sources() {
+    [ ! -f "$crates/complete" ] || return 0
+    step "crates that carry the sources of programs" 20 \
+        cargo vendor --quiet --locked --manifest-path programs/Cargo.toml "$crates" >/dev/null
+    touch "$crates/complete"
+}
+
+# One object of others' sources, as they are, kept beside them. Sets $object.
+foreign_object() { # NAME CLANG-ARGUMENT...
+    object=$crates/$1-$(sha256sum <<<"$("$clang" --version) ${*:2}" | cut -c1-16).o
+    [ -f "$object" ] || locked apps-programs compile_foreign "$@"
+}
+compile_foreign() {
+    [ ! -f "$object" ] || return 0
+    step "$1" 60 "$clang" --target=wasm32-wasi -O2 -w -nostdlib -Wl,-r "${@:2}" -o "$object.part"
+    mv "$object.part" "$object"
+}
+
+sqlite_app() { # NAME SOURCE WORLD
+    program_sources
+    local sources=$crates/libsqlite3-sys/sqlite3
+    foreign_object sqlite -DSQLITE_THREADSAFE=0 -DSQLITE_OMIT_LOAD_EXTENSION "$sources/sqlite3.c"
+    c_library_app "$1" "$2" "$3" -I "$sources" "$object"
+}
+
+zstd_command() { # NAME SOURCE
+    program_sources
+    local sources=$crates/zstd-sys/zstd/lib
+    foreign_object zstd "$sources"/{common,compress,decompress}/*.c
+    c_command "$1" "$2" -I "$sources" "$object"
+}
+
+quickjs_command() { # NAME SOURCE: with more of a stack than the 64 KiB that the linker gives
+    program_sources
+    local sources=$crates/rquickjs-sys/quickjs
+    foreign_object quickjs -D_GNU_SOURCE "$sources"/{quickjs,cutils,libregexp,libunicode,libbf}.c
+    c_command "$1" "$2" -Wl,-z,stack-size=8388608 -Wno-unused-parameter -I "$sources" "$object"
 }
 
 cpp_command() { # NAME SOURCE: the same in C++, without exceptions
