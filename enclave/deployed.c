@@ -2,13 +2,13 @@
 #include "enclave/deployed.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/hex.h"
 #include "enclave/apps.h"
+#include "enclave/json.h"
 #include "enclave/system.h"
 
 static struct deployed *list;
@@ -129,7 +129,7 @@ int deployed_load(void)
         return 0;
     if (result < 0)
         return result;
-    json_t *array = json_loadb((const char *)text, size, 0, NULL);
+    json_t *array = json_read((const char *)text, size, 0, NULL);
     free(text);
     size_t index;
     json_t *item;

@@ -2,13 +2,14 @@
 #include "enclave/admin/jwt.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <openssl/ecdsa.h>
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "enclave/json.h"
 
 static int sextet(char c)
 {
@@ -47,7 +48,7 @@ static json_t *decode_object(const char *text, size_t size)
 {
     uint8_t buffer[JWT_MAX_SIZE];
     int length = decode(text, size, buffer, sizeof buffer);
-    json_t *object = length > 0 ? json_loadb((char *)buffer, (size_t)length, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    json_t *object = length > 0 ? json_read((char *)buffer, (size_t)length, JSON_REJECT_DUPLICATES, NULL) : NULL;
     if (object && !json_is_object(object)) {
         json_decref(object);
         object = NULL;

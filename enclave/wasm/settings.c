@@ -1,7 +1,6 @@
 /* See settings.h. The texts are those of the parsed JSON, copied into one arena each. */
 #include "enclave/wasm/settings.h"
 
-#include <jansson.h>
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
 #include <stdarg.h>
@@ -9,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+#include "enclave/json.h"
 
 #define HOST_MAX 253u /* RFC 1035, section 2.3.4 */
 
@@ -208,7 +209,7 @@ struct app_settings *app_settings_parse(const char *json, size_t size, const uin
     }
     atomic_store(&p.out->refs, 1);
     memcpy(p.out->salt, salt, SETTINGS_SALT_SIZE);
-    json_t *object = size <= SETTINGS_SIZE_MAX ? json_loadb(json, size, JSON_REJECT_DUPLICATES, &where) : NULL;
+    json_t *object = size <= SETTINGS_SIZE_MAX ? json_read(json, size, JSON_REJECT_DUPLICATES, &where) : NULL;
     if (size > SETTINGS_SIZE_MAX)
         refuse(&p, "more than %u bytes of settings", SETTINGS_SIZE_MAX);
     else if (!object)

@@ -138,6 +138,10 @@ static void test_refused(void **state)
         if (!strstr(error, cases[i][1]))
             fail_msg("%s: %s", cases[i][0], error);
     }
+    static char deep[4096];
+    memset(deep, '[', sizeof deep);
+    assert_null(app_settings_parse(deep, sizeof deep, salt, error, sizeof error));
+    assert_non_null(strstr(error, "nested more than 32 levels deep"));
     static char large[SETTINGS_SIZE_MAX + 1];
     memset(large, ' ', sizeof large);
     assert_null(app_settings_parse(large, sizeof large, salt, error, sizeof error));
