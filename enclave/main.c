@@ -5,6 +5,7 @@
  * host's log and the end.
  */
 #include <errno.h>
+#include <malloc.h>
 #include <openssl/ssl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -225,6 +226,13 @@ static void guest_stack_give(void *stack, size_t size)
     sgx_stack_give(stack);
 }
 
+static uint64_t memory_left(void)
+{
+    uint64_t used, pages;
+    sgx_heap_counts(&used, &pages);
+    return (pages - used) * SGX_PAGE_SIZE + mallinfo2().fordblks;
+}
+
 static void configure_http(void)
 {
     const struct run_args *a = ecall_run_args();
@@ -297,6 +305,7 @@ static int boot(char *error, size_t error_size)
         .log = guest_log,
         .dialer = &egress_dialer,
         .guest_memory = heap_size / 2,
+        .memory_left = memory_left,
         .stacks = {guest_stack_take, guest_stack_give, (unsigned)sgx_stack_count(ENCLAVE_STACK_GUEST)}};
     result = egress_trust_load(error, error_size);
     if (result < 0)

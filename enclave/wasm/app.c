@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdio.h>
 
+#include "enclave/wasm/component.h"
 #include "enclave/wasm/internal.h"
 
 static _Atomic uint64_t next_id = 1;
@@ -43,13 +44,17 @@ static int resolve(struct app *app, char *error, size_t error_size)
         return -EINVAL;
     }
     app->command = entry.command;
+    if (component_fits(component, app->memory_limit, error, error_size) != 0)
+        return -EINVAL;
     wasmtime_component_linker_t *linker = wasmtime_component_linker_new(app->rt->engine);
     int status = link_component(linker, component, error, error_size);
     if (status == 0) {
         wasmtime_error_t *failed =
             enclave_pre_new(linker, component, entry.interface, strlen(entry.interface), entry.command, &app->pre);
-        if (failed)
-            status = error_text(failed, error, error_size);
+        if (failed) {
+            component_refusal(failed, error, error_size);
+            status = -EINVAL;
+        }
     }
     wasmtime_component_linker_delete(linker);
     return status;

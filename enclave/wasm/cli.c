@@ -58,8 +58,8 @@ static enum host_status nothing(struct guest *g, const struct slot *args, size_t
 static enum host_status do_exit(struct guest *g, const struct slot *args, size_t count)
 {
     g->exited = true;
-    g->exit_failed = args[0].word != 0;
-    return guest_trap(g, "the guest exited");
+    g->exit_status = (uint8_t)args[0].word; /* of exit(): 1 for an error */
+    return guest_trap(g, g->exit_status ? "the guest exited with a failure" : "the guest exited");
 }
 
 static enum host_status stream(struct guest *g, enum kind kind, enum stream_end end)

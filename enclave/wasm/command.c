@@ -13,39 +13,83 @@
 
 /* The answer ---------------------------------------------------------------------------------------------------- */
 
-static int begin_answer(struct guest *g, int64_t length)
+/* The head, and what was printed before it. length: of the whole body; -1: nobody knows yet. status: of the command. */
+static int begin_answer(struct guest *g, int http, int64_t length, int status)
 {
-    static const struct http_field type = {HTTP_TEXT("content-type"), HTTP_TEXT("text/plain; charset=utf-8")};
-    if (g->responded)
-        return 0;
+    char number[8];
+    int digits = snprintf(number, sizeof number, "%d", status);
+    const struct http_field fields[] = {
+        {HTTP_TEXT("content-type"), HTTP_TEXT("text/plain; charset=utf-8")},
+        {HTTP_TEXT("x-exit-status"), {number, (size_t)digits}},
+    };
     g->responded = true;
-    return g->x->ops->respond(g->x, 200, &type, 1, length);
+    int result = g->x->ops->respond(g->x, http, fields, status ? 2 : 1, length);
+    if (result == 0 && g->printed_size > 0)
+        result = g->x->ops->write_body(g->x, g->printed, g->printed_size) < 0 ? -EPIPE : 0;
+    charged_free(g->printed);
+    g->printed = NULL;
+    g->printed_size = 0;
+    return result;
+}
+
+void command_flush(struct guest *g)
+{
+    if (g->x && !g->responded && g->printed_size > 0)
+        begin_answer(g, 200, -1, 0); /* if it fails, writing does as well */
+}
+
+void command_make_room(struct guest *g, size_t size)
+{
+    if (size > EARLY_SIZE - g->printed_size)
+        command_flush(g);
 }
 
 size_t command_space(struct guest *g)
 {
+    if (g->x && !g->responded && g->printed_size < EARLY_SIZE)
+        return EARLY_SIZE - g->printed_size;
+    command_flush(g);
     return g->x ? g->x->ops->write_space(g->x) : SCRATCH_SIZE;
+}
+
+/* Kept back as long as the command may still fail: then all that it printed comes with the failure. */
+static bool keep_back(struct guest *g, const void *data, size_t size)
+{
+    if (size > EARLY_SIZE - g->printed_size)
+        return false;
+    if (!g->printed)
+        g->printed = charged_alloc(&g->app->memory, EARLY_SIZE);
+    if (!g->printed)
+        return false;
+    memcpy(g->printed + g->printed_size, data, size);
+    g->printed_size += size;
+    return true;
 }
 
 ssize_t command_write(struct guest *g, const void *data, size_t size)
 {
-    if (!g->x || begin_answer(g, -1) != 0)
+    if (!g->x)
+        return -EPIPE;
+    if (!g->responded && keep_back(g, data, size))
+        return (ssize_t)size;
+    if (!g->responded && begin_answer(g, 200, -1, 0) != 0)
         return -EPIPE;
     return g->x->ops->write_body(g->x, data, size);
 }
 
-void command_finish(struct guest *g)
+void command_end(struct guest *g, int status, int http)
 {
     struct http_exchange *x = g->x;
+    bool begun = g->responded;
     if (!x)
         return;
-    int status = begin_answer(g, 0);
+    int result = begun ? 0 : begin_answer(g, status ? http : 200, (int64_t)g->printed_size, status);
     g->x = NULL;
     g->finished = true;
-    if (status == 0)
+    if (result == 0 && (status == 0 || !begun))
         x->ops->finish(x, NULL, 0);
     else
-        x->ops->fail(x, 503);
+        x->ops->fail(x, begun ? http : 503); /* what was begun is cut, so that nobody takes it for whole */
 }
 
 /* The environment ----------------------------------------------------------------------------------------------- */

@@ -34,6 +34,23 @@ void guest_wake_at(struct guest *g, uint64_t deadline_ns)
             guest_wake(g); /* no memory for a timer: ask again at once */
 }
 
+void guest_note(struct guest *g, const char *line)
+{
+    if (g->app->rt->config.log)
+        g->app->rt->config.log(g->app->name, true, line, strlen(line));
+}
+
+void guest_misuse(struct guest *g, const char *why)
+{
+    if (!g->x)
+        return;
+    guest_note(g, why);
+    struct http_exchange *x = g->x;
+    g->x = NULL;
+    g->finished = true;
+    x->ops->fail(x, 500);
+}
+
 enum host_status guest_trap(struct guest *g, const char *why)
 {
     if (!g->trap)
@@ -84,6 +101,7 @@ static void guest_free(struct guest *g)
     filesystem_abandon(g);
     enclave_call_delete(g->call);
     wasmtime_store_delete(g->store);
+    charge_give(&g->tables);
     for (int i = 0; i < 2; i++) {
         if (g->line_size[i])
             log_write(g, i == 1, "\n", 1);
@@ -94,40 +112,47 @@ static void guest_free(struct guest *g)
         free(g->reply);
     free(g->scratch);
     charged_free(g->large);
+    charged_free(g->printed);
     charge_give(&g->cost);
     app_unref(g->app);
     free(g);
 }
 
-static void log_failure(struct guest *g, wasmtime_error_t *error)
-{
-    char text[2048];
-    if (error)
-        error_text(error, text, sizeof text);
-    /* The backtrace says little without symbols, the cause behind it much. */
-    const char *cause = error ? strstr(text, "wasm trap: ") : NULL;
-    const char *why = g->expired ? "the request took too long"
-                      : g->trap  ? g->trap
-                      : cause    ? cause
-                      : error    ? text
-                                 : "no complete response";
-    if (g->app->rt->config.log)
-        g->app->rt->config.log(g->app->name, true, why, strlen(why));
-}
-
 /* exit() unwinds the guest with an error, whatever it says. */
 static bool has_failed(const struct guest *g, const wasmtime_error_t *error)
 {
-    return error && !(g->exited && !g->exit_failed);
+    return error && !(g->exited && g->exit_status == 0);
+}
+
+/* cause: wasmtime's, without the backtrace, which says little without symbols; NULL if there was no error. */
+static const char *reason(const struct guest *g, const char *cause)
+{
+    return g->expired     ? "the request took too long"
+           : g->trap      ? g->trap
+           : cause        ? cause
+           : g->responded ? "the guest returned before it finished its response's body (outgoing-body.finish)"
+                          : "the guest returned without setting a response (response-outparam.set)";
+}
+
+/* As a shell says it: 124 as timeout has it, 134 for a trap as `wasmtime run` has it, 1 for a run that says no. */
+static int command_status(const struct guest *g, bool failed, const char *cause)
+{
+    if (g->expired)
+        return 124;
+    if (!failed || g->exited)
+        return failed ? g->exit_status : 0;
+    return cause && strcmp(cause, "the command failed") == 0 ? 1 : 134;
 }
 
 static void guest_end(struct guest *g, wasmtime_error_t *error)
 {
-    bool failed = has_failed(g, error);
-    if (failed || (g->x && !g->finished))
-        log_failure(g, error);
-    else if (error)
-        wasmtime_error_delete(error);
+    bool failed = has_failed(g, error), over = !g->x || g->finished;
+    char *cause = error ? error_cause(error) : NULL;
+    if (failed || (!over && (g->expired || !g->app->command)))
+        guest_note(g, reason(g, cause));
+    if (g->app->command)
+        command_end(g, command_status(g, failed, cause), g->expired ? 504 : 500);
+    free(cause);
     end_exchange(g, g->expired ? 504 : 500);
     g->ended = true;
     /* A task that is still queued frees it when its turn comes. */
@@ -212,11 +237,12 @@ static void guest_run(struct loop_task *task)
     stacks_enter_app(g->app);
     memories_enter_app(g->app);
     if (enclave_call_poll(g->call, &error)) {
-        if (g->app->command && !has_failed(g, error))
-            command_finish(g);
         guest_end(g, error);
         return;
     }
+    /* A file or a stored value comes soon, whatever else it waits for may not. */
+    if (g->waiting && !g->fs && !g->kv)
+        command_flush(g);
     if (g->x && g->responded)
         g->x->ops->push(g->x);
     if (!g->waiting)
@@ -257,16 +283,31 @@ static wasmtime_error_t *on_epoch(wasmtime_context_t *store, void *user, uint64_
     return NULL;
 }
 
-/* Tables are the one thing that grows at a guest's wish and is not charged: at most 16 MiB of them. */
-#define TABLE_MAX (1 << 17)
-#define TABLES_MAX 16
-#define INSTANCES_MAX 256
-#define MEMORIES_MAX 8
+static bool charge_table(void *user, uint64_t bytes)
+{
+    struct guest *g = user;
+    return charge_resize(&g->tables, g->tables.bytes + bytes);
+}
+
+static void limit_store(struct guest *g)
+{
+    const struct store_limits limits = {
+        .memory_bytes = g->app->memory_limit,
+        .table_elements = GUEST_TABLE_MAX,
+        .instances = COMPONENT_INSTANCES_MAX,
+        .tables = GUEST_TABLES_MAX,
+        .memories = GUEST_MEMORIES_MAX,
+        .charge = charge_table,
+        .user = g,
+    };
+    charge_open(&g->tables, &g->app->memory);
+    enclave_store_limit(g->store, &limits);
+}
 
 static struct guest *guest_new(struct app *app, struct http_exchange *x)
 {
     struct charge cost = {0};
-    if (!charge_take(&cost, &app->memory, GUEST_COST))
+    if (!charge_take(&cost, &app->memory, guest_cost(app)))
         return NULL;
     struct guest *g = malloc(sizeof *g);
     if (!g) {
@@ -284,7 +325,7 @@ static struct guest *guest_new(struct app *app, struct http_exchange *x)
     g->x = x;
     g->app = app_ref(app);
     g->store = wasmtime_store_new(app->rt->engine, g, NULL);
-    wasmtime_store_limiter(g->store, (int64_t)app->memory_limit, TABLE_MAX, INSTANCES_MAX, TABLES_MAX, MEMORIES_MAX);
+    limit_store(g);
     wasmtime_store_epoch_deadline_callback(g->store, on_epoch, NULL, NULL);
     wasmtime_context_set_epoch_deadline(wasmtime_store_context(g->store), 1);
     return g;
@@ -295,13 +336,14 @@ static bool enter(struct guest *g)
 {
     wasmtime_context_t *store = wasmtime_store_context(g->store);
     if (g->app->command) {
-        g->call = enclave_call_new_command(g->app->pre, store);
+        g->call = enclave_call_new_command(g->app->pre, store, GUEST_COPIED_MAX);
         return true;
     }
     struct resource *request = http_request_new(g), *outparam = http_outparam_new(g);
     if (!request || !outparam)
         return false;
-    g->call = enclave_call_new(g->app->pre, store, request->rep, request->kind, outparam->rep, outparam->kind);
+    g->call = enclave_call_new(g->app->pre, store, request->rep, request->kind, outparam->rep, outparam->kind,
+                               GUEST_COPIED_MAX);
     return true;
 }
 

@@ -300,7 +300,7 @@ static enum host_status outparam_set(struct guest *g, const struct slot *args, s
         return guest_trap(g, "not an outparam");
     resource_put(g, outparam);
     if (!g->x)
-        return args[1].word == 0 ? HOST_DONE : HOST_DONE;
+        return HOST_DONE; /* the client is gone */
     if (args[1].word != 0) {
         struct http_exchange *x = g->x;
         g->x = NULL;
@@ -400,6 +400,8 @@ static enum host_status finish_live(struct guest *g, const struct resource *body
         status = x ? x->ops->finish(x, items, count) : 0;
     }
     reply_word(g, status == -EMSGSIZE);
+    if (status == -EMSGSIZE)
+        guest_note(g, "the guest finished a body that is shorter than its content-length");
     if (status == -EMSGSIZE)
         reply_error_code(g, call ? ERROR_REQUEST_BODY_SIZE : ERROR_RESPONSE_BODY_SIZE);
     return HOST_DONE;

@@ -14,6 +14,7 @@
 #include "enclave/kvstore/kvstore.h"
 #include "enclave/loop.h"
 #include "enclave/wasm/app.h"
+#include "enclave/wasm/limits.h"
 #include "enclave/wasm/runtime.h"
 #include "enclave/wasm/settings.h"
 #include "enclave/wasm/shim.h"
@@ -29,6 +30,7 @@ struct wasm_runtime {
 
 struct wasm_component {
     wasmtime_component_t *component;
+    uint64_t instance_bytes; /* what an instance takes beside memories, tables and stack, at most */
 };
 
 #define APP_CALLS_OUT_MAX 128u /* of one app at once */
@@ -106,6 +108,7 @@ enum kind {
 
 enum stream_end {
     STREAM_EMPTY,
+    STREAM_CLOSED, /* after last-operation-failed */
     STREAM_BODY,
     STREAM_ANSWER, /* a command's stdout */
     STREAM_STDOUT, /* a line of the log */
@@ -187,8 +190,9 @@ struct guest {
     struct guest *next;         /* among those that used up their tick: see guest.c */
     bool computing, ended;
     bool waiting; /* a host function answered HOST_WAIT in this poll */
-    bool expired, exited, exit_failed, gone;
+    bool expired, exited, gone;
     bool responded, finished;
+    uint8_t exit_status;     /* once it exited */
     struct kv_call *kv;      /* the one storage call it waits for */
     struct kv_call *kv_kept; /* one that is over, until its reply is read */
     struct fs_wait *fs;      /* and the one file operation */
@@ -199,9 +203,12 @@ struct guest {
     struct slot *reply;
     size_t reply_count, reply_capacity;
     struct slot reply_first[16];
-    void *scratch;      /* what a reply points to, until the next call */
-    void *large;        /* the same, where it is not enough; charged */
-    struct charge cost; /* GUEST_COST, and a reply that outgrew its place */
+    void *scratch;        /* what a reply points to, until the next call */
+    void *large;          /* the same, where it is not enough; charged */
+    struct charge cost;   /* guest_cost, and a reply that outgrew its place */
+    struct charge tables; /* of its store */
+    char *printed;        /* by a command whose answer has not begun; charged */
+    size_t printed_size;
 
     struct resource *free;
     uint32_t resource_count;
@@ -214,6 +221,10 @@ struct guest {
 void guest_wake(struct guest *g);
 enum host_status guest_wait(struct guest *g);
 enum host_status guest_trap(struct guest *g, const char *why);
+/* One line in the app's log. */
+void guest_note(struct guest *g, const char *line);
+/* It can give no answer any more: the client gets an error at once, the log a reason. The guest goes on. */
+void guest_misuse(struct guest *g, const char *why);
 
 /* NULL: no such resource, or no memory. A new resource has the guest's own reference. */
 struct resource *resource_new(struct guest *g, enum kind kind);
@@ -273,7 +284,8 @@ struct link_entry {
     bool command;
 };
 int link_find_entry(const wasmtime_component_t *component, struct link_entry *out);
-int error_text(wasmtime_error_t *error, char *out, size_t size); /* takes error; always -EINVAL */
+/* What went wrong at last, in one line, without what was being done. Takes error; NULL: no memory. To be freed. */
+char *error_cause(wasmtime_error_t *error);
 
 /* The clock of loop->now_ns, read now. */
 uint64_t monotonic_now_ns(void);
@@ -300,8 +312,11 @@ bool command_takes(const struct http_exchange *x);
 /* A command's standard output: the answer's body, begun with its first byte. As write_body and write_space. */
 ssize_t command_write(struct guest *g, const void *data, size_t size);
 size_t command_space(struct guest *g);
-/* The command came to its end without a failure: the answer is complete. */
-void command_finish(struct guest *g);
+/* The command waits: what it printed so far goes out. And before so much more is printed, if it does not fit. */
+void command_flush(struct guest *g);
+void command_make_room(struct guest *g, size_t size);
+/* The command is over. status: 0, or how it failed as a shell says it; http: what the answer then says of it. */
+void command_end(struct guest *g, int status, int http);
 
 /* wasi:http. States of an outgoing body: */
 enum { BODY_EARLY, BODY_LIVE, BODY_DONE, BODY_REFUSED };
@@ -336,10 +351,11 @@ enum host_status reply_file_error(struct guest *g, int status);
 /* memories.c */
 void memories_install(wasm_config_t *config);
 void memories_enter_app(struct app *app); /* whose linear memories are made on this thread now */
-/* Of a guest without its memories: stack, scratch, its own structure, wasmtime's. */
-#define GUEST_COST (512u << 10)
-
-#define STACK_SIZE (256u << 10)
-#define STACK_FOR_WASM (160u << 10)
+/* Of a guest without its memories, tables and stack (stacks.c counts those): contexts, scratch, its own structure,
+ * wasmtime's. */
+static inline size_t guest_cost(const struct app *app)
+{
+    return GUEST_OWN_COST + app->component->instance_bytes;
+}
 
 #endif

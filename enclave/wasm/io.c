@@ -70,6 +70,19 @@ static bool pollable_ready(struct guest *g, struct resource *pollable)
            pollable->pollable.deadline_ns <= monotonic_now_ns();
 }
 
+/* A body that is full before anybody can read it makes no room while the guest waits for that. */
+static bool never_ready(struct guest *g, struct resource *target)
+{
+    bool early = target->kind == KIND_OUTPUT_STREAM && target->state == STREAM_BODY && target->on->state == BODY_EARLY;
+    return early && outgoing_body_space(g, target->on) == 0;
+}
+
+static enum host_status wait_in_vain(struct guest *g)
+{
+    return guest_trap(g, "the guest wrote more than 32 KiB of a body that nobody can read yet: first set the response "
+                         "(response-outparam.set) or send the request (outgoing-handler.handle)");
+}
+
 static void wait_for(struct guest *g, struct resource *pollable)
 {
     if (!pollable->on)
@@ -92,6 +105,8 @@ static enum host_status block(struct guest *g, const struct slot *args, size_t c
         return guest_trap(g, "not a pollable");
     if (pollable_ready(g, pollable))
         return HOST_DONE;
+    if (pollable->on && never_ready(g, pollable->on))
+        return wait_in_vain(g);
     wait_for(g, pollable);
     return guest_wait(g);
 }
@@ -114,9 +129,13 @@ static enum host_status poll(struct guest *g, const struct slot *args, size_t co
     g->reply[0].word = found;
     if (found)
         return HOST_DONE;
-    for (size_t i = 0; i < wanted; i++)
-        wait_for(g, resource_get(g, &args[1 + i], KIND_POLLABLE));
-    return guest_wait(g);
+    size_t in_vain = 0;
+    for (size_t i = 0; i < wanted; i++) {
+        struct resource *pollable = resource_get(g, &args[1 + i], KIND_POLLABLE);
+        wait_for(g, pollable);
+        in_vain += pollable->on && never_ready(g, pollable->on);
+    }
+    return in_vain == wanted ? wait_in_vain(g) : guest_wait(g);
 }
 
 static enum host_status subscribe(struct guest *g, const struct slot *args, size_t count)
@@ -134,7 +153,7 @@ static enum host_status subscribe(struct guest *g, const struct slot *args, size
 
 static ssize_t stream_read(struct guest *g, struct resource *stream, void *buf, uint64_t size)
 {
-    if (stream->state == STREAM_EMPTY)
+    if (stream->state == STREAM_EMPTY || stream->state == STREAM_CLOSED)
         return 0;
     if (size > SCRATCH_SIZE)
         size = SCRATCH_SIZE;
@@ -145,11 +164,19 @@ static ssize_t stream_read(struct guest *g, struct resource *stream, void *buf, 
     return incoming_body_read(g, call_of(stream->on), buf, size);
 }
 
-static enum host_status read_failed(struct guest *g, const struct resource *stream, ssize_t status)
+/* After last-operation-failed a stream is closed, says the WIT. */
+static enum stream_end close_stream(struct resource *stream)
+{
+    enum stream_end was = stream->state;
+    stream->state = STREAM_CLOSED;
+    return was;
+}
+
+static enum host_status read_failed(struct guest *g, struct resource *stream, ssize_t status)
 {
     if (g->trap)
         return HOST_TRAP;
-    if (stream->state == STREAM_FILE)
+    if (close_stream(stream) == STREAM_FILE)
         return reply_file_error(g, (int)status);
     const struct http_call *call = call_of(stream->on);
     return call ? reply_broken_response(g, call) : reply_error(g, "the request's body is broken");
@@ -203,6 +230,8 @@ static bool stream_closed(struct guest *g, struct resource *stream)
 {
     if (stream->state == STREAM_ANSWER)
         return !g->x;
+    if (stream->state == STREAM_CLOSED)
+        return true;
     if (stream->state != STREAM_BODY)
         return false;
     const struct resource *body = stream->on;
@@ -235,13 +264,14 @@ static enum host_status check_write(struct guest *g, const struct slot *args, si
     return HOST_DONE;
 }
 
-static enum host_status write_result(struct guest *g, const struct resource *stream, ssize_t written)
+static enum host_status write_result(struct guest *g, struct resource *stream, ssize_t written)
 {
     if (written == -EINPROGRESS)
         return guest_wait(g);
     if (g->trap)
         return HOST_TRAP;
-    if (written < 0 && (stream->state == STREAM_FILE || stream->state == STREAM_FILE_END))
+    enum stream_end was = written < 0 ? close_stream(stream) : STREAM_EMPTY;
+    if (was == STREAM_FILE || was == STREAM_FILE_END)
         return reply_file_error(g, (int)written);
     if (written == -EMSGSIZE)
         return reply_error(g, "the body is longer than its content-length");
@@ -251,6 +281,12 @@ static enum host_status write_result(struct guest *g, const struct resource *str
     return HOST_DONE;
 }
 
+static void make_room(struct guest *g, struct resource *stream, size_t size)
+{
+    if (stream->state == STREAM_ANSWER)
+        command_make_room(g, size);
+}
+
 static enum host_status write_now(struct guest *g, const struct slot *args, size_t count)
 {
     struct resource *stream = resource_get(g, &args[0], KIND_OUTPUT_STREAM);
@@ -258,9 +294,17 @@ static enum host_status write_now(struct guest *g, const struct slot *args, size
         return guest_trap(g, "not an output stream");
     if (stream_closed(g, stream))
         return reply_closed(g);
+    make_room(g, stream, args[1].size);
     if (args[1].size > stream_space(g, stream))
         return guest_trap(g, "write of more than check-write allowed");
     return write_result(g, stream, stream_write(g, stream, slot_text(&args[1]), args[1].size));
+}
+
+/* A body that nobody can read yet makes no room while the guest waits. */
+static enum host_status wait_for_space(struct guest *g, const struct resource *stream)
+{
+    bool early = stream->state == STREAM_BODY && stream->on->state == BODY_EARLY;
+    return early ? wait_in_vain(g) : guest_wait(g);
 }
 
 static enum host_status blocking_write(struct guest *g, const struct slot *args, size_t count)
@@ -270,8 +314,9 @@ static enum host_status blocking_write(struct guest *g, const struct slot *args,
         return guest_trap(g, "blocking-write-and-flush of more than 4096 bytes");
     if (stream_closed(g, stream))
         return reply_closed(g);
+    make_room(g, stream, args[1].size);
     if (stream_space(g, stream) < args[1].size)
-        return guest_wait(g);
+        return wait_for_space(g, stream);
     return write_result(g, stream, stream_write(g, stream, slot_text(&args[1]), args[1].size));
 }
 
@@ -289,15 +334,22 @@ static enum host_status flush(struct guest *g, const struct slot *args, size_t c
 
 static enum host_status zeroes(struct guest *g, const struct slot *args, bool blocking)
 {
-    static const char zero[WRITE_MAX];
     struct resource *stream = resource_get(g, &args[0], KIND_OUTPUT_STREAM);
-    if (!stream || args[1].word > WRITE_MAX)
-        return guest_trap(g, "write-zeroes of too many bytes");
+    if (!stream)
+        return guest_trap(g, "not an output stream");
+    if (blocking && args[1].word > WRITE_MAX)
+        return guest_trap(g, "blocking-write-zeroes-and-flush of more than 4096 bytes");
     if (stream_closed(g, stream))
         return reply_closed(g);
-    if (stream_space(g, stream) < args[1].word)
-        return blocking ? guest_wait(g) : guest_trap(g, "write of more than check-write allowed");
-    return write_result(g, stream, stream_write(g, stream, zero, args[1].word));
+    size_t size = args[1].word;
+    make_room(g, stream, size);
+    if (stream_space(g, stream) < size)
+        return blocking ? wait_for_space(g, stream) : guest_trap(g, "write of more than check-write allowed");
+    void *zero = guest_buffer(g, size);
+    if (!zero)
+        return HOST_TRAP;
+    memset(zero, 0, size);
+    return write_result(g, stream, stream_write(g, stream, zero, size));
 }
 
 static enum host_status write_zeroes(struct guest *g, const struct slot *args, size_t count)
@@ -319,6 +371,8 @@ static enum host_status splice_common(struct guest *g, const struct slot *args, 
         return guest_trap(g, "not a stream");
     if (stream_closed(g, to))
         return reply_closed(g);
+    if (blocking && never_ready(g, to))
+        return wait_in_vain(g);
     uint64_t size = stream_space(g, to) < args[2].word ? stream_space(g, to) : args[2].word;
     bool writing = file_stream_writing(g); /* what was read earlier is on its way to its file */
     ssize_t got = writing ? 1 : size ? stream_read(g, from, buf, size) : -EAGAIN;

@@ -148,14 +148,42 @@ static void take_error(struct linking *l, wasmtime_error_t *error)
 {
     if (!error)
         return;
-    char text[200];
-    error_text(error, text, sizeof text);
-    fail(l, "cannot link", "", 0, text, strlen(text));
+    char *cause = error_cause(error);
+    fail(l, "cannot link", "", 0, cause ? cause : "no memory", cause ? strlen(cause) : strlen("no memory"));
+    free(cause);
+}
+
+/* What is served instead, where only the version is another one. NULL: nothing like it is served. */
+static const struct host_interface *other_version(const char *import, size_t size)
+{
+    const char *at = memchr(import, '@', size);
+    size_t name_size = at ? (size_t)(at - import) : size;
+    for (size_t p = 0; p < sizeof packages / sizeof *packages; p++)
+        for (size_t i = 0; i < packages[p].count; i++)
+            if (strlen(packages[p].list[i].name) == name_size &&
+                memcmp(packages[p].list[i].name, import, name_size) == 0)
+                return &packages[p].list[i];
+    return NULL;
+}
+
+static bool is_served(struct linking *l, const char *import, size_t size)
+{
+    if (l->interface || l->status)
+        return l->status == 0;
+    const struct host_interface *other = other_version(import, size);
+    char what[160];
+    snprintf(what, sizeof what,
+             "the component imports an interface in a version that is not served (%s is: build it for that)",
+             other ? (strcmp(other->version, "0.2") == 0 ? "any 0.2.x" : other->version) : "");
+    fail(l, other ? what : "the component imports an interface that is not served", "", 0, import, size);
+    return false;
 }
 
 static void define_func(struct linking *l, const char *instance, size_t instance_size, const char *name,
                         size_t name_size, const char *type, size_t type_size)
 {
+    if (!is_served(l, instance, instance_size))
+        return;
     const struct host_func *func = find_func(l->interface, name, name_size);
     if (!func) {
         fail(l, "the component imports a function that is not served", instance, instance_size, name, name_size);
@@ -172,6 +200,8 @@ static void define_func(struct linking *l, const char *instance, size_t instance
 static void define_resource(struct linking *l, const char *instance, size_t instance_size, const char *name,
                             size_t name_size, const char *type, size_t type_size)
 {
+    if (!is_served(l, instance, instance_size))
+        return;
     for (size_t i = 0; i < sizeof resource_kinds / sizeof *resource_kinds; i++) {
         const char *served = resource_kinds[i].name;
         if (strlen(served) != type_size || memcmp(served, type, type_size) != 0)
@@ -204,11 +234,7 @@ static void begin_instance(struct link_user *u, const char *name, size_t size)
 {
     struct linking *l = &u->l;
     end_instance(l);
-    l->interface = find_interface(name, size);
-    if (!l->interface) {
-        fail(l, "the component imports an interface that is not served", "", 0, name, size);
-        return;
-    }
+    l->interface = find_interface(name, size); /* NULL does no harm if only its types are used */
     /* The root borrows the linker: one interface is open at a time. */
     l->root = wasmtime_component_linker_root(u->linker);
     take_error(l, wasmtime_component_linker_instance_add_instance(l->root, name, size, &l->instance));

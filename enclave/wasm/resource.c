@@ -102,6 +102,8 @@ static void empty(struct guest *g, struct resource *r)
     case KIND_OUTGOING_BODY:
         if (r->state == BODY_LIVE && call_of(r))
             http_call_cut(call_of(r)); /* dropped before it was finished */
+        else if (r->state == BODY_LIVE)
+            guest_misuse(g, "the guest dropped its response's body without outgoing-body.finish");
         charged_free(r->body.early);
         break;
     case KIND_BUCKET:
@@ -131,7 +133,10 @@ void resource_put(struct guest *g, struct resource *r)
 void resource_drop_handle(struct guest *g, uint32_t rep, enum kind kind)
 {
     struct slot handle = {rep, kind};
-    resource_put(g, resource_get(g, &handle, kind));
+    struct resource *r = resource_get(g, &handle, kind);
+    resource_put(g, r);
+    if (r && kind == KIND_RESPONSE_OUTPARAM)
+        guest_misuse(g, "the guest dropped its response-outparam without setting a response");
 }
 
 void resources_free(struct guest *g)
@@ -169,8 +174,8 @@ static struct slot *next_slot(struct guest *g)
             free(g->reply);
         g->reply = grown;
         g->reply_capacity = capacity;
-        charge_must(&g->cost,
-                    GUEST_COST + capacity * sizeof *grown); /* as long as one list that a host function gives */
+        /* As long as one list that a host function gives. */
+        charge_must(&g->cost, guest_cost(g->app) + capacity * sizeof *grown);
     }
     return &g->reply[g->reply_count++];
 }

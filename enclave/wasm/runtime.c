@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sys/random.h>
 
+#include "enclave/wasm/component.h"
 #include "enclave/wasm/internal.h"
 
 static void default_random(void *buf, size_t size)
@@ -37,8 +38,9 @@ static wasm_config_t *engine_config(struct wasm_runtime *rt, const struct wasm_r
     wasmtime_config_native_unwind_info_set(config, false);
     wasmtime_config_epoch_interruption_set(config, true);
     wasmtime_config_concurrency_support_set(config, false);
-    wasmtime_config_async_stack_size_set(config, STACK_SIZE);
-    wasmtime_config_max_wasm_stack_set(config, STACK_FOR_WASM);
+    wasmtime_config_async_stack_size_set(config, GUEST_STACK);
+    wasmtime_config_max_wasm_stack_set(config, GUEST_WASM_STACK);
+    wasmtime_config_wasm_wide_arithmetic_set(config, true); /* the rest is as wasmtime has it: docs/limits.md */
     wasmtime_config_cranelift_opt_level_set(config, WASMTIME_OPT_LEVEL_SPEED);
     stacks_install(config, &own->stacks, &rt->stacks);
     memories_install(config);
@@ -86,55 +88,82 @@ void wasm_runtime_tick(struct wasm_runtime *rt)
     wasmtime_engine_increment_epoch(rt->engine);
 }
 
-int error_text(wasmtime_error_t *error, char *out, size_t size)
-{
-    wasm_name_t text;
-    wasmtime_error_message(error, &text);
-    /* One line: causes are on lines of their own. */
-    size_t end = 0;
-    for (size_t i = 0; i < text.size && end + 1 < size; i++)
-        out[end++] = (unsigned char)text.data[i] < ' ' ? ' ' : text.data[i];
-    if (size)
-        out[end] = 0;
-    wasm_name_delete(&text);
-    wasmtime_error_delete(error);
-    return -EINVAL;
-}
+/* What is written before wasmtime's artefact: it is sealed with it, so it is as true. */
+struct artefact_head {
+    char magic[8];
+    uint64_t instance_bytes;
+};
+static const char artefact_magic[8] = "EOSWASM1";
 
-static struct wasm_component *wrap(wasmtime_component_t *inner)
+/* Without the head, as artefacts were kept before: more than most need. */
+#define INSTANCE_BYTES_UNKNOWN MIB(1)
+
+static struct wasm_component *wrap(wasmtime_component_t *inner, uint64_t instance_bytes)
 {
     struct wasm_component *component = malloc(sizeof *component);
     if (component)
-        component->component = inner;
+        *component = (struct wasm_component){inner, instance_bytes};
     else
         wasmtime_component_delete(inner);
     return component;
 }
 
-struct wasm_component *wasm_compile(struct wasm_runtime *rt, const uint8_t *wasm, size_t size, char *error,
-                                    size_t error_size)
+/* Running out of memory while compiling would end the enclave. So what compiling takes at most must be there: from
+ * what guests may not have, and the rest is borrowed from what they have left. */
+static int reserve(struct wasm_runtime *rt, uint64_t wanted, struct charge *loan, char *error, size_t error_size)
+{
+    uint64_t left = rt->config.memory_left ? rt->config.memory_left() : UINT64_MAX;
+    uint64_t of_guests = rt->guests.limit - budget_used(&rt->guests);
+    uint64_t own = left > of_guests ? left - of_guests : 0;
+    if (wanted <= own || (wanted <= left && charge_take(loan, &rt->guests, wanted - own)))
+        return 0;
+    snprintf(error, error_size,
+             "compiling the component may take %lu MiB of memory, and the enclave has %lu MiB left: remove an app, or "
+             "give the enclave a larger heap",
+             (unsigned long)(wanted >> 20), (unsigned long)(left >> 20));
+    return -ENOMEM;
+}
+
+static struct wasm_component *compile(struct wasm_runtime *rt, const uint8_t *wasm, size_t size,
+                                      const struct component_needs *needs, char *error, size_t error_size)
 {
     wasmtime_component_t *inner;
     wasmtime_error_t *failed = wasmtime_component_new(rt->engine, wasm, size, &inner);
-    if (failed) {
-        error_text(failed, error, error_size);
+    if (!failed)
+        return wrap(inner, needs->instance_bytes);
+    component_refusal(failed, error, error_size);
+    return NULL;
+}
+
+struct wasm_component *wasm_compile(struct wasm_runtime *rt, const uint8_t *wasm, size_t size, char *error,
+                                    size_t error_size)
+{
+    struct component_needs needs;
+    struct charge loan = {0};
+    if (component_check(wasm, size, &needs, error, error_size) != 0 ||
+        reserve(rt, component_compile_memory(size, &needs), &loan, error, error_size) != 0)
         return NULL;
-    }
-    return wrap(inner);
+    struct wasm_component *component = compile(rt, wasm, size, &needs, error, error_size);
+    charge_give(&loan);
+    return component;
 }
 
 int wasm_serialize(const struct wasm_component *component, uint8_t **out, size_t *out_size)
 {
     wasm_byte_vec_t bytes;
+    struct artefact_head head = {.instance_bytes = component->instance_bytes};
+    memcpy(head.magic, artefact_magic, sizeof head.magic);
     wasmtime_error_t *failed = wasmtime_component_serialize(component->component, &bytes);
     if (failed) {
         wasmtime_error_delete(failed);
         return -ENOMEM;
     }
-    *out = malloc(bytes.size);
-    *out_size = bytes.size;
-    if (*out)
-        memcpy(*out, bytes.data, bytes.size);
+    *out_size = sizeof head + bytes.size;
+    *out = malloc(*out_size);
+    if (*out) {
+        memcpy(*out, &head, sizeof head);
+        memcpy(*out + sizeof head, bytes.data, bytes.size);
+    }
     wasm_byte_vec_delete(&bytes);
     return *out ? 0 : -ENOMEM;
 }
@@ -143,20 +172,21 @@ struct wasm_component *wasm_deserialize(struct wasm_runtime *rt, const uint8_t *
                                         size_t error_size)
 {
     wasmtime_component_t *inner;
-    wasmtime_error_t *failed = wasmtime_component_deserialize(rt->engine, artefact, size, &inner);
+    struct artefact_head head = {.instance_bytes = INSTANCE_BYTES_UNKNOWN};
+    size_t skip = size > sizeof head && memcmp(artefact, artefact_magic, sizeof artefact_magic) == 0 ? sizeof head : 0;
+    if (skip)
+        memcpy(&head, artefact, sizeof head);
+    wasmtime_error_t *failed = wasmtime_component_deserialize(rt->engine, artefact + skip, size - skip, &inner);
     if (failed) {
-        error_text(failed, error, error_size);
+        component_refusal(failed, error, error_size);
         return NULL;
     }
-    return wrap(inner);
+    return wrap(inner, head.instance_bytes);
 }
 
 struct wasm_component *wasm_component_clone(const struct wasm_component *component)
 {
-    struct wasm_component *made = malloc(sizeof *made);
-    if (made)
-        made->component = wasmtime_component_clone(component->component);
-    return made;
+    return wrap(wasmtime_component_clone(component->component), component->instance_bytes);
 }
 
 void wasm_component_delete(struct wasm_component *component)

@@ -32,6 +32,8 @@ struct wasm_runtime_config {
     /* Bytes that all guests together may hold (memories.c says how they share them); 0: 1 GiB. */
     uint64_t guest_memory;
     struct wasm_stack_source stacks; /* take NULL: mmap */
+    /* How much memory there is for compiling. NULL: as much as is wanted. */
+    uint64_t (*memory_left)(void);
 };
 
 /* NULL if memory is short. Lives until the process ends unless deleted after the last app. */
@@ -45,7 +47,8 @@ uint64_t wasm_runtime_guest_memory(const struct wasm_runtime *rt);
 void wasm_runtime_tick(struct wasm_runtime *rt);
 
 /* A validated and compiled component. Any thread; takes from milliseconds to many seconds and cannot be interrupted.
- * On failure NULL and one line in error. */
+ * What is beyond the limits (limits.h), or wants more memory than there is, is refused before. On failure NULL and one
+ * sentence in error. */
 struct wasm_component;
 struct wasm_component *wasm_compile(struct wasm_runtime *rt, const uint8_t *wasm, size_t size, char *error,
                                     size_t error_size);

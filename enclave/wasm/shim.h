@@ -71,6 +71,40 @@ wasmtime_error_t *enclave_linker_func(wasmtime_component_linker_instance_t *inst
                                       size_t name_size, uint32_t shape, bool waits, enclave_callback callback,
                                       const void *function);
 
+/* What a component may have, and what it has: see wasmtime/src/check.rs. */
+struct component_limits {
+    uint64_t depth;
+    uint64_t items;
+    uint64_t core_items;
+    uint64_t function_bytes;
+    uint64_t instances;
+};
+struct component_needs {
+    uint64_t items, core_items;
+    uint64_t code_bytes, largest_function;
+    uint64_t largest_graph; /* of one function: variables times places where branches meet */
+    uint64_t instances;
+    uint64_t instance_bytes; /* beside memories and tables, at most */
+};
+wasmtime_error_t *enclave_component_check(const uint8_t *wasm, size_t size, const struct component_limits *limits,
+                                          struct component_needs *needs);
+
+/* What instances begin with. False: it imports modules, and nobody knows. */
+struct component_demand {
+    uint64_t memories, tables;
+    uint64_t largest_memory, largest_table; /* bytes; elements */
+};
+bool enclave_component_demand(const wasmtime_component_t *component, struct component_demand *out);
+
+/* What a store may have; charge is asked for each table that begins or grows, and user outlives the store. */
+struct store_limits {
+    uint64_t memory_bytes, table_elements;
+    uint64_t instances, tables, memories;
+    bool (*charge)(void *user, uint64_t bytes);
+    void *user;
+};
+void enclave_store_limit(wasmtime_store_t *store, const struct store_limits *limits);
+
 /* A component whose imports are resolved and whose entry is found: handle of its interface, or run if it is a command.
  * Any thread may use it. */
 typedef struct enclave_pre enclave_pre_t;
@@ -78,12 +112,13 @@ wasmtime_error_t *enclave_pre_new(const wasmtime_component_linker_t *linker, con
                                   const char *interface, size_t interface_size, bool command, enclave_pre_t **out);
 void enclave_pre_delete(enclave_pre_t *pre);
 
-/* Instantiate and call handle(own request, own outparam), as one suspendable call. pre and the store outlive it. */
+/* Instantiate and call handle(own request, own outparam), as one suspendable call. pre and the store outlive it.
+ * copied_max: bytes that one host call copies out of the guest's memory. */
 typedef struct enclave_call enclave_call_t;
 enclave_call_t *enclave_call_new(const enclave_pre_t *pre, wasmtime_context_t *store, uint32_t request,
-                                 uint32_t request_type, uint32_t outparam, uint32_t outparam_type);
+                                 uint32_t request_type, uint32_t outparam, uint32_t outparam_type, size_t copied_max);
 /* The same for run() of a command; an error also when it says itself that it failed. */
-enclave_call_t *enclave_call_new_command(const enclave_pre_t *pre, wasmtime_context_t *store);
+enclave_call_t *enclave_call_new_command(const enclave_pre_t *pre, wasmtime_context_t *store, size_t copied_max);
 /* True when done, with *error set if it failed; false if the guest waits or yielded. */
 bool enclave_call_poll(enclave_call_t *call, wasmtime_error_t **error);
 void enclave_call_delete(enclave_call_t *call); /* not from inside a poll */

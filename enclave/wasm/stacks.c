@@ -1,7 +1,7 @@
 /*
  * Fiber stacks. A suspended guest keeps its stack, a finished one gives it back: to a small pool of the thread's, so
  * that a request of an app that has just run finds one as it is, and from there to where all stacks come from. Below
- * each lies a gap without pages, so a host function that needs more than wasmtime leaves to it (STACK_FOR_WASM) faults.
+ * each lies a gap without pages, so a host function that needs more than wasmtime leaves to it (GUEST_WASM_STACK) faults.
  *
  * A stack that passes from one app to another is zeroed. There are so many and no more; an app may hold as many as it
  * leaves free for the others.
@@ -103,7 +103,7 @@ static struct stack *from_source(void)
     struct stack *stack = calloc(1, sizeof *stack);
     if (!stack)
         return NULL;
-    stack->size = STACK_SIZE;
+    stack->size = GUEST_STACK;
     stack->base = source.take(&stack->size);
     if (!stack->base) {
         free(stack);
@@ -115,7 +115,7 @@ static struct stack *from_source(void)
 static wasmtime_error_t *new_stack(void *env, size_t size, bool zeroed, wasmtime_stack_memory_t *out)
 {
     struct charge charge = {0};
-    if (size > STACK_SIZE || !running_app)
+    if (size > GUEST_STACK || !running_app)
         return wasmtime_error_new("a larger stack than there are, or for no app");
     if (!charge_take(&charge, &running_app->stacks, 1))
         return wasmtime_error_new("no stack is free for another request of this app");

@@ -9,10 +9,6 @@ use wasmtime_c_api::wasmtime::component::{
 use wasmtime_c_api::wasmtime::{AsContextMut, Error, Result};
 use wasmtime_c_api::*;
 
-/// How much a guest can have copied out of its memory in one host call, lists that overlap counted in full. The largest
-/// honest argument is a stored value, 4 MiB.
-const COPIED_MAX: usize = 8 << 20;
-
 /// A component whose imports are resolved and whose entry function is found: what a request starts from.
 pub struct Pre {
     pre: InstancePre<WasmtimeStoreData>,
@@ -76,7 +72,8 @@ pub unsafe extern "C" fn enclave_pre_new(
 #[unsafe(no_mangle)]
 pub extern "C" fn enclave_pre_delete(_pre: Option<Box<Pre>>) {}
 
-/// Prepare a call; nothing runs before the first poll.
+/// Prepare a call; nothing runs before the first poll. `copied_max` is how much the guest can have copied out of its
+/// memory in one host call, lists that overlap counted in full.
 ///
 /// # Safety
 /// `pre` and the store outlive the call, and the store is used by nothing else until the call is deleted.
@@ -88,8 +85,9 @@ pub unsafe extern "C" fn enclave_call_new(
     request_type: u32,
     outparam: u32,
     outparam_type: u32,
+    copied_max: usize,
 ) -> Box<Call> {
-    store.as_context_mut().set_hostcall_fuel(COPIED_MAX);
+    store.as_context_mut().set_hostcall_fuel(copied_max);
     let future = Box::pin(async move {
         let instance = pre.pre.instantiate_async(&mut store).await?;
         let handle = instance
@@ -109,8 +107,9 @@ pub unsafe extern "C" fn enclave_call_new(
 pub unsafe extern "C" fn enclave_call_new_command(
     pre: &'static Pre,
     mut store: WasmtimeStoreContextMut<'static>,
+    copied_max: usize,
 ) -> Box<Call> {
-    store.as_context_mut().set_hostcall_fuel(COPIED_MAX);
+    store.as_context_mut().set_hostcall_fuel(copied_max);
     let future = Box::pin(async move {
         let instance = pre.pre.instantiate_async(&mut store).await?;
         let run = instance.get_typed_func::<(), (std::result::Result<(), ()>,)>(&mut store, &pre.entry)?;

@@ -23,6 +23,10 @@ pub enum ItemKind {
 type Visitor =
     extern "C" fn(*mut c_void, *const u8, usize, *const u8, usize, ItemKind, *const u8, usize);
 
+/// Longer texts end here: none of ours is as long. A type can name another one a million times, and each can have names
+/// of 100,000 bytes.
+const TEXT_MAX: usize = 65536;
+
 /// The first name under which each resource type was seen: `use`d resources come again under the same identity.
 #[derive(Default)]
 struct Names(Vec<(ResourceType, String)>);
@@ -41,6 +45,9 @@ impl Names {
 fn list(out: &mut String, names: &Names, open: &str, types: impl Iterator<Item = Type>, close: char) {
     out.push_str(open);
     for (i, ty) in types.enumerate() {
+        if out.len() > TEXT_MAX {
+            break;
+        }
         if i > 0 {
             out.push(',');
         }
@@ -57,6 +64,9 @@ fn named<'a>(
 ) {
     out.push_str(open);
     for (i, (name, ty)) in items.enumerate() {
+        if out.len() > TEXT_MAX {
+            break;
+        }
         if i > 0 {
             out.push(',');
         }

@@ -3,6 +3,8 @@
 //! - host functions whose arguments arrive as flat *slots* (`host.rs`). The C API converts every value twice and
 //!   passes `list<u8>` as one tagged value per byte; here resources are their number, bytes stay where they are.
 //! - an instance-pre for components and one future for "instantiate and handle one request" (`call.rs`).
+//! - what a component needs, and bounds that hold before anything recurses over it or compiles it (`check.rs`), and the
+//!   store's limits, with tables charged as they grow (`limit.rs`).
 //! - the imports and exports of a component with their types as text (`describe.rs`), so that the enclave can check
 //!   at deployment what a dynamic linker would only notice in the middle of a request.
 //!
@@ -10,5 +12,7 @@
 pub use wasmtime_c_api::*;
 
 mod call;
+mod check;
 mod describe;
 mod host;
+mod limit;

@@ -1,0 +1,39 @@
+/*
+ * What guests may have. docs/limits.md lists these numbers with what happens at each; tests/native/limits_table.c makes
+ * its table from them, and a test compares. Bytes unless said otherwise.
+ *
+ * "wasmtime" is what `wasmtime serve` 48 gives without options.
+ */
+#ifndef ENCLAVE_OS_ENCLAVE_WASM_LIMITS_H
+#define ENCLAVE_OS_ENCLAVE_WASM_LIMITS_H
+
+#define KIB(n) (UINT64_C(n) << 10)
+#define MIB(n) (UINT64_C(n) << 20)
+
+/* A component, before it is compiled ---------------------------------------------------------------------------- */
+
+/* Types within types and components within components; wasmtime: 100 for values' types, by recursion for the rest. */
+#define COMPONENT_DEPTH_MAX 100
+/* Types, imports, exports, aliases and instances' arguments, of all components in it. What Python makes has 1,500. */
+#define COMPONENT_ITEMS_MAX 100000
+/* Functions, globals, types and the like of all its modules; wasmtime: a million of each kind, for each module. */
+#define COMPONENT_CORE_ITEMS_MAX 1000000
+/* One function's code; wasmtime: 7,654,321. Compiling takes some hundred times as much memory as the code. */
+#define COMPONENT_FUNCTION_MAX MIB(1)
+/* Of modules and components, in one instance of the whole; wasmtime: 10,000. */
+#define COMPONENT_INSTANCES_MAX 1000
+
+/* An instance ----------------------------------------------------------------------------------------------------- */
+
+/* Its calls' frames; as wasmtime. The rest of a stack is for host functions. */
+#define GUEST_WASM_STACK KIB(512)
+#define GUEST_HOST_STACK KIB(128)
+#define GUEST_STACK (GUEST_WASM_STACK + GUEST_HOST_STACK)
+#define GUEST_MEMORIES_MAX 1000   /* as many as instances; wasmtime: 10,000 */
+#define GUEST_TABLES_MAX 1000     /* the same */
+#define GUEST_TABLE_MAX 10000000  /* elements of one table; as wasmtime. They are charged to the app */
+#define GUEST_COPIED_MAX MIB(128) /* out of its memory in one host call; as wasmtime */
+/* What an instance takes beside its memories, tables, stack and contexts: wasmtime's store, the guest, its scratch. */
+#define GUEST_OWN_COST KIB(192)
+
+#endif
