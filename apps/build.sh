@@ -24,6 +24,8 @@ sqlite          sqlite_app programs/sqlite.c common/handler.wit
 zstd            zstd_command programs/zstd.c
 quickjs         quickjs_command programs/quickjs.c
 misbehave       c_app guests/misbehave.c common/handler.wit
+misuse          c_app guests/misuse.c common/handler-misuse.wit
+failing         c_command guests/failing.c
 hostile         c_app guests/hostile.c common/handler-hostile.wit
 hoard           c_app guests/hoard.c common/handler-kv.wit
 interim         c_app guests/interim.c common/handler.wit
