@@ -40,9 +40,13 @@ metric_reaches() { [ "$(metric "$1")" -ge "$2" ]; }
 # start [option ...]: a server on $port with its data in $work/data; returns when it is ready, or 1 when it has ended instead.
 # Its requests have their own deadlines out of the way, unless an option says otherwise.
 start() {
+    local defaults=() option # an option may be given once
+    for option in "--request-timeout ${hang}000" "--header-timeout ${hang}000" "--data $work/data"; do
+        case " $* " in *" ${option% *} "*) ;; *) defaults+=(${option% *} "${option#* }") ;; esac
+    done
     : >"$work/server.log" # or the line that an earlier server wrote would do for the new one
     "$HOST" serve --image "${IMAGE:-$BUILD/enclave_os.signed}" --listen "127.0.0.1:$port" \
-        --data "$work/data" --sim-dir "$work/sim" --admin-key "$admin.pub" --request-timeout ${hang}000 --header-timeout ${hang}000 "$@" >>"$work/server.log" 2>&1 &
+        --sim-dir "$work/sim" --admin-key "$admin.pub" "${defaults[@]}" "$@" >>"$work/server.log" 2>&1 &
     server=$!
     local end=$((SECONDS + hang))
     until grep -q '^ready' "$work/server.log"; do

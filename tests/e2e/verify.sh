@@ -10,7 +10,8 @@ api=/sgx/certification/v4
 push hello hello-c
 hash=$(sha256sum "$BUILD/apps/hello-c.wasm" | cut -d' ' -f1)
 mrenclave=$(ctl measure "$BUILD/enclave_os.signed")
-trusted=(--allow-simulation --root "$pki/root.pem" --pccs "$pccs" --require-collateral)
+rooted=(--allow-simulation --root "$pki/root.pem" --require-collateral)
+trusted=("${rooted[@]}" --pccs "$pccs")
 
 ! grep -q "clients will refuse" "$work/server.log" || fail "the enclave does not think much of its certificate"
 
@@ -58,7 +59,7 @@ refuse "tcb info" --collateral "$work/bent"
 equal "$(grep '^FAIL' "$work/refused" | cut -c7-34 | sed 's/ *$//' | tr '\n' ' ')" "root debug "
 
 # no verdict without what was asked for
-! why=$(ctl verify "$url" "${trusted[@]}" --pccs "http://127.0.0.1:1" 2>&1) || fail "verified without a PCCS"
+! why=$(ctl verify "$url" "${rooted[@]}" --pccs "http://127.0.0.1:1" 2>&1) || fail "verified without a PCCS"
 contains "$why" "cannot connect"
 ! why=$(ctl verify "$url" --allow-simulation --collateral "$work" 2>&1) || fail "verified with an empty folder"
 contains "$why" "no collateral there"
@@ -72,10 +73,10 @@ python3 "$(dirname "$0")/pccs_tls.py" "$tls_port" "$pccs" "$work/pccs.pem" "$wor
 proxy=$!
 trap 'kill $proxy 2>/dev/null || true; cleanup' EXIT
 await "the PCCS over TLS" listening "$tls_port"
-ctl verify "$url" "${trusted[@]}" --pccs "https://127.0.0.1:$tls_port$api" --pccs-ca "$work/pccs.pem" >/dev/null || fail "a PCCS over TLS"
-! why=$(ctl verify "$url" "${trusted[@]}" --pccs "https://127.0.0.1:$tls_port" 2>&1) || fail "any PCCS was believed"
+ctl verify "$url" "${rooted[@]}" --pccs "https://127.0.0.1:$tls_port$api" --pccs-ca "$work/pccs.pem" >/dev/null || fail "a PCCS over TLS"
+! why=$(ctl verify "$url" "${rooted[@]}" --pccs "https://127.0.0.1:$tls_port" 2>&1) || fail "any PCCS was believed"
 contains "$why" "self-signed certificate"
-! why=$(ctl verify "$url" "${trusted[@]}" --pccs "https://localhost:$tls_port" --pccs-ca "$work/pccs.pem" 2>&1) || fail "another name"
+! why=$(ctl verify "$url" "${rooted[@]}" --pccs "https://localhost:$tls_port" --pccs-ca "$work/pccs.pem" 2>&1) || fail "another name"
 contains "$why" "hostname mismatch"
 kill $proxy
 
