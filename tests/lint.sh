@@ -44,7 +44,7 @@ fi
 # Every C object of the image that has buffers checks a canary; the image ends itself when one has changed.
 for folder in sgx/trusted/CMakeFiles/sgx_trusted.dir enclave/CMakeFiles/enclave_early.dir enclave/CMakeFiles/enclave_core.dir; do
     [ -d "build/$folder" ] || continue
-    find "build/$folder" -name '*.o' -exec nm -u {} + 2>/dev/null | grep -q __stack_chk_fail ||
+    find "build/$folder" -name '*.o' -exec nm -u {} + 2>/dev/null | grep __stack_chk_fail >/dev/null ||
         bad "$folder is compiled without a stack protector"
 done
 python3 - <<'END' || bad "C of the image is compiled without -fstack-protector-strong or -fstack-clash-protection"

@@ -51,4 +51,5 @@ except OSError:
     pass
 push.kill()
 END
-crash
+kill -KILL "$server" 2>/dev/null || true # it may have ended by itself
+server=

@@ -3,7 +3,7 @@
 # runs. The emulator's page protections are its EPCM permissions, so /proc shows them. Without EDMM nothing changes.
 . "$(dirname "$0")/lib.sh"
 
-sed -e 's:<HeapInitSize>.*</HeapInitSize>:<HeapInitSize>0x800000</HeapInitSize>:' \
+sed -e 's:<HeapInitSize>.*</HeapInitSize>:<HeapInitSize>0x400000</HeapInitSize>:' \
     "$SOURCE/config/enclave.config.xml" >"$work/small.xml"
 ctl sign --config "$work/small.xml" --key "$BUILD/signing-key.pem" --out "$work/small.signed" "$BUILD/enclave_os.elf" >/dev/null
 IMAGE=$work/small.signed
@@ -32,15 +32,15 @@ heap_kilobytes() {
 }
 
 check start
-contains "$(grep '^memory:' "$work/server.log")" "EDMM: heap 8 MiB, growing to 1536"
+contains "$(grep '^memory:' "$work/server.log")" "EDMM: heap 4 MiB, growing to 1536"
 image_code=$(kilobytes r-xp)
 [ "$(kilobytes rwxp)" -gt 200000 ] || fail "the code region is not there"
-push hello hello-c # compiling takes more than 8 MiB
+push hello hello-c # compiling takes more than 4 MiB
 equal "$(status /hello/)" 200
 code=$(($(kilobytes r-xp) - image_code))
 [ $code -gt 0 ] || fail "the guest's code is not made read-only"
 heap=$(heap_kilobytes)
-[ "$heap" -gt 8192 ] || fail "the heap has not grown: $heap KiB are writable"
+[ "$heap" -gt 4096 ] || fail "the heap has not grown: $heap KiB are writable"
 ctl app rm hello --url "$url" --admin-key "$admin" --allow-simulation >/dev/null
 push again hello-c # in pages that were used before: writable, then not
 push counter counter-c

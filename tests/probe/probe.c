@@ -1,5 +1,5 @@
-/* Inside: the probe. See probe.h. Linked with the runtime and libc; its channel_post stands in for the real one, so that
- * a short ECALL can do what is asked for, and its rt_cpuid runs in the exception handler. */
+/* Inside: the probe. See probe.h. Linked with the runtime and libc; its channel_post stands in for the real one, so
+ * that a short ECALL can do what is asked for, and its sgx_is_inside_enclave runs in the exception handler. */
 #include "tests/probe/probe.h"
 
 #include <errno.h>
