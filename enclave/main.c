@@ -152,6 +152,7 @@ static int first_certificate(void)
 
 static void *worker_body(void *argument)
 {
+    thread_runs_guests();
     worker_run(argument);
     return NULL;
 }
@@ -360,6 +361,7 @@ int main(void)
         rpc_log(enclave_system.owner->rpc, LOG_ERROR, "store: %lu of %lu records are damaged; reading them is refused",
                 (unsigned long)store_damaged_count(), (unsigned long)store_record_count());
     report_phases();
+    thread_runs_guests();
     worker_run(enclave_system.owner);
     stop_threads();
     close_store();

@@ -9,7 +9,6 @@
 #include "enclave/connection.h"
 #include "enclave/ecall.h"
 #include "enclave/rpc_client.h"
-#include "enclave/threads.h"
 #include "enclave_os_t.h"
 
 #include "common/alive.h"
@@ -147,7 +146,6 @@ void worker_turn(struct worker *w)
 void worker_run(struct worker *w)
 {
     uint64_t deadline;
-    thread_runs_guests();
     while (!ecall_shutdown_requested(&deadline))
         worker_turn(w);
     connection_close_idle(w);
