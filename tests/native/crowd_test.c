@@ -278,6 +278,11 @@ static int admit(struct http_admin_hook *hook, const struct http_admin_request *
     return 0;
 }
 
+static const char *methods(struct http_admin_hook *hook, const char *path)
+{
+    return "POST";
+}
+
 static void never_handled(struct http_admin_hook *hook, struct worker *w, const struct http_admin_request *request,
                           struct http_admin_reply *reply)
 {
@@ -286,7 +291,7 @@ static void never_handled(struct http_admin_hook *hook, struct worker *w, const 
 
 static int setup(void **state)
 {
-    static struct http_admin_hook hook = {admit, never_handled};
+    static struct http_admin_hook hook = {.admit = admit, .methods = methods, .handle = never_handled};
     loop_init(&worker.loop, NULL);
     worker.loop.now_ns = 1;
     crowd_limits_init(&limits, MEMORY, COUNT);
