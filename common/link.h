@@ -37,8 +37,8 @@ bool link_publish(struct link *l);
 /* The second half of it only. */
 bool link_release(struct link *l);
 
-/* The enclave lets go. how: RING_FIN (what was written is still delivered) or RING_RST. Returns what must be pushed into
- * the host's doorbell, after which the memory is the host's. */
+/* The enclave lets go. how: RING_FIN (what was written is still delivered) or RING_RST. Returns what must be pushed
+ * into the host's doorbell, after which the memory is the host's. */
 channel_name link_end(struct link *l, uint32_t how);
 bool link_is_open(const struct link *l);
 

@@ -1,9 +1,9 @@
 /*
- * What becomes of a socket once the enclave has let go of its channel: the rest of what it wrote is sent, then our side
- * is shut down, and whatever the peer still sends is read and dropped until it closes, too. Closing a socket with unread
- * bytes would reset the connection, and the peer would lose the end of our answer: an early answer to an upload, or the
- * alert that says why. Bounded in time and bytes, as with other servers; and where slots are short, those that have been
- * closing longest go first.
+ * What becomes of a socket once the enclave has let go of its channel: the rest of what it wrote is sent, then our
+ * side is shut down, and whatever the peer still sends is read and dropped until it closes, too. Closing a socket
+ * with unread bytes would reset the connection, and the peer would lose the end of our answer: an early answer to an
+ * upload, or the alert that says why. Bounded in time and bytes, as with other servers; and where slots are short,
+ * those that have been closing longest go first.
  */
 #ifndef ENCLAVE_OS_HOST_NET_CLOSING_H
 #define ENCLAVE_OS_HOST_NET_CLOSING_H

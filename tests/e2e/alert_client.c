@@ -1,9 +1,9 @@
 /*
  * Does the alert arrive? alert_client PORT: one connection for each way of breaking TLS 1.3 after and in the handshake.
  *
- * Records are made by hand, under the keys of a handshake that OpenSSL made, and many bytes that nobody will read follow
- * each: a server that closes its socket on them resets the connection. The alert is then read by OpenSSL. Prints what is
- * wrong; certificates are not checked.
+ * Records are made by hand, under the keys of a handshake that OpenSSL made, and many bytes that nobody will read
+ * follow each: a server that closes its socket on them resets the connection. The alert is then read by OpenSSL.
+ * Prints what is wrong; certificates are not checked.
  */
 #include <arpa/inet.h>
 #include <openssl/err.h>

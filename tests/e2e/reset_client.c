@@ -1,10 +1,10 @@
 /*
  * Connections that are cut at every point: reset_client PORT COUNT [SEED]
  *
- * Each makes TLS by hand over its socket, so that it can stop after any byte of either side: within the handshake,
- * a request, a response; between requests; or nowhere. Then it goes with a reset, by closing, or by closing its side and
- * reading on. Whoever is owed an answer waits for it: PATIENCE_S without a byte is a hang. Certificates are not checked.
- * Exit status 0: no connection hung, and each that was not cut had all its answers.
+ * Each makes TLS by hand over its socket, so that it can stop after any byte of either side: within the handshake, a
+ * request, a response; between requests; or nowhere. Then it goes with a reset, by closing, or by closing its side
+ * and reading on. Whoever is owed an answer waits for it: PATIENCE_S without a byte is a hang. Certificates are not
+ * checked. Exit status 0: no connection hung, and each that was not cut had all its answers.
  */
 #include <arpa/inet.h>
 #include <errno.h>

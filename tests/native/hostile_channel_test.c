@@ -1,7 +1,8 @@
 /*
- * The enclave's channels, worker and TLS over a host that does as it likes: names of other generations, doubled, out of
- * range or of nobody; channels posted twice, or where no channel may be; indices that jump and run backwards; ends that
- * are taken back, bytes after the end, names withheld. In one thread, so a seed repeats it: HOSTILE_SEED, HOSTILE_ROUNDS.
+ * The enclave's channels, worker and TLS over a host that does as it likes: names of other generations, doubled, out
+ * of range or of nobody; channels posted twice, or where no channel may be; indices that jump and run backwards; ends
+ * that are taken back, bytes after the end, names withheld. In one thread, so a seed repeats it: HOSTILE_SEED,
+ * HOSTILE_ROUNDS.
  *
  * Whatever comes, the enclave gives each channel that it took back exactly once, names it no more after that, and does
  * not touch its memory: here, that memory faults from the moment on at which the end is read from the doorbell.
@@ -185,7 +186,7 @@ static void talk(struct slot *s)
     if (SSL_do_handshake(s->client) == 1) {
         while (SSL_read(s->client, bytes, sizeof bytes) > 0)
             ;
-        SSL_write(s->client, next_random() % 8 ? "hello" : ".", 5);
+        SSL_write(s->client, next_random() % 8 ? "hello" : ".", 1);
     }
     int size = BIO_read(s->from_client, bytes, sizeof bytes);
     if (size > 0)
