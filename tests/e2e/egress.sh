@@ -95,7 +95,7 @@ upstream good TLSv1_1
 tls11=$up
 plain=$(free_port)
 python3 -m http.server --bind 127.0.0.1 --directory "$work" "$plain" >/dev/null 2>&1 &
-for _ in $(seq 200); do (: </dev/tcp/127.0.0.1/"$plain") 2>/dev/null && break; sleep 0.05; done
+await "a server without TLS" listening "$plain"
 allow gate "\"localhost:$good\",\"localhost:$other\",\"localhost:$expired\",\"localhost:$tls12\",\"localhost:$tls11\",\"localhost:$plain\",\"127.0.0.1:$port\",\"localhost:$port\""
 equal "$(get /gate/bytes/3 -H "x-to: localhost:$other")" "error $certificate" "a certificate for another name"
 equal "$(get /gate/bytes/3 -H "x-to: localhost:$expired")" "error $certificate" "an expired certificate"

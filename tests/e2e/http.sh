@@ -17,7 +17,7 @@ equal "$(status /readyz)" 401 "monitoring without a token"
 equal "$(status /_enclave/apps/x -X PUT -H 'Authorization: Bearer x' -H 'Content-Length;')" 400 "an empty Content-Length"
 equal "$(line "PUT /_enclave/apps/x HTTP/1.1\r\n${host}Authorization: Bearer x\r\nConnection: close\r\n\r\n")" "HTTP/1.1 411 Length Required"
 equal "$(line "GET / HTTP/1.1\r\n\r\n")" "HTTP/1.1 400 Bad Request" "no Host"
-equal "$(line "GARBAGE / HTTP/1.1\r\n${host}\r\n")" "HTTP/1.1 501 Not Implemented" "an unknown method"
+equal "$(line "GARBAGE / HTTP/1.1\r\n${host}\r\n")" "HTTP/1.1 404 Not Found" "a method of one's own, of no app"
 equal "$(line "GET /\001 HTTP/1.1\r\n${host}\r\n")" "HTTP/1.1 400 Bad Request" "a control character"
 equal "$(line "POST /echo/ HTTP/1.1\r\n${host}Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd")" "HTTP/1.1 400 Bad Request" "two lengths"
 equal "$(line "POST /echo/ HTTP/1.1\r\n${host}Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")" \
