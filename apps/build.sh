@@ -23,6 +23,8 @@ heap-as         as_command heap-as/heap.ts
 sqlite          sqlite_app programs/sqlite.c common/handler.wit
 zstd            zstd_command programs/zstd.c
 quickjs         quickjs_command programs/quickjs.c
+synced          c_command guests/synced.c
+posix           c_command guests/posix.c
 misbehave       c_app guests/misbehave.c common/handler.wit
 misuse          c_app guests/misuse.c common/handler-misuse.wit
 failing         c_command guests/failing.c

@@ -1,0 +1,364 @@
+/*
+ * What WASI preview 1 says of files, case by case, through the adapter: a line for each case that is otherwise, and at
+ * the end how many were tried. A case's expectation is one errno, or two where hosts may differ. It leaves its folder
+ * as it found it, so that it can be asked again.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include <wasi/api.h>
+
+static int cases, wrong;
+static __wasi_fd_t dir; /* the folder that it works in */
+
+static void expect(int line, const char *what, int got, int one, int other)
+{
+    cases++;
+    if (got == one || got == other)
+        return;
+    wrong++;
+    printf("line %d: %s: %s, expected %s\n", line, what, strerror(got), strerror(one));
+}
+#define EITHER(call, one, other) expect(__LINE__, #call, (call), one, other)
+#define IS(call, error) EITHER(call, error, error)
+#define TRUE(condition) IS((condition) ? 0 : EIO, 0)
+
+static int open_fd(const char *path, int lookup, int oflags, int fdflags, __wasi_fd_t *fd)
+{
+    __wasi_rights_t rights = __WASI_RIGHTS_FD_READ | (oflags & __WASI_OFLAGS_DIRECTORY ? 0 : __WASI_RIGHTS_FD_WRITE);
+    return __wasi_path_open(dir, (__wasi_lookupflags_t)lookup, path, (__wasi_oflags_t)oflags, rights, rights,
+                            (__wasi_fdflags_t)fdflags, fd);
+}
+
+/* Opens and closes. */
+static int opens(const char *path, int lookup, int oflags)
+{
+    __wasi_fd_t fd;
+    int error = open_fd(path, lookup, oflags, 0, &fd);
+    return error ? error : __wasi_fd_close(fd);
+}
+
+static int make(const char *path)
+{
+    return opens(path, 0, __WASI_OFLAGS_CREAT);
+}
+static int stat_of(const char *path, int lookup, __wasi_filestat_t *stat)
+{
+    return __wasi_path_filestat_get(dir, (__wasi_lookupflags_t)lookup, path, stat);
+}
+static int make_folder(const char *path)
+{
+    return __wasi_path_create_directory(dir, path);
+}
+static int remove_folder(const char *path)
+{
+    return __wasi_path_remove_directory(dir, path);
+}
+static int remove_file(const char *path)
+{
+    return __wasi_path_unlink_file(dir, path);
+}
+static int rename_to(const char *from, const char *to)
+{
+    return __wasi_path_rename(dir, from, dir, to);
+}
+static int link_to(const char *from, const char *to)
+{
+    return __wasi_path_link(dir, 0, from, dir, to);
+}
+static int symlink_to(const char *target, const char *path)
+{
+    return __wasi_path_symlink(target, dir, path);
+}
+
+enum { FOLLOW = __WASI_LOOKUPFLAGS_SYMLINK_FOLLOW, FOLDER = __WASI_OFLAGS_DIRECTORY };
+
+static void symbolic_links(void)
+{
+    char text[16];
+    __wasi_size_t size = 0;
+    __wasi_filestat_t stat = {0};
+    IS(symlink_to("target", "link"), 0);
+    EITHER(opens("link", 0, 0), ELOOP, ELOOP);
+    EITHER(opens("link", 0, FOLDER), ELOOP, ENOTDIR);
+    IS(opens("link", FOLLOW, 0), ENOENT);
+    IS(stat_of("link", 0, &stat), 0);
+    TRUE(stat.filetype == __WASI_FILETYPE_SYMBOLIC_LINK && stat.size == 6);
+    IS(stat_of("link", FOLLOW, &stat), ENOENT);
+    IS(__wasi_path_readlink(dir, "link", (uint8_t *)text, sizeof text, &size), 0);
+    TRUE(size == 6 && memcmp(text, "target", 6) == 0);
+    IS(__wasi_path_readlink(dir, "link", (uint8_t *)text, 3, &size), 0); /* cut, as readlink does */
+    TRUE(size == 3);
+    IS(symlink_to("other", "link"), EEXIST);
+    EITHER(opens("link", 0, __WASI_OFLAGS_CREAT | __WASI_OFLAGS_EXCL), EEXIST, EEXIST);
+    IS(opens("link", FOLLOW, __WASI_OFLAGS_CREAT), 0); /* makes the target */
+    IS(opens("link", FOLLOW, 0), 0);
+    IS(opens("link", FOLLOW, FOLDER), ENOTDIR);
+    EITHER(opens("link", 0, FOLDER), ELOOP, ENOTDIR);
+    IS(remove_folder("link"), ENOTDIR);
+    IS(__wasi_path_readlink(dir, "target", (uint8_t *)text, sizeof text, &size), EINVAL);
+    IS(remove_file("link"), 0);
+    IS(remove_file("target"), 0);
+    IS(symlink_to("loop", "loop"), 0);
+    IS(opens("loop", 0, 0), ELOOP);
+    IS(opens("loop", FOLLOW, 0), ELOOP);
+    IS(remove_file("loop"), 0);
+    EITHER(symlink_to("/etc/passwd", "absolute"), EPERM, ENOTCAPABLE);
+    IS(symlink_to("../../outside", "out"), 0);
+    EITHER(opens("out", FOLLOW, 0), EPERM, ENOTCAPABLE);
+    IS(remove_file("out"), 0);
+    IS(make_folder("folder"), 0);
+    IS(symlink_to("folder", "link"), 0);
+    IS(make("link/inner"), 0);
+    IS(opens("folder/inner", 0, 0), 0);
+    IS(opens("link/", FOLLOW, FOLDER), 0);
+    EITHER(remove_folder("link/"), ENOTDIR, ENOTDIR);
+    IS(remove_file("link"), 0);
+    IS(remove_file("folder/inner"), 0);
+    IS(remove_folder("folder"), 0);
+}
+
+static void symbolic_links_and_slashes(void)
+{
+    EITHER(symlink_to("source", "target/"), ENOENT, ENOTDIR);
+    IS(make_folder("target"), 0);
+    IS(symlink_to("source", "target/"), EEXIST);
+    IS(symlink_to("source", "target"), EEXIST);
+    IS(remove_folder("target"), 0);
+    IS(make("target"), 0);
+    EITHER(symlink_to("source", "target/"), ENOTDIR, EEXIST);
+    IS(symlink_to("source", "target"), EEXIST);
+    IS(remove_file("target"), 0);
+}
+
+static void names(void)
+{
+    __wasi_filestat_t one = {0}, other = {0};
+    IS(make("file"), 0);
+    IS(link_to("file", "name"), 0);
+    IS(stat_of("file", 0, &one), 0);
+    IS(stat_of("name", 0, &other), 0);
+    TRUE(one.ino == other.ino && one.dev == other.dev && one.nlink == 2 && other.nlink == 2);
+    IS(link_to("file", "name"), EEXIST);
+    IS(link_to("file", "file"), EEXIST);
+    IS(link_to("file", "new/"), ENOENT);
+    IS(link_to("none", "new"), ENOENT);
+    IS(make_folder("folder"), 0);
+    IS(link_to("file", "folder"), EEXIST);
+    EITHER(link_to("folder", "new"), EPERM, EACCES);
+    IS(rename_to("file", "name"), 0); /* two names of one file: nothing happens */
+    IS(opens("file", 0, 0), 0);
+    IS(remove_file("file"), 0);
+    IS(stat_of("name", 0, &other), 0);
+    TRUE(other.nlink == 1 && other.ino == one.ino);
+    IS(symlink_to("nowhere", "link"), 0);
+    IS(link_to("link", "new"), 0); /* the link itself */
+    IS(link_to("name", "link"), EEXIST);
+    IS(remove_file("new"), 0);
+    IS(remove_file("link"), 0);
+    IS(remove_file("name"), 0);
+    IS(remove_folder("folder"), 0);
+}
+
+static void slashes_and_dots(void)
+{
+    IS(make_folder("folder"), 0);
+    IS(make_folder("folder/inner/"), 0);
+    IS(make("folder/inner/file"), 0);
+    IS(opens("folder/./inner/../inner//file", 0, 0), 0);
+    IS(opens("folder/inner/../../folder/inner/file", 0, 0), 0);
+    EITHER(opens("/folder", 0, 0), EPERM, ENOTCAPABLE);
+    EITHER(opens("../", 0, 0), EPERM, ENOTCAPABLE);
+    EITHER(opens("folder/inner/../../../x", 0, 0), EPERM, ENOTCAPABLE);
+    EITHER(opens("folder/inner/file/", 0, 0), ENOTDIR, ENOENT);
+    IS(opens("folder/inner/file/x", 0, 0), ENOTDIR);
+    IS(opens("", 0, 0), ENOENT);
+    IS(remove_file("folder/inner"), EISDIR);
+    EITHER(remove_file("folder/inner/"), EISDIR, ENOTDIR);
+    EITHER(remove_file("folder/inner/file/"), ENOTDIR, ENOENT);
+    IS(remove_folder("folder/inner/file"), ENOTDIR);
+    EITHER(remove_folder("folder/inner/file/"), ENOTDIR, ENOENT);
+    IS(remove_folder("folder/inner"), ENOTEMPTY);
+    IS(remove_folder("folder/none"), ENOENT);
+    IS(remove_file("folder/none"), ENOENT);
+    IS(remove_file("folder/inner/file"), 0);
+    IS(rename_to("folder/inner/", "folder/other/"), 0);
+    IS(remove_folder("folder/other/"), 0);
+    IS(remove_folder("folder"), 0);
+}
+
+static void renames(void)
+{
+    IS(make("file"), 0);
+    IS(make("file2"), 0);
+    IS(make_folder("folder"), 0);
+    IS(make_folder("folder2"), 0);
+    IS(make("folder2/x"), 0);
+    IS(rename_to("file", "folder"), EISDIR);
+    IS(rename_to("folder", "file"), ENOTDIR);
+    IS(rename_to("folder", "folder2"), ENOTEMPTY);
+    IS(rename_to("folder", "folder/inner"), EINVAL);
+    IS(rename_to("none", "x"), ENOENT);
+    EITHER(rename_to("file", "new/"), ENOTDIR, ENOENT);
+    IS(rename_to("file", "file2"), 0);
+    IS(opens("file", 0, 0), ENOENT);
+    IS(rename_to("folder2", "folder"), 0);
+    IS(opens("folder/x", 0, 0), 0);
+    IS(remove_file("folder/x"), 0);
+    IS(remove_folder("folder"), 0);
+    IS(remove_file("file2"), 0);
+}
+
+static void opening(void)
+{
+    __wasi_fd_t fd;
+    __wasi_filestat_t stat = {0};
+    __wasi_ciovec_t text = {(const uint8_t *)"text", 4};
+    __wasi_size_t size;
+    IS(opens("file", 0, 0), ENOENT);
+    IS(open_fd("file", 0, __WASI_OFLAGS_CREAT | __WASI_OFLAGS_EXCL, 0, &fd), 0);
+    IS(__wasi_fd_write(fd, &text, 1, &size), 0);
+    IS(__wasi_fd_close(fd), 0);
+    IS(opens("file", 0, __WASI_OFLAGS_CREAT | __WASI_OFLAGS_EXCL), EEXIST);
+    IS(opens("file", 0, __WASI_OFLAGS_CREAT), 0);
+    IS(stat_of("file", 0, &stat), 0);
+    TRUE(stat.size == 4 && stat.filetype == __WASI_FILETYPE_REGULAR_FILE && stat.nlink == 1);
+    IS(opens("file", 0, FOLDER), ENOTDIR);
+    IS(opens("file", 0, __WASI_OFLAGS_TRUNC), 0);
+    IS(stat_of("file", 0, &stat), 0);
+    TRUE(stat.size == 0);
+    EITHER(opens("new", 0, FOLDER | __WASI_OFLAGS_CREAT), EINVAL, ENOTDIR);
+    IS(remove_file("file"), 0);
+    IS(remove_file("new"), ENOENT);
+}
+
+static void flags_of(int flag, int kept)
+{
+    __wasi_fd_t fd;
+    __wasi_fdstat_t stat = {0};
+    IS(open_fd("file", 0, __WASI_OFLAGS_CREAT, flag, &fd), 0);
+    IS(__wasi_fd_fdstat_get(fd, &stat), 0);
+    TRUE(stat.fs_flags == kept);
+    IS(__wasi_fd_close(fd), 0);
+    IS(remove_file("file"), 0);
+}
+
+static void sizes_and_times(void)
+{
+    __wasi_fd_t fd;
+    __wasi_filestat_t stat = {0};
+    IS(open_fd("file", 0, __WASI_OFLAGS_CREAT, 0, &fd), 0);
+    IS(__wasi_fd_filestat_set_size(fd, 100), 0);
+    IS(__wasi_fd_advise(fd, 0, 10, __WASI_ADVICE_SEQUENTIAL), 0);
+    IS(__wasi_fd_sync(fd), 0);
+    IS(__wasi_fd_datasync(fd), 0);
+    IS(__wasi_fd_filestat_set_times(fd, 5000000000, 7000000001, __WASI_FSTFLAGS_ATIM | __WASI_FSTFLAGS_MTIM), 0);
+    IS(__wasi_fd_filestat_get(fd, &stat), 0);
+    TRUE(stat.size == 100 && stat.atim == 5000000000 && stat.mtim == 7000000001);
+    IS(__wasi_fd_filestat_set_times(fd, 0, 0, __WASI_FSTFLAGS_MTIM | __WASI_FSTFLAGS_MTIM_NOW), EINVAL);
+    IS(__wasi_path_filestat_set_times(dir, 0, "file", 9000000000, 0, __WASI_FSTFLAGS_ATIM), 0);
+    IS(stat_of("file", 0, &stat), 0);
+    TRUE(stat.atim == 9000000000 && stat.mtim == 7000000001);
+    IS(symlink_to("file", "link"), 0);
+    IS(__wasi_path_filestat_set_times(dir, FOLLOW, "link", 0, 3000000000, __WASI_FSTFLAGS_MTIM), 0);
+    IS(stat_of("file", 0, &stat), 0);
+    TRUE(stat.mtim == 3000000000);
+    IS(__wasi_path_filestat_set_times(dir, 0, "link", 0, 2000000000, __WASI_FSTFLAGS_MTIM), 0);
+    IS(stat_of("link", 0, &stat), 0);
+    TRUE(stat.mtim == 2000000000);
+    IS(remove_file("link"), 0);
+    IS(__wasi_fd_close(fd), 0);
+    IS(remove_file("file"), 0);
+}
+
+static void folders(void)
+{
+    __wasi_fd_t fd;
+    uint8_t byte;
+    __wasi_iovec_t in = {&byte, 1};
+    __wasi_size_t size;
+    int seen = 0;
+    IS(make_folder("folder"), 0);
+    IS(open_fd("folder", 0, FOLDER, 0, &fd), 0);
+    EITHER(__wasi_fd_read(fd, &in, 1, &size), EISDIR, EBADF);
+    EITHER(__wasi_fd_pread(fd, &in, 1, 0, &size), EISDIR, EBADF);
+    EITHER(__wasi_fd_filestat_set_size(fd, 0), EISDIR, EBADF);
+    EITHER(__wasi_fd_advise(fd, 0, 0, __WASI_ADVICE_NORMAL), EBADF, EISDIR);
+    EITHER(__wasi_fd_seek(fd, 0, __WASI_WHENCE_SET, (__wasi_filesize_t[1]){0}), EBADF, EISDIR);
+    IS(__wasi_fd_close(fd), 0);
+    IS(make("folder/a"), 0);
+    IS(symlink_to("a", "folder/b"), 0);
+    IS(make_folder("folder/c"), 0);
+    DIR *listing = opendir("/posix/folder");
+    for (struct dirent *e; listing && (e = readdir(listing));)
+        seen |= e->d_type == DT_REG && !strcmp(e->d_name, "a")   ? 1
+                : e->d_type == DT_LNK && !strcmp(e->d_name, "b") ? 2
+                : e->d_type == DT_DIR && !strcmp(e->d_name, "c") ? 4
+                : e->d_name[0] == '.'                            ? 0
+                                                                 : 8;
+    TRUE(listing && seen == 7);
+    if (listing)
+        closedir(listing);
+    IS(remove_folder("folder/c"), 0);
+    IS(remove_file("folder/b"), 0);
+    IS(remove_file("folder/a"), 0);
+    IS(remove_folder("folder"), 0);
+}
+
+static void others(void)
+{
+    struct timespec now, later;
+    __wasi_ciovec_t text = {(const uint8_t *)"text", 4};
+    uint8_t bytes[32] = {0}, none[32] = {0};
+    __wasi_event_t event;
+    __wasi_size_t events = 0;
+    __wasi_subscription_t clock = {.userdata = 7, .u = {.tag = __WASI_EVENTTYPE_CLOCK}};
+    IS(clock_getres(CLOCK_REALTIME, &now), 0);
+    IS(clock_gettime(CLOCK_MONOTONIC, &now), 0);
+    IS(clock_gettime(CLOCK_MONOTONIC, &later), 0);
+    TRUE(later.tv_sec > now.tv_sec || (later.tv_sec == now.tv_sec && later.tv_nsec >= now.tv_nsec));
+    IS(__wasi_random_get(bytes, 0), 0);
+    IS(__wasi_random_get(bytes, sizeof bytes), 0);
+    TRUE(memcmp(bytes, none, sizeof none) != 0);
+    clock.u.u.clock = (__wasi_subscription_clock_t){.id = __WASI_CLOCKID_MONOTONIC, .timeout = 1000000};
+    IS(__wasi_poll_oneoff(&clock, &event, 1, &events), 0);
+    TRUE(events == 1 && event.userdata == 7 && event.type == __WASI_EVENTTYPE_CLOCK && event.error == 0);
+    IS(__wasi_sock_shutdown(99, __WASI_SDFLAGS_RD), EBADF);
+    EITHER(__wasi_sock_shutdown(dir, __WASI_SDFLAGS_RD), ENOTSOCK, EBADF);
+    IS(__wasi_fd_write(99, &text, 1, &events), EBADF);
+    IS(__wasi_sched_yield(), 0);
+}
+
+int main(void)
+{
+    mkdir("/posix", 0777);
+    int fd = open("/posix", O_RDONLY | O_DIRECTORY);
+    if (fd < 0)
+        return perror("/posix"), 1;
+    dir = fd;
+    symbolic_links();
+    symbolic_links_and_slashes();
+    names();
+    slashes_and_dots();
+    renames();
+    opening();
+    static const int flags[] = {0, __WASI_FDFLAGS_APPEND, __WASI_FDFLAGS_SYNC, __WASI_FDFLAGS_DSYNC,
+                                __WASI_FDFLAGS_RSYNC};
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
+        flags_of(flags[i], flags[i]);
+    sizes_and_times();
+    folders();
+    others();
+    close(fd);
+    if (rmdir("/posix") != 0)
+        printf("/posix: %s\n", strerror(errno)), wrong++;
+    printf("%d of %d cases\n", cases - wrong, cases);
+    return 0;
+}
