@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# apps/build.sh [NAME...]: build the example components, or those named, from source into build/apps. --list prints their names.
+# apps/build.sh [NAME...]: build the example components, or those named, from source into build/apps. --list prints their names,
+# --tools where the tools are.
 # Tools and WIT files come from npm and crates.io and are cached outside the tree, each when the first component wants it;
 # nothing is built again needlessly.
 set -euo pipefail
@@ -320,6 +321,12 @@ names() { awk 'NF {print $1}' <<<"$components"; }
 
 if [ "${1:-}" = --list ]; then
     names
+    exit
+fi
+if [ "${1:-}" = --tools ]; then # for a shell: where the component tools and WASI's interface files are
+    component_tools
+    interface_files
+    printf 'export NODE_FOLDER=%q WIT=%q\n' "$NODE_FOLDER" "$wit"
     exit
 fi
 for name in "$@"; do

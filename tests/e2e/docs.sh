@@ -58,6 +58,8 @@ while IFS= read -r line; do
     'curl --cacert ca.pem https://localhost:8443/hello/') equal "$(cat "$work/said")" "Hello from C inside the enclave" ;;
     'build/bin/enclavectl ca '*) check openssl x509 -in ca.pem -noout ;;
     *'app settings hello --url'*) contains "$(cat "$work/said")" api.example.com ;;
+    'node apps/componentize.mjs apps/common/handler.wit '*) check cmp files.wasm build/apps/files-c.wasm ;;
+    'node apps/componentize.mjs apps/common/command.wit '*) check cmp sum.wasm build/apps/sum-c.wasm ;;
     'cmake --install'*) check pkg-config --exists enclave-verifier ;;
     esac
 done <tests/docs/table
