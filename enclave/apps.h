@@ -27,8 +27,8 @@ typedef void (*apps_done)(void *user, int status, const char *json);
 /* The three changes: 0; or -ENOMEM, and done never runs (common/callbacks.h). wasm must live until done. */
 MAY_REFUSE int apps_push(struct worker *origin, const char *name, const uint8_t *wasm, size_t size, apps_done done,
                          void *user);
-/* New settings (wasm/settings.h), which live until the app is removed or gets others; json is copied. -EINVAL, too: error
- * says which member is wrong and how. */
+/* New settings (wasm/settings.h), which live until the app is removed or gets others; json is copied. -EINVAL, too:
+ * error says which member is wrong and how. */
 MAY_REFUSE int apps_set(struct worker *origin, const char *name, const char *json, size_t size, apps_done done,
                         void *user, char *error, size_t error_size);
 MAY_REFUSE int apps_remove(struct worker *origin, const char *name, apps_done done, void *user);

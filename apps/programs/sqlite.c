@@ -4,8 +4,8 @@
  *
  *   /run?MODE,TO   rows up to TO, in transactions of one to forty, from where the table is; each line of the answer is
  *                  the number of rows that are committed. MODE is SQLite's journal_mode: delete, truncate, persist, wal
- *   /check?MODE,N  after a restart: the database is whole, the first N rows are there, and each that is has its own text
  *   /check?MODE,N  after a restart: the database is whole, the first N rows are there, and each row has its own text
+ */
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>

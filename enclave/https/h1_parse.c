@@ -152,7 +152,8 @@ static bool is_token(char c)
            (c && strchr("!#$%&'*+-.^_`|~", c));
 }
 
-/* The method is whole: the parser hears of one that it knows, and that RTSP does not have. Only CONNECT has a target of another form. */
+/* The method is whole: the parser hears of one that it knows, and that RTSP does not have. Only CONNECT has a target of
+ * another form. */
 static void take_method(struct h1 *c)
 {
     const char *known = h1_method_is(c, "CONNECT") ? "CONNECT " : "PUT ";
@@ -163,8 +164,8 @@ static void take_method(struct h1 *c)
         refuse(c, 400);
 }
 
-/* llhttp has a list of methods, and refuses others; here any token is one (RFC 9110, section 9.1), so it is read here. A
- * line end or two before it are left over from an earlier message (RFC 9112, section 2.2). */
+/* llhttp has a list of methods, and refuses others; here any token is one (RFC 9110, section 9.1), so it is read here.
+ * A line end or two before it are left over from an earlier message (RFC 9112, section 2.2). */
 static void parse_method(struct h1 *c)
 {
     while (c->in_start < c->in_end && !c->method_complete && !c->parse_status) {

@@ -1,7 +1,7 @@
 /*
  * Fiber stacks. A suspended guest keeps its stack, a finished one gives it back: to a small pool of the thread's, so
  * that a request of an app that has just run finds one as it is, and from there to where all stacks come from. Below
- * each lies a gap without pages, so a host function that needs more than wasmtime leaves to it (GUEST_WASM_STACK) faults.
+ * each lies a gap without pages, so a host function that needs more than wasmtime leaves to it faults.
  *
  * A stack that passes from one app to another is zeroed. There are so many and no more; an app may hold as many as it
  * leaves free for the others.

@@ -1,6 +1,7 @@
 /*
- * Request targets and authorities: what is taken apart how, what is refused, and that uriparser, which keeps to RFC 3986
- * and shares no code with ours, sees the same parts. Random ones come from a seed, which is printed and can be given.
+ * Request targets and authorities: what is taken apart how, what is refused, and that uriparser, which keeps to RFC
+ * 3986 and shares no code with ours, sees the same parts. Random ones come from a seed, which is printed and can be
+ * given.
  */
 #include <setjmp.h>
 #include <stdarg.h>
