@@ -6,7 +6,8 @@ check start --workers 1
 push interim interim
 metrics() { ctl get /metrics --url "$url" --admin-key "$admin" --allow-simulation; }
 number() { grep -o "\"$1\":[0-9]*" <<<"$2" | head -1 | cut -d: -f2; }
-equal "$(get /interim/100 -D - | grep -c '^HTTP/1.1 103')" 100 "interim responses to who reads"
+# curl takes 300 KB of them at most
+equal "$(get /interim/4 -D - -o /dev/null | grep -c "^HTTP/1.1 103")" 4 "interim responses to who reads"
 contains "$(get /interim/3)" "done"
 before=$(metrics)
 mkfifo "$work/leave"
