@@ -22,6 +22,7 @@
 #define APPS_PATH "/_enclave/apps"
 #define EGRESS_CA_PATH "/_enclave/egress-ca"
 #define USED_MAX 65536u
+#define MONITORING_MAX 4096u
 
 /* Tokens used since boot, by the hash of their jti. A token of an earlier boot names another audience, and the clock
  * is the host's: so none is ever forgotten, and when the table is full nothing more is administered. */
@@ -53,7 +54,7 @@ static bool use_once(const char *jti)
 }
 
 /* A valid token for this enclave and boot; everything else is the caller's to check. */
-static const char *verify_token(const char *authorization, struct jwt_claims *claims)
+static const char *verify_token(const char *authorization, int64_t asked_s, struct jwt_claims *claims)
 {
     size_t key_size;
     const uint8_t *key = identity_admin_key(&key_size);
@@ -61,7 +62,7 @@ static const char *verify_token(const char *authorization, struct jwt_claims *cl
     if (strncasecmp(authorization, "Bearer ", 7) != 0)
         return "no bearer token";
     const char *token = authorization + 7;
-    switch (jwt_verify(token, strlen(token), key, key_size, time(NULL), claims)) {
+    switch (jwt_verify(token, strlen(token), key, key_size, asked_s, claims)) {
     case 0:
         break;
     case -EACCES:
@@ -75,10 +76,12 @@ static const char *verify_token(const char *authorization, struct jwt_claims *cl
     return CRYPTO_memcmp(claims->audience, audience, 65) == 0 ? NULL : "the token is for another enclave or boot (aud)";
 }
 
-/* All but the body. */
+/* All but the body. Time is judged as it was when the head came, however long the body takes. */
 static const char *check_head(const struct http_admin_request *r, struct jwt_claims *claims)
 {
-    const char *why = verify_token(r->authorization, claims);
+    const char *why = verify_token(r->authorization, r->asked_s, claims);
+    if (!why && claims->scope[0])
+        why = "the token is for monitoring alone (scope)";
     if (!why && (strcmp(claims->method, r->method) != 0 || strcmp(claims->path, r->path) != 0))
         why = "the token is for another request (method, path)";
     return why;
@@ -269,9 +272,45 @@ struct http_admin_hook *admin_hook(void)
     return &hook;
 }
 
-bool admin_authorize_monitoring(void *user, const char *authorization)
+/* Tokens for monitoring come for ever, so they are remembered only until they expire: time does not go back inside
+ * (sgx/trusted/time.c), so what was forgotten stays expired. More than these in ten minutes are refused. */
+static struct {
+    uint8_t hash[16];
+    int64_t until_s;
+} seen[MONITORING_MAX];
+
+static bool see_once(const struct jwt_claims *claims, int64_t now_s)
+{
+    uint8_t hash[32];
+    SHA256((const uint8_t *)claims->jti, strlen(claims->jti), hash);
+    bool fresh = strlen(claims->jti) >= 16;
+    size_t free_at = MONITORING_MAX;
+    pthread_mutex_lock(&used_lock);
+    for (size_t i = 0; i < MONITORING_MAX && fresh; i++) {
+        if (seen[i].until_s < now_s)
+            free_at = i;
+        else
+            fresh = memcmp(seen[i].hash, hash, sizeof seen[i].hash) != 0;
+    }
+    fresh = fresh && free_at < MONITORING_MAX;
+    if (fresh) {
+        memcpy(seen[free_at].hash, hash, sizeof seen[free_at].hash);
+        seen[free_at].until_s = claims->expires_at + JWT_LEEWAY_S;
+    }
+    pthread_mutex_unlock(&used_lock);
+    return fresh;
+}
+
+bool admin_authorize_monitoring(void *user, const char *method, const char *path, const char *authorization)
 {
     (void)user;
     struct jwt_claims claims;
-    return verify_token(authorization, &claims) == NULL && strcmp(claims.scope, "monitoring") == 0;
+    uint8_t hash[32];
+    char nothing[65];
+    int64_t now_s = time(NULL);
+    SHA256((const uint8_t *)"", 0, hash);
+    hex_text(hash, 32, nothing);
+    return verify_token(authorization, now_s, &claims) == NULL && strcmp(claims.scope, "monitoring") == 0 &&
+           strcmp(claims.method, method) == 0 && strcmp(claims.path, path) == 0 &&
+           strcmp(claims.body_sha256, nothing) == 0 && see_once(&claims, now_s);
 }

@@ -12,7 +12,7 @@ struct http_admin_hook;
  *  401 without a token that holds for exactly this request; 403 if the enclave has no administrator. */
 struct http_admin_hook *admin_hook(void);
 
-/* For http_server.authorize_monitoring: a token with scope "monitoring". */
-bool admin_authorize_monitoring(void *user, const char *authorization);
+/* For http_server.authorize_monitoring: a token with scope "monitoring", for this method and path, used once. */
+bool admin_authorize_monitoring(void *user, const char *method, const char *path, const char *authorization);
 
 #endif

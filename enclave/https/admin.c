@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define PIECE 16384u
 
@@ -16,6 +17,7 @@ struct http_admin_reply {
     bool handed_over;        /* to the hook */
     char *method, *path;
     char authorization[8192];
+    int64_t asked_s;
     uint8_t *body; /* charged, as the structure is */
     size_t size, capacity;
 };
@@ -43,8 +45,12 @@ void http_admin_reply(struct http_admin_reply *r, int status, const char *json, 
 
 static struct http_admin_request request_of(const struct http_admin_reply *r)
 {
-    return (struct http_admin_request){
-        .method = r->method, .path = r->path, .authorization = r->authorization, .body = r->body, .body_size = r->size};
+    return (struct http_admin_request){.method = r->method,
+                                       .path = r->path,
+                                       .authorization = r->authorization,
+                                       .asked_s = r->asked_s,
+                                       .body = r->body,
+                                       .body_size = r->size};
 }
 
 static void refuse(struct http_admin_reply *r, int status)
@@ -150,6 +156,7 @@ void http_admin_start(struct http_server *server, struct http_exchange *x)
     }
     r->server = server;
     r->x = x;
+    r->asked_s = time(NULL);
     http_header(x, "authorization", r->authorization, sizeof r->authorization);
     struct http_admin_request request = request_of(r);
     const char *why = "";

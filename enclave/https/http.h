@@ -34,6 +34,7 @@ extern const struct http_limits http_limits_default;
 struct http_admin_request {
     const char *method, *path; /* zero-terminated; path with query */
     const char *authorization; /* the header's value, or "" */
+    int64_t asked_s;           /* wall clock when the head was complete: what a token's time is judged by */
     const uint8_t *body;
     size_t body_size;
 };
@@ -61,7 +62,7 @@ struct http_server {
     struct app_table *apps;
     struct http_admin_hook *admin; /* NULL: these routes answer 404 */
     /* May this Authorization value ("" if none) see readyz, status and metrics? NULL: nobody may. */
-    bool (*authorize_monitoring)(void *user, const char *authorization);
+    bool (*authorize_monitoring)(void *user, const char *method, const char *path, const char *authorization);
     /* Adds members to /metrics: writes at most size bytes like snprintf, each with a leading comma. May be NULL. */
     int (*more_metrics)(void *user, char *buf, size_t size);
     /* Writes the proof that an app is in the certificate's configuration (enclave/proof.h); NULL: there are none. */

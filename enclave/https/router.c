@@ -154,14 +154,24 @@ static bool reads(const struct http_exchange *x)
     return method_is(x, "GET") || method_is(x, "HEAD");
 }
 
+/* A token is for one method and one path, with its query. */
+static bool may_monitor(struct http_server *server, const struct http_exchange *x)
+{
+    char authorization[4096], method[16], path[512];
+    const struct http_text *target = &x->request.target.whole;
+    if (!server->authorize_monitoring || x->request.method.size >= sizeof method || target->size >= sizeof path)
+        return false;
+    http_header(x, "authorization", authorization, sizeof authorization);
+    snprintf(method, sizeof method, "%.*s", (int)x->request.method.size, x->request.method.data);
+    snprintf(path, sizeof path, "%.*s", (int)target->size, target->data);
+    return server->authorize_monitoring(server->user, method, path, authorization);
+}
+
 static void answer_route(struct http_server *server, const struct route *route, struct http_exchange *x)
 {
-    char authorization[4096];
-    http_header(x, "authorization", authorization, sizeof authorization);
     if (!reads(x))
         refuse_method(x, HTTP_TEXT("GET, HEAD"));
-    else if (route->monitoring &&
-             (!server->authorize_monitoring || !server->authorize_monitoring(server->user, authorization)))
+    else if (route->monitoring && !may_monitor(server, x))
         http_refuse(x, 401, (struct http_field){HTTP_TEXT("www-authenticate"), HTTP_TEXT(HTTP_CHALLENGE)});
     else
         route->answer(server, x);

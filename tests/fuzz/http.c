@@ -75,7 +75,7 @@ static void answer(struct http_admin_hook *hook, struct worker *w, const struct 
     http_admin_reply(reply, sum % 2 ? 200 : 409, "{}", 2);
 }
 
-static bool may(void *user, const char *authorization)
+static bool may(void *user, const char *method, const char *path, const char *authorization)
 {
     (void)user;
     return strcmp(authorization, "Bearer right") == 0;

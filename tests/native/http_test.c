@@ -90,7 +90,7 @@ static void echo_admin(struct http_admin_hook *hook, struct worker *w, const str
     http_admin_reply(reply, 200, json, (size_t)size);
 }
 
-static bool may(void *user, const char *authorization)
+static bool may(void *user, const char *method, const char *path, const char *authorization)
 {
     return strcmp(authorization, "Bearer right") == 0;
 }

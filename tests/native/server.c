@@ -289,7 +289,7 @@ static void load(struct app_table *apps, char *argument)
     fprintf(stderr, "%s: %zu bytes, ready in %.0f ms\n", argument, size, (double)(now_ns() - start) / 1e6);
 }
 
-static bool authorize(void *user, const char *authorization)
+static bool authorize(void *user, const char *method, const char *path, const char *authorization)
 {
     return strcmp(authorization, "Bearer test") == 0;
 }
