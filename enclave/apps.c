@@ -477,7 +477,9 @@ char *apps_list_json(void)
     char root[65];
     json_t *array = json_array();
     app_table_each(enclave_system.apps, append_app, array);
-    hex_text(identity_merkle_root(), 32, root);
+    uint8_t hash[32];
+    identity_merkle_root(hash);
+    hex_text(hash, 32, root);
     json_t *body = json_pack("{s:o,s:s}", "apps", array, "merkle_root", root);
     char *text = json_dumps(body, JSON_COMPACT);
     json_decref(body);

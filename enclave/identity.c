@@ -5,6 +5,7 @@
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
 #include <openssl/ssl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,9 @@ static struct {
     uint64_t pause_ns;          /* before the next attempt, should one fail */
     uint64_t serial, installed; /* of the last refresh that was begun, and of the one that is served */
 } identity;
+
+/* The owner writes identity.root, every worker reads it. */
+static pthread_mutex_t root_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* ---- what first boot fixes ------------------------------------------------------------------------------------- */
 
@@ -352,7 +356,9 @@ static int install(struct refresh *r, const uint8_t *quote, size_t quote_size)
     if (!tls)
         return -EIO;
     identity.installed = r->serial;
+    pthread_mutex_lock(&root_lock);
     memcpy(identity.root, r->root, 32);
+    pthread_mutex_unlock(&root_lock);
     proof_publish(&r->tree);
     for (uint32_t i = 0; i < enclave_system.worker_count; i++)
         worker_set_tls(&enclave_system.workers[i], tls);
@@ -437,7 +443,9 @@ const uint8_t *identity_admin_key(size_t *size)
     return identity.admin_key;
 }
 
-const uint8_t *identity_merkle_root(void)
+void identity_merkle_root(uint8_t out[32])
 {
-    return identity.root;
+    pthread_mutex_lock(&root_lock);
+    memcpy(out, identity.root, 32);
+    pthread_mutex_unlock(&root_lock);
 }

@@ -27,7 +27,7 @@ const uint8_t *identity_spki_sha256(void);
 /* The administrator's public key (DER SubjectPublicKeyInfo, P-256); size 0: nobody may administer. */
 const uint8_t *identity_admin_key(size_t *size);
 
-/* The root that the current certificate carries. */
-const uint8_t *identity_merkle_root(void);
+/* The root that the current certificate carries, whole: never half of one and half of the next. Any thread. */
+void identity_merkle_root(uint8_t out[32]);
 
 #endif
