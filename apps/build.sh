@@ -26,6 +26,7 @@ zstd            zstd_command programs/zstd.c
 quickjs         quickjs_command programs/quickjs.c
 synced          c_command guests/synced.c
 posix           c_command guests/posix.c
+environment     c_command guests/environment.c
 misbehave       c_app guests/misbehave.c common/handler.wit
 misuse          c_app guests/misuse.c common/handler-misuse.wit
 failing         c_command guests/failing.c

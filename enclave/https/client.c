@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "enclave/https/call.h"
+#include "enclave/https/fields.h"
 
 #define WRITE_MIN 4096u
 #define RESERVE 32u /* framing of a chunk, twice */
@@ -102,7 +103,8 @@ static int put_trailers(struct http_call *c, const struct http_field *fields, si
         return -ENOMEM;
     h1_put_text(&c->out, "0\r\n");
     for (size_t i = 0; i < count; i++)
-        h1_put_field(&c->out, &fields[i]);
+        if (!http_is_no_trailer(fields[i].name))
+            h1_put_field(&c->out, &fields[i]);
     h1_put_text(&c->out, "\r\n");
     return 0;
 }

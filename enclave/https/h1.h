@@ -15,7 +15,7 @@
 
 #define H1_IN_SIZE 16384u
 #define H1_OUT_SIZE 32768u
-#define H1_EARLY_SIZE 4096u     /* of a body, before its framing is decided */
+#define H1_EARLY_SIZE 65536u    /* of a body, before its framing is decided */
 #define H1_CHUNK_ROOM 16u       /* "8000\r\n" before and "\r\n" after a chunk */
 #define H1_METHOD_MAX 64u       /* 501 */
 #define H1_EMPTY_MAX 8u         /* bytes of empty lines before a request */
@@ -72,7 +72,7 @@ struct h1 {
     /* Output */
     struct h1_buffer out;
     struct h1_buffer early; /* the body's first bytes */
-    bool responded, framed, chunked, no_body;
+    bool responded, framed, chunked, no_body, empty;
     int64_t length, written; /* announced (-1: unknown) and given */
     uint32_t head_size;      /* of the response, as long as it is not framed */
 };

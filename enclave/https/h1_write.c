@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "enclave/https/fields.h"
 #include "enclave/https/h1.h"
 
 static struct h1 *of(struct http_exchange *x)
@@ -30,6 +31,7 @@ const char *http_reason(int status)
         {201, "Created"},
         {202, "Accepted"},
         {204, "No Content"},
+        {205, "Reset Content"},
         {206, "Partial Content"},
         {301, "Moved Permanently"},
         {302, "Found"},
@@ -199,7 +201,8 @@ static int respond(struct http_exchange *x, int status, const struct http_field 
     c->head_size = c->out.end - c->out.start - used;
     c->responded = true;
     c->length = content_length;
-    c->no_body = status == 204 || status == 304;
+    c->no_body = status == 204 || status == 205 || status == 304;
+    c->empty = status == 205;
     atomic_fetch_add_explicit(&c->server->counters.responses[status / 100 % 6], 1, memory_order_relaxed);
     return 0;
 }
@@ -221,11 +224,21 @@ static int inform(struct http_exchange *x, int status, const struct http_field *
         return -ENOMEM;
     snprintf(line, sizeof line, "HTTP/1.1 %d %s\r\n", status, http_reason(status));
     h1_put_text(&c->out, line);
+    /* It has no content, so nothing says how long that is (RFC 9110, section 8.6). */
     for (size_t i = 0; i < count; i++)
-        h1_put_field(&c->out, &fields[i]);
+        if (!http_name_is(fields[i].name, "content-length"))
+            h1_put_field(&c->out, &fields[i]);
     h1_put_text(&c->out, "\r\n");
     h1_flush(c);
     return 0;
+}
+
+/* Is so much of the request's body still to come that it will not be read to its end? A client that sends on learns
+ * from this answer that the connection ends with it (RFC 9112, section 9.6). */
+static bool too_much_is_left(const struct h1 *c)
+{
+    int64_t length = c->x.request.content_length;
+    return !c->message_complete && (length < 0 || (uint64_t)length - c->body_read > H1_DRAIN_MAX);
 }
 
 /* Decide how the body ends, finish the head, and append what came of the body so far. */
@@ -238,7 +251,9 @@ static int frame(struct h1 *c, bool complete, bool has_trailers)
     if (complete && c->length < 0 && !has_trailers)
         c->length = c->written;
     bool http10 = c->parser.http_minor == 0;
-    if (c->no_body || (c->x.head && c->length < 0)) {
+    if (c->empty) {
+        h1_put_text(&c->out, "content-length: 0\r\n");
+    } else if (c->no_body || (c->x.head && c->length < 0)) {
         /* nothing to frame */
     } else if (c->length >= 0) {
         char line[48];
@@ -251,7 +266,7 @@ static int frame(struct h1 *c, bool complete, bool has_trailers)
         c->keep_alive = false;
     }
     /* A body that was announced with "expect" and never asked for may come or not: only closing is unambiguous. */
-    if (c->expect_continue)
+    if (c->expect_continue || too_much_is_left(c))
         c->keep_alive = false;
     /* An early answer: more of the body is to come than is read for the connection's sake. */
     if (complete && !c->message_complete && c->x.request.content_length > (int64_t)c->body_read + H1_DRAIN_MAX)
@@ -271,7 +286,7 @@ static int frame(struct h1 *c, bool complete, bool has_trailers)
         h1_put(&c->out, c->early.data + c->early.start, early);
         if (c->chunked)
             h1_put_text(&c->out, "\r\n");
-        c->early.start = c->early.end = 0;
+        h1_release(&c->early);
     }
     return 0;
 }
@@ -283,8 +298,11 @@ static size_t write_space(struct http_exchange *x)
     struct h1 *c = of(x);
     if (c->broken)
         return H1_OUT_SIZE; /* the write tells */
-    uint32_t used = c->out.end - c->out.start + c->early.end - c->early.start;
+    uint32_t used = h1_used(&c->out) + h1_used(&c->early);
     size_t reserve = 256 + H1_CHUNK_ROOM;
+    /* Before the framing is decided, all that may yet get a length fits. */
+    if (!c->framed && h1_used(&c->early) + H1_WRITE_MIN <= H1_EARLY_SIZE)
+        return H1_EARLY_SIZE - h1_used(&c->early);
     /* All or nothing: a guest's blocking write waits for room for the whole of its piece. */
     if (used + reserve + H1_WRITE_MIN > H1_OUT_SIZE) {
         c->wants_space = true;
@@ -343,7 +361,8 @@ static void put_trailers(struct h1 *c, const struct http_field *fields, size_t c
     }
     h1_put_text(&c->out, "0\r\n");
     for (size_t i = 0; i < count; i++)
-        h1_put_field(&c->out, &fields[i]);
+        if (!http_is_no_trailer(fields[i].name))
+            h1_put_field(&c->out, &fields[i]);
     h1_put_text(&c->out, "\r\n");
 }
 

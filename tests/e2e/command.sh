@@ -30,8 +30,23 @@ equal "$(get /sum/ -d 1)" 10
 [ ! -s "$work/slow" ] || fail "an answer without a body: $(cat "$work/slow")"
 touch "$work/asked"
 wait $slow
+
+# the environment is the server's to say (RFC 3875): no spelling of a field's name is taken for a variable of its own
+push environment environment
+environment=$(get '/environment/a%20b/%C3%A9?q=%20' -d x=1 -H 'x_enclave_client: mrenclave=FORGED' -H 'X-Enclave-Client: FORGED' \
+    -H 'x_forwarded_prefix: /evil' -H 'content_length: 99' -H 'Proxy: evil' -H 'Accept: a' -H 'Accept: b' -H 'Cookie: c=1' \
+    -H 'Cookie: d=2' -H 'Connection: close, X-Hop' -H 'X-Hop: gone' -H 'Keep-Alive: gone' -H 'TE: trailers' -H 'a.b: gone' -H 'Host: h.example:81')
+for line in GATEWAY_INTERFACE=CGI/1.1 SERVER_SOFTWARE=enclave-os SERVER_PROTOCOL=HTTP/1.1 REQUEST_METHOD=POST SCRIPT_NAME=/environment \
+    'PATH_INFO=/a b/é' 'QUERY_STRING=q=%20' SERVER_NAME=h.example SERVER_PORT=81 REMOTE_ADDR=127.0.0.1 CONTENT_LENGTH=3 \
+    CONTENT_TYPE=application/x-www-form-urlencoded HTTP_HOST=h.example:81 'HTTP_ACCEPT=a, b' 'HTTP_COOKIE=c=1; d=2' HTTPS=on \
+    HTTP_X_FORWARDED_PREFIX=/environment; do
+    equal "$(grep -c "^${line%%=*}=" <<<"$environment")" 1 "${line%%=*}"
+    equal "$(grep "^${line%%=*}=" <<<"$environment")" "$line"
+done
+equal "$(grep -E 'FORGED|evil|gone|^(HTTP_(CONNECTION|TE|PROXY|CONTENT_LENGTH|CONTENT_TYPE)|AUTH_TYPE)=' <<<"$environment" || true)" ""
+equal "$(status /environment/%FF)" 400 "a path that is no text"
 check stop
-# and is ended at its deadline
+# one that waits for a body is ended at its deadline
 check start --request-timeout 500
 contains "$(talk send 'POST /sum/ HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n1' until '\n')" " 504 "
 check stop
