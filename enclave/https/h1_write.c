@@ -207,6 +207,21 @@ static int respond(struct http_exchange *x, int status, const struct http_field 
     return 0;
 }
 
+#define H1_WRITE_MIN 4096u /* what wasi:io's blocking-write-and-flush may bring at once */
+
+/* What the output takes, beside what the client has not read yet: at least H1_WRITE_MIN, or 0 until it reads. */
+static size_t out_space(struct h1 *c)
+{
+    uint32_t used = h1_used(&c->out);
+    size_t reserve = 256 + H1_CHUNK_ROOM;
+    /* All or nothing: a guest's blocking write waits for room for the whole of its piece. */
+    if (used + reserve + H1_WRITE_MIN > H1_OUT_SIZE) {
+        c->wants_space = true;
+        return 0;
+    }
+    return H1_OUT_SIZE - used - reserve;
+}
+
 static int inform(struct http_exchange *x, int status, const struct http_field *fields, size_t count)
 {
     struct h1 *c = of(x);
@@ -218,7 +233,7 @@ static int inform(struct http_exchange *x, int status, const struct http_field *
         return -EINVAL;
     if (c->parser.http_minor == 0 || c->broken)
         return 0;
-    if (x->ops->write_space(x) == 0)
+    if (out_space(c) == 0)
         return -EAGAIN;
     if (h1_room(&c->out, size) != 0)
         return -ENOMEM;
@@ -268,9 +283,6 @@ static int frame(struct h1 *c, bool complete, bool has_trailers)
     /* A body that was announced with "expect" and never asked for may come or not: only closing is unambiguous. */
     if (c->expect_continue || too_much_is_left(c))
         c->keep_alive = false;
-    /* An early answer: more of the body is to come than is read for the connection's sake. */
-    if (complete && !c->message_complete && c->x.request.content_length > (int64_t)c->body_read + H1_DRAIN_MAX)
-        c->keep_alive = false;
     if (!c->keep_alive)
         h1_put_text(&c->out, "connection: close\r\n");
     else if (http10)
@@ -291,24 +303,27 @@ static int frame(struct h1 *c, bool complete, bool has_trailers)
     return 0;
 }
 
-#define H1_WRITE_MIN 4096u /* what wasi:io's blocking-write-and-flush may bring at once */
+static void push(struct http_exchange *x)
+{
+    struct h1 *c = of(x);
+    if (c->responded && frame(c, false, false) != 0)
+        c->broken = true;
+    h1_flush(c);
+}
 
 static size_t write_space(struct http_exchange *x)
 {
     struct h1 *c = of(x);
     if (c->broken)
         return H1_OUT_SIZE; /* the write tells */
-    uint32_t used = h1_used(&c->out) + h1_used(&c->early);
-    size_t reserve = 256 + H1_CHUNK_ROOM;
-    /* Before the framing is decided, all that may yet get a length fits. */
-    if (!c->framed && h1_used(&c->early) + H1_WRITE_MIN <= H1_EARLY_SIZE)
-        return H1_EARLY_SIZE - h1_used(&c->early);
-    /* All or nothing: a guest's blocking write waits for room for the whole of its piece. */
-    if (used + reserve + H1_WRITE_MIN > H1_OUT_SIZE) {
-        c->wants_space = true;
-        return 0;
+    if (c->responded && !c->framed) {
+        /* All that may yet get a length fits; what outgrows it is sent in chunks from now on. */
+        uint32_t used = h1_used(&c->out) + h1_used(&c->early);
+        if (used + H1_WRITE_MIN <= H1_EARLY_SIZE)
+            return H1_EARLY_SIZE - used;
+        push(x);
     }
-    return H1_OUT_SIZE - used - reserve;
+    return c->broken ? H1_OUT_SIZE : out_space(c);
 }
 
 static ssize_t write_body(struct http_exchange *x, const void *buf, size_t size)
@@ -340,14 +355,6 @@ static ssize_t write_body(struct http_exchange *x, const void *buf, size_t size)
     if (c->out.end - c->out.start > H1_OUT_SIZE / 2)
         h1_flush(c);
     return (ssize_t)size;
-}
-
-static void push(struct http_exchange *x)
-{
-    struct h1 *c = of(x);
-    if (c->responded && frame(c, false, false) != 0)
-        c->broken = true;
-    h1_flush(c);
 }
 
 static void put_trailers(struct h1 *c, const struct http_field *fields, size_t count)
