@@ -20,6 +20,8 @@ const struct http_limits http_limits_default = {
     .idle_timeout_ms = 75000,
     .progress_timeout_ms = 60000,
     .requests = 1000000,
+    .min_rate = 240,
+    .rate_grace_ms = 20000,
 };
 
 void h1_post(struct h1 *c)
@@ -39,6 +41,73 @@ static uint64_t timeout_ns(const struct h1 *c)
     return ms * UINT64_C(1000000);
 }
 
+/* ---- the least rate -------------------------------------------------------------------------------------------- */
+
+static uint64_t grace_ns(const struct h1 *c)
+{
+    return c->server->limits.rate_grace_ms * UINT64_C(1000000);
+}
+
+void h1_pace_reset(struct h1 *c)
+{
+    c->sending = c->taking = (struct h1_pace){.credit_ns = grace_ns(c)};
+}
+
+/* What is left of the credit now. */
+static uint64_t pace_left(const struct h1 *c, const struct h1_pace *pace)
+{
+    uint64_t now = c->x.worker->loop.now_ns, waited = pace->since_ns && now > pace->since_ns ? now - pace->since_ns : 0;
+    return pace->credit_ns > waited ? pace->credit_ns - waited : 0;
+}
+
+/* Begin or end to wait for the client. */
+static void pace_wait(struct h1 *c, struct h1_pace *pace, bool waits)
+{
+    if (waits == (pace->since_ns != 0))
+        return;
+    pace->credit_ns = pace_left(c, pace);
+    pace->since_ns = waits ? c->x.worker->loop.now_ns : 0;
+}
+
+void h1_pace_moved(struct h1 *c, struct h1_pace *pace, size_t size)
+{
+    if (!c->server->limits.min_rate)
+        return;
+    uint64_t earned = size * UINT64_C(1000000000) / c->server->limits.min_rate, left = pace_left(c, pace);
+    pace->credit_ns = left + earned < grace_ns(c) ? left + earned : grace_ns(c);
+    if (pace->since_ns)
+        pace->since_ns = c->x.worker->loop.now_ns;
+}
+
+/* Who is waited for now? Returns when the first of the credits is used up; UINT64_MAX: nobody's runs. */
+static uint64_t pace_deadline(struct h1 *c)
+{
+    uint64_t deadline = UINT64_MAX;
+    if (!c->server->limits.min_rate)
+        return deadline;
+    bool reads = c->state == H1_DRAIN || (c->state == H1_EXCHANGE && c->wants_body && !c->eof);
+    pace_wait(c, &c->sending, reads);
+    uint32_t held = c->state == H1_EXCHANGE && c->responded && !c->framed ? c->head_size : 0; /* by the answerer */
+    pace_wait(c, &c->taking, h1_used(&c->out) > held && c->state != H1_HEAD);
+    struct h1_pace *const paces[] = {&c->sending, &c->taking};
+    for (int i = 0; i < 2; i++)
+        if (paces[i]->since_ns && paces[i]->since_ns + paces[i]->credit_ns < deadline)
+            deadline = paces[i]->since_ns + paces[i]->credit_ns;
+    return deadline;
+}
+
+/* Too slow for too long: true, and the timer stands for the time when it may become so. */
+static bool too_slow(struct h1 *c)
+{
+    struct loop *loop = &c->x.worker->loop;
+    uint64_t deadline = pace_deadline(c);
+    if (deadline <= loop->now_ns)
+        return true;
+    if (deadline < UINT64_MAX && (!c->timer.heap_index || deadline < c->timer.deadline_ns))
+        loop_timer_start(loop, &c->timer, deadline);
+    return false;
+}
+
 /* The timer is moved only when it would fire too late; when it fires too early it starts again. */
 void h1_progress(struct h1 *c)
 {
@@ -51,11 +120,15 @@ void h1_progress(struct h1 *c)
 static void on_timer(struct loop_timer *timer)
 {
     struct h1 *c = (struct h1 *)((char *)timer - offsetof(struct h1, timer));
-    if (c->x.worker->loop.now_ns < c->timer_wanted_ns) {
-        loop_timer_start(&c->x.worker->loop, timer, c->timer_wanted_ns);
+    if (too_slow(c)) {
+        c->slow = true;
+    } else if (c->x.worker->loop.now_ns < c->timer_wanted_ns) {
+        if (!timer->heap_index || c->timer_wanted_ns < timer->deadline_ns)
+            loop_timer_start(&c->x.worker->loop, timer, c->timer_wanted_ns);
         return;
+    } else {
+        c->timed_out = true;
     }
-    c->timed_out = true;
     h1_post(c);
 }
 
@@ -93,6 +166,7 @@ int h1_fill(struct h1 *c)
         return -1;
     }
     c->in_end += (uint32_t)got;
+    h1_pace_moved(c, &c->sending, (size_t)got);
     if (c->state != H1_HEAD) /* a trickle of header bytes does not buy time */
         h1_progress(c);
     return 1;
@@ -151,6 +225,7 @@ static bool step_idle(struct h1 *c)
 
 static void start_exchange(struct h1 *c)
 {
+    h1_pace_reset(c);
     c->responded = c->framed = c->chunked = c->no_body = false;
     c->wants_body = c->wants_space = false;
     c->length = -1;
@@ -239,6 +314,23 @@ static bool space_appeared(struct h1 *c, bool stood)
     return c->state == H1_IDLE && stood && !must_read_first(c);
 }
 
+/* A client that keeps an app waiting lets go of it. */
+static void give_up_on(struct h1 *c)
+{
+    c->slow = false;
+    if (c->state != H1_EXCHANGE || c->framed || h1_used(&c->out) > (c->responded ? c->head_size : 0)) {
+        c->broken = true;
+        return;
+    }
+    if (c->x.on_event)
+        c->x.on_event(&c->x, HTTP_EVENT_GONE, c->x.user);
+    c->x.on_event = NULL;
+    c->out.start = c->out.end = 0;
+    c->keep_alive = false;
+    h1_answer_simple(c, 408);
+    enter(c, H1_CLOSING);
+}
+
 static void h1_run(struct loop_task *task)
 {
     struct h1 *c = (struct h1 *)((char *)task - offsetof(struct h1, task));
@@ -246,6 +338,8 @@ static void h1_run(struct loop_task *task)
     bool more = true;
     if (c->transport->broken)
         c->broken = true; /* also where a full buffer keeps us from reading, and so from being told */
+    else if (c->slow)
+        give_up_on(c);
     else if (c->timed_out)
         timed_out(c);
     for (int budget = 64; more && !c->broken && budget > 0; budget--) {
@@ -275,6 +369,10 @@ static void h1_run(struct loop_task *task)
     if (c->broken || (c->state == H1_CLOSING && c->out.start == c->out.end)) {
         destroy(c);
         return;
+    }
+    if (too_slow(c)) {
+        c->slow = true;
+        c->again = true;
     }
     if (more || c->again)
         loop_post(&c->x.worker->loop, &c->task);

@@ -30,6 +30,11 @@ enum h1_state {
     H1_CLOSING,  /* the rest of the output, then close */
 };
 
+/* How far a client may still fall behind the least rate. Only while it is waited for does the credit run down. */
+struct h1_pace {
+    uint64_t credit_ns, since_ns; /* since when it is waited for; 0: it is not */
+};
+
 struct h1 {
     struct http_exchange x;
     struct http_server *server;
@@ -37,11 +42,12 @@ struct h1 {
     struct loop_task task;
     struct loop_timer timer;
     uint64_t timer_wanted_ns;
+    struct h1_pace sending, taking; /* the client's */
     enum h1_state state;
     uint32_t served;
 
     bool running, again; /* inside h1_run; asked to run once more */
-    bool timed_out;
+    bool timed_out, slow;
     bool eof;    /* the peer ended its side */
     bool broken; /* the transport failed */
     bool keep_alive;
@@ -79,7 +85,9 @@ struct h1 {
 
 /* h1.c */
 void h1_post(struct h1 *c);
-void h1_progress(struct h1 *c); /* restart the timer of the present state */
+void h1_progress(struct h1 *c);   /* restart the timer of the present state */
+void h1_pace_reset(struct h1 *c); /* a new request */
+void h1_pace_moved(struct h1 *c, struct h1_pace *pace, size_t size);
 /* Take more input: 1 something came, 0 nothing now, -1 no more ever. */
 int h1_fill(struct h1 *c);
 

@@ -101,6 +101,7 @@ void h1_flush(struct h1 *c)
             return;
         }
         b->start += (uint32_t)sent;
+        h1_pace_moved(c, &c->taking, (size_t)sent);
         h1_progress(c);
     }
     if (b->start == b->end)

@@ -27,6 +27,8 @@ struct http_limits {
     uint32_t idle_timeout_ms;     /* between requests */
     uint32_t progress_timeout_ms; /* without a byte read or written while one is wanted */
     uint32_t requests;            /* per connection */
+    uint32_t min_rate;            /* bytes a second that a client must send or take while it is waited for; 0: any */
+    uint32_t rate_grace_ms;       /* how far it may fall behind that; 408 if nothing was answered yet */
 };
 extern const struct http_limits http_limits_default;
 

@@ -17,7 +17,8 @@ equal "$(status /readyz)" 401 "monitoring without a token"
 equal "$(status /_enclave/apps/x -X PUT -H 'Authorization: Bearer x' -H 'Content-Length;')" 400 "an empty Content-Length"
 equal "$(line "PUT /_enclave/apps/x HTTP/1.1\r\n${host}Authorization: Bearer x\r\nConnection: close\r\n\r\n")" "HTTP/1.1 411 Length Required"
 equal "$(line "GET / HTTP/1.1\r\n\r\n")" "HTTP/1.1 400 Bad Request" "no Host"
-equal "$(line "GARBAGE / HTTP/1.1\r\n${host}\r\n")" "HTTP/1.1 404 Not Found" "a method of one's own, of no app"
+equal "$(line "GARBAGE / HTTP/1.1\r\n${host}\r\n")" "HTTP/1.1 404 Not Found" "an unknown method"
+equal "$(status /hello/ -X BREW)" 200 "a method that the app may know"
 equal "$(line "GET /\001 HTTP/1.1\r\n${host}\r\n")" "HTTP/1.1 400 Bad Request" "a control character"
 equal "$(line "POST /echo/ HTTP/1.1\r\n${host}Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd")" "HTTP/1.1 400 Bad Request" "two lengths"
 equal "$(line "POST /echo/ HTTP/1.1\r\n${host}Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")" \
@@ -39,7 +40,30 @@ equal "$(curl -sk -o /dev/null -o /dev/null -w '%{num_connects} ' "$url/hello/" 
 
 # prefix and path as the guest sees them, and ALPN with an unknown name first
 contains "$(openssl s_client -connect "127.0.0.1:$port" -alpn privasys-ratls/1,http/1.1 </dev/null 2>/dev/null)" "ALPN protocol: http/1.1"
-contains "$(openssl s_client -connect "127.0.0.1:$port" -alpn h2 </dev/null 2>/dev/null)" "No ALPN negotiated"
+contains "$(openssl s_client -connect "127.0.0.1:$port" -alpn privasys-ratls/1 </dev/null 2>/dev/null)" "No ALPN negotiated"
+contains "$(openssl s_client -connect "127.0.0.1:$port" -alpn h2 </dev/null 2>&1 || true)" "no application protocol"
+
+# targets, as another would take them apart, and Hosts
+for target in 'http://h?/hello/x' 'http://h#/hello/x' '/hello/%2e%2e/_enclave/apps' 'http://u@h/hello/'; do # tests/native has all
+    answer=$(line "GET ${target//%2e/%%2e} HTTP/1.1\r\n${host}Connection: close\r\n\r\n")
+    [[ $answer == *' 400 '* || ($target == 'http://h?'* && $answer == *' 404 '*) ]] || fail "$target: $answer"
+done
+equal "$(line "GET http://h/hello/x HTTP/1.1\r\n${host}Connection: close\r\n\r\n")" "HTTP/1.1 200 OK" "the absolute form"
+equal "$(line "OPTIONS * HTTP/1.1\r\n${host}Connection: close\r\n\r\n")" "HTTP/1.1 204 No Content" "the server as a whole"
+for value in 'a b' u@h 'h\xff'; do
+    equal "$(line "GET /healthz HTTP/1.1\r\nHost: $value\r\nConnection: close\r\n\r\n")" "HTTP/1.1 400 Bad Request" "Host: $value"
+done
+for value in '[::1]:8443' ''; do
+    equal "$(line "GET /healthz HTTP/1.1\r\nHost: $value\r\nConnection: close\r\n\r\n")" "HTTP/1.1 200 OK" "Host: $value"
+done
+# what 405 and 401 must say; what is no request behind HEAD gets an answer with all of its content
+for request in "/healthz -X POST" "/metrics -X DELETE" "/_enclave/proof/hello -X POST" "/hello/ -X TRACE"; do
+    contains "$(curl -sk -o /dev/null -D - $(sed "s#^#$url#" <<<"$request"))" "allow: "
+done
+for path in /metrics /readyz /_enclave/apps; do contains "$(curl -sk -o /dev/null -D - "$url$path")" "www-authenticate: Bearer"; done
+contains "$(raw "HEAD /healthz HTTP/1.1\r\n${host}\r\n\001bad\r\n\r\n" | tr -d '\r')" "400 Bad Request
+content-type: text/plain; charset=utf-8"
+contains "$(raw "HEAD /healthz HTTP/1.1\r\n${host}\r\n\001bad\r\n\r\n" | tail -n 1)" "400 Bad Request"
 
 # a component with an import that is not served is refused, naming it
 ! why=$(ctl app push missing "$BUILD/apps/missing-import.wasm" --url "$url" --admin-key "$admin" --allow-simulation 2>&1) ||

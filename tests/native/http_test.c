@@ -299,6 +299,39 @@ static void slow_heads_time_out(void **state)
     assert_true(m.closed);
 }
 
+/* Let time pass, in steps of a second, each with so many bytes more of the input. */
+static void trickle(unsigned seconds, size_t bytes, size_t all)
+{
+    for (unsigned i = 0; i < seconds && !m.closed && !m.aborted; i++) {
+        m.in_size = m.in_size + bytes < all ? m.in_size + bytes : all;
+        worker.loop.now_ns += UINT64_C(1000000000);
+        m.t.on_ready(&m.t, m.t.user);
+        for (int k = 0; k < 10 && !m.closed && !m.aborted; k++)
+            loop_run_once(&worker.loop, worker.loop.now_ns);
+    }
+    m.out[m.out_size] = 0;
+}
+
+static void slow_bodies_let_go(void **state)
+{
+    static char in[200000];
+    size_t head = (size_t)sprintf(in, POST "Content-Length: 100000\r\n\r\n"), all = head + 100000;
+    memset(in + head, 'x', 100000);
+    run(in, head, 0, true); /* a byte each second: less than a timeout between two, and far below the rate */
+    trickle(19, 1, all);
+    assert_string_equal(statuses(), "");
+    trickle(5, 1, all);
+    assert_string_equal(statuses(), "408 ");
+    assert_true(m.closed);
+    assert_non_null(strstr(m.out, "connection: close\r\n"));
+    run(in, head, 0, true); /* just above it */
+    trickle(399, server.limits.min_rate + 10, all);
+    assert_string_equal(statuses(), "");
+    trickle(100, server.limits.min_rate + 10, all);
+    assert_string_equal(statuses(), "200 ");
+    hang_up();
+}
+
 static void idle_connections_end_quietly(void **state)
 {
     run(GET "\r\n", strlen(GET "\r\n"), 0, true);
@@ -396,6 +429,7 @@ int main(void)
         cmocka_unit_test(requests_are_understood_or_refused),
         cmocka_unit_test(heads_have_limits),
         cmocka_unit_test(slow_heads_time_out),
+        cmocka_unit_test(slow_bodies_let_go),
         cmocka_unit_test(idle_connections_end_quietly),
         cmocka_unit_test(bodies_reach_the_hook),
         cmocka_unit_test(continue_is_sent_when_the_body_is_wanted),
