@@ -118,6 +118,8 @@ struct cpuid_entry {
 #define PROTO_BODY_BYTES_MAX (1ull << 62)
 #define PROTO_TIMEOUT_MS_MAX 86400000u
 #define PROTO_APP_MEMORY_MIB_MAX 4096u
+#define PROTO_RATE_MAX (1u << 30)
+#define PROTO_RATE_ANY UINT32_MAX /* as http_min_rate: none is asked for */
 
 /* Start-up configuration, the same for every ecall_run; only the boot thread's copy counts. All of it is the
  * host's word: what matters for trust (admin key, limits) becomes a leaf of the Merkle tree. */
@@ -134,11 +136,12 @@ struct run_args {
     uint32_t http_max_header_bytes, http_max_headers;
     uint64_t http_max_body_bytes;
     uint32_t http_header_timeout_ms, http_idle_timeout_ms, http_request_timeout_ms;
+    uint32_t http_min_rate, http_rate_grace_ms;
     uint32_t app_memory_max_mib; /* linear memory of one instance */
     uint32_t edmm; /* 1: pages may be added and changed while the enclave runs. A lie only stops the enclave */
     uint32_t request_client_certificates; /* 1: of every client; 0: where an app's settings say so */
 };
-#define PROTO_VERSION 3u
+#define PROTO_VERSION 4u
 
 /* ---- the OCALL -------------------------------------------------------------------------------------------- */
 

@@ -248,6 +248,10 @@ static void configure_http(void)
         server.limits.header_timeout_ms = a->http_header_timeout_ms;
     if (a->http_idle_timeout_ms)
         server.limits.idle_timeout_ms = a->http_idle_timeout_ms;
+    if (a->http_min_rate)
+        server.limits.min_rate = a->http_min_rate == PROTO_RATE_ANY ? 0 : a->http_min_rate;
+    if (a->http_rate_grace_ms)
+        server.limits.rate_grace_ms = a->http_rate_grace_ms;
     server.admin = admin_hook();
     server.authorize_monitoring = admin_authorize_monitoring;
     server.more_metrics = system_metrics;

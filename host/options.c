@@ -45,6 +45,8 @@ static const char usage[] =
     "  --grace MS               time to finish requests at shutdown; default 10000\n"
     "  --max-header-bytes N, --max-headers N, --max-body-bytes N\n"
     "  --header-timeout MS, --idle-timeout MS, --request-timeout MS\n"
+    "  --min-rate BYTES         a client that is waited for must send or take so many a second; default 240, 0: any\n"
+    "  --rate-grace MS          how far it may fall behind; default 20000\n"
     "  --app-memory MIB         linear memory of one app instance\n";
 
 _Noreturn void fail(const char *format, ...)
@@ -190,6 +192,8 @@ enum option_id {
     MAX_BODY_BYTES,
     HEADER_TIMEOUT,
     IDLE_TIMEOUT,
+    MIN_RATE,
+    RATE_GRACE,
     REQUEST_TIMEOUT,
     APP_MEMORY,
     HELP
@@ -215,6 +219,8 @@ static const struct option table[] = {
     {"max-body-bytes", 1, 0, MAX_BODY_BYTES},
     {"header-timeout", 1, 0, HEADER_TIMEOUT},
     {"idle-timeout", 1, 0, IDLE_TIMEOUT},
+    {"min-rate", 1, 0, MIN_RATE},
+    {"rate-grace", 1, 0, RATE_GRACE},
     {"request-timeout", 1, 0, REQUEST_TIMEOUT},
     {"app-memory", 1, 0, APP_MEMORY},
     {"help", 0, 0, HELP},
@@ -238,6 +244,14 @@ static void set_limit(struct options *o, int id, const char *name, const char *t
         break;
     case IDLE_TIMEOUT:
         o->idle_timeout_ms = (uint32_t)number(name, text, 1, PROTO_TIMEOUT_MS_MAX);
+        break;
+    case MIN_RATE:
+        o->min_rate = (uint32_t)number(name, text, 0, PROTO_RATE_MAX);
+        if (o->min_rate == 0)
+            o->min_rate = PROTO_RATE_ANY;
+        break;
+    case RATE_GRACE:
+        o->rate_grace_ms = (uint32_t)number(name, text, 1, PROTO_TIMEOUT_MS_MAX);
         break;
     case REQUEST_TIMEOUT:
         o->request_timeout_ms = (uint32_t)number(name, text, 1, PROTO_TIMEOUT_MS_MAX);

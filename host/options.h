@@ -32,6 +32,7 @@ struct options {
     uint8_t admin_key[PROTO_ADMIN_KEY_MAX];
     uint32_t admin_key_size;
     uint32_t max_header_bytes, max_headers, header_timeout_ms, idle_timeout_ms, request_timeout_ms, app_memory_mib;
+    uint32_t min_rate, rate_grace_ms; /* as in struct run_args */
     uint64_t max_body_bytes;
 };
 

@@ -210,6 +210,8 @@ static void fill_run_args(void)
     a->http_header_timeout_ms = o->header_timeout_ms;
     a->http_idle_timeout_ms = o->idle_timeout_ms;
     a->http_request_timeout_ms = o->request_timeout_ms;
+    a->http_min_rate = o->min_rate;
+    a->http_rate_grace_ms = o->rate_grace_ms;
     a->app_memory_max_mib = o->app_memory_mib;
     a->request_client_certificates = o->request_client_certificates;
     a->edmm = enclave_memory(server.enclave)->edmm;

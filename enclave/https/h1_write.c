@@ -249,6 +249,36 @@ static int inform(struct http_exchange *x, int status, const struct http_field *
     return 0;
 }
 
+/* The body's first bytes go behind the finished head. Many are not copied: what stands before them is sent, and their
+ * buffer takes the place of the output's, so that a connection never holds them twice. */
+static int append_early(struct h1 *c)
+{
+    char line[16] = "";
+    uint32_t size = h1_used(&c->early);
+    if (c->chunked)
+        snprintf(line, sizeof line, "%x\r\n", size);
+    if (h1_room(&c->out, sizeof line) != 0)
+        return -ENOMEM;
+    h1_put_text(&c->out, line);
+    if (size > H1_COPY_MAX)
+        h1_flush(c);
+    if (h1_used(&c->out) == 0) {
+        struct h1_buffer sent = c->out;
+        c->out = c->early;
+        c->early = sent;
+    } else {
+        if (h1_room(&c->out, size) != 0)
+            return -ENOMEM;
+        h1_put(&c->out, c->early.data + c->early.start, size);
+    }
+    h1_release(&c->early);
+    if (h1_room(&c->out, 2) != 0)
+        return -ENOMEM;
+    if (c->chunked)
+        h1_put_text(&c->out, "\r\n");
+    return 0;
+}
+
 /* Is so much of the request's body still to come that it will not be read to its end? A client that sends on learns
  * from this answer that the connection ends with it (RFC 9112, section 9.6). */
 static bool too_much_is_left(const struct h1 *c)
@@ -262,7 +292,7 @@ static int frame(struct h1 *c, bool complete, bool has_trailers)
 {
     if (c->framed)
         return 0;
-    if (h1_room(&c->out, 160 + (c->early.end - c->early.start)) != 0)
+    if (h1_room(&c->out, 160) != 0)
         return -ENOMEM;
     if (complete && c->length < 0 && !has_trailers)
         c->length = c->written;
@@ -290,18 +320,7 @@ static int frame(struct h1 *c, bool complete, bool has_trailers)
         h1_put_text(&c->out, "connection: keep-alive\r\n");
     h1_put_text(&c->out, "\r\n");
     c->framed = true;
-    uint32_t early = c->early.end - c->early.start;
-    if (early) {
-        char line[16];
-        snprintf(line, sizeof line, "%x\r\n", early);
-        if (c->chunked)
-            h1_put_text(&c->out, line);
-        h1_put(&c->out, c->early.data + c->early.start, early);
-        if (c->chunked)
-            h1_put_text(&c->out, "\r\n");
-        h1_release(&c->early);
-    }
-    return 0;
+    return h1_used(&c->early) ? append_early(c) : 0;
 }
 
 static void push(struct http_exchange *x)

@@ -44,6 +44,11 @@ for line in GATEWAY_INTERFACE=CGI/1.1 SERVER_SOFTWARE=enclave-os SERVER_PROTOCOL
     equal "$(grep "^${line%%=*}=" <<<"$environment")" "$line"
 done
 equal "$(grep -E 'FORGED|evil|gone|^(HTTP_(CONNECTION|TE|PROXY|CONTENT_LENGTH|CONTENT_TYPE)|AUTH_TYPE)=' <<<"$environment" || true)" ""
+# an answer whose end comes soon enough says how long it is, up to 64 KiB
+long=$(head -c 30000 /dev/zero | tr '\0' a)
+answer=$(curl -sk -D - "$url/environment/" -H "X-Long: $long" | tr -d '\r')
+contains "$answer" "content-length: 3"
+contains "$answer" "HTTP_X_LONG=$long"
 equal "$(status /environment/%FF)" 400 "a path that is no text"
 check stop
 # one that waits for a body is ended at its deadline

@@ -28,7 +28,7 @@ serve() {
     equal "$(wc -l <"$work/err")" 1 "lines for: $*"
 }
 
-for number in max-header-bytes max-headers max-body-bytes header-timeout idle-timeout request-timeout app-memory grace workers; do
+for number in min-rate rate-grace max-header-bytes max-headers max-body-bytes header-timeout idle-timeout request-timeout app-memory grace workers; do
     for value in x 1s 1.5 -1 +1 0x10 ' 1' '1 ' 01 18446744073709551616 99999999999999999999999 1,000 1e3; do
         serve "--$number $value: expected a number from " "--$number" "$value"
     done
@@ -49,6 +49,8 @@ serve "--max-header-bytes 4294967295: expected" --max-header-bytes 4294967295
 serve "--max-headers 0: expected" --max-headers 0
 serve "--app-memory 4097: expected" --app-memory 4097
 serve "--request-timeout 86400001: expected" --request-timeout 86400001
+serve "--min-rate 1073741825: expected" --min-rate 1073741825
+serve "--rate-grace 0: expected" --rate-grace 0
 serve "--grace 3600001: expected" --grace 3600001
 for address in x localhost:1 127.0.0.1 127.0.0.1: 127.0.0.1:x 127.0.0.1:65536 127.0.0.1:-1 ::1:8443 '[::1]' '[::1%lo]:1' 1.2.3:1 :8443; do
     refused "--listen $address: " "$HOST" serve --image "$image" --data "$work/none" --listen "$address"
