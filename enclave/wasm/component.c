@@ -67,7 +67,7 @@ int component_check(const uint8_t *wasm, size_t size, struct component_needs *ne
  * branches meet. */
 uint64_t component_compile_memory(size_t size, const struct component_needs *needs)
 {
-    return MIB(16) + 2 * (uint64_t)size + 14 * needs->code_bytes + 512 * needs->largest_function +
+    return MIB(32) + 2 * (uint64_t)size + 48 * needs->code_bytes + 512 * needs->largest_function +
            256 * needs->largest_graph + 512 * needs->core_items + 2048 * needs->items;
 }
 

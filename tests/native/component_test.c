@@ -200,7 +200,7 @@ static const struct shape_kind {
     {"bundled instances", bundled_instances, TYPES_DEEP - 3, TYPES_DEEP + 1, 900, "nested more than 100 levels deep"},
     {"doubled instances", doubled_instances, 8, 10, 60, "more than 1000 instances"},
     {"nested values", nested_values, 90, 110, 16000, "too deep"},
-    {"nested blocks", nested_blocks, 20000, 600000, 700000, "at most 1048576"},
+    {"nested blocks", nested_blocks, 5000, 600000, 700000, "at most 1048576"},
 };
 
 /* Running them ----------------------------------------------------------------------------------------------------- */
