@@ -51,17 +51,19 @@ static bool literal_valid(struct http_text text)
 {
     char address[INET6_ADDRSTRLEN];
     uint8_t bytes[16];
-    if (text.size && text.size < sizeof address && text.data[0] != 'v' && text.data[0] != 'V') {
+    if (text.size == 0 || (text.data[0] != 'v' && text.data[0] != 'V')) {
+        if (text.size >= sizeof address || memchr(text.data, 0, text.size))
+            return false;
         memcpy(address, text.data, text.size);
         address[text.size] = 0;
-        return !memchr(text.data, 0, text.size) && inet_pton(AF_INET6, address, bytes) == 1;
+        return inet_pton(AF_INET6, address, bytes) == 1;
     }
     size_t digits = 0;
     while (1 + digits < text.size && hex_value(text.data[1 + digits]) >= 0)
         digits++;
     bool future = digits && digits + 2 < text.size && text.data[1 + digits] == '.';
     for (size_t i = digits + 2; future && i < text.size; i++)
-        future = is_unreserved_or_delimiter(text.data[i]) || text.data[i] == ':';
+        future = (is_unreserved_or_delimiter(text.data[i]) || text.data[i] == ':') && text.data[i] != ',';
     return future;
 }
 

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "enclave/https/h1.h"
 #include "enclave/https/http.h"
 #include "enclave/https/transport.h"
 #include "enclave/wasm/app.h"
@@ -81,9 +82,16 @@ static const char *methods(struct http_admin_hook *hook, const char *path)
     return "GET, PUT";
 }
 
+static bool hold; /* the next admin request is answered by the test */
+static struct http_admin_reply *held_reply;
+
 static void echo_admin(struct http_admin_hook *hook, struct worker *w, const struct http_admin_request *request,
                        struct http_admin_reply *reply)
 {
+    if (hold) {
+        held_reply = reply;
+        return;
+    }
     char json[512];
     int size = snprintf(json, sizeof json, "{%s %s [%s] %.*s}", request->method, request->path, request->authorization,
                         request->body_size < 100 ? (int)request->body_size : 0, (const char *)request->body);
@@ -153,6 +161,9 @@ static const struct {
     {"wrong method", "DELETE /healthz HTTP/1.1\r\n" H "\r\n", "405 "},
     {"no right", "GET /metrics HTTP/1.1\r\n" H "\r\n", "401 "},
     {"right", "GET /metrics HTTP/1.1\r\n" H "Authorization: Bearer right\r\n\r\n", "200 "},
+    {"a length in trailers", POST "Transfer-Encoding: chunked\r\n\r\n0\r\nContent-Length: 7\r\n\r\n", "400 "},
+    {"an upgrade", GET "Connection: upgrade\r\nUpgrade: h2c\r\n\r\n" GET "\r\n", "200 200 "},
+    {"a range", GET "Range: bytes=0-1\r\n\r\n", "200 "},
     {"trace", "TRACE /healthz HTTP/1.1\r\n" H "\r\n", "405 "},
     {"the longest method", "A23456789012345678901234567890123456789012345678901234567890ABCD /x HTTP/1.1\r\n" H "\r\n",
      "404 "},
@@ -405,6 +416,215 @@ static void admin_bodies_are_charged(void **state)
     assert_int_equal(budget_used(&server.admin_memory), 0);
 }
 
+/* What answers a request, in the test's hands. */
+static struct http_exchange *take(const char *in)
+{
+    hold = true;
+    run(in, strlen(in), 0, true);
+    hold = false;
+    struct http_exchange *x = &((struct h1 *)m.t.user)->x;
+    x->on_event(x, HTTP_EVENT_GONE, x->user); /* the hook lets go */
+    http_admin_reply(held_reply, 200, "", 0);
+    x->on_event = NULL;
+    return x;
+}
+
+static const struct http_field given[] = {{HTTP_TEXT("link"), HTTP_TEXT("</a>")},
+                                          {HTTP_TEXT("content-length"), HTTP_TEXT("7")}};
+static const struct http_field last[] = {{HTTP_TEXT("x-sum"), HTTP_TEXT("1")},
+                                         {HTTP_TEXT("content-length"), HTTP_TEXT("7")},
+                                         {HTTP_TEXT("transfer-encoding"), HTTP_TEXT("chunked")},
+                                         {HTTP_TEXT("authorization"), HTTP_TEXT("Bearer x")},
+                                         {HTTP_TEXT("host"), HTTP_TEXT("h")},
+                                         {HTTP_TEXT("set-cookie"), HTTP_TEXT("a=b")},
+                                         {HTTP_TEXT("x_enclave_client"), HTTP_TEXT("forged")}};
+#define LAST (sizeof last / sizeof *last)
+
+static size_t count(const char *what)
+{
+    size_t found = 0;
+    for (const char *at = m.out; (at = strstr(at, what)); at += strlen(what))
+        found++;
+    return found;
+}
+
+static void answer(const char *in, int status, const char *body, int64_t length)
+{
+    struct http_exchange *x = take(in);
+    assert_int_equal(x->ops->respond(x, status, given, 1, length), 0);
+    assert_int_equal(x->ops->write_body(x, body, strlen(body)), strlen(body));
+    x->ops->finish(x, NULL, 0);
+    hang_up();
+    m.out[m.out_size] = 0;
+}
+
+static void framing_by_status(void **state)
+{
+    struct http_exchange *x = take(POST "\r\n");
+    assert_int_equal(x->ops->inform(x, 103, given, 2), 0);
+    m.out[m.out_size] = 0;
+    assert_string_equal(m.out, "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n");
+    (x->ops->fail)(x, 500);
+    hang_up();
+    x = take("POST /_enclave/x HTTP/1.0\r\nAuthorization: Bearer t\r\n\r\n");
+    assert_int_equal(x->ops->inform(x, 103, given, 1), 0);
+    assert_int_equal(x->ops->respond(x, 200, given, 1, -1), 0);
+    x->ops->push(x);
+    assert_int_equal(x->ops->write_body(x, "abc", 3), 3);
+    x->ops->finish(x, NULL, 0);
+    hang_up();
+    m.out[m.out_size] = 0;
+    assert_string_equal(statuses(), "200 ");
+    assert_int_equal(count("transfer-encoding") + count("content-length"), 0);
+    static const struct {
+        const char *method;
+        int status;
+        int64_t length;
+        const char *framing; /* NULL: none */
+        bool content;
+    } answers[] = {
+        {"PUT", 204, -1, NULL, false},
+        {"PUT", 204, 3, NULL, false},
+        {"PUT", 304, -1, NULL, false},
+        {"PUT", 205, 3, "content-length: 0\r\n", false},
+        {"HEAD", 200, 3, "content-length: 3\r\n", false},
+        {"HEAD", 204, 3, NULL, false},
+        {"PUT", 200, 3, "content-length: 3\r\n", true},
+        {"PUT", 200, -1, "content-length: 3\r\n", true},
+    };
+    for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+        char in[200];
+        snprintf(in, sizeof in, "%s /_enclave/x HTTP/1.1\r\n" H "Authorization: Bearer t\r\nContent-Length: 0\r\n\r\n",
+                 answers[i].method);
+        answer(in, answers[i].status, "abc", answers[i].length);
+        size_t framings = count("content-length: ") + count("transfer-encoding: ");
+        assert_int_equal(framings, answers[i].framing != NULL);
+        assert_true(!answers[i].framing || count(answers[i].framing) == 1);
+        assert_int_equal(count("\r\n\r\nabc"), answers[i].content);
+    }
+}
+
+static void trailers_are_chosen(void **state)
+{
+    struct http_exchange *x = take(POST "\r\n");
+    assert_int_equal(x->ops->respond(x, 200, NULL, 0, -1), 0);
+    assert_int_equal(x->ops->write_body(x, "abc", 3), 3);
+    x->ops->finish(x, last, LAST);
+    hang_up();
+    m.out[m.out_size] = 0;
+    assert_non_null(strstr(m.out, "3\r\nabc\r\n0\r\nx-sum: 1\r\n\r\n"));
+    const struct http_field *fields;
+    x = take(POST "Transfer-Encoding: chunked\r\n\r\n0\r\nX-Sum: 1\r\nHost: h\r\nX_Enclave_Client: f\r\n"
+                  "If-Match: a\r\nTE: b\r\n\r\n");
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(x->ops->trailers(x, &fields), 1);
+        assert_memory_equal(fields->name.data, "x-sum", 5);
+    }
+    (x->ops->fail)(x, 500);
+    hang_up();
+}
+
+/* More than is read for the connection's sake is still to come: the client is told that it ends. */
+static void early_answers_close(void **state)
+{
+    static const struct {
+        const char *framing;
+        bool closes;
+    } bodies[] = {{"Content-Length: 1000", false},
+                  {"Content-Length: 262144", false},
+                  {"Content-Length: 262145", true},
+                  {"Transfer-Encoding: chunked", true}};
+    for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
+        char in[200];
+        snprintf(in, sizeof in, "POST /healthz HTTP/1.1\r\n" H "%s\r\n\r\n", bodies[i].framing);
+        run(in, strlen(in), 0, true);
+        assert_string_equal(statuses(), "405 ");
+        assert_int_equal(count("connection: close\r\n"), bodies[i].closes);
+        hang_up();
+    }
+}
+
+static void answers_of_known_size_say_it(void **state)
+{
+    static char body[65536];
+    memset(body, 'x', sizeof body);
+    for (size_t size = 1; size <= sizeof body; size *= 4) {
+        struct http_exchange *x = take(POST "\r\n");
+        assert_int_equal(x->ops->respond(x, 200, NULL, 0, -1), 0);
+        for (size_t at = 0; at < size;) {
+            size_t space = x->ops->write_space(x), piece = size - at < 4096 ? size - at : 4096;
+            assert_true(space >= piece);
+            assert_int_equal(x->ops->write_body(x, body, piece), piece);
+            at += piece;
+        }
+        x->ops->finish(x, NULL, 0);
+        hang_up();
+        char line[64];
+        snprintf(line, sizeof line, "content-length: %zu\r\n\r\n", size);
+        m.out[m.out_size] = 0;
+        const char *found = strstr(m.out, line);
+        assert_non_null(found);
+        assert_int_equal((size_t)(m.out + m.out_size - found) - strlen(line), size);
+    }
+    /* One byte more, or a push: it is sent as it comes, and whole. */
+    struct http_exchange *x = take(POST "\r\n");
+    x->ops->respond(x, 200, NULL, 0, -1);
+    x->ops->write_body(x, body, 5000);
+    x->ops->push(x);
+    m.out[m.out_size] = 0;
+    assert_non_null(strstr(m.out, "transfer-encoding: chunked\r\n\r\n1388\r\nxxx"));
+    x->ops->finish(x, NULL, 0);
+    hang_up();
+    m.out[m.out_size] = 0;
+    assert_non_null(strstr(m.out, "x\r\n0\r\n\r\n"));
+}
+
+static void answers_have_a_date(void **state)
+{
+    static const char in[] = GET "\r\nPOST /healthz HTTP/1.1\r\n" H "\r\nbad";
+    run(in, sizeof in - 1, 0, false);
+    assert_int_equal(count("\r\ndate: "), count("HTTP/1.1 "));
+    assert_int_equal(count(" GMT\r\n"), count("HTTP/1.1 "));
+}
+
+static void behind_head_answers_are_whole(void **state)
+{
+    static const char *const bad[] = {"\001garbage\r\n\r\n", "GET /healthz HTTP/9.9\r\n\r\n", "GET / HTTP/1.1\r\n\r\n"};
+    for (size_t i = 0; i < 3; i++) {
+        char in[200];
+        snprintf(in, sizeof in, "HEAD /healthz HTTP/1.1\r\n" H "\r\n%s", bad[i]);
+        run(in, strlen(in), 0, false);
+        char *second = strstr(strstr(m.out, "\r\n\r\n"), "HTTP/1.1 "), *length = strstr(second, "content-length: ");
+        assert_non_null(length);
+        assert_int_equal(strlen(strstr(second, "\r\n\r\n") + 4), strtoul(length + 16, NULL, 10));
+    }
+    run("HEAD / HTTP/1.1\r\n\r\n", 19, 0, false); /* and HEAD that is bad gets none */
+    assert_string_equal(statuses(), "400 ");
+    assert_int_equal(strlen(strstr(m.out, "\r\n\r\n")), 4);
+}
+
+static void refusals_say_what_they_must(void **state)
+{
+    static const char *const asked[][3] = {
+        {"POST /healthz", "405 ", "allow: GET, HEAD\r\n"},
+        {"DELETE /metrics", "405 ", "allow: GET, HEAD\r\n"},
+        {"POST /_enclave/proof/a", "405 ", "allow: GET, HEAD\r\n"},
+        {"TRACE /nothing", "405 ", "allow: "},
+        {"CONNECT a:1", "405 ", "allow: "},
+        {"GET /readyz", "401 ", "www-authenticate: Bearer"},
+        {"GET /_enclave/apps", "401 ", "www-authenticate: Bearer"},
+        {"PUT /_enclave/apps/a", "401 ", "www-authenticate: Bearer"},
+        {"GET /healthz", "200 ", "cache-control: no-store\r\n"},
+    };
+    for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
+        char in[200];
+        snprintf(in, sizeof in, "%s HTTP/1.1\r\n" H "Content-Length: 0\r\n\r\n", asked[i][0]);
+        run(in, strlen(in), 0, false);
+        assert_string_equal(statuses(), asked[i][1]);
+        assert_non_null(strstr(m.out, asked[i][2]));
+    }
+}
+
 static void a_broken_transport_ends_everything(void **state)
 {
     run(POST "Content-Length: 10\r\n\r\nabc", strlen(POST "Content-Length: 10\r\n\r\nabc"), 0, true);
@@ -435,6 +655,13 @@ int main(void)
         cmocka_unit_test(continue_is_sent_when_the_body_is_wanted),
         cmocka_unit_test(head_has_no_body),
         cmocka_unit_test(admin_bodies_are_charged),
+        cmocka_unit_test(framing_by_status),
+        cmocka_unit_test(trailers_are_chosen),
+        cmocka_unit_test(early_answers_close),
+        cmocka_unit_test(answers_of_known_size_say_it),
+        cmocka_unit_test(answers_have_a_date),
+        cmocka_unit_test(behind_head_answers_are_whole),
+        cmocka_unit_test(refusals_say_what_they_must),
         cmocka_unit_test(a_broken_transport_ends_everything),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
