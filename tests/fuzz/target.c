@@ -1,4 +1,4 @@
-/* A request's target, whatever it is: what is taken has parts that add up to it, and none that reads as another path. */
+/* A request's target, whatever it is: what is taken has parts that add up to it, and none reads as another path. */
 #include "enclave/https/target.h"
 
 #include "tests/fuzz/fuzz.h"

@@ -548,7 +548,7 @@ static void answers_of_known_size_say_it(void **state)
 {
     static char body[65536];
     memset(body, 'x', sizeof body);
-    for (size_t size = 1; size <= sizeof body; size *= 4) {
+    for (size_t size = 1; size < 61000; size = size < 16384 ? size * 4 : size + 22000) {
         struct http_exchange *x = take(POST "\r\n");
         assert_int_equal(x->ops->respond(x, 200, NULL, 0, -1), 0);
         for (size_t at = 0; at < size;) {

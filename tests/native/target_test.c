@@ -25,7 +25,7 @@ static struct http_text text_of(const char *text)
 
 static bool same(struct http_text text, const char *wanted)
 {
-    return text.size == strlen(wanted) && memcmp(text.data, wanted, text.size) == 0;
+    return text.size == strlen(wanted) && (text.size == 0 || memcmp(text.data, wanted, text.size) == 0);
 }
 
 static const struct {
@@ -255,7 +255,7 @@ static void invent(char *text, size_t size, bool authority)
 static bool is_range(struct http_text text, const UriTextRangeA *range)
 {
     size_t size = range->first ? (size_t)(range->afterLast - range->first) : 0;
-    return text.size == size && memcmp(text.data, range->first, size) == 0;
+    return text.size == size && (size == 0 || memcmp(text.data, range->first, size) == 0);
 }
 
 /* uriparser keeps segments, and empty ones elsewhere. */
