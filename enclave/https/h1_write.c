@@ -272,10 +272,11 @@ static int append_early(struct h1 *c)
         h1_put(&c->out, c->early.data + c->early.start, size);
     }
     h1_release(&c->early);
+    if (!c->chunked)
+        return 0;
     if (h1_room(&c->out, 2) != 0)
         return -ENOMEM;
-    if (c->chunked)
-        h1_put_text(&c->out, "\r\n");
+    h1_put_text(&c->out, "\r\n");
     return 0;
 }
 
@@ -337,8 +338,8 @@ static size_t write_space(struct http_exchange *x)
     if (c->broken)
         return H1_OUT_SIZE; /* the write tells */
     if (c->responded && !c->framed) {
-        /* All that may yet get a length fits; what outgrows it is sent in chunks from now on. */
-        uint32_t used = h1_used(&c->out) + h1_used(&c->early);
+        /* Beside its head, all that may yet get a length fits; what outgrows it is sent in chunks from now on. */
+        uint32_t used = h1_used(&c->out) - c->head_size + h1_used(&c->early);
         if (used + H1_WRITE_MIN <= H1_EARLY_SIZE)
             return H1_EARLY_SIZE - used;
         push(x);
