@@ -75,3 +75,42 @@ check stop
 check start --header-timeout 300
 equal "$(line "GET /hello/ HTTP/1.1\r\n${host}")" "HTTP/1.1 408 Request Timeout" "a head that never ends"
 check stop
+
+# Uploads of a byte now and then hold an app no longer than they may: all are let go, and the app serves others.
+cat >"$work/trickle.py" <<'P'
+import selectors, socket, ssl, sys
+context = ssl._create_unverified_context()
+port, hang, count = int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
+waiting, statuses = selectors.DefaultSelector(), set()
+def ends(s):
+    try:
+        status = s.recv(4096)[9:12].decode() or "cut"
+    except ssl.SSLWantReadError:
+        return
+    except OSError:
+        status = "cut"
+    statuses.add(status)
+    waiting.unregister(s)
+    s.close()
+for _ in range(count):
+    s = context.wrap_socket(socket.create_connection(("127.0.0.1", port), hang))
+    s.sendall(b"POST /echo/ HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\nx")
+    s.setblocking(False)
+    waiting.register(s, selectors.EVENT_READ)
+while waiting.get_map():
+    ready = waiting.select(1)
+    for key, _ in ready:
+        ends(key.fileobj)
+    for key in [] if ready else list(waiting.get_map().values()):
+        try:
+            key.fileobj.send(b"x")
+        except OSError:
+            pass
+print(*sorted(statuses))
+P
+check start --min-rate 1000 --rate-grace 2000
+ends=$(python3 "$work/trickle.py" "$port" "$hang" 400)
+for end in $ends; do [[ $end == 408 || $end == 503 || $end == cut ]] || fail "slow uploads: $ends"; done
+contains "$ends" 408
+equal "$(get /echo/ -d "still here")" "still here" "after slow uploads"
+check stop

@@ -22,7 +22,8 @@ struct memory {
     struct transport t;
     const char *in;
     size_t in_size, at, step;
-    size_t window; /* how much output is taken at once; 0: all */
+    size_t window;    /* how much output is taken at once; 0: all */
+    size_t allowance; /* of a slow reader: how much it takes until it is given more */
     char out[1 << 20];
     size_t out_size;
     bool closed, aborted, keep_open;
@@ -43,9 +44,16 @@ static ssize_t mem_read(struct transport *t, void *buf, size_t size)
     return (ssize_t)count;
 }
 
+static bool reads_slowly;
+
 static ssize_t mem_write(struct transport *t, const void *buf, size_t size)
 {
     struct memory *m = (struct memory *)t;
+    if (reads_slowly && m->allowance == 0)
+        return -EAGAIN;
+    if (reads_slowly && size > m->allowance)
+        size = m->allowance;
+    m->allowance -= reads_slowly ? size : 0;
     if (m->window && size > m->window)
         size = m->window;
     assert_true(m->out_size + size < sizeof m->out);
@@ -310,11 +318,12 @@ static void slow_heads_time_out(void **state)
     assert_true(m.closed);
 }
 
-/* Let time pass, in steps of a second, each with so many bytes more of the input. */
+/* Let time pass, in steps of a second, each with so many bytes more of the input, or for a slow reader of the output. */
 static void trickle(unsigned seconds, size_t bytes, size_t all)
 {
     for (unsigned i = 0; i < seconds && !m.closed && !m.aborted; i++) {
         m.in_size = m.in_size + bytes < all ? m.in_size + bytes : all;
+        m.allowance += bytes;
         worker.loop.now_ns += UINT64_C(1000000000);
         m.t.on_ready(&m.t, m.t.user);
         for (int k = 0; k < 10 && !m.closed && !m.aborted; k++)
@@ -341,6 +350,55 @@ static void slow_bodies_let_go(void **state)
     trickle(100, server.limits.min_rate + 10, all);
     assert_string_equal(statuses(), "200 ");
     hang_up();
+}
+
+static size_t answers(void)
+{
+    size_t count = 0;
+    for (const char *at = m.out; (at = strstr(at, "HTTP/1.1 200")); at++)
+        count++;
+    return count;
+}
+
+static void slow_readers_let_go(void **state)
+{
+    static char in[200 * sizeof(GET "\r\n")];
+    size_t all = 0;
+    reads_slowly = true;
+    run(GET "\r\n", strlen(GET "\r\n"), 0, true); /* a byte each second */
+    trickle(19, 1, m.in_size);
+    assert_false(m.closed || m.aborted);
+    trickle(5, 1, m.in_size);
+    assert_true(m.aborted);
+    for (int i = 0; i < 200; i++) /* just above the rate, for longer than any timeout */
+        all += (size_t)sprintf(in + all, GET "\r\n");
+    run(in, all, 0, true);
+    trickle(30, server.limits.min_rate + 10, all);
+    assert_false(m.closed || m.aborted);
+    assert_in_range(answers(), 10, 199);
+    trickle(400, server.limits.min_rate + 10, all);
+    assert_int_equal(answers(), 200);
+    assert_false(m.aborted);
+    hang_up();
+    reads_slowly = false;
+}
+
+static void any_rate_may_be_allowed(void **state)
+{
+    static const char head[] = POST "Content-Length: 200\r\n\r\n";
+    char in[sizeof head - 1 + 200];
+    memset(in, 'x', sizeof in);
+    memcpy(in, head, sizeof head - 1);
+    uint32_t rate = server.limits.min_rate;
+    server.limits.min_rate = 0;
+    run(in, sizeof head - 1, 0, true);
+    trickle(199, 1, sizeof in);
+    assert_string_equal(statuses(), "");
+    assert_false(m.closed || m.aborted);
+    trickle(1, 1, sizeof in);
+    assert_string_equal(statuses(), "200 ");
+    hang_up();
+    server.limits.min_rate = rate;
 }
 
 static void idle_connections_end_quietly(void **state)
@@ -650,6 +708,8 @@ int main(void)
         cmocka_unit_test(heads_have_limits),
         cmocka_unit_test(slow_heads_time_out),
         cmocka_unit_test(slow_bodies_let_go),
+        cmocka_unit_test(slow_readers_let_go),
+        cmocka_unit_test(any_rate_may_be_allowed),
         cmocka_unit_test(idle_connections_end_quietly),
         cmocka_unit_test(bodies_reach_the_hook),
         cmocka_unit_test(continue_is_sent_when_the_body_is_wanted),

@@ -4,7 +4,7 @@
  */
 #include <stdio.h>
 
-#include "enclave/https/http.h"
+#include "enclave/https/h1.h"
 #include "enclave/wasm/internal.h"
 
 struct limit {
@@ -18,6 +18,11 @@ struct limit {
     }
 
 static const struct limit limits[] = {
+    LIMIT(H1_METHOD_MAX),
+    LIMIT(H1_EMPTY_MAX),
+    LIMIT(H1_PIPELINE_MARK),
+    LIMIT(H1_DRAIN_MAX),
+    LIMIT(H1_EARLY_SIZE),
     LIMIT(COMPONENT_DEPTH_MAX),
     LIMIT(COMPONENT_ITEMS_MAX),
     LIMIT(COMPONENT_CORE_ITEMS_MAX),
@@ -44,7 +49,9 @@ static void print(const struct limit *limit)
 {
     uint64_t n = limit->value;
     printf("%s ", limit->name);
-    if (n >= 1u << 20 && n % (1u << 20) == 0)
+    if (n >= UINT64_C(1) << 40 && n % (UINT64_C(1) << 40) == 0)
+        printf("%lu TiB\n", (unsigned long)(n >> 40));
+    else if (n >= 1u << 20 && n % (1u << 20) == 0)
         printf("%lu MiB\n", (unsigned long)(n >> 20));
     else if (n >= 1u << 10 && n % (1u << 10) == 0)
         printf("%lu KiB\n", (unsigned long)(n >> 10));
@@ -59,6 +66,21 @@ static void print(const struct limit *limit)
 
 int main(void)
 {
+    const struct http_limits *http = &http_limits_default; /* which options change */
+    const struct limit defaults[] = {
+        {"header_bytes", http->header_bytes},
+        {"header_count", http->header_count},
+        {"buffered_body", http->buffered_body},
+        {"streamed_body", http->streamed_body},
+        {"header_timeout_ms", http->header_timeout_ms},
+        {"idle_timeout_ms", http->idle_timeout_ms},
+        {"progress_timeout_ms", http->progress_timeout_ms},
+        {"requests", http->requests},
+        {"min_rate", http->min_rate},
+        {"rate_grace_ms", http->rate_grace_ms},
+    };
+    for (size_t i = 0; i < sizeof defaults / sizeof *defaults; i++)
+        print(&defaults[i]);
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
         print(&limits[i]);
     return 0;

@@ -12,7 +12,7 @@ while read -r name value; do
     *) echo "$name is $value, but $2 says: $row" && failed=1 ;;
     esac
 done <<<"$known"
-for name in $(grep -oE '^\| [^|]* \| `[A-Z_]+` \|' "$2" | grep -oE '`[A-Z_]+`' | tr -d '`'); do
+for name in $(grep -oE '^\| [^|]* \| `[A-Za-z0-9_]+` \|' "$2" | grep -oE '`[A-Za-z0-9_]+`' | tr -d '`'); do
     grep -q "^$name " <<<"$known" || { echo "$2 names $name, which limits_table.c does not know" && failed=1; }
 done
 # Each row's test exists.
