@@ -160,6 +160,14 @@ static void guest_end(struct guest *g, wasmtime_error_t *error)
         guest_free(g);
 }
 
+/* There is no stack for it: its client is told to come again. */
+static void guest_refuse(struct guest *g, wasmtime_error_t *error)
+{
+    if (!g->responded)
+        end_exchange(g, 503);
+    guest_end(g, error);
+}
+
 /* Guests that used up a tick wait here: one of them runs per pass of the loop, and only when nothing else is ready, so
  * that those which compute slow each other down before they slow down anyone else. */
 #define PATIENCE 32u
@@ -237,7 +245,10 @@ static void guest_run(struct loop_task *task)
     stacks_enter_app(g->app);
     memories_enter_app(g->app);
     if (enclave_call_poll(g->call, &error)) {
-        guest_end(g, error);
+        if (stacks_refused())
+            guest_refuse(g, error);
+        else
+            guest_end(g, error);
         return;
     }
     /* A file or a stored value comes soon, whatever else it waits for may not. */

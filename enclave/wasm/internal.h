@@ -339,6 +339,7 @@ void keyvalue_abandon(struct guest *g);
 /* Fiber stacks: what runs now, so that stacks are charged, and scrubbed between apps. */
 void stacks_install(wasm_config_t *config, const struct wasm_stack_source *from, struct budget *all);
 void stacks_enter_app(struct app *app);
+bool stacks_refused(void); /* since then: there was no stack left, which is no fault of the guest's */
 /* wasi:filesystem: the same; what a descriptor or an entry stream holds; files as streams. -EINPROGRESS: the guest must
  * wait and call again. writing: a write is under way or done and has not been taken. */
 void filesystem_abandon(struct guest *g);

@@ -26,6 +26,7 @@ struct stack {
 static _Thread_local struct stack *pool;
 static _Thread_local unsigned pool_count;
 static _Thread_local struct app *running_app;
+static _Thread_local bool refused;
 
 static struct wasm_stack_source source;
 
@@ -55,6 +56,12 @@ static const struct wasm_stack_source outside = {outside_take, outside_give, OUT
 void stacks_enter_app(struct app *app)
 {
     running_app = app;
+    refused = false;
+}
+
+bool stacks_refused(void)
+{
+    return refused;
 }
 
 /* ---- the pool -------------------------------------------------------------------------------------------------- */
@@ -112,13 +119,19 @@ static struct stack *from_source(void)
     return stack;
 }
 
+static wasmtime_error_t *refuse(const char *why)
+{
+    refused = true;
+    return wasmtime_error_new(why);
+}
+
 static wasmtime_error_t *new_stack(void *env, size_t size, bool zeroed, wasmtime_stack_memory_t *out)
 {
     struct charge charge = {0};
     if (size > GUEST_STACK || !running_app)
         return wasmtime_error_new("a larger stack than there are, or for no app");
     if (!charge_take(&charge, &running_app->stacks, 1))
-        return wasmtime_error_new("no stack is free for another request of this app");
+        return refuse("no stack is free for another request of this app");
     struct stack *stack = from_pool(running_app->id);
     if (stack && zeroed)
         memset(stack->base, 0, stack->size);
@@ -126,7 +139,7 @@ static wasmtime_error_t *new_stack(void *env, size_t size, bool zeroed, wasmtime
         stack = from_source();
     if (!stack) {
         charge_give(&charge);
-        return wasmtime_error_new("no memory for a stack");
+        return refuse("no memory for a stack");
     }
     charge_move(&stack->charge, &charge);
     stack->app_id = running_app->id;
