@@ -94,7 +94,7 @@ def ends(s):
     s.close()
 for _ in range(count):
     s = context.wrap_socket(socket.create_connection(("127.0.0.1", port), hang))
-    s.sendall(b"POST /echo/ HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\nx")
+    s.sendall(b"POST /sum/ HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n1")
     s.setblocking(False)
     waiting.register(s, selectors.EVENT_READ)
 while waiting.get_map():
@@ -103,14 +103,15 @@ while waiting.get_map():
         ends(key.fileobj)
     for key in [] if ready else list(waiting.get_map().values()):
         try:
-            key.fileobj.send(b"x")
+            key.fileobj.send(b"1")
         except OSError:
             pass
 print(*sorted(statuses))
 P
 check start --min-rate 1000 --rate-grace 2000
+push sum sum-c
 ends=$(python3 "$work/trickle.py" "$port" "$hang" 400)
 for end in $ends; do [[ $end == 408 || $end == 503 || $end == cut ]] || fail "slow uploads: $ends"; done
 contains "$ends" 408
-equal "$(get /echo/ -d "still here")" "still here" "after slow uploads"
+equal "$(get /sum/ -d "1 2")" 3 "after slow uploads"
 check stop

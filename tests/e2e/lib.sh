@@ -41,7 +41,8 @@ metric_reaches() { [ "$(metric "$1")" -ge "$2" ]; }
 # Its requests have their own deadlines out of the way, unless an option says otherwise.
 start() {
     local defaults=() option # an option may be given once
-    for option in "--request-timeout ${hang}000" "--header-timeout ${hang}000" "--data $work/data"; do
+    for option in "--request-timeout ${hang}000" "--header-timeout ${hang}000" "--rate-grace ${hang}000" \
+        "--data $work/data"; do
         case " $* " in *" ${option% *} "*) ;; *) defaults+=(${option% *} "${option#* }") ;; esac
     done
     : >"$work/server.log" # or the line that an earlier server wrote would do for the new one
