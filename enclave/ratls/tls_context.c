@@ -7,6 +7,7 @@
 #define CLIENT_CHAIN_MAX 32768 /* bytes; a leaf with its quote takes 5 KB */
 
 static const uint8_t http11[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
+static const uint8_t http10[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '0'};
 static const uint8_t ratls1[] = {16, 'p', 'r', 'i', 'v', 'a', 's', 'y', 's', '-', 'r', 'a', 't', 'l', 's', '/', '1'};
 
 static bool offers(const unsigned char *in, unsigned int in_size, const uint8_t *name)
@@ -23,10 +24,11 @@ static int select_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_s
                        unsigned int in_size, void *user)
 {
     (void)ssl, (void)user;
-    if (!offers(in, in_size, http11))
+    const uint8_t *chosen = offers(in, in_size, http11) ? http11 : http10; /* "curl -0" offers the latter alone */
+    if (!offers(in, in_size, chosen))
         return offers(in, in_size, ratls1) ? SSL_TLSEXT_ERR_NOACK : SSL_TLSEXT_ERR_ALERT_FATAL;
-    *out = http11 + 1;
-    *out_size = http11[0];
+    *out = chosen + 1;
+    *out_size = chosen[0];
     return SSL_TLSEXT_ERR_OK;
 }
 

@@ -41,6 +41,8 @@ equal "$(curl -sk -o /dev/null -o /dev/null -w '%{num_connects} ' "$url/hello/" 
 # prefix and path as the guest sees them, and ALPN with an unknown name first
 contains "$(openssl s_client -connect "127.0.0.1:$port" -alpn privasys-ratls/1,http/1.1 </dev/null 2>/dev/null)" "ALPN protocol: http/1.1"
 contains "$(openssl s_client -connect "127.0.0.1:$port" -alpn privasys-ratls/1 </dev/null 2>/dev/null)" "No ALPN negotiated"
+contains "$(openssl s_client -connect "127.0.0.1:$port" -alpn http/1.0 </dev/null 2>/dev/null)" "ALPN protocol: http/1.0"
+equal "$(status /hello/ -0)" 200 "curl -0, which offers HTTP/1.0 alone"
 contains "$(openssl s_client -connect "127.0.0.1:$port" -alpn h2 </dev/null 2>&1 || true)" "no application protocol"
 
 # targets, as another would take them apart, and Hosts
