@@ -191,6 +191,10 @@ void h1_parse(struct h1 *c)
     if (c->in_start == c->in_end || c->parse_status)
         return;
     const char *from = c->in + c->in_start;
+    if (c->target_size == 0 && *from == ' ') { /* the parser would skip any number of them */
+        refuse(c, 400);
+        return;
+    }
     size_t size = c->in_end - c->in_start;
     llhttp_errno_t error = llhttp_execute(&c->parser, from, size);
     if (error == HPE_PAUSED || error == HPE_PAUSED_UPGRADE) {

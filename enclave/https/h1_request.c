@@ -23,6 +23,14 @@ static bool has_duplicates(const struct h1 *c)
     return false;
 }
 
+/* Whoever looks at the field instead must not find another name there (RFC 9112, section 3.2.2). */
+static void set_host(struct h1 *c, struct http_text authority)
+{
+    for (size_t i = 0; i < c->field_count; i++)
+        if (http_name_is(c->fields[i].name, "host"))
+            c->fields[i].value = authority;
+}
+
 /* Who is asked? The target's authority counts, the field must be one all the same (RFC 9112, section 3.2). */
 static int take_host(struct h1 *c, struct http_target *target)
 {
@@ -33,6 +41,8 @@ static int take_host(struct h1 *c, struct http_target *target)
         return 400;
     if (target->authority.size == 0)
         target->authority = host;
+    else
+        set_host(c, target->authority);
     return 0;
 }
 
@@ -85,6 +95,16 @@ static bool is_listed(const struct h1 *c, struct http_text name)
     return false;
 }
 
+/* Does Connection list more than there can be? Each field is looked for in it, which takes its time. */
+static bool lists_too_much(const struct h1 *c)
+{
+    size_t members = 0;
+    for (size_t i = 0; i < c->field_count; i++)
+        for (size_t at = 0; http_name_is(c->fields[i].name, "connection") && at < c->fields[i].value.size; at++)
+            members += at == 0 || c->fields[i].value.data[at] == ',';
+    return members > c->server->limits.header_count;
+}
+
 /* Is there more in Connection than the word that most clients send? */
 static bool lists_fields(const struct h1 *c)
 {
@@ -125,6 +145,8 @@ int h1_make_request(struct h1 *c)
     int status = connects ? 0 : http_target_parse(target, h1_method_is(c, "OPTIONS"), &request->target);
     if (status == 0 && has_duplicates(c))
         status = 400;
+    if (status == 0 && lists_too_much(c))
+        status = 431;
     if (status == 0)
         status = take_host(c, &request->target);
     if (status == 0)

@@ -44,6 +44,10 @@ for line in GATEWAY_INTERFACE=CGI/1.1 SERVER_SOFTWARE=enclave-os SERVER_PROTOCOL
     equal "$(grep "^${line%%=*}=" <<<"$environment")" "$line"
 done
 equal "$(grep -E 'FORGED|evil|gone|^(HTTP_(CONNECTION|TE|PROXY|CONTENT_LENGTH|CONTENT_TYPE)|AUTH_TYPE)=' <<<"$environment" || true)" ""
+# the target's authority counts, and no other name is to be found (RFC 9112, section 3.2.2)
+answer=$(get /environment/ --request-target http://target.example/environment/ -H 'Host: other.example')
+contains "$answer" "HTTP_HOST=target.example"
+contains "$answer" "SERVER_NAME=target.example"
 # an answer whose end comes soon enough says how long it is, up to 64 KiB
 long=$(head -c 30000 /dev/zero | tr '\0' a)
 answer=$(curl -sk -D - "$url/environment/" -H "X-Long: $long" | tr -d '\r')
