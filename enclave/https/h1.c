@@ -43,14 +43,13 @@ static uint64_t timeout_ns(const struct h1 *c)
 
 /* ---- the least rate -------------------------------------------------------------------------------------------- */
 
+/* What a client takes leaves here in bursts, however evenly it reads: its TCP says that there is room again when there
+ * is much. So with what it took it may earn the time until the next burst. */
+#define TAKING_GRACES 3u
+
 static uint64_t grace_ns(const struct h1 *c)
 {
     return c->server->limits.rate_grace_ms * UINT64_C(1000000);
-}
-
-void h1_pace_reset(struct h1 *c)
-{
-    c->sending = c->taking = (struct h1_pace){.credit_ns = grace_ns(c)};
 }
 
 /* What is left of the credit now. */
@@ -58,6 +57,15 @@ static uint64_t pace_left(const struct h1 *c, const struct h1_pace *pace)
 {
     uint64_t now = c->x.worker->loop.now_ns, waited = pace->since_ns && now > pace->since_ns ? now - pace->since_ns : 0;
     return pace->credit_ns > waited ? pace->credit_ns - waited : 0;
+}
+
+void h1_pace_reset(struct h1 *c)
+{
+    struct h1_pace fresh = {.credit_ns = grace_ns(c)};
+    c->sending = fresh;
+    /* Answers before this one that are still to be taken, or were taken fast, count on. */
+    if (h1_used(&c->out) == 0 && pace_left(c, &c->taking) < fresh.credit_ns)
+        c->taking = fresh;
 }
 
 /* Begin or end to wait for the client. */
@@ -74,7 +82,8 @@ void h1_pace_moved(struct h1 *c, struct h1_pace *pace, size_t size)
     if (!c->server->limits.min_rate)
         return;
     uint64_t earned = size * UINT64_C(1000000000) / c->server->limits.min_rate, left = pace_left(c, pace);
-    pace->credit_ns = left + earned < grace_ns(c) ? left + earned : grace_ns(c);
+    uint64_t most = pace == &c->taking ? grace_ns(c) * TAKING_GRACES : grace_ns(c);
+    pace->credit_ns = left + earned < most ? left + earned : most;
     if (pace->since_ns)
         pace->since_ns = c->x.worker->loop.now_ns;
 }
@@ -283,10 +292,8 @@ static bool step_drain(struct h1 *c)
     c->span_size = 0;
     if (got == -EAGAIN)
         return false;
-    if (got < 0 || c->drained++ > H1_DRAIN_MAX / H1_IN_SIZE)
-        enter(c, H1_CLOSING);
-    else if (got == 0)
-        enter(c, c->keep_alive ? H1_IDLE : H1_CLOSING);
+    if (got <= 0)
+        enter(c, got == 0 ? H1_IDLE : H1_CLOSING);
     return true;
 }
 
@@ -382,12 +389,12 @@ static void h1_run(struct loop_task *task)
 void h1_end_exchange(struct h1 *c)
 {
     c->x.on_event = NULL;
-    c->drained = 0;
-    /* A body that was never asked for ("expect") may never come. */
-    if (!c->message_complete && !c->expect_continue)
-        enter(c, H1_DRAIN);
+    /* What is left of the body is no more than H1_DRAIN_MAX if the answer promised to go on, in however many pieces it
+     * comes. If not, the host drops what the client still sends. */
+    if (!c->keep_alive)
+        enter(c, H1_CLOSING);
     else
-        enter(c, c->keep_alive && c->message_complete ? H1_IDLE : H1_CLOSING);
+        enter(c, c->message_complete ? H1_IDLE : H1_DRAIN);
     if (c->message_complete) {
         h1_free_head(c);
         c->span_size = 0;

@@ -64,7 +64,6 @@ struct h1 {
     const char *span; /* body bytes in `in` that nobody has read yet */
     uint32_t span_size;
     uint64_t body_read;
-    uint32_t drained; /* pieces of an unread body */
     int parse_status; /* what to answer instead, 0: fine */
 
     /* The head: method, target, then lines */

@@ -24,6 +24,8 @@ struct memory {
     size_t in_size, at, step;
     size_t window;    /* how much output is taken at once; 0: all */
     size_t allowance; /* of a slow reader: how much it takes until it is given more */
+    bool full;        /* none is taken any more beyond limit */
+    size_t limit;
     char out[1 << 20];
     size_t out_size;
     bool closed, aborted, keep_open;
@@ -56,6 +58,10 @@ static ssize_t mem_write(struct transport *t, const void *buf, size_t size)
     m->allowance -= reads_slowly ? size : 0;
     if (m->window && size > m->window)
         size = m->window;
+    if (m->full && size > m->limit - m->out_size)
+        size = m->limit - m->out_size;
+    if (m->full && size == 0)
+        return -EAGAIN;
     assert_true(m->out_size + size < sizeof m->out);
     memcpy(m->out + m->out_size, buf, size);
     m->out_size += size;
@@ -149,6 +155,8 @@ static const char *statuses(void)
 
 #define H "Host: a\r\n"
 #define GET "GET /healthz HTTP/1.1\r\n" H
+#define TEN "0123456789"
+#define COMMAS ",,,,,,,,,,"
 #define POST "POST /_enclave/x HTTP/1.1\r\n" H "Authorization: Bearer t\r\n"
 
 static const struct {
@@ -262,6 +270,14 @@ static const struct {
     {"bare CR in value", GET "A: b\rc\r\n\r\n", "400 "},
     {"bad chunk size", POST "Transfer-Encoding: chunked\r\n\r\nxyz\r\n", "400 "},
     {"chunk longer than said", POST "Transfer-Encoding: chunked\r\n\r\n2\r\nabc\r\n0\r\n\r\n", "400 "},
+    {"unread body in many pieces",
+     "POST /healthz HTTP/1.1\r\n" H "Content-Length: 100\r\n\r\n" TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN GET "\r\n",
+     "405 200 "},
+    {"two spaces before the target", "GET  /healthz HTTP/1.1\r\n" H "\r\n", "400 "},
+    {"a Connection with many members",
+     GET "Connection: a" COMMAS COMMAS COMMAS COMMAS COMMAS COMMAS COMMAS COMMAS COMMAS COMMAS "\r\n\r\n", "431 "},
+    {"a Connection with as many as there may be fields",
+     GET "Connection: a" COMMAS COMMAS COMMAS COMMAS COMMAS COMMAS COMMAS COMMAS COMMAS "\r\n\r\n", "200 "},
     {"relative target", "GET healthz HTTP/1.1\r\n" H "\r\n", "400 "},
     {"fragment", "GET /healthz#x HTTP/1.1\r\n" H "\r\n", "400 "},
 };
@@ -399,6 +415,42 @@ static void any_rate_may_be_allowed(void **state)
     assert_string_equal(statuses(), "200 ");
     hang_up();
     server.limits.min_rate = rate;
+}
+
+/* However evenly a client reads, the network takes what is for it in bursts: they count until the next. */
+static void steady_readers_are_kept(void **state)
+{
+    static char in[1000 * sizeof GET];
+    size_t size = 0;
+    while (size + sizeof GET + 2 < sizeof in)
+        size += (size_t)sprintf(in + size, GET "\r\n");
+    run(in, 0, 0, true);
+    m.full = true;
+    m.in_size = size;
+    for (int burst = 0; burst < 8; burst++) {
+        m.limit = m.out_size + 14000;
+        trickle(55, 0, size); /* 254 bytes a second */
+        assert_int_equal(m.out_size, m.limit);
+        assert_false(m.closed || m.aborted);
+    }
+    trickle(10, 0, size);
+    assert_true(m.aborted);
+}
+
+static void slow_readers_are_let_go(void **state)
+{
+    static char in[1000 * sizeof GET];
+    size_t size = 0;
+    while (size + sizeof GET + 2 < sizeof in)
+        size += (size_t)sprintf(in + size, GET "\r\n");
+    run(in, 0, 0, true);
+    m.full = true;
+    m.in_size = size;
+    for (int i = 0; i < 40 && !m.aborted; i++) { /* always something, and never enough */
+        m.limit = m.out_size + 100;
+        trickle(1, 0, size);
+    }
+    assert_true(m.aborted);
 }
 
 static void idle_connections_end_quietly(void **state)
@@ -710,6 +762,8 @@ int main(void)
         cmocka_unit_test(slow_bodies_let_go),
         cmocka_unit_test(slow_readers_let_go),
         cmocka_unit_test(any_rate_may_be_allowed),
+        cmocka_unit_test(steady_readers_are_kept),
+        cmocka_unit_test(slow_readers_are_let_go),
         cmocka_unit_test(idle_connections_end_quietly),
         cmocka_unit_test(bodies_reach_the_hook),
         cmocka_unit_test(continue_is_sent_when_the_body_is_wanted),
