@@ -334,7 +334,8 @@ static void slow_heads_time_out(void **state)
     assert_true(m.closed);
 }
 
-/* Let time pass, in steps of a second, each with so many bytes more of the input, or for a slow reader of the output. */
+/* Let time pass, in steps of a second, each with so many bytes more of the input, or for a slow reader of the
+ * output. */
 static void trickle(unsigned seconds, size_t bytes, size_t all)
 {
     for (unsigned i = 0; i < seconds && !m.closed && !m.aborted; i++) {
