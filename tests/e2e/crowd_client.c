@@ -108,7 +108,7 @@ static void send_long(SSL *tls, const char *start, size_t size)
     send_text(tls, text, size);
 }
 
-#define HEAD "POST /_enclave/apps HTTP/1.1\r\nHost: h\r\n"
+#define HEAD "POST /echo/ HTTP/1.1\r\nHost: h\r\n" /* an app that reads: it is not answered before */
 static void act(int s, SSL *tls, const char *state)
 {
     static const char get[] = "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n";
