@@ -402,6 +402,25 @@ static void poll_many(void)
     say(TEXT("\n"));
 }
 
+/* Nearly as many, for a time that never comes. */
+static void poll_long(void)
+{
+    struct byte_list ready;
+    uint32_t pollable = subscribe_duration(UINT64_MAX / 2);
+    uint32_t *list = cabi_realloc(NULL, 0, 4, 360000);
+    for (int i = 0; i < 90000; i++)
+        list[i] = pollable;
+    poll(list, 90000, &ready);
+}
+
+/* Half a million empty names and values: 8 MiB here, three times as much once they are read. */
+static void fields_many(void)
+{
+    struct small_result r;
+    struct pair *list = cabi_realloc(NULL, 0, 4, 500000 * sizeof *list);
+    fields_from_list(list, 500000, &r);
+}
+
 static void random_much(void)
 {
     struct byte_list bytes;
@@ -549,6 +568,8 @@ static const struct attack attacks[] = {
     {TEXT("/bad-utf8"), bad_utf8, NULL},
     {TEXT("/poll-nothing"), poll_nothing, NULL},
     {TEXT("/poll-many"), poll_many, NULL},
+    {TEXT("/poll-long"), poll_long, NULL},
+    {TEXT("/fields-many"), fields_many, NULL},
     {TEXT("/random-much"), random_much, NULL},
     {TEXT("/far-write"), far_write, NULL},
     {TEXT("/too-much-at-once"), NULL, too_much_at_once},

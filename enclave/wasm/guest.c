@@ -102,6 +102,7 @@ static void guest_free(struct guest *g)
     enclave_call_delete(g->call);
     wasmtime_store_delete(g->store);
     charge_give(&g->tables);
+    charge_give(&g->passed);
     for (int i = 0; i < 2; i++) {
         if (g->line_size[i])
             log_write(g, i == 1, "\n", 1);
@@ -337,6 +338,7 @@ static struct guest *guest_new(struct app *app, struct http_exchange *x)
     g->app = app_ref(app);
     g->store = wasmtime_store_new(app->rt->engine, g, NULL);
     limit_store(g);
+    charge_open(&g->passed, &app->memory);
     wasmtime_store_epoch_deadline_callback(g->store, on_epoch, NULL, NULL);
     wasmtime_context_set_epoch_deadline(wasmtime_store_context(g->store), 1);
     return g;

@@ -207,6 +207,7 @@ struct guest {
     void *large;          /* the same, where it is not enough; charged */
     struct charge cost;   /* guest_cost, and a reply that outgrew its place */
     struct charge tables; /* of its store */
+    struct charge passed; /* what wasmtime holds of the arguments or the answer of a host call: link.c */
     char *printed;        /* by a command whose answer has not begun; charged */
     size_t printed_size;
 

@@ -29,10 +29,12 @@
 #define GUEST_WASM_STACK KIB(512)
 #define GUEST_HOST_STACK KIB(128)
 #define GUEST_STACK (GUEST_WASM_STACK + GUEST_HOST_STACK)
-#define GUEST_MEMORIES_MAX 1000   /* as many as instances; wasmtime: 10,000 */
-#define GUEST_TABLES_MAX 1000     /* the same */
-#define GUEST_TABLE_MAX 10000000  /* elements of one table; as wasmtime. They are charged to the app */
-#define GUEST_COPIED_MAX MIB(128) /* out of its memory in one host call; as wasmtime */
+#define GUEST_MEMORIES_MAX 1000  /* as many as instances; wasmtime: 10,000 */
+#define GUEST_TABLES_MAX 1000    /* the same */
+#define GUEST_TABLE_MAX 10000000 /* elements of one table; as wasmtime. They are charged to the app */
+/* Out of its memory in one host call; wasmtime: 128 MiB. It is copied before anybody can be asked whether there is
+ * memory for it, by each worker at once, and nothing takes more: a transaction of the store is half of it. */
+#define GUEST_COPIED_MAX MIB(16)
 /* What an instance takes beside its memories, tables, stack and contexts: wasmtime's store, the guest, its scratch. */
 #define GUEST_OWN_COST KIB(192)
 

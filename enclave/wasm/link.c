@@ -107,6 +107,22 @@ static enum host_status refuse(struct guest *g, unsigned error)
     return HOST_DONE;
 }
 
+/* What GUEST_OWN_COST has for one call: whoever reads or writes a buffer of this size pays no more. */
+#define PASSED_FREE (SCRATCH_SIZE + 64 * PASSED_SLOT)
+/* Of a list, for each element beside its text: as wasmtime keeps it, as a slot, and the note of what is borrowed. */
+#define PASSED_SLOT 64u
+
+/* wasmtime keeps copies of what passes: of the arguments while the guest waits, and of the answer while it is written
+ * to the guest's memory, for which its cabi_realloc runs as long as it likes. Where these are long the app is charged
+ * for them until the next call. False: it has no memory left. */
+static bool charge_passed(struct guest *g, const struct slot *slots, size_t count)
+{
+    size_t bytes = count * PASSED_SLOT;
+    for (size_t i = 0; i < count; i++)
+        bytes += slots[i].size; /* of what is no text next to nothing: the number of a type */
+    return charge_resize(&g->passed, bytes > PASSED_FREE ? bytes : 0);
+}
+
 static int32_t host_call(const void *function, void *guest, const struct slot *args, size_t count,
                          struct slot_reply *reply)
 {
@@ -116,6 +132,9 @@ static int32_t host_call(const void *function, void *guest, const struct slot *a
     enum host_status status = IS_REFUSED(func->shape) ? refuse(g, func->shape - REFUSED(0))
                               : func->fn              ? func->fn(g, args, count)
                                                       : guest_trap(g, "unreachable host function");
+    bool answered = status == HOST_DONE;
+    if (status != HOST_TRAP && !charge_passed(g, answered ? g->reply : args, answered ? g->reply_count : count))
+        status = guest_trap(g, "no memory is left for this app");
     reply->slots = g->reply;
     reply->count = g->reply_count;
     return status;

@@ -72,6 +72,7 @@ text-outside out of bounds of memory
 bad-utf8 invalid utf-8
 poll-nothing poll of an empty list
 poll-many handle limit exceeded
+fields-many fuel
 random-much random bytes at once
 too-much-at-once more than 4096 bytes
 more-than-allowed more than check-write allowed
@@ -93,6 +94,12 @@ await "answers of innocent apps beside them" lines "$work/rounds" $(($(wc -l <"$
 touch "$work/enough"
 kill $waiter
 wait $(jobs -p | grep -v -e "^$server\$" -e "^$prober\$") 2>/dev/null || true
+
+# a list that is long and waits is its app's: 64 bytes for each of the 90,000
+before=$(metric guest_memory_bytes)
+attack poll-long >/dev/null & waiter=$!
+await "what its list takes" metric_reaches guest_memory_bytes $((before + 90000 * 64))
+kill $waiter
 
 touch "$work/stop"
 wait $prober
