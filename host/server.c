@@ -242,17 +242,25 @@ static void start(const int *listeners)
 
 /* ---- the main thread's wait -------------------------------------------------------------------------------- */
 
-static void begin_shutdown(void)
+#define TELL_AGAIN_MS 5
+
+/* false: the boot thread is not inside yet, so that there is nobody to tell. */
+static bool tell_enclave_to_stop(void)
 {
     int32_t result = 0;
+    int status = ecall_shutdown_u(server.enclave, &result, server.options.grace_ms);
+    if (status == 0 && result == -EAGAIN)
+        return false;
+    if ((status != 0 || result != 0) && !atomic_load(&server.ended))
+        fail("the enclave cannot be stopped in good order (%d): exiting", status != 0 ? status : result);
+    return true;
+}
+
+static void begin_shutdown(void)
+{
     fprintf(stderr, "enclave-os: stopping\n");
     for (uint32_t i = 0; i < server.options.workers; i++)
         io_stop_accepting(server.ios[i]);
-    int status = ecall_shutdown_u(server.enclave, &result, server.options.grace_ms);
-    if (status != 0 || result != 0) {
-        if (!atomic_load(&server.ended))
-            fail("the enclave cannot be stopped in good order (%d): exiting", status != 0 ? status : result);
-    }
 }
 
 /* On SIGUSR1: connections whose slots are in use, and how often the enclave was entered and left so far. */
@@ -275,10 +283,10 @@ static void print_counters(void)
 /* Until every thread has left the enclave; a second signal ends the process at once. */
 static void wait_for_end(int signals)
 {
-    bool stopping = false;
+    bool stopping = false, told = false;
     struct pollfd fds[2] = {{.fd = signals, .events = POLLIN}, {.fd = server.events, .events = POLLIN}};
     while (!atomic_load(&server.ended)) {
-        poll(fds, 2, -1);
+        poll(fds, 2, stopping && !told ? TELL_AGAIN_MS : -1);
         struct signalfd_siginfo info;
         uint64_t value;
         bool signalled = read(signals, &info, sizeof(info)) == sizeof(info);
@@ -294,6 +302,8 @@ static void wait_for_end(int signals)
             stopping = true;
             begin_shutdown();
         }
+        if (stopping && !told)
+            told = tell_enclave_to_stop();
     }
 }
 
@@ -351,7 +361,7 @@ static int serve(int argc, char **argv)
     wait_for_end(signals);
     result = atomic_load(&server.end_result);
     if (result != 0)
-        fail("the enclave ended: %s", strerror(-result));
+        fail("the enclave ended: %s", result < 0 ? strerror(-result) : "it said why");
     finish();
     return 0;
 }

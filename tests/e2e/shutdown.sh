@@ -40,6 +40,24 @@ answer.begin()
 assert answer.status == 200 and answer.read() == b"0123456789" + open(sys.argv[1], "rb").read()
 PYTHON
 
+# a signal at any moment of the boot, at first before a thread is inside the enclave: an end in good order
+takes_signals() { # PROCESS: it is the server, no shell any more, and has SIGTERM blocked to read it itself
+    [ "$(readlink "/proc/$1/exe")" = "$(readlink -f "$HOST")" ] &&
+        [ $((0x$(sed -n 's/^SigBlk:[[:space:]]*//p' "/proc/$1/status") >> 14 & 1)) = 1 ]
+}
+for delay in 0 0 0 0.05 0.1 0.2; do
+    for signal in TERM HUP; do
+        "$HOST" serve --image "$BUILD/enclave_os.signed" --listen "127.0.0.1:$port" --data "$work/data" --sim-dir "$work/sim" \
+            --admin-key "$admin.pub" >"$work/server.log" 2>&1 &
+        server=$!
+        await "a server that takes signals" takes_signals "$server"
+        sleep $delay
+        kill -$signal "$server"
+        wait "$server" || fail "SIG$signal $delay s after the start: status $?"
+        server=
+    done
+done
+
 # kill -9 while a component is being deployed: before or after, never in between
 for delay in 0.01 0.03 0.05 0.1; do
     check start
