@@ -2,6 +2,7 @@
  * enclavectl: verify a server, manage its apps, make keys, measure and sign images.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -124,6 +125,7 @@ int main(int argc, char **argv)
         {"verify", verify_main}, {"ca", ca_main},         {"app", app_main},         {"egress-ca", egress_ca_main},
         {"get", get_main},       {"keygen", keygen_main}, {"measure", measure_main}, {"sign", sign_main},
     };
+    signal(SIGPIPE, SIG_IGN); /* a server that refuses an upload closes: what it said is read and told */
     if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0))
         return show_usage(usage, true);
     for (size_t i = 0; argc >= 2 && i < sizeof(commands) / sizeof(commands[0]); i++)

@@ -16,6 +16,14 @@ for path in /nothing /_enclave/apps; do
         [ -s "$work/answer" ] || fail "$path: the answer has no body"
     done
 done
+# and the command line tells what was wrong, though the server may have closed before all was sent
+truncate -s 70000000 "$work/large.wasm"
+for round in 1 2 3 4 5; do
+    result=0
+    ctl app push large "$work/large.wasm" --url "$url" --admin-key "$admin" --allow-simulation 2>"$work/why" || result=$?
+    equal "$result" 1 "status of a push that is refused: $(cat "$work/why")"
+    contains "$(cat "$work/why")" "the server answers 413"
+done
 # a client that reads only when all is sent has its answer, too
 cat >"$work/upload.py" <<'P'
 import http.client, ssl, sys
