@@ -13,9 +13,11 @@ static int dispatch(struct authorised_options *o, int argc, char **argv)
 {
     if (argc != 1)
         return show_usage(usage, false);
-    for (const char *c = argv[0]; *c; c++) /* nothing that could end the request line */
-        if (argv[0][0] != '/' || *c <= ' ' || *c >= 0x7f)
-            return wrong("%s: expected a path that begins with / and has no spaces or controls", argv[0]);
+    const char *c = argv[0];
+    while (*c > ' ' && *c < 0x7f) /* nothing that could end the request line */
+        c++;
+    if (argv[0][0] != '/' || *c)
+        return wrong("%s: expected a path that begins with / and has no spaces or controls", argv[0]);
     struct http_request request = {.method = "GET", .path = argv[0]};
     return authorised_print(o, &request);
 }

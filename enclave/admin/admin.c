@@ -238,6 +238,8 @@ static void handle_egress_ca(struct worker *worker, const struct http_admin_requ
 {
     if (!strcmp(r->method, "PUT") && r->body_size > 0)
         set_egress_ca(worker, r->body, r->body_size, reply);
+    else if (!strcmp(r->method, "PUT"))
+        reply_error(reply, 422, "the bundle is empty; to trust nobody, remove it");
     else if (!strcmp(r->method, "DELETE"))
         set_egress_ca(worker, NULL, 0, reply);
     else if (!strcmp(r->method, "GET"))
