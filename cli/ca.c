@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -87,8 +88,13 @@ static void tell_names(const struct connection *c, const char *url)
 static int look_at_existing(const char *path, const BUF_MEM *pem)
 {
     size_t size;
-    if (access(path, F_OK) != 0)
+    struct stat s;
+    if (stat(path, &s) != 0)
         return errno == ENOENT ? 0 : -complain("--out %s: %s", path, strerror(errno));
+    if (S_ISREG(s.st_mode) && s.st_size == 0) /* as mktemp makes it */
+        return 0;
+    if (!S_ISREG(s.st_mode)) /* of a pipe or a terminal nobody knows an end */
+        return -complain("--out %s: %s", path, S_ISDIR(s.st_mode) ? strerror(EISDIR) : "not a file");
     char *before = read_whole_file(path, CERTIFICATE_FILE_MAX, &size);
     if (!before)
         return -complain("--out %s: %s", path, strerror(errno));

@@ -26,6 +26,16 @@ ctl ca "$url" --allow-simulation --out "$ca" --mrenclave "$mrenclave" >/dev/null
 ctl ca "$url" --allow-simulation --out "$work/any.pem" --any-instance >/dev/null || fail "--any-instance"
 check cmp -s "$ca" "$work/any.pem"
 
+# into an empty file, as mktemp makes it; not into what has no end
+: >"$work/empty.pem"
+ctl ca "$url" --allow-simulation --out "$work/empty.pem" --mrenclave "$mrenclave" >/dev/null || fail "into an empty file"
+check cmp -s "$ca" "$work/empty.pem"
+! ctl ca "$url" --allow-simulation --out /dev/stdout --mrenclave "$mrenclave" 2>"$work/why" | cat || fail "into a pipe"
+contains "$(cat "$work/why")" "--out /dev/stdout: not a file"
+# no bundle is not an empty one
+! ctl egress-ca set /dev/null --url "$url" --admin-key "$admin" --allow-simulation 2>"$work/why" || fail "an empty bundle"
+contains "$(cat "$work/why")" "the bundle is empty"
+
 # believed by who knows only the CA
 for name in localhost 127.0.0.1; do
     contains "$(curl -sS --cacert "$ca" "https://$name:$port/hello/")" Hello
