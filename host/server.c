@@ -83,6 +83,8 @@ static void on_ready(const char *phases)
         return;
     for (uint32_t i = 0; i < server.options.workers; i++) {
         int result = io_accept(server.ios[i]);
+        if (result == -EBADF)
+            return; /* a signal came first: the listener is closed, and the enclave is told to stop */
         if (result < 0)
             fail("cannot listen on %s: %s", server.listen_text, strerror(-result));
     }
