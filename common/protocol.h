@@ -22,6 +22,7 @@ _Static_assert(PROTO_DOORBELL_SLOTS > 4 * PROTO_MAX_CHANNELS, "an honest pair ne
 #define PROTO_RING_MIN 4096u
 #define PROTO_RING_MAX (16u << 20)
 #define PROTO_RPC_MAX (8u << 20) /* longest RPC payload, bytes; the control rings are at least twice as large */
+#define PROTO_LOG_MAX 2048u      /* a line of the log, bytes: a guest's with its app's name, or a reason, whole */
 
 /* Host and enclave share these, and nothing smaller: the enclave touches host memory in whole aligned words only
  * (INTEL-SA-00615, INTEL-SA-00657). `./dev lint` keeps any other _Atomic out of this file. */
@@ -175,7 +176,7 @@ enum rpc_method {
                              * -> u32 count, count x {blob key, blob value}, u8 more */
 
     RPC_TIME = 0x0300,  /* -> u64 realtime_ns */
-    RPC_LOG = 0x0301,   /* u8 level (enum log_level), blob text; no answer is sent */
+    RPC_LOG = 0x0301,   /* u8 level (enum log_level), blob text, at most PROTO_LOG_MAX; no answer is sent */
     RPC_READY = 0x0302, /* u32 count, count x {blob phase name, u64 microseconds}; no answer is sent */
 
     RPC_QUOTE_TARGET_INFO = 0x0400, /* -> TARGETINFO, 512 bytes */

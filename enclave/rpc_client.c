@@ -248,14 +248,14 @@ int rpc_call_wait(struct rpc_client *c, enum rpc_method method, const void *payl
 
 void rpc_log(struct rpc_client *c, enum log_level level, const char *format, ...)
 {
-    uint8_t line[512];
+    uint8_t line[5 + PROTO_LOG_MAX + 1];
     va_list args;
     va_start(args, format);
-    int size = vsnprintf((char *)line + 5, sizeof line - 5, format, args);
+    int size = vsnprintf((char *)line + 5, PROTO_LOG_MAX + 1, format, args);
     va_end(args);
     if (size < 0)
         return;
-    uint32_t length = (uint32_t)size < sizeof line - 6 ? (uint32_t)size : (uint32_t)sizeof line - 6;
+    uint32_t length = (uint32_t)size < PROTO_LOG_MAX ? (uint32_t)size : PROTO_LOG_MAX;
     line[0] = (uint8_t)level;
     memcpy(line + 1, &length, 4);
     int ignored = rpc_call(c, RPC_LOG, line, 5 + length, NULL, NULL);

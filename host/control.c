@@ -181,7 +181,7 @@ static void do_log(struct control_job *j)
     const uint8_t *text = bytes_take_blob(&r, &size);
     if (!bytes_reader_complete(&r) || level > LOG_INFO)
         return;
-    char line[1100];
+    char line[PROTO_LOG_MAX + 32]; /* with what is put before it */
     size_t used = (size_t)snprintf(line, sizeof(line), "enclave: %s: ", levels[level]);
     for (size_t i = 0; i < size && used < sizeof(line) - 2; i++)
         line[used++] = text[i] >= ' ' && text[i] != 0x7f ? (char)text[i] : '?';

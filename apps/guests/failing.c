@@ -1,6 +1,6 @@
 /*
  * A command that prints and then fails, as its query says: exit=N, trap, loop; big=N prints so many kilobytes first,
- * and read reads its input in between.
+ * read reads its input in between, and long complains in a line of more than a thousand bytes.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +24,8 @@ int main(void)
     if (strstr(query, "read"))
         while (getchar() != EOF)
             ;
+    if (strstr(query, "long"))
+        fprintf(stderr, "%01000d is why\n", 0);
     if (strstr(query, "trap"))
         __builtin_trap();
     while (strstr(query, "loop"))

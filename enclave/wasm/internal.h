@@ -217,6 +217,7 @@ struct guest {
     struct resource first[RESOURCE_FIRST];
 };
 #define LINE_MAX_SIZE 1024u
+_Static_assert(LINE_MAX_SIZE + APP_NAME_MAX + 64 <= PROTO_LOG_MAX, "a line and who printed it fit the log");
 
 /* Wake a guest that may wait; from its worker's loop or from inside its own call. */
 void guest_wake(struct guest *g);

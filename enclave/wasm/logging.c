@@ -8,7 +8,7 @@
 #define LEVEL "enum{trace,debug,info,warn,error,critical}"
 enum { LEVEL_WARN = 3 };
 
-/* A message of several lines is several lines, each with the level and the context before it. */
+/* A message of several lines, or of a long one, is several lines, each with the level and the context before it. */
 static enum host_status log_message(struct guest *g, const struct slot *args, size_t count)
 {
     static const char *const names[] = {"trace", "debug", "info", "warn", "error", "critical"};
@@ -19,12 +19,13 @@ static enum host_status log_message(struct guest *g, const struct slot *args, si
                           slot_text(&args[1]));
     do {
         const char *newline = memchr(at, '\n', (size_t)(end - at)), *stop = newline ? newline : end;
-        size_t size = (size_t)(stop - at), room = sizeof line - (size_t)prefix;
-        memcpy(line + prefix, at, size < room ? size : room);
+        size_t room = sizeof line - (size_t)prefix, size = (size_t)(stop - at) < room ? (size_t)(stop - at) : room;
+        memcpy(line + prefix, at, size);
         if (g->app->rt->config.log)
-            g->app->rt->config.log(g->app->name, level >= LEVEL_WARN, line,
-                                   (size_t)prefix + (size < room ? size : room));
-        at = newline ? newline + 1 : end;
+            g->app->rt->config.log(g->app->name, level >= LEVEL_WARN, line, (size_t)prefix + size);
+        at += size;
+        if (at == newline)
+            at++;
     } while (at < end);
     return HOST_DONE;
 }

@@ -14,6 +14,10 @@ contains "$(cat "$work/server.log")" "app sum: sum: not a number"
 # what it was asked is in its environment, beside what the operator set; an argument makes it say so
 check set_to sum '{"arguments":["-v"],"environment":{"GREETING":"hello"}}' >/dev/null
 equal "$(get '/sum/a%2Fb?q=1' -d 1 -H 'Greeting: no' -H 'Proxy: evil')" "$(printf 'POST /a/b q=1 hello\n1')"
+# what it complains about reaches the log whole
+push failing failing
+equal "$(status '/failing/?long&exit=1')" 500 "a command that fails with a long reason"
+contains "$(cat "$work/server.log")" "000 is why"
 # state in its own root, from one request to the next and after a restart
 check set_to sum '{"arguments":["-k"]}' >/dev/null
 equal "$(get /sum/ -d 2)" 2
