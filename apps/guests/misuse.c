@@ -111,6 +111,38 @@ static void drop_body(uint32_t outparam)
     outgoing_body_drop(body);
 }
 
+/* A body, its stream and its trailers can each be had once; the second attempt is an error that the guest sees. */
+static void read_twice(uint32_t request, uint32_t outparam)
+{
+    struct handle_result body, second_body, in, second_in;
+    request_consume(request, &body);
+    request_consume(request, &second_body);
+    incoming_body_stream(body.handle, &in);
+    incoming_body_stream(body.handle, &second_in);
+    bool right = !body.error && second_body.error && !in.error && second_in.error;
+    uint32_t stream, answer = respond(outparam, right ? 200 : 500, &stream);
+    finish(answer, stream);
+}
+
+/* Trailers that are no fields, or that a body has already. */
+static void bad_trailers(uint32_t outparam, uint32_t trailers)
+{
+    uint64_t finished[6];
+    uint32_t stream, body = respond(outparam, 200, &stream);
+    output_stream_drop(stream);
+    outgoing_body_finish(body, 1, trailers ? trailers : body, finished);
+}
+
+static void trailers_twice(uint32_t outparam)
+{
+    uint64_t finished[6];
+    struct handle_result other;
+    uint32_t fields = fields_new();
+    response_body(response_new(fields_new()), &other);
+    outgoing_body_finish(other.handle, 1, fields, finished);
+    bad_trailers(outparam, fields);
+}
+
 /* Makes the component import the interface that has the type of a point, and nothing else. */
 EXPORT("area") uint32_t area(uint32_t x, uint32_t y)
 {
@@ -141,6 +173,12 @@ EXPORT("wasi:http/incoming-handler@0.2.12#handle") void handle(uint32_t request,
         fail_twice(outparam);
     else if (is(path.text, TEXT("/zeroes")))
         zeroes(outparam);
+    else if (is(path.text, TEXT("/read-twice")))
+        read_twice(request, outparam);
+    else if (is(path.text, TEXT("/no-trailers")))
+        bad_trailers(outparam, 0);
+    else if (is(path.text, TEXT("/trailers-twice")))
+        trailers_twice(outparam);
     else if (is(path.text, TEXT("/set-twice"))) {
         outparam_set(outparam, 0, response_new(fields_new()), 0, 0, 0, 0, 0, 0);
         outparam_set(outparam, 0, response_new(fields_new()), 0, 0, 0, 0, 0, 0);

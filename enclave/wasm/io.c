@@ -274,6 +274,8 @@ static enum host_status write_result(struct guest *g, struct resource *stream, s
     if (was == STREAM_FILE || was == STREAM_FILE_END)
         return reply_file_error(g, (int)written);
     if (written == -EMSGSIZE)
+        guest_note(g, "the guest wrote more of a body than its content-length announces");
+    if (written == -EMSGSIZE)
         return reply_error(g, "the body is longer than its content-length");
     if (written < 0)
         return reply_closed(g);

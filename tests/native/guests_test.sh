@@ -46,9 +46,16 @@ cut() { # PATH REASON
 cut drop-body "dropped its response's body without outgoing-body.finish"
 cut unfinished 'returned before it finished'
 cut short 'shorter than its content-length'
+cut long 'shorter than its content-length'
+expect "long is named before" 1 "$(tail -n 2 "$work/log" | grep -c 'wrote more of a body than its content-length announces')"
+cut no-trailers handle
+cut trailers-twice handle
+expect "a body is read once" 200 "$(code "$url/misuse/read-twice" -d "some input")"
 cut fail-twice "dropped its response's body without outgoing-body.finish"
 expect "a handle that was used up" 200 "$(code "$url/misuse/set-twice")"
 case $(last_line) in *handle*) echo "ok   set-twice is named" ;; *) expect "set-twice is named" handle "$(last_line)" ;; esac
+expect "a body that is finished twice" 200 "$(code "$url/misuse/finish-twice")"
+case $(last_line) in *handle*) echo "ok   finish-twice is named" ;; *) expect "finish-twice is named" handle "$(last_line)" ;; esac
 expect "write-zeroes takes what check-write allows" 20000 "$(curl -s -m 120 "$url/misuse/zeroes" | tr -d '\1-\377' | wc -c)"
 
 # commands
