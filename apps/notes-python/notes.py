@@ -6,6 +6,7 @@
     GET /fail         an exception: 500, and its traceback in the log   GET /heap  whether its memory is its own
 """
 
+import json
 import os
 
 from componentize_py_types import Err, Ok
@@ -103,6 +104,9 @@ class IncomingHandler(Handler):
                 respond(response_out, 200, [b"%d\n" % atomics.increment(store.open("default"), "count", 1)])
             case ["env", name]:
                 respond(response_out, 200, [os.environ.get(name, "").encode()])
+            case ["nested", levels]:
+                json.loads("[" * int(levels) + "]" * int(levels))
+                respond(response_out, 200, [b"read\n"])
             case ["heap"]:
                 respond(response_out, 200, [b"whole\n" if whole_heap() else b"changed\n"])
             case ["fail"]:

@@ -35,6 +35,9 @@ equal "$(echo $(get /notes/notes))" "big small"
 equal "$(get /notes/notes/small -X DELETE)" forgotten
 equal "$(status /notes/notes/small)" 404
 
+# values within values, as deep as wasmtime's own stack allows
+if [ "$app" = notes-python ]; then equal "$(get /notes/nested/900)" read "nested JSON"; fi
+
 # keyvalue, and what the operator set
 equal "$(get /notes/count)" 1
 equal "$(get /notes/count)" 2
