@@ -30,6 +30,7 @@ environment     c_command guests/environment.c
 misbehave       c_app guests/misbehave.c common/handler.wit
 misuse          c_app guests/misuse.c common/handler-misuse.wit
 failing         c_command guests/failing.c
+proposals       text_component guests/proposals.wat
 hostile         c_app guests/hostile.c common/handler-hostile.wit
 hoard           c_app guests/hoard.c common/handler-kv.wit
 interim         c_app guests/interim.c common/handler.wit
@@ -124,6 +125,14 @@ c_library_app() { # NAME SOURCE WORLD [FLAG...]: the same with a C library
     component_tools
     node componentize.mjs "$3" "$wit" "$made.core" "$made" "$wit/wasi_snapshot_preview1.reactor.wasm"
     rm "$made.core"
+}
+
+text_component() { # NAME TEXT
+    local made=$out/$1.wasm
+    stale "$made" "$2" parse.mjs build.sh || return 0
+    echo "building $1.wasm" >&2
+    component_tools
+    node parse.mjs "$2" "$made"
 }
 
 c_command() { # NAME SOURCE [FLAG...]: a program with a main

@@ -8,7 +8,8 @@ server=$1 apps=$2
 work=$(mktemp -d)
 . "$(dirname "$0")/../port.sh"
 port=$(free_port) quick=$(free_port)
-TIMEOUT_MS=600000 "$server" "$port" 1 misuse="$apps/misuse.wasm" failing="$apps/failing.wasm" 2>"$work/log" &
+TIMEOUT_MS=600000 "$server" "$port" 1 misuse="$apps/misuse.wasm" failing="$apps/failing.wasm" \
+    proposals="$apps/proposals.wasm" 2>"$work/log" &
 pids=$!
 TIMEOUT_MS=1500 "$server" "$quick" 1 failing="$apps/failing.wasm" 2>"$work/quick" &
 pids="$pids $!"
@@ -59,6 +60,7 @@ case $(last_line) in *handle*) echo "ok   finish-twice is named" ;; *) expect "f
 expect "write-zeroes takes what check-write allows" 20000 "$(curl -s -m 120 "$url/misuse/zeroes" | tr -d '\1-\377' | wc -c)"
 
 # commands
+expect "exceptions, collected values, tail calls and wide arithmetic" 200 "$(code "$url/proposals/")"
 failing() { code "$url/failing/?$1" "${@:2}"; }
 status_header() { tr -d '\r' <"$work/head" | sed -n 's/^x-exit-status: //p'; }
 expect "a command that succeeds" 200 "$(failing exit=0)"
