@@ -48,6 +48,7 @@ int component_check(const uint8_t *wasm, size_t size, struct component_needs *ne
         .items = COMPONENT_ITEMS_MAX,
         .core_items = COMPONENT_CORE_ITEMS_MAX,
         .function_bytes = COMPONENT_FUNCTION_MAX,
+        .loops = COMPONENT_LOOPS_MAX,
         .instances = COMPONENT_INSTANCES_MAX,
     };
     const char *other = other_format(wasm, size);
@@ -67,8 +68,8 @@ int component_check(const uint8_t *wasm, size_t size, struct component_needs *ne
  * variable can be a new value wherever branches meet. */
 uint64_t component_compile_memory(size_t size, const struct component_needs *needs)
 {
-    return MIB(32) + 2 * (uint64_t)size + 72 * needs->code_bytes + 512 * needs->largest_function +
-           256 * needs->largest_graph + 512 * needs->core_items + 2048 * needs->items;
+    return MIB(32) + 2 * (uint64_t)size + 64 * needs->code_bytes + 6144 * needs->functions +
+           512 * needs->largest_function + 256 * needs->largest_graph + 512 * needs->core_items + 2048 * needs->items;
 }
 
 /* What validation says when a proposal is not served, and what we say. */

@@ -6,8 +6,6 @@
 
 #include "enclave/wasm/keyvalue.h"
 
-#define KEYS_MAX 4096u
-
 /* The keys of a get-many, copied, and what has been read of them so far. */
 struct kv_many {
     struct kv_namespace *ns; /* the bucket's, which its suspended guest cannot drop */
@@ -99,7 +97,7 @@ enum host_status kv_get_many(struct guest *g, const struct slot *args, size_t co
     struct kv_call *call = NULL;
     enum host_status status = kv_call_step(g, args, &ns, &call);
     if (status == HOST_WAIT && !g->kv) {
-        if (args[1].word > KEYS_MAX)
+        if (args[1].word > KEYVALUE_KEYS_MAX)
             return kv_fail(g, OTHER, "more than 4096 keys at once");
         if (!kv_call_begin(g))
             return HOST_TRAP;
@@ -138,7 +136,7 @@ static enum host_status write_many(struct guest *g, const struct slot *args, enu
     enum host_status status = kv_call_step(g, args, &ns, &call);
     if (status == HOST_WAIT && !g->kv) {
         size_t count = args[1].word, keys = 0, bytes = 0, step = kind == KV_PUT ? 2 : 1;
-        if (count > KEYS_MAX)
+        if (count > KEYVALUE_KEYS_MAX)
             return kv_fail(g, OTHER, "more than 4096 keys at once");
         if (count == 0) {
             reply_word(g, 0);

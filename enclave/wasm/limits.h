@@ -20,6 +20,8 @@
 #define COMPONENT_CORE_ITEMS_MAX 1000000
 /* One function's code; wasmtime: 7,654,321. Compiling takes some hundred times as much memory as the code. */
 #define COMPONENT_FUNCTION_MAX MIB(1)
+/* Loops within loops of one function; what compiling takes grows with the square. */
+#define COMPONENT_LOOPS_MAX 200
 /* Of modules and components, in one instance of the whole; wasmtime: 10,000. */
 #define COMPONENT_INSTANCES_MAX 1000
 
@@ -35,6 +37,8 @@
 /* Out of its memory in one host call; wasmtime: 128 MiB. It is copied before anybody can be asked whether there is
  * memory for it, by each worker at once, and nothing takes more: a transaction of the store is half of it. */
 #define GUEST_COPIED_MAX MIB(16)
+#define RANDOM_MAX MIB(64)     /* random bytes at once; as wasmtime */
+#define KEYVALUE_KEYS_MAX 4096 /* of one call for many */
 /* What an instance takes beside its memories, tables, stack and contexts: wasmtime's store, the guest, its scratch. */
 #define GUEST_OWN_COST KIB(192)
 

@@ -3,8 +3,6 @@
  */
 #include "enclave/wasm/internal.h"
 
-#define RANDOM_MAX (64u << 20)
-
 static enum host_status bytes(struct guest *g, const struct slot *args, size_t count)
 {
     void *buf = args[0].word <= RANDOM_MAX ? guest_buffer(g, args[0].word) : NULL;

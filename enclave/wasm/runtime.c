@@ -108,8 +108,8 @@ static struct wasm_component *wrap(wasmtime_component_t *inner, uint64_t instanc
     return component;
 }
 
-/* Running out of memory while compiling would end the enclave. So what compiling takes at most must be there: from
- * what guests may not have, and the rest is borrowed from what they have left. */
+/* Running out of memory while compiling would end the enclave. So what compiling is expected to take must be there:
+ * from what guests may not have, and the rest is borrowed from what they have left. */
 static int reserve(struct wasm_runtime *rt, uint64_t wanted, struct charge *loan, char *error, size_t error_size)
 {
     uint64_t left = rt->config.memory_left ? rt->config.memory_left() : UINT64_MAX;

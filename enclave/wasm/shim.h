@@ -76,13 +76,14 @@ struct component_limits {
     uint64_t depth;
     uint64_t items;
     uint64_t core_items;
-    uint64_t function_bytes;
+    uint64_t function_bytes, loops;
     uint64_t instances;
 };
 struct component_needs {
     uint64_t items, core_items;
-    uint64_t code_bytes, largest_function;
-    uint64_t largest_graph; /* of one function: variables times places where branches meet */
+    uint64_t code_bytes, functions;
+    uint64_t largest_function; /* its operators, a call as four */
+    uint64_t largest_graph;    /* of one function: variables times places where branches meet */
     uint64_t instances;
     uint64_t instance_bytes; /* beside memories and tables, at most */
 };

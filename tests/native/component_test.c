@@ -11,7 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "enclave/wasm/component.h"
 #include "enclave/wasm/internal.h"
@@ -168,22 +170,123 @@ static void nested_values(struct bytes *b, unsigned depth)
     put_section(b, 7, &types);
 }
 
+/* A module with so many functions, each with this type (behind its leading byte), variables and body; body is freed. */
+static void put_functions(struct bytes *b, unsigned count, const char *type, unsigned variables, struct bytes *body)
+{
+    struct bytes module = {0}, types = {0}, functions = {0}, code = {0}, one = {0};
+    PUT(&module, "\0asm\1\0\0\0");
+    PUT(&types, "\1\x60\0");
+    put(&types, type, strlen(type));
+    if (!*type)
+        PUT(&types, "\0");
+    put_section(&module, 1, &types);
+    put_number(&one, variables ? 1 : 0);
+    if (variables) {
+        put_number(&one, variables);
+        PUT(&one, "\x7f");
+    }
+    put(&one, body->data, body->size);
+    put_number(&functions, count);
+    put_number(&code, count);
+    for (unsigned i = 0; i < count; i++) {
+        PUT(&functions, "\0");
+        put_number(&code, (uint32_t)one.size);
+        put(&code, one.data, one.size);
+    }
+    free(one.data);
+    free(body->data);
+    put_section(&module, 3, &functions);
+    put_section(&module, 10, &code);
+    put_section(b, 1, &module);
+}
+
+static void put_times(struct bytes *b, unsigned times, const char *data, size_t size)
+{
+    while (times-- > 0)
+        put(b, data, size);
+}
+
 /* A function of so many nested blocks. */
 static void nested_blocks(struct bytes *b, unsigned depth)
 {
-    struct bytes module = {0}, code = {0}, body = {0};
-    PUT(&module, "\0asm\1\0\0\0\1\4\1\x60\0\0\3\2\1\0");
-    PUT(&body, "\0");
-    for (unsigned i = 0; i < depth; i++)
-        put(&body, pick(2) ? "\2\x40" : "\3\x40", 2);
-    for (unsigned i = 0; i <= depth; i++)
-        PUT(&body, "\x0b");
-    PUT(&code, "\1");
-    put_number(&code, (uint32_t)body.size);
-    put(&code, body.data, body.size);
-    free(body.data);
-    put_section(&module, 10, &code);
-    put_section(b, 1, &module);
+    struct bytes body = {0};
+    put_times(&body, depth, "\2\x40", 2);
+    put_times(&body, depth + 1, "\x0b", 1);
+    put_functions(b, 1, "", 0, &body);
+}
+
+/* Of loops, with blocks between them. */
+static void nested_loops(struct bytes *b, unsigned depth)
+{
+    struct bytes body = {0};
+    unsigned blocks = 0;
+    for (unsigned i = 0; i < depth; i++) {
+        for (unsigned j = pick(2); j > 0; j--, blocks++)
+            PUT(&body, "\2\x40");
+        PUT(&body, "\3\x40");
+    }
+    put_times(&body, depth + blocks + 1, "\x0b", 1);
+    put_functions(b, 1, "", 0, &body);
+}
+
+/* One behind the other, however many. */
+static void loops_in_a_row(struct bytes *b, unsigned count)
+{
+    struct bytes body = {0};
+    put_times(&body, count, "\3\x40\x0b", 3);
+    PUT(&body, "\x0b");
+    put_functions(b, 1, "", 0, &body);
+}
+
+/* Shapes that take much memory for their size. */
+static void many_functions(struct bytes *b, unsigned count)
+{
+    struct bytes body = {0};
+    PUT(&body, "\x0b");
+    put_functions(b, count, "", 0, &body);
+}
+
+static void many_calls(struct bytes *b, unsigned count)
+{
+    struct bytes body = {0};
+    put_times(&body, count, "\x10\0", 2);
+    PUT(&body, "\x0b");
+    put_functions(b, 1, "", 0, &body);
+}
+
+/* So many values wait on the stack while the next is computed by a call. */
+static void many_values(struct bytes *b, unsigned count)
+{
+    struct bytes body = {0};
+    put_times(&body, count, "\x10\0", 2);
+    put_times(&body, count - 1, "\x6a", 1);
+    PUT(&body, "\x0b");
+    put_functions(b, 1, "\1\x7f", 0, &body);
+}
+
+static void many_operators(struct bytes *b, unsigned count)
+{
+    struct bytes body = {0};
+    PUT(&body, "\x41\0");
+    put_times(&body, count, "\x41\1\x6a", 3);
+    PUT(&body, "\x1a\x0b");
+    put_functions(b, 1, "", 0, &body);
+}
+
+/* 100 loops within each other, which all change the same variables. */
+static void many_meetings(struct bytes *b, unsigned variables)
+{
+    struct bytes body = {0};
+    put_times(&body, 100, "\3\x40", 2);
+    for (unsigned i = 0; i < variables; i++) {
+        PUT(&body, "\x20");
+        put_number(&body, i);
+        PUT(&body, "\x41\1\x6a\x21");
+        put_number(&body, i);
+    }
+    put_times(&body, 100, "\x20\0\x0d\0\x0b", 5);
+    PUT(&body, "\x0b");
+    put_functions(b, 1, "", variables, &body);
 }
 
 enum { TYPES_DEEP = 100 }; /* COMPONENT_DEPTH_MAX, which a test must not follow by itself */
@@ -201,6 +304,8 @@ static const struct shape_kind {
     {"doubled instances", doubled_instances, 8, 10, 60, "more than 1000 instances"},
     {"nested values", nested_values, 90, 110, 16000, "too deep"},
     {"nested blocks", nested_blocks, 5000, 600000, 700000, "at most 1048576"},
+    {"nested loops", nested_loops, 200, 201, 20000, "more than 200 loops within loops"},
+    {"loops in a row", loops_in_a_row, 10000, 400000, 500000, "at most 1048576"},
 };
 
 /* Running them ----------------------------------------------------------------------------------------------------- */
@@ -337,6 +442,34 @@ static void other_files(void)
     printf("ok   %zu other files\n", sizeof files / sizeof *files);
 }
 
+static uint64_t little_left(void)
+{
+    return MIB(64);
+}
+
+/* Nothing is compiled for which there may be too little memory. */
+static void memory_left(void)
+{
+    const struct wasm_runtime_config config = {.memory_left = little_left};
+    struct wasm_runtime *full = runtime;
+    struct job small = {.compile = true}, large = {.compile = true};
+    put_head(&small.wasm);
+    many_operators(&small.wasm, 1000);
+    put_head(&large.wasm);
+    many_operators(&large.wasm, 100000);
+    runtime = wasm_runtime_new(&config);
+    on_stack(&small, COMPILE_STACK);
+    on_stack(&large, COMPILE_STACK);
+    expect(small.status == 0, "enough memory", 0, &small);
+    expect(large.status != 0 && strstr(large.error, "the enclave has 64 MiB left: remove an app"), "too little memory",
+           0, &large);
+    wasm_runtime_delete(runtime);
+    runtime = full;
+    free(small.wasm.data);
+    free(large.wasm.data);
+    printf("ok   too little memory\n");
+}
+
 /* What it takes ---------------------------------------------------------------------------------------------------- */
 
 static struct bytes read_file(const char *path)
@@ -354,31 +487,76 @@ static struct bytes read_file(const char *path)
     return out;
 }
 
-static void measure(const char *path)
+struct taken {
+    struct component_needs needs;
+    uint64_t expected_mib, took_mib;
+    double seconds;
+};
+
+/* In a process that compiled nothing larger before: what counts is how far its memory grew. */
+static void compile_measured(struct job *job, struct taken *taken)
 {
-    struct job job = {.wasm = read_file(path), .compile = true};
-    struct component_needs needs = {0};
     struct timespec begin, end;
     struct rusage before, after;
-    if (component_check(job.wasm.data, job.wasm.size, &needs, job.error, sizeof job.error) != 0) {
-        printf("%s: refused: %s\n", path, job.error);
+    job->compile = true;
+    job->status = component_check(job->wasm.data, job->wasm.size, &taken->needs, job->error, sizeof job->error);
+    if (job->status != 0)
         return;
-    }
+    taken->expected_mib = component_compile_memory(job->wasm.size, &taken->needs) >> 20;
     getrusage(RUSAGE_SELF, &before);
     clock_gettime(CLOCK_MONOTONIC, &begin);
-    on_stack(&job, COMPILE_STACK);
+    on_stack(job, COMPILE_STACK);
     clock_gettime(CLOCK_MONOTONIC, &end);
     getrusage(RUSAGE_SELF, &after);
-    printf("%s: %zu bytes, %lu items, %lu of modules, %lu of code, largest %lu, %lu instances of %lu; may take %lu "
-           "MiB, took %ld "
-           "MiB, %.2f s: %s\n",
-           path, job.wasm.size, (unsigned long)needs.items, (unsigned long)needs.core_items,
-           (unsigned long)needs.code_bytes, (unsigned long)needs.largest_function, (unsigned long)needs.instances,
-           (unsigned long)needs.instance_bytes, (unsigned long)(component_compile_memory(job.wasm.size, &needs) >> 20),
-           (after.ru_maxrss - before.ru_maxrss) >> 10,
-           (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9,
+    taken->took_mib = (uint64_t)(after.ru_maxrss - before.ru_maxrss) >> 10;
+    taken->seconds = (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9;
+}
+
+static void measure(const char *path)
+{
+    struct job job = {.wasm = read_file(path)};
+    struct taken t = {0};
+    compile_measured(&job, &t);
+    printf("%s: %zu bytes, %lu items, %lu of modules, %lu functions, %lu of code, largest %lu, graph %lu, %lu "
+           "instances of %lu; expected %lu MiB, took %lu MiB, %.2f s: %s\n",
+           path, job.wasm.size, (unsigned long)t.needs.items, (unsigned long)t.needs.core_items,
+           (unsigned long)t.needs.functions, (unsigned long)t.needs.code_bytes, (unsigned long)t.needs.largest_function,
+           (unsigned long)t.needs.largest_graph, (unsigned long)t.needs.instances,
+           (unsigned long)t.needs.instance_bytes, (unsigned long)t.expected_mib, (unsigned long)t.took_mib, t.seconds,
            job.status ? job.error : "compiled");
     free(job.wasm.data);
+}
+
+/* What is expected is not less than what is taken, whatever it is that there is much of. */
+static void estimates(void)
+{
+    static const struct {
+        const char *name;
+        void (*make)(struct bytes *b, unsigned count);
+        unsigned count;
+    } large[] = {
+        {"many functions", many_functions, 20000}, {"many calls", many_calls, 50000},
+        {"many values", many_values, 4000},        {"many operators", many_operators, 50000},
+        {"many meetings", many_meetings, 500},     {"nested blocks", nested_blocks, 50000},
+    };
+    for (size_t i = 0; i < sizeof large / sizeof *large; i++) {
+        pid_t child = fork();
+        if (child == 0) {
+            struct job job = {0};
+            struct taken t = {0};
+            put_head(&job.wasm);
+            large[i].make(&job.wasm, large[i].count);
+            compile_measured(&job, &t);
+            printf("%s: expected %lu MiB, took %lu MiB %s\n", large[i].name, (unsigned long)t.expected_mib,
+                   (unsigned long)t.took_mib, job.error);
+            _exit(job.status != 0 || t.took_mib > t.expected_mib);
+        }
+        int status = -1;
+        if (child < 0 || waitpid(child, &status, 0) != child || status != 0) {
+            printf("FAIL %s take more memory than expected\n", large[i].name);
+            failures++;
+        }
+    }
 }
 
 int main(int argc, char **argv)
@@ -393,8 +571,12 @@ int main(int argc, char **argv)
         uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 0) : (uint64_t)time(NULL);
         printf("seed %lu\n", (unsigned long)seed);
         state = seed * 2654435761u + 88172645463325252u;
+#ifndef __SANITIZE_ADDRESS__ /* which takes memory of its own */
+        estimates();
+#endif
         generated();
         other_files();
+        memory_left();
     }
     wasm_runtime_delete(runtime);
     return failures > 0;

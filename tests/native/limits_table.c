@@ -4,17 +4,28 @@
  */
 #include <stdio.h>
 
+#include "common/protocol.h"
+#include "enclave/fs/fs.h"
+#include "enclave/https/call.h"
 #include "enclave/https/h1.h"
+#include "enclave/json.h"
+#include "enclave/kvstore/kvstore.h"
 #include "enclave/wasm/internal.h"
 
 struct limit {
     const char *name;
     uint64_t value;
+    bool count; /* of things, not bytes */
 };
 
-#define LIMIT(constant)     \
-    {                       \
-#constant, constant \
+#define LIMIT(constant)            \
+    {                              \
+#constant, constant, false \
+    }
+
+#define COUNT(constant)           \
+    {                             \
+#constant, constant, true \
     }
 
 static const struct limit limits[] = {
@@ -27,6 +38,7 @@ static const struct limit limits[] = {
     LIMIT(COMPONENT_ITEMS_MAX),
     LIMIT(COMPONENT_CORE_ITEMS_MAX),
     LIMIT(COMPONENT_FUNCTION_MAX),
+    LIMIT(COMPONENT_LOOPS_MAX),
     LIMIT(COMPONENT_INSTANCES_MAX),
     LIMIT(GUEST_WASM_STACK),
     LIMIT(GUEST_STACK),
@@ -41,21 +53,27 @@ static const struct limit limits[] = {
     LIMIT(APP_NAME_MAX),
     LIMIT(SETTINGS_SIZE_MAX),
     LIMIT(LINE_MAX_SIZE),
-    {"RESOURCES_MAX", RESOURCE_FIRST *((1u << RESOURCE_CHUNKS) - 1)},
+    LIMIT(RANDOM_MAX),
+    COUNT(KEYVALUE_KEYS_MAX),
+    LIMIT(JSON_LEVELS_MAX),
+    LIMIT(CALL_HEAD_MAX),
+    LIMIT(CALL_LINES_MAX),
+    LIMIT(CALL_INTERIM_MAX),
+    COUNT(PROTO_MAX_CHANNELS),
+    LIMIT(KV_KEY_MAX),
+    LIMIT(KV_VALUE_MAX),
+    COUNT(FS_NODES_MAX),
+    COUNT(FS_CHUNKS_MAX),
+    LIMIT(FS_SIZE_MAX),
+    LIMIT(FS_NAME_MAX),
+    LIMIT(FS_PATH_MAX),
+    LIMIT(FS_FOLLOWED_MAX),
+    {"RESOURCES_MAX", RESOURCE_FIRST *((1u << RESOURCE_CHUNKS) - 1), false},
 };
 
-/* As the document writes numbers: whole MiB and KiB, and commas. */
-static void print(const struct limit *limit)
+static void print_thousands(uint64_t n)
 {
-    uint64_t n = limit->value;
-    printf("%s ", limit->name);
-    if (n >= UINT64_C(1) << 40 && n % (UINT64_C(1) << 40) == 0)
-        printf("%lu TiB\n", (unsigned long)(n >> 40));
-    else if (n >= 1u << 20 && n % (1u << 20) == 0)
-        printf("%lu MiB\n", (unsigned long)(n >> 20));
-    else if (n >= 1u << 10 && n % (1u << 10) == 0)
-        printf("%lu KiB\n", (unsigned long)(n >> 10));
-    else if (n >= 1000000)
+    if (n >= 1000000)
         printf("%lu,%03lu,%03lu\n", (unsigned long)(n / 1000000), (unsigned long)(n / 1000 % 1000),
                (unsigned long)(n % 1000));
     else if (n >= 1000)
@@ -64,20 +82,38 @@ static void print(const struct limit *limit)
         printf("%lu\n", (unsigned long)n);
 }
 
+/* As the document writes numbers: whole TiB, MiB and KiB unless things are counted, and commas. */
+static void print(const struct limit *limit)
+{
+    static const struct {
+        unsigned shift;
+        const char *name;
+    } units[] = {{40, "TiB"}, {20, "MiB"}, {10, "KiB"}};
+    printf("%s ", limit->name);
+    for (size_t i = 0; i < sizeof units / sizeof *units && !limit->count; i++) {
+        uint64_t unit = UINT64_C(1) << units[i].shift;
+        if (limit->value < unit || limit->value % unit != 0)
+            continue;
+        printf("%lu %s\n", (unsigned long)(limit->value / unit), units[i].name);
+        return;
+    }
+    print_thousands(limit->value);
+}
+
 int main(void)
 {
     const struct http_limits *http = &http_limits_default; /* which options change */
     const struct limit defaults[] = {
-        {"header_bytes", http->header_bytes},
-        {"header_count", http->header_count},
-        {"buffered_body", http->buffered_body},
-        {"streamed_body", http->streamed_body},
-        {"header_timeout_ms", http->header_timeout_ms},
-        {"idle_timeout_ms", http->idle_timeout_ms},
-        {"progress_timeout_ms", http->progress_timeout_ms},
-        {"requests", http->requests},
-        {"min_rate", http->min_rate},
-        {"rate_grace_ms", http->rate_grace_ms},
+        {"header_bytes", http->header_bytes, false},
+        {"header_count", http->header_count, true},
+        {"buffered_body", http->buffered_body, false},
+        {"streamed_body", http->streamed_body, false},
+        {"header_timeout_ms", http->header_timeout_ms, false},
+        {"idle_timeout_ms", http->idle_timeout_ms, false},
+        {"progress_timeout_ms", http->progress_timeout_ms, false},
+        {"requests", http->requests, true},
+        {"min_rate", http->min_rate, false},
+        {"rate_grace_ms", http->rate_grace_ms, false},
     };
     for (size_t i = 0; i < sizeof defaults / sizeof *defaults; i++)
         print(&defaults[i]);

@@ -7,8 +7,9 @@
 //! Depths are upper bounds. A type is one deeper than the deepest thing that it names, an instance as deep as its
 //! component.
 use wasmparser::{
-    BinaryReader, CompositeInnerType, ComponentAlias, ComponentExternalKind, ComponentInstance, ComponentOuterAliasKind,
-    ComponentType, ComponentTypeRef, CoreType, Encoding, FunctionBody, Instance, Operator, Parser, Payload, TypeBounds, TypeRef,
+    BinaryReader, ComponentAlias, ComponentExternalKind, ComponentInstance, ComponentOuterAliasKind, ComponentType,
+    ComponentTypeRef, CompositeInnerType, CoreType, Encoding, FunctionBody, Instance, Operator, Parser, Payload,
+    TypeBounds, TypeRef,
 };
 use wasmtime_c_api::wasmtime::{Error, Result};
 use wasmtime_c_api::wasmtime_error_t;
@@ -24,6 +25,8 @@ pub struct Limits {
     core_items: u64,
     /// Bytes of one function.
     function_bytes: u64,
+    /// Loops within loops of one function.
+    loops: u64,
     /// Instances of modules and components that one instance of it consists of.
     instances: u64,
 }
@@ -35,6 +38,8 @@ pub struct Needs {
     items: u64,
     core_items: u64,
     code_bytes: u64,
+    functions: u64,
+    /// Of one function: its operators. A call counts as four: all that lives across it is kept somewhere else.
     largest_function: u64,
     /// Of one function: its variables times the places where branches meet. Each may be a value of its own there.
     largest_graph: u64,
@@ -443,19 +448,44 @@ impl<'a> Check<'a> {
         for local in body.get_locals_reader()? {
             variables = variables.saturating_add(local?.0.into());
         }
-        let mut meetings = 1;
-        let mut operators = body.get_operators_reader()?;
-        while !operators.eof() {
-            meetings += match operators.read()? {
-                Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } | Operator::Else => 1,
-                Operator::TryTable { .. } => 1,
-                _ => 0,
-            };
-        }
+        let (operators, meetings) = self.operators(body)?;
         self.needs.code_bytes = self.needs.code_bytes.saturating_add(size);
-        self.needs.largest_function = self.needs.largest_function.max(size);
+        self.needs.functions += 1;
+        self.needs.largest_function = self.needs.largest_function.max(operators);
         self.needs.largest_graph = self.needs.largest_graph.max(variables.saturating_mul(meetings));
         Ok(())
+    }
+
+    /// A function's operators as `Needs` counts them, and its places where branches meet: in a loop, a variable is a
+    /// new value at its head, wherever it is changed, and behind it.
+    fn operators(&self, body: &FunctionBody<'a>) -> Result<(u64, u64)> {
+        let (mut count, mut meetings) = (0, 1);
+        let mut open = Vec::new();
+        let mut loops = 0;
+        let mut operators = body.get_operators_reader()?;
+        while !operators.eof() {
+            count += 1;
+            match operators.read()? {
+                Operator::Block { .. } | Operator::If { .. } | Operator::TryTable { .. } => {
+                    meetings += 1;
+                    open.push(0);
+                }
+                Operator::Loop { .. } => {
+                    meetings += 5;
+                    open.push(1);
+                    loops += 1;
+                }
+                Operator::Else => meetings += 1,
+                Operator::End => loops -= open.pop().unwrap_or(0),
+                Operator::Call { .. } | Operator::CallIndirect { .. } | Operator::CallRef { .. } => count += 3,
+                _ => {}
+            }
+            if loops > self.limits.loops {
+                let most = self.limits.loops;
+                return refuse(format!("the component has a function with more than {most} loops within loops"));
+            }
+        }
+        Ok((count, meetings))
     }
 
     /// How much of an instance each item takes: see wasmtime's VMContext.
