@@ -487,6 +487,12 @@ static struct bytes read_file(const char *path)
     return out;
 }
 
+#ifdef __SANITIZE_ADDRESS__ /* takes memory of its own, which cannot be told from a compilation's */
+#define SANITIZED true
+#else
+#define SANITIZED false
+#endif
+
 struct taken {
     struct component_needs needs;
     uint64_t expected_mib, took_mib;
@@ -571,9 +577,8 @@ int main(int argc, char **argv)
         uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 0) : (uint64_t)time(NULL);
         printf("seed %lu\n", (unsigned long)seed);
         state = seed * 2654435761u + 88172645463325252u;
-#ifndef __SANITIZE_ADDRESS__ /* which takes memory of its own */
-        estimates();
-#endif
+        if (!SANITIZED)
+            estimates();
         generated();
         other_files();
         memory_left();
