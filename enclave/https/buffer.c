@@ -1,6 +1,10 @@
 /* See buffer.h. */
 #include "enclave/https/buffer.h"
 
+#include <stdio.h>
+
+#include "enclave/https/fields.h"
+
 #define START 1024u
 #define DOUBLED_MAX 32768u /* beyond, what is needed and a little more: others must live, too */
 
@@ -25,5 +29,34 @@ int h1_room(struct h1_buffer *b, size_t size)
         return -ENOMEM;
     b->data = grown;
     b->capacity = (uint32_t)capacity;
+    return 0;
+}
+
+size_t h1_fields_size(const struct http_field *fields, size_t count)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < count; i++)
+        size += fields[i].name.size + fields[i].value.size + 4; /* ": " and a line end */
+    return size;
+}
+
+void h1_put_chunk(struct h1_buffer *b, const void *data, size_t size)
+{
+    char line[16];
+    snprintf(line, sizeof line, "%x\r\n", (unsigned)size);
+    h1_put_text(b, line);
+    h1_put(b, data, size);
+    h1_put_text(b, "\r\n");
+}
+
+int h1_put_trailers(struct h1_buffer *b, const struct http_field *fields, size_t count)
+{
+    if (h1_room(b, 8 + h1_fields_size(fields, count)) != 0)
+        return -ENOMEM;
+    h1_put_text(b, "0\r\n");
+    for (size_t i = 0; i < count; i++)
+        if (!http_is_no_trailer(fields[i].name))
+            h1_put_field(b, &fields[i]);
+    h1_put_text(b, "\r\n");
     return 0;
 }

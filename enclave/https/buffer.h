@@ -47,6 +47,14 @@ static inline void h1_put_field(struct h1_buffer *b, const struct http_field *fi
     h1_put(b, "\r\n", 2);
 }
 
+/* What fields take at most, in a head or as trailers. */
+size_t h1_fields_size(const struct http_field *fields, size_t count);
+/* Bytes of a chunked body, with what stands around them; the room was made, H1_CHUNK_ROOM more than size. */
+void h1_put_chunk(struct h1_buffer *b, const void *data, size_t size);
+#define H1_CHUNK_ROOM 16u /* "8000\r\n" before and "\r\n" after a chunk */
+/* The end of a chunked body, with those of the fields that may be trailers. Makes its room: 0 or -ENOMEM. */
+int h1_put_trailers(struct h1_buffer *b, const struct http_field *fields, size_t count);
+
 static inline void h1_release(struct h1_buffer *b)
 {
     charged_free(b->data);

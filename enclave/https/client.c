@@ -62,17 +62,6 @@ size_t http_call_space(struct http_call *c)
     return used + WRITE_MIN > CALL_OUT_SIZE ? 0 : CALL_OUT_SIZE - used;
 }
 
-static void put_chunk(struct http_call *c, const void *data, size_t size)
-{
-    char line[16];
-    snprintf(line, sizeof line, "%x\r\n", (unsigned)size);
-    if (c->length == CALL_CHUNKED)
-        h1_put_text(&c->out, line);
-    h1_put(&c->out, data, size);
-    if (c->length == CALL_CHUNKED)
-        h1_put_text(&c->out, "\r\n");
-}
-
 ssize_t http_call_write(struct http_call *c, const void *data, size_t size)
 {
     if (c->failure || c->write_broken || c->request_complete || c->length == CALL_NO_BODY)
@@ -85,28 +74,16 @@ ssize_t http_call_write(struct http_call *c, const void *data, size_t size)
         http_call_fail(c, CALL_NO_MEMORY);
         return -EPIPE;
     }
-    put_chunk(c, data, size);
+    if (c->length == CALL_CHUNKED)
+        h1_put_chunk(&c->out, data, size);
+    else
+        h1_put(&c->out, data, size);
     c->written += (int64_t)size;
     if (h1_used(&c->out) > CALL_OUT_SIZE / 2)
         flush(c);
     else
         http_call_post(c);
     return (ssize_t)size;
-}
-
-static int put_trailers(struct http_call *c, const struct http_field *fields, size_t count)
-{
-    size_t size = 8;
-    for (size_t i = 0; i < count; i++)
-        size += fields[i].name.size + fields[i].value.size + 4;
-    if (h1_room(&c->out, size) != 0)
-        return -ENOMEM;
-    h1_put_text(&c->out, "0\r\n");
-    for (size_t i = 0; i < count; i++)
-        if (!http_is_no_trailer(fields[i].name))
-            h1_put_field(&c->out, &fields[i]);
-    h1_put_text(&c->out, "\r\n");
-    return 0;
 }
 
 int http_call_finish(struct http_call *c, const struct http_field *trailers, size_t count)
@@ -117,7 +94,7 @@ int http_call_finish(struct http_call *c, const struct http_field *trailers, siz
         http_call_cut(c);
         return -EMSGSIZE;
     }
-    if (c->length == CALL_CHUNKED && put_trailers(c, trailers, count) != 0)
+    if (c->length == CALL_CHUNKED && h1_put_trailers(&c->out, trailers, count) != 0)
         http_call_fail(c, CALL_NO_MEMORY);
     c->request_complete = true;
     http_call_post(c);
@@ -126,9 +103,7 @@ int http_call_finish(struct http_call *c, const struct http_field *trailers, siz
 
 static int put_head(struct http_call *c, const struct http_call_request *r)
 {
-    size_t size = r->method.size + r->target.size + r->authority.size + 160;
-    for (size_t i = 0; i < r->field_count; i++)
-        size += r->fields[i].name.size + r->fields[i].value.size + 4;
+    size_t size = r->method.size + r->target.size + r->authority.size + 160 + h1_fields_size(r->fields, r->field_count);
     if (h1_room(&c->out, size) != 0)
         return -ENOMEM;
     const struct http_field host = {HTTP_TEXT("host"), r->authority};

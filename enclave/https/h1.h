@@ -17,7 +17,6 @@
 #define H1_OUT_SIZE 32768u
 #define H1_EARLY_SIZE 65536u    /* of a body, before its framing is decided */
 #define H1_COPY_MAX 4096u       /* of them: fewer go into one piece with the head */
-#define H1_CHUNK_ROOM 16u       /* "8000\r\n" before and "\r\n" after a chunk */
 #define H1_METHOD_MAX 64u       /* 501 */
 #define H1_EMPTY_MAX 8u         /* bytes of empty lines before a request */
 #define H1_PIPELINE_MARK 16384u /* of unsent output: no further request is begun before the client reads */

@@ -86,7 +86,7 @@ void h1_flush(struct h1 *c)
     if (b->start == b->end || c->broken)
         return;
     while (b->start < b->end) {
-        uint32_t size = b->end - b->start;
+        uint32_t size = h1_used(b);
         /* A head whose framing is not decided yet stays. */
         if (c->state == H1_EXCHANGE && c->responded && !c->framed)
             size -= c->head_size;
@@ -183,23 +183,20 @@ static int respond(struct http_exchange *x, int status, const struct http_field 
                    int64_t content_length)
 {
     struct h1 *c = of(x);
-    size_t size = 128;
-    for (size_t i = 0; i < count; i++)
-        size += fields[i].name.size + fields[i].value.size + 4;
-    if (h1_room(&c->out, size) != 0)
+    if (h1_room(&c->out, 128 + h1_fields_size(fields, count)) != 0)
         return -ENOMEM;
-    uint32_t used = c->out.end - c->out.start;
+    uint32_t used = h1_used(&c->out);
     char line[64];
     snprintf(line, sizeof line, "HTTP/1.1 %d %s\r\n", status, http_reason(status));
     h1_put_text(&c->out, line);
     bool dated = false;
     for (size_t i = 0; i < count; i++) {
         h1_put_field(&c->out, &fields[i]);
-        dated |= fields[i].name.size == 4 && memcmp(fields[i].name.data, "date", 4) == 0;
+        dated |= http_name_is(fields[i].name, "date");
     }
     if (!dated)
         h1_put_text(&c->out, date_line());
-    c->head_size = c->out.end - c->out.start - used;
+    c->head_size = h1_used(&c->out) - used;
     c->responded = true;
     c->length = content_length;
     c->no_body = status == 204 || status == 205 || status == 304;
@@ -227,16 +224,13 @@ static int inform(struct http_exchange *x, int status, const struct http_field *
 {
     struct h1 *c = of(x);
     char line[64];
-    size_t size = sizeof line + 2;
-    for (size_t i = 0; i < count; i++)
-        size += fields[i].name.size + fields[i].value.size + 4;
     if (c->responded || status < 100 || status == 101 || status > 199)
         return -EINVAL;
     if (c->parser.http_minor == 0 || c->broken)
         return 0;
     if (out_space(c) == 0)
         return -EAGAIN;
-    if (h1_room(&c->out, size) != 0)
+    if (h1_room(&c->out, sizeof line + 2 + h1_fields_size(fields, count)) != 0)
         return -ENOMEM;
     snprintf(line, sizeof line, "HTTP/1.1 %d %s\r\n", status, http_reason(status));
     h1_put_text(&c->out, line);
@@ -366,32 +360,13 @@ static ssize_t write_body(struct http_exchange *x, const void *buf, size_t size)
         h1_post(c);
         return -EPIPE;
     }
-    char line[16];
-    snprintf(line, sizeof line, "%x\r\n", (unsigned)size);
     if (c->chunked)
-        h1_put_text(&c->out, line);
-    h1_put(&c->out, buf, size);
-    if (c->chunked)
-        h1_put_text(&c->out, "\r\n");
-    if (c->out.end - c->out.start > H1_OUT_SIZE / 2)
+        h1_put_chunk(&c->out, buf, size);
+    else
+        h1_put(&c->out, buf, size);
+    if (h1_used(&c->out) > H1_OUT_SIZE / 2)
         h1_flush(c);
     return (ssize_t)size;
-}
-
-static void put_trailers(struct h1 *c, const struct http_field *fields, size_t count)
-{
-    size_t size = 8;
-    for (size_t i = 0; i < count; i++)
-        size += fields[i].name.size + fields[i].value.size + 4;
-    if (h1_room(&c->out, size) != 0) {
-        c->broken = true;
-        return;
-    }
-    h1_put_text(&c->out, "0\r\n");
-    for (size_t i = 0; i < count; i++)
-        if (!http_is_no_trailer(fields[i].name))
-            h1_put_field(&c->out, &fields[i]);
-    h1_put_text(&c->out, "\r\n");
 }
 
 static int finish(struct http_exchange *x, const struct http_field *fields, size_t count)
@@ -405,7 +380,7 @@ static int finish(struct http_exchange *x, const struct http_field *fields, size
         c->broken = true;
         status = -ENOMEM;
     } else if (c->chunked) {
-        put_trailers(c, fields, count);
+        c->broken |= h1_put_trailers(&c->out, fields, count) != 0;
     }
     h1_end_exchange(c);
     return status;

@@ -37,16 +37,11 @@ void http_answer_json(struct http_exchange *x, int status, const char *json, siz
 
 void http_header(const struct http_exchange *x, const char *name, char *out, size_t size)
 {
+    struct http_text value;
     out[0] = 0;
-    for (size_t i = 0; i < x->request.field_count; i++) {
-        const struct http_field *field = &x->request.fields[i];
-        if (field->name.size != strlen(name) || memcmp(field->name.data, name, field->name.size) != 0)
-            continue;
-        if (field->value.size < size) {
-            memcpy(out, field->value.data, field->value.size);
-            out[field->value.size] = 0;
-        }
-        return;
+    if (http_fields_find(x->request.fields, x->request.field_count, name, &value) && value.size < size) {
+        memcpy(out, value.data, value.size);
+        out[value.size] = 0;
     }
 }
 

@@ -76,6 +76,19 @@ enum host_status file_fail(struct guest *g, int status)
     return HOST_DONE;
 }
 
+enum host_status file_reply_bytes(struct guest *g, const struct fs_op *op)
+{
+    void *buffer = guest_scratch(g); /* the operation's own goes before the reply is taken */
+    if (!buffer)
+        return HOST_TRAP;
+    if (op->status)
+        return file_fail(g, op->status);
+    memcpy(buffer, op->buffer, op->transferred);
+    reply_word(g, 0);
+    reply_text(g, buffer, op->transferred);
+    return HOST_DONE;
+}
+
 /* ---- operations ------------------------------------------------------------------------------------------------- */
 
 struct fs_wait {

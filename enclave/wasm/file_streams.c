@@ -28,17 +28,10 @@ FILE_FUNC(file_read)
         }
         return file_submit(g, op);
     }
-    void *buffer = guest_scratch(g);
-    if (!buffer)
+    if (file_reply_bytes(g, op) == HOST_TRAP)
         return HOST_TRAP;
-    if (op->status) {
-        file_fail(g, op->status);
-    } else {
-        memcpy(buffer, op->buffer, op->transferred);
-        reply_word(g, 0);
-        reply_text(g, buffer, op->transferred);
+    if (!op->status)
         reply_word(g, op->end);
-    }
     file_end(g);
     return HOST_DONE;
 }

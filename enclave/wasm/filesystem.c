@@ -96,16 +96,8 @@ static enum host_status readlink_at(struct guest *g, const struct slot *args, si
         return status;
     if (!op)
         return file_submit(g, file_begin(g, FS_READLINK, d, (struct file_paths){&args[1], NULL}, FS_PATH_MAX));
-    void *buffer = guest_scratch(g);
-    if (!buffer)
+    if (file_reply_bytes(g, op) == HOST_TRAP)
         return HOST_TRAP;
-    if (op->status) {
-        file_fail(g, op->status);
-    } else {
-        memcpy(buffer, op->buffer, op->transferred);
-        reply_word(g, 0);
-        reply_text(g, buffer, op->transferred);
-    }
     file_end(g);
     return HOST_DONE;
 }

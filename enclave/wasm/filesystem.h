@@ -45,6 +45,8 @@ enum host_status file_step(struct guest *g, const struct slot *handle, struct re
 struct resource *file_descriptor(struct guest *g, const struct slot *handle);
 /* err(error-code), for a negative errno. */
 enum host_status file_fail(struct guest *g, int status);
+/* ok with what the operation, which is over, has read; or its error. HOST_TRAP: no memory. */
+enum host_status file_reply_bytes(struct guest *g, const struct fs_op *op);
 
 #define FILE_FUNC(name) enum host_status name(struct guest *g, const struct slot *args, size_t count)
 FILE_FUNC(file_read);
