@@ -22,21 +22,23 @@ for _ in $(seq 30); do
     printf 'url = "%s/echo/"\ndata-binary = "@%s/body"\noutput = "%s/back"\ninsecure\nsilent\nnext\n' "$url" "$work" "$work"
 done | sed '$d' >"$work/urls"
 load() { ask --parallel --parallel-immediate --parallel-max 30 -K "$work/urls" || fail "a request of the load"; }
-load
-load # the heap has grown to what this load takes: what is counted now is the requests' own
-before=$(counters)
-load
-after=$(counters)
-cmp "$work/body" "$work/back" || fail "an echo came back changed"
-equal "$(get /count/ | grep -o '[0-9]*' | tail -n 1)" 811 "all workers count in one store"
-made=$(($(echo "$after" | number syscalls) - $(echo "$before" | number syscalls)))
-[ $made -le 3 ] || fail "$made system calls inside during 300 requests"
+# What the heap grows by depends on how requests happen to meet, and ends: then a load takes no system call inside.
+loads=0 made=300
+while [ "$made" -gt 3 ]; do
+    [ $loads -lt 10 ] || fail "$made system calls inside during the last of $loads times 300 requests"
+    before=$(counters)
+    load
+    loads=$((loads + 1)) made=$(($(counters | number syscalls) - $(echo "$before" | number syscalls)))
+    cmp "$work/body" "$work/back" || fail "an echo came back changed"
+done
+counted=$((270 * loads + 1))
+equal "$(get /count/ | grep -o '[0-9]*' | tail -n 1)" $counted "all workers count in one store"
 # a deployment reaches every worker
 push late hello-c
 for _ in $(seq 20); do equal "$(status /late/)" 200 "the app deployed last, on any worker"; done
 check stop
 check start --workers 1
-equal "$(get /count/ | grep -o '[0-9]*' | tail -n 1)" 812 "another number of workers, the same store"
+equal "$(get /count/ | grep -o '[0-9]*' | tail -n 1)" $((counted + 1)) "another number of workers, the same store"
 check stop
 ! start --workers 60 || fail "60 workers were accepted"
 server=

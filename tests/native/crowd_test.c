@@ -289,6 +289,20 @@ static void never_handled(struct http_admin_hook *hook, struct worker *w, const 
     http_admin_reply(reply, 200, "{}", 2);
 }
 
+static struct app_table *apps; /* empty, and the same for all */
+
+static int setup_all(void **state)
+{
+    apps = app_table_new();
+    return apps ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    loop_deinit(&worker.loop);
+    return 0;
+}
+
 static int setup(void **state)
 {
     static struct http_admin_hook hook = {.admit = admit, .methods = methods, .handle = never_handled};
@@ -298,7 +312,7 @@ static int setup(void **state)
     crowd_init(&worker.crowd, &limits, &worker.loop, NULL);
     worker.crowd.waits = waits;
     worker.crowd.cut = cut;
-    http_server_init(&server, app_table_new(), 1);
+    http_server_init(&server, apps, 1);
     server.admin = &hook;
     return 0;
 }
@@ -306,9 +320,9 @@ static int setup(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(test_bound, setup),
-        cmocka_unit_test_setup(test_crowd, setup),
-        cmocka_unit_test_setup(test_number, setup),
+        cmocka_unit_test_setup_teardown(test_bound, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_crowd, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_number, setup, teardown),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, setup_all, NULL);
 }

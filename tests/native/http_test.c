@@ -418,8 +418,8 @@ static void any_rate_may_be_allowed(void **state)
     server.limits.min_rate = rate;
 }
 
-/* However evenly a client reads, the network takes what is for it in bursts: they count until the next. */
-static void steady_readers_are_kept(void **state)
+/* A thousand requests, from a client that takes no more of the answers than m.limit. How many bytes they are. */
+static size_t many_for_a_full_client(void)
 {
     static char in[1000 * sizeof GET];
     size_t size = 0;
@@ -428,6 +428,13 @@ static void steady_readers_are_kept(void **state)
     run(in, 0, 0, true);
     m.full = true;
     m.in_size = size;
+    return size;
+}
+
+/* However evenly a client reads, the network takes what is for it in bursts: they count until the next. */
+static void steady_readers_are_kept(void **state)
+{
+    size_t size = many_for_a_full_client();
     for (int burst = 0; burst < 8; burst++) {
         m.limit = m.out_size + 14000;
         trickle(55, 0, size); /* 254 bytes a second */
@@ -440,13 +447,7 @@ static void steady_readers_are_kept(void **state)
 
 static void slow_readers_are_let_go(void **state)
 {
-    static char in[1000 * sizeof GET];
-    size_t size = 0;
-    while (size + sizeof GET + 2 < sizeof in)
-        size += (size_t)sprintf(in + size, GET "\r\n");
-    run(in, 0, 0, true);
-    m.full = true;
-    m.in_size = size;
+    size_t size = many_for_a_full_client();
     for (int i = 0; i < 40 && !m.aborted; i++) { /* always something, and never enough */
         m.limit = m.out_size + 100;
         trickle(1, 0, size);

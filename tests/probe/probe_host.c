@@ -310,10 +310,11 @@ static void early(uint64_t kind)
         in_the_gap_below(base + image.tcs_offsets[slot] - image.config.thread_stack_size);
 }
 
-/* -EPERM: from the TCS whose ECALL has never ended. */
+/* -EPERM: from the TCS whose ECALL has never ended. DIED: from one that was interrupted and is not resumed, since what
+ * is entered there is the exception handler. */
 static bool is_refusal(long result)
 {
-    return result == -ESHUTDOWN || result == -EPERM;
+    return result == -ESHUTDOWN || result == -EPERM || result == DIED;
 }
 
 static void dead_means_dead(uint64_t fault)
