@@ -102,7 +102,11 @@ stale() {
     return 1
 }
 
-component_tools() { npm_tools components .; }
+# Named by package.json as well, for programs outside this tree that make components with the same tools.
+component_tools() {
+    npm_tools components .
+    ln -sfn "$NODE_FOLDER" "$cache/apps-npm-$(sha256sum package.json | cut -c1-16)"
+}
 
 c_app() { # NAME SOURCE WORLD
     local made=$out/$1.wasm
