@@ -7,6 +7,7 @@ cd "$(dirname "$0")"
 
 key=$(sha256sum requirements.txt | cut -c1-16)
 cache=${ENCLAVE_OS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/enclave-os}
+. ../scripts/clients.sh
 out=$cache/http-parsers-$key
 if [ ! -f "$out/complete" ]; then
     echo "fetching the HTTP parsers' sources (pip, once)..." >&2

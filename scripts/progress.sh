@@ -2,6 +2,7 @@
 # the last time. Sourced; everything that it says goes to stderr.
 export HOME=${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}
 cache=${ENCLAVE_OS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/enclave-os}
+. "$(dirname "${BASH_SOURCE[0]}")/clients.sh"
 
 say() { # bold where somebody looks
     if [ -t 2 ]; then printf '\033[1m==> %s\033[0m\n' "$*" >&2; else printf '==> %s\n' "$*" >&2; fi

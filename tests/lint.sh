@@ -88,6 +88,10 @@ while read -r place; do bad "$place is longer than 120 columns"; done < <(
 while read -r place; do bad "$place makes a thread by itself: use thread_start"; done < <(
     git grep -l 'pthread_create(' -- 'enclave/*.c' 'sgx/trusted/*.c' ':!enclave/threads.c' ':!*_test.c')
 
+# Whoever fetches packages has sourced scripts/clients.sh.
+for script in $(git grep -lE '^[^#]*(\bnpm +(--|ci|install)|/pip"? |\bpip (install|download|wheel))' -- '*.sh' dev); do
+    grep -qE '(clients|progress|lib)\.sh' "$script" || bad "$script fetches packages without scripts/clients.sh"
+done
 for script in dev .ci/run $(git ls-files '*.sh'); do bash -n "$script" || bad "$script has a syntax error"; done
 git ls-files '*.c' '*.h' '*.S' | xargs wc -l | awk '$2 != "total" && $1 > 600 {print "lint: note: " $2 " has " $1 " lines"}'
 

@@ -4,6 +4,7 @@
 # only ends what would never end. tests/README.md says which limits remain.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../port.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/../../scripts/clients.sh"
 
 hang=${HANG:-300} # seconds; a test that has waited so long for one thing would wait for ever
 work=$(mktemp -d)
