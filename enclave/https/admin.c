@@ -53,9 +53,20 @@ static struct http_admin_request request_of(const struct http_admin_reply *r)
                                        .body_size = r->size};
 }
 
+#define NO_ADMIN_MEMORY "no memory is left for administrators' requests: others are under way"
+
+/* The body is too long, there is no memory for it, or it broke, of which the connection knows more. */
+static void refuse_body(const struct http_server *server, struct http_exchange *x, int status)
+{
+    char why[128];
+    snprintf(why, sizeof why, "the body is longer than %llu bytes, the most that an administrator's request may have",
+             (unsigned long long)server->limits.buffered_body);
+    x->ops->fail(x, status, status == 413 ? why : status == 503 ? NO_ADMIN_MEMORY : "the body is broken");
+}
+
 static void refuse(struct http_admin_reply *r, int status)
 {
-    r->x->ops->fail(r->x, status);
+    refuse_body(r->server, r->x, status);
     reply_free(r);
 }
 
@@ -132,15 +143,15 @@ static bool lacks_length(struct http_exchange *x)
 void http_admin_start(struct http_server *server, struct http_exchange *x)
 {
     if (!server->admin) {
-        x->ops->fail(x, 404);
+        x->ops->fail(x, 404, "nobody administers this server");
         return;
     }
     if (x->request.content_length > 0 && (uint64_t)x->request.content_length > server->limits.buffered_body) {
-        x->ops->fail(x, 413);
+        refuse_body(server, x, 413);
         return;
     }
     if (lacks_length(x)) {
-        x->ops->fail(x, 411);
+        x->ops->fail(x, 411, "PUT without a Content-Length would be taken for an empty body");
         return;
     }
     struct http_admin_reply *r = charged_calloc(&server->admin_memory, sizeof *r);
@@ -151,7 +162,7 @@ void http_admin_start(struct http_server *server, struct http_exchange *x)
     if (!r || !r->method || !r->path) {
         if (r)
             reply_free(r);
-        x->ops->fail(x, 503);
+        refuse_body(server, x, 503);
         return;
     }
     r->server = server;

@@ -41,7 +41,8 @@ enum http_event {
 struct http_exchange;
 
 struct http_exchange_ops {
-    /* > 0: bytes read. 0: the body is complete. -EAGAIN: wait for HTTP_EVENT_BODY. Other negative errno: broken. */
+    /* > 0: bytes read. 0: the body is complete. -EAGAIN: wait for HTTP_EVENT_BODY. Other negative errno: broken; then,
+     * unless an answer has begun to be sent, the client is told so, whatever is answered, and HTTP_EVENT_GONE comes. */
     ssize_t (*read_body)(struct http_exchange *x, void *buf, size_t size);
     bool (*body_ready)(struct http_exchange *x); /* read_body would not answer -EAGAIN */
     /* Trailers of the request, once the body is complete. */
@@ -61,8 +62,9 @@ struct http_exchange_ops {
     void (*push)(struct http_exchange *x); /* send what is there, without waiting for more */
     /* The answer is complete; the exchange is over in any case. -EMSGSIZE: less than content_length was written. */
     int (*finish)(struct http_exchange *x, const struct http_field *trailers, size_t count);
-    /* Answer with this status if nothing was sent yet, else cut the connection. The exchange is over. */
-    void (*fail)(struct http_exchange *x, int status);
+    /* Answer with this status, and a line that names what was wrong, if nothing was sent yet; else cut the connection.
+     * The exchange is over. */
+    void (*fail)(struct http_exchange *x, int status, const char *why);
 };
 
 struct http_exchange {

@@ -252,9 +252,8 @@ static void start_exchange(struct h1 *c)
 static bool step_head(struct h1 *c)
 {
     h1_parse(c);
-    if (c->parse_status) {
-        c->keep_alive = false;
-        h1_answer_simple(c, c->parse_status);
+    if (c->fault) {
+        h1_answer_fault(c);
         enter(c, H1_CLOSING);
         return true;
     }
@@ -301,8 +300,8 @@ static void timed_out(struct h1 *c)
 {
     c->timed_out = false;
     if (c->state == H1_HEAD) {
-        c->keep_alive = false;
-        h1_answer_simple(c, 408);
+        c->fault = H1_SLOW_HEAD;
+        h1_answer_fault(c);
         enter(c, H1_CLOSING);
     } else if (c->state == H1_IDLE) {
         enter(c, H1_CLOSING);
@@ -321,6 +320,16 @@ static bool space_appeared(struct h1 *c, bool stood)
     return c->state == H1_IDLE && stood && !must_read_first(c);
 }
 
+/* The client gets another answer than that of who is answering, who lets go of it. */
+static void answer_instead(struct h1 *c)
+{
+    if (c->x.on_event)
+        c->x.on_event(&c->x, HTTP_EVENT_GONE, c->x.user);
+    c->x.on_event = NULL;
+    h1_answer_fault(c);
+    enter(c, H1_CLOSING);
+}
+
 /* A client that keeps an app waiting lets go of it. */
 static void give_up_on(struct h1 *c)
 {
@@ -329,13 +338,8 @@ static void give_up_on(struct h1 *c)
         c->broken = true;
         return;
     }
-    if (c->x.on_event)
-        c->x.on_event(&c->x, HTTP_EVENT_GONE, c->x.user);
-    c->x.on_event = NULL;
-    c->out.start = c->out.end = 0;
-    c->keep_alive = false;
-    h1_answer_simple(c, 408);
-    enter(c, H1_CLOSING);
+    c->fault = H1_SLOW_BODY;
+    answer_instead(c);
 }
 
 static void h1_run(struct loop_task *task)
@@ -368,6 +372,8 @@ static void h1_run(struct loop_task *task)
             break;
         }
     }
+    if (c->state == H1_EXCHANGE && h1_is_refused(c) && !c->broken)
+        answer_instead(c);
     bool stood = must_read_first(c);
     h1_flush(c);
     if (space_appeared(c, stood))

@@ -6,6 +6,7 @@
 
 #include "enclave/https/buffer.h"
 #include "enclave/https/exchange.h"
+#include "enclave/https/h1_fault.h"
 #include "enclave/https/http.h"
 #include "enclave/https/lines.h"
 #include "enclave/https/strict.h"
@@ -54,7 +55,6 @@ struct h1 {
     bool expect_continue; /* 100 Continue is owed */
     bool message_complete;
     bool wants_body, wants_space; /* the answerer waits */
-    bool body_failed;
 
     /* Input */
     llhttp_t parser;
@@ -63,7 +63,7 @@ struct h1 {
     const char *span; /* body bytes in `in` that nobody has read yet */
     uint32_t span_size;
     uint64_t body_read;
-    int parse_status; /* what to answer instead, 0: fine */
+    enum h1_fault fault; /* of the head, or of the body: it is answered instead of what was asked for */
 
     /* The head: method, target, then lines */
     char method[H1_METHOD_MAX];
@@ -78,6 +78,7 @@ struct h1 {
     struct h1_buffer out;
     struct h1_buffer early; /* the body's first bytes */
     bool responded, framed, chunked, no_body, empty;
+    uint16_t status;
     int64_t length, written; /* announced (-1: unknown) and given */
     uint32_t head_size;      /* of the response, as long as it is not framed */
 };
@@ -97,18 +98,27 @@ void h1_parse(struct h1 *c);       /* as much of the input as can be taken now *
 bool h1_method_is(const struct h1 *c, const char *method);
 void h1_free_head(struct h1 *c);
 size_t h1_trailers(struct h1 *c, const struct http_field **fields);
-/* Bring the body's next bytes into span: 1 done, 0 the body is complete, -EAGAIN, other negative errno: broken. */
+/* Bring the body's next bytes into span: 1 done, 0 the body is complete, -EAGAIN, other negative errno: it is broken,
+ * and fault says how. */
 int h1_body(struct h1 *c);
 
 /* h1_request.c */
-int h1_make_request(struct h1 *c); /* the parsed head into x.request; 0 or the status to answer */
+enum h1_fault h1_make_request(struct h1 *c); /* the parsed head into x.request */
 
 /* h1_write.c */
 extern const struct http_exchange_ops h1_ops;
 void h1_end_exchange(struct h1 *c);
-void h1_answer_simple(struct h1 *c, int status); /* a whole answer, made by the connection itself */
+void h1_answer_fault(struct h1 *c); /* a whole answer, made by the connection itself, in place of a head not yet sent */
+/* The answer is to be that something is wrong with the request, and no other was begun. */
+static inline bool h1_is_refused(const struct h1 *c)
+{
+    return c->fault && !c->framed;
+}
 void h1_flush(struct h1 *c);
 const char *http_reason(int status);
+/* The line that an answer of the server's own says why it is one: how long it is. */
+#define H1_WHY_MAX 320u
+int http_refusal_text(int status, const char *why, char out[H1_WHY_MAX]);
 
 /* router.c */
 void http_route(struct http_server *server, struct http_exchange *x);

@@ -15,17 +15,17 @@ static struct h1 *of(llhttp_t *parser)
     return parser->data;
 }
 
-static int refuse(struct h1 *c, int status)
+static int refuse(struct h1 *c, enum h1_fault fault)
 {
-    if (!c->parse_status)
-        c->parse_status = status;
+    if (!c->fault)
+        c->fault = fault;
     return -1;
 }
 
 /* What a line's status means, or 0. */
-static int judge(struct h1 *c, enum h1_lines_status status, int if_too_large)
+static int judge(struct h1 *c, enum h1_lines_status status, enum h1_fault if_too_large)
 {
-    static const int answers[] = {[LINES_MALFORMED] = 400, [LINES_NO_MEMORY] = 503};
+    static const enum h1_fault answers[] = {[LINES_MALFORMED] = H1_BAD_LINE, [LINES_NO_MEMORY] = H1_NO_MEMORY};
     if (status == LINES_OK)
         return 0;
     return refuse(c, status == LINES_TOO_LARGE ? if_too_large : answers[status]);
@@ -35,25 +35,25 @@ static int on_url(llhttp_t *parser, const char *at, size_t size)
 {
     struct h1 *c = of(parser);
     c->target_size += (uint32_t)size;
-    return judge(c, h1_lines_text(&c->lines, at, size), 414);
+    return judge(c, h1_lines_text(&c->lines, at, size), H1_LONG_TARGET);
 }
 
 static int on_field(llhttp_t *parser, const char *at, size_t size)
 {
     struct h1 *c = of(parser);
-    return judge(c, h1_lines_name(&c->lines, at, size), 431);
+    return judge(c, h1_lines_name(&c->lines, at, size), H1_LARGE_HEAD);
 }
 
 static int on_field_complete(llhttp_t *parser)
 {
     struct h1 *c = of(parser);
-    return judge(c, h1_lines_name_complete(&c->lines), 431);
+    return judge(c, h1_lines_name_complete(&c->lines), H1_LARGE_HEAD);
 }
 
 static int on_value(llhttp_t *parser, const char *at, size_t size)
 {
     struct h1 *c = of(parser);
-    return judge(c, h1_lines_value(&c->lines, c->in, at, size), 431);
+    return judge(c, h1_lines_value(&c->lines, c->in, at, size), H1_LARGE_HEAD);
 }
 
 static int on_headers_complete(llhttp_t *parser)
@@ -61,9 +61,9 @@ static int on_headers_complete(llhttp_t *parser)
     struct h1 *c = of(parser);
     /* Never leave HTTP: an upgrade that is asked for is not made. */
     parser->upgrade = 0;
-    int status = h1_make_request(c);
-    if (status)
-        return refuse(c, status);
+    enum h1_fault fault = h1_make_request(c);
+    if (fault)
+        return refuse(c, fault);
     h1_lines_head_complete(&c->lines);
     return HPE_PAUSED;
 }
@@ -110,13 +110,13 @@ void h1_parse_begin(struct h1 *c)
 {
     h1_free_head(c);
     h1_lines_begin(&c->lines, c->server->limits.header_bytes, c->server->limits.header_count);
-    c->message_complete = c->expect_continue = c->body_failed = false;
+    c->message_complete = c->expect_continue = false;
     c->x.request = (struct http_request){0};
     c->x.head = c->method_complete = false;
     c->method_size = c->empty_size = 0;
     c->target_size = 0;
     c->body_read = 0;
-    c->parse_status = 0;
+    c->fault = H1_FINE;
     h1_parse_init(c);
 }
 
@@ -129,16 +129,11 @@ void h1_free_head(struct h1 *c)
     c->field_count = 0;
 }
 
-static int status_of(const struct h1 *c, llhttp_errno_t error)
+/* An invalid version is also said of what stands behind a valid one. */
+static enum h1_fault fault_of(const struct h1 *c, llhttp_errno_t error)
 {
-    if (c->parse_status)
-        return c->parse_status;
-    switch (error) {
-    case HPE_INVALID_VERSION: /* also said of what stands behind a version */
-        return c->parser.http_major == 1 && c->parser.http_minor <= 1 ? 400 : 505;
-    default:
-        return 400;
-    }
+    bool known = c->parser.http_major == 1 && c->parser.http_minor <= 1;
+    return error == HPE_INVALID_VERSION && !known ? H1_BAD_VERSION : H1_BAD_SYNTAX;
 }
 
 bool h1_method_is(const struct h1 *c, const char *method)
@@ -161,23 +156,23 @@ static void take_method(struct h1 *c)
     c->x.request.method = (struct http_text){c->method, c->method_size};
     c->x.head = h1_method_is(c, "HEAD");
     if (llhttp_execute(&c->parser, known, strlen(known)) != HPE_OK)
-        refuse(c, 400);
+        refuse(c, H1_BAD_METHOD);
 }
 
 /* llhttp has a list of methods, and refuses others; here any token is one (RFC 9110, section 9.1), so it is read here.
  * A line end or two before it are left over from an earlier message (RFC 9112, section 2.2). */
 static void parse_method(struct h1 *c)
 {
-    while (c->in_start < c->in_end && !c->method_complete && !c->parse_status) {
+    while (c->in_start < c->in_end && !c->method_complete && !c->fault) {
         char byte = c->in[c->in_start++];
         if (c->method_size == 0 && c->empty_size < H1_EMPTY_MAX && byte == "\r\n"[c->empty_size % 2])
             c->empty_size++;
         else if (byte == ' ' && c->method_size)
             take_method(c);
         else if (c->empty_size % 2 || !is_token(byte))
-            refuse(c, 400);
+            refuse(c, H1_BAD_METHOD);
         else if (c->method_size == H1_METHOD_MAX)
-            refuse(c, 501);
+            refuse(c, H1_LONG_METHOD);
         else
             c->method[c->method_size++] = byte;
     }
@@ -185,14 +180,14 @@ static void parse_method(struct h1 *c)
 
 void h1_parse(struct h1 *c)
 {
-    if (c->in_start == c->in_end || c->span_size || c->message_complete || c->parse_status)
+    if (c->in_start == c->in_end || c->span_size || c->message_complete || c->fault)
         return;
     parse_method(c);
-    if (c->in_start == c->in_end || c->parse_status)
+    if (c->in_start == c->in_end || c->fault)
         return;
     const char *from = c->in + c->in_start;
     if (c->target_size == 0 && *from == ' ') { /* the parser would skip any number of them */
-        refuse(c, 400);
+        refuse(c, H1_BAD_METHOD);
         return;
     }
     size_t size = c->in_end - c->in_start;
@@ -203,7 +198,7 @@ void h1_parse(struct h1 *c)
         return;
     }
     if (error != HPE_OK) {
-        c->parse_status = status_of(c, error);
+        refuse(c, fault_of(c, error));
         return;
     }
     h1_lines_next_input(&c->lines, c->in, c->in + c->in_end, H1_IN_SIZE);

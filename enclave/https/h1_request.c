@@ -32,56 +32,56 @@ static void set_host(struct h1 *c, struct http_text authority)
 }
 
 /* Who is asked? The target's authority counts, the field must be one all the same (RFC 9112, section 3.2). */
-static int take_host(struct h1 *c, struct http_target *target)
+static enum h1_fault take_host(struct h1 *c, struct http_target *target)
 {
     struct http_text host = {0};
     if (find(c, "host", &host) == 0)
-        return c->parser.http_minor == 1 ? 400 : 0;
+        return c->parser.http_minor == 1 ? H1_NO_HOST : H1_FINE;
     if (host.size && !http_authority_valid(host))
-        return 400;
+        return H1_BAD_HOST;
     if (target->authority.size == 0)
         target->authority = host;
     else
         set_host(c, target->authority);
-    return 0;
+    return H1_FINE;
 }
 
 /* How long is the body? Exactly one way of saying it, or none. */
-static int take_framing(struct h1 *c, struct http_request *request)
+static enum h1_fault take_framing(struct h1 *c, struct http_request *request)
 {
     struct http_text length = {0}, coding = {0};
     size_t lengths = find(c, "content-length", &length), codings = find(c, "transfer-encoding", &coding);
     if (lengths && codings)
-        return 400;
+        return H1_TWO_FRAMINGS;
     if (codings) {
         request->content_length = -1;
         if (c->parser.http_minor == 0)
-            return 400;
-        return http_name_is(coding, "chunked") ? 0 : 501;
+            return H1_CODING_IN_10;
+        return http_name_is(coding, "chunked") ? H1_FINE : H1_BAD_CODING;
     }
     for (size_t i = 0; i < length.size; i++)
         if (length.data[i] < '0' || length.data[i] > '9')
-            return 400;
+            return H1_BAD_LENGTH;
     if (lengths && length.size == 0)
-        return 400;
+        return H1_BAD_LENGTH;
     if (c->parser.content_length > c->server->limits.streamed_body && lengths)
-        return 413;
+        return H1_LARGE_BODY;
     request->content_length = lengths ? (int64_t)c->parser.content_length : 0;
-    return 0;
+    return H1_FINE;
 }
 
-static int take_expect(struct h1 *c)
+static enum h1_fault take_expect(struct h1 *c)
 {
     if (c->parser.http_minor == 0)
-        return 0;
+        return H1_FINE;
     for (size_t i = 0; i < c->field_count; i++) {
         if (!http_name_is(c->fields[i].name, "expect"))
             continue;
         if (!http_name_is(c->fields[i].value, "100-continue"))
-            return 417;
+            return H1_BAD_EXPECTATION;
         c->expect_continue = c->x.request.content_length != 0;
     }
-    return 0;
+    return H1_FINE;
 }
 
 /* Does the client say that it is about this connection only? What frames and routes the request stays. */
@@ -130,32 +130,31 @@ static void drop_hop_by_hop(struct h1 *c, struct http_request *request)
             c->fields[request->field_count++] = c->fields[i];
 }
 
-int h1_make_request(struct h1 *c)
+enum h1_fault h1_make_request(struct h1 *c)
 {
     struct http_request *request = &c->x.request;
     struct http_text target = {c->lines.head.data, c->target_size};
     bool connects = h1_method_is(c, "CONNECT");
     if (c->parser.http_major != 1 || c->parser.http_minor > 1)
-        return 505;
+        return H1_BAD_VERSION;
     request->minor = c->parser.http_minor;
     c->fields = h1_lines_fields(&c->lines);
     c->field_count = c->fields ? c->lines.count : 0;
     if (!c->fields)
-        return 503;
-    int status = connects ? 0 : http_target_parse(target, h1_method_is(c, "OPTIONS"), &request->target);
-    if (status == 0 && has_duplicates(c))
-        status = 400;
-    if (status == 0 && lists_too_much(c))
-        status = 431;
-    if (status == 0)
-        status = take_host(c, &request->target);
-    if (status == 0)
-        status = take_framing(c, request);
-    if (status == 0)
-        status = take_expect(c);
-    if (status)
-        return status;
+        return H1_NO_MEMORY;
+    int parsed = connects ? 0 : http_target_parse(target, h1_method_is(c, "OPTIONS"), &request->target);
+    enum h1_fault fault = parsed == 414       ? H1_LONG_TARGET
+                          : parsed            ? H1_BAD_TARGET
+                          : has_duplicates(c) ? H1_FIELD_TWICE
+                          : lists_too_much(c) ? H1_LONG_CONNECTION
+                                              : take_host(c, &request->target);
+    if (!fault)
+        fault = take_framing(c, request);
+    if (!fault)
+        fault = take_expect(c);
+    if (fault)
+        return fault;
     c->keep_alive = llhttp_should_keep_alive(&c->parser) && !connects;
     drop_hop_by_hop(c, request);
-    return 0;
+    return H1_FINE;
 }

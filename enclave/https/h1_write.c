@@ -66,6 +66,14 @@ const char *http_reason(int status)
     return "Status"; /* the phrase means nothing to a client */
 }
 
+int http_refusal_text(int status, const char *why, char out[H1_WHY_MAX])
+{
+    int size = snprintf(out, H1_WHY_MAX - 1, "%d %s: %s", status, http_reason(status), why);
+    size = size < (int)H1_WHY_MAX - 2 ? size : (int)H1_WHY_MAX - 2;
+    out[size++] = '\n';
+    return size;
+}
+
 static const char *date_line(void)
 {
     static _Thread_local time_t second;
@@ -126,17 +134,25 @@ static void send_continue(struct h1 *c)
     h1_flush(c);
 }
 
+/* The rest of the connection cannot be understood: h1_run answers, if nothing was answered yet. */
+static int body_is_broken(struct h1 *c)
+{
+    c->keep_alive = false;
+    h1_post(c);
+    return c->fault == H1_LARGE_BODY ? -EMSGSIZE : c->fault == H1_SHORT_BODY ? -ECONNRESET : -EBADMSG;
+}
+
 int h1_body(struct h1 *c)
 {
     for (;;) {
-        if (c->body_read > c->server->limits.streamed_body)
-            return -EMSGSIZE;
+        if (c->body_read > c->server->limits.streamed_body && !c->fault)
+            c->fault = H1_LARGE_BODY;
+        if (c->fault)
+            return body_is_broken(c);
         if (c->span_size)
             return 1;
         if (c->message_complete)
             return 0;
-        if (c->parse_status)
-            return -EBADMSG;
         if (c->in_start < c->in_end) {
             h1_parse(c);
             continue;
@@ -146,8 +162,10 @@ int h1_body(struct h1 *c)
         int got = h1_fill(c);
         if (got == 0)
             return -EAGAIN;
-        if (got < 0)
-            return -ECONNRESET;
+        if (got < 0) {
+            c->fault = H1_SHORT_BODY;
+            return body_is_broken(c);
+        }
     }
 }
 
@@ -201,7 +219,7 @@ static int respond(struct http_exchange *x, int status, const struct http_field 
     c->length = content_length;
     c->no_body = status == 204 || status == 205 || status == 304;
     c->empty = status == 205;
-    atomic_fetch_add_explicit(&c->server->counters.responses[status / 100 % 6], 1, memory_order_relaxed);
+    c->status = (uint16_t)status;
     return 0;
 }
 
@@ -226,7 +244,7 @@ static int inform(struct http_exchange *x, int status, const struct http_field *
     char line[64];
     if (c->responded || status < 100 || status == 101 || status > 199)
         return -EINVAL;
-    if (c->parser.http_minor == 0 || c->broken)
+    if (c->parser.http_minor == 0 || c->broken || c->fault)
         return 0;
     if (out_space(c) == 0)
         return -EAGAIN;
@@ -315,13 +333,14 @@ static int frame(struct h1 *c, bool complete, bool has_trailers)
         h1_put_text(&c->out, "connection: keep-alive\r\n");
     h1_put_text(&c->out, "\r\n");
     c->framed = true;
+    atomic_fetch_add_explicit(&c->server->counters.responses[c->status / 100 % 6], 1, memory_order_relaxed);
     return h1_used(&c->early) ? append_early(c) : 0;
 }
 
 static void push(struct http_exchange *x)
 {
     struct h1 *c = of(x);
-    if (c->responded && frame(c, false, false) != 0)
+    if (c->responded && !h1_is_refused(c) && frame(c, false, false) != 0)
         c->broken = true;
     h1_flush(c);
 }
@@ -329,7 +348,7 @@ static void push(struct http_exchange *x)
 static size_t write_space(struct http_exchange *x)
 {
     struct h1 *c = of(x);
-    if (c->broken)
+    if (c->broken || h1_is_refused(c))
         return H1_OUT_SIZE; /* the write tells */
     if (c->responded && !c->framed) {
         /* Beside its head, all that may yet get a length fits; what outgrows it is sent in chunks from now on. */
@@ -344,7 +363,7 @@ static size_t write_space(struct http_exchange *x)
 static ssize_t write_body(struct http_exchange *x, const void *buf, size_t size)
 {
     struct h1 *c = of(x);
-    if (c->broken)
+    if (c->broken || h1_is_refused(c))
         return -EPIPE;
     if (c->length >= 0 && c->written + (int64_t)size > c->length)
         return -EMSGSIZE;
@@ -369,11 +388,24 @@ static ssize_t write_body(struct http_exchange *x, const void *buf, size_t size)
     return (ssize_t)size;
 }
 
+/* What has come of a body that nobody will read is looked at before it is answered: it may be broken. */
+static void look_at_rest(struct h1 *c)
+{
+    while (!c->framed && !c->fault && !c->message_complete && c->in_start < c->in_end) {
+        c->span_size = 0;
+        h1_parse(c);
+    }
+}
+
 static int finish(struct http_exchange *x, const struct http_field *fields, size_t count)
 {
     struct h1 *c = of(x);
     int status = 0;
-    if (c->length >= 0 && c->written < c->length && !c->x.head && !c->no_body) {
+    look_at_rest(c);
+    if (h1_is_refused(c)) {
+        h1_answer_fault(c);
+        status = -EPIPE;
+    } else if (c->length >= 0 && c->written < c->length && !c->x.head && !c->no_body) {
         c->broken = true; /* the client must notice that something is missing */
         status = -EMSGSIZE;
     } else if (frame(c, true, count > 0) != 0) {
@@ -386,11 +418,14 @@ static int finish(struct http_exchange *x, const struct http_field *fields, size
     return status;
 }
 
-void h1_answer_simple(struct h1 *c, int status)
+/* A whole answer in place of a head that was not sent. */
+static void answer_simple(struct h1 *c, int status, const char *why)
 {
-    char body[96];
-    int size = snprintf(body, sizeof body, "%d %s\n", status, http_reason(status));
+    char body[H1_WHY_MAX];
+    int size = http_refusal_text(status, why, body);
     struct http_field type = {HTTP_TEXT("content-type"), HTTP_TEXT("text/plain; charset=utf-8")};
+    if (c->responded && !c->framed)
+        c->out.end -= c->head_size;
     c->framed = c->responded = c->chunked = false;
     c->early.start = c->early.end = 0;
     c->written = 0;
@@ -403,16 +438,24 @@ void h1_answer_simple(struct h1 *c, int status)
         h1_put(&c->out, body, (size_t)size);
 }
 
-static void fail(struct http_exchange *x, int status)
+void h1_answer_fault(struct h1 *c)
+{
+    char why[H1_WHY_MAX];
+    const char *syntax = c->fault == H1_BAD_SYNTAX ? llhttp_get_error_reason(&c->parser) : NULL;
+    h1_fault_text(c->fault, &c->server->limits, syntax, why, sizeof why);
+    c->keep_alive = false;
+    answer_simple(c, h1_fault_status(c->fault), why);
+}
+
+static void fail(struct http_exchange *x, int status, const char *why)
 {
     struct h1 *c = of(x);
-    if (c->framed) {
+    if (c->framed)
         c->broken = true; /* a response that breaks off is cut, so that nobody takes it for complete */
-    } else {
-        if (c->responded)
-            c->out.end -= c->head_size;
-        h1_answer_simple(c, status);
-    }
+    else if (c->fault)
+        h1_answer_fault(c);
+    else
+        answer_simple(c, status, why);
     h1_end_exchange(c);
 }
 

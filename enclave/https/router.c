@@ -22,7 +22,7 @@ void http_answer_json_with(struct http_exchange *x, int status, struct http_fiel
         field,
     };
     if (x->ops->respond(x, status, fields, field.name.size ? 3 : 2, (int64_t)size) != 0) {
-        x->ops->fail(x, 503);
+        x->ops->fail(x, 503, HTTP_NO_MEMORY);
         return;
     }
     /* Small enough for the output buffer by construction, or it grows. */
@@ -45,13 +45,13 @@ void http_header(const struct http_exchange *x, const char *name, char *out, siz
     }
 }
 
-void http_refuse(struct http_exchange *x, int status, struct http_field field)
+void http_refuse(struct http_exchange *x, int status, const char *why, struct http_field field)
 {
-    char body[96];
-    int size = snprintf(body, sizeof body, "%d %s\n", status, http_reason(status));
+    char body[H1_WHY_MAX];
+    int size = http_refusal_text(status, why, body);
     struct http_field fields[] = {{HTTP_TEXT("content-type"), HTTP_TEXT("text/plain; charset=utf-8")}, field};
     if (x->ops->respond(x, status, fields, 2, size) != 0) {
-        x->ops->fail(x, 503);
+        x->ops->fail(x, 503, HTTP_NO_MEMORY);
         return;
     }
     x->ops->write_body(x, body, (size_t)size);
@@ -60,7 +60,7 @@ void http_refuse(struct http_exchange *x, int status, struct http_field field)
 
 static void refuse_method(struct http_exchange *x, struct http_text allowed)
 {
-    http_refuse(x, 405, (struct http_field){HTTP_TEXT("allow"), allowed});
+    http_refuse(x, 405, "Allow says which methods there are", (struct http_field){HTTP_TEXT("allow"), allowed});
 }
 
 static void healthz(struct http_server *server, struct http_exchange *x)
@@ -167,7 +167,8 @@ static void answer_route(struct http_server *server, const struct route *route, 
     if (!reads(x))
         refuse_method(x, HTTP_TEXT("GET, HEAD"));
     else if (route->monitoring && !may_monitor(server, x))
-        http_refuse(x, 401, (struct http_field){HTTP_TEXT("www-authenticate"), HTTP_TEXT(HTTP_CHALLENGE)});
+        http_refuse(x, 401, "a token that the admin key signed for this method and path is wanted",
+                    (struct http_field){HTTP_TEXT("www-authenticate"), HTTP_TEXT(HTTP_CHALLENGE)});
     else
         route->answer(server, x);
 }
@@ -183,7 +184,7 @@ static void answer_proof(struct http_server *server, struct http_exchange *x, st
     int written =
         server->inclusion_proof ? server->inclusion_proof(server->user, name.data, name.size, json, sizeof json) : -1;
     if (written < 0)
-        x->ops->fail(x, 404);
+        x->ops->fail(x, 404, "no app of this name is deployed");
     else
         http_answer_json(x, 200, json, (size_t)written);
 }
@@ -193,7 +194,7 @@ static void answer_server(struct http_exchange *x)
 {
     struct http_field allow = {HTTP_TEXT("allow"), HTTP_TEXT(HTTP_METHODS)};
     if (x->ops->respond(x, 204, &allow, 1, 0) != 0)
-        x->ops->fail(x, 503);
+        x->ops->fail(x, 503, HTTP_NO_MEMORY);
     else
         x->ops->finish(x, NULL, 0);
 }
@@ -257,7 +258,7 @@ void http_route(struct http_server *server, struct http_exchange *x)
     struct http_text name = http_target_first(&x->request.target);
     struct app *app = name.size ? app_table_find(server->apps, name.data, name.size) : NULL;
     if (!app) {
-        x->ops->fail(x, 404);
+        x->ops->fail(x, 404, "no app is deployed under the first part of this path");
         return;
     }
     atomic_fetch_add_explicit(&server->counters.app_calls, 1, memory_order_relaxed);

@@ -89,7 +89,8 @@ void command_end(struct guest *g, int status, int http)
     if (result == 0 && (status == 0 || !begun))
         x->ops->finish(x, NULL, 0);
     else
-        x->ops->fail(x, begun ? http : 503); /* what was begun is cut, so that nobody takes it for whole */
+        x->ops->fail(x, 503,
+                     "no memory is left for the answer"); /* what was begun is cut, so that nobody takes it for whole */
 }
 
 /* The environment ----------------------------------------------------------------------------------------------- */

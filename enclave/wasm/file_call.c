@@ -187,7 +187,7 @@ enum host_status file_submit(struct guest *g, struct fs_op *op)
     if (!op)
         return HOST_TRAP;
     fs_submit(op);
-    return guest_wait(g);
+    return guest_wait(g, WAITS_OTHERS);
 }
 
 struct resource *file_descriptor(struct guest *g, const struct slot *handle)
@@ -204,7 +204,7 @@ enum host_status file_step(struct guest *g, const struct slot *handle, struct re
     *op = file_finished(g);
     if (!*d)
         return HOST_TRAP;
-    return g->fs && !*op ? guest_wait(g) : HOST_DONE;
+    return g->fs && !*op ? guest_wait(g, WAITS_OTHERS) : HOST_DONE;
 }
 
 void file_keep_page(struct guest *g, struct resource *stream)
@@ -234,12 +234,11 @@ void file_free(struct guest *g, struct resource *r)
 
 enum host_status reply_file_error(struct guest *g, int status)
 {
-    enum host_status result = reply_error(g, "the file system failed; filesystem-error-code says how");
-    struct slot handle = g->reply[g->reply_count - 1];
-    struct resource *error = resource_get(g, &handle, KIND_ERROR);
-    if (error)
-        error->state = (uint8_t)(code_of(status) + 1);
-    return result;
+    struct resource *error = reply_new_error(g, "the file system failed; filesystem-error-code says how");
+    if (!error)
+        return HOST_TRAP;
+    error->state = (uint8_t)(code_of(status) + 1);
+    return HOST_DONE;
 }
 
 bool file_stream_writing(const struct guest *g)

@@ -345,7 +345,7 @@ static enum host_status read_directory_entry(struct guest *g, const struct slot 
     if (!stream)
         return guest_trap(g, "not a directory-entry-stream");
     if (g->fs && !file_finished(g))
-        return guest_wait(g);
+        return guest_wait(g, WAITS_OTHERS);
     int status = g->fs ? take_page(g, stream) : 0;
     if (status)
         return file_fail(g, status);

@@ -5,6 +5,7 @@
  * when something that it waits for has happened. Ending it, for whatever reason, is dropping its call.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <time.h>
 
 #include "enclave/wasm/internal.h"
@@ -21,9 +22,9 @@ void guest_wake(struct guest *g)
     loop_post(&g->worker->loop, &g->task);
 }
 
-enum host_status guest_wait(struct guest *g)
+enum host_status guest_wait(struct guest *g, enum waits_for what)
 {
-    g->waiting = true;
+    g->waiting = what;
     return HOST_WAIT;
 }
 
@@ -48,7 +49,7 @@ void guest_misuse(struct guest *g, const char *why)
     struct http_exchange *x = g->x;
     g->x = NULL;
     g->finished = true;
-    x->ops->fail(x, 500);
+    x->ops->fail(x, 500, APP_FAILED);
 }
 
 enum host_status guest_trap(struct guest *g, const char *why)
@@ -84,12 +85,21 @@ void *guest_buffer(struct guest *g, size_t size)
     return g->large;
 }
 
-static void end_exchange(struct guest *g, int status)
+static void end_exchange(struct guest *g, int status, const char *why)
 {
     struct http_exchange *x = g->x;
     g->x = NULL;
-    if (x && status)
-        x->ops->fail(x, status);
+    if (x)
+        x->ops->fail(x, status, why);
+}
+
+/* Its time is up. */
+static void end_expired(struct guest *g)
+{
+    char why[96];
+    snprintf(why, sizeof why, "the app took longer than %llu ms (--request-timeout)",
+             (unsigned long long)(g->app->timeout_ns / 1000000));
+    end_exchange(g, 504, why);
 }
 
 /* Everything that belongs to the guest. Never from inside its own call. */
@@ -110,7 +120,7 @@ static void guest_free(struct guest *g)
     }
     resources_free(g);
     if (g->reply != g->reply_first)
-        free(g->reply);
+        charged_free(g->reply);
     free(g->scratch);
     charged_free(g->large);
     charged_free(g->printed);
@@ -154,7 +164,10 @@ static void guest_end(struct guest *g, wasmtime_error_t *error)
     if (g->app->command)
         command_end(g, command_status(g, failed, cause), g->expired ? 504 : 500);
     free(cause);
-    end_exchange(g, g->expired ? 504 : 500);
+    if (g->expired)
+        end_expired(g);
+    else
+        end_exchange(g, 500, APP_FAILED);
     g->ended = true;
     /* A task that is still queued frees it when its turn comes. */
     if (!atomic_load_explicit(&g->task.queued, memory_order_relaxed))
@@ -165,7 +178,7 @@ static void guest_end(struct guest *g, wasmtime_error_t *error)
 static void guest_refuse(struct guest *g, wasmtime_error_t *error)
 {
     if (!g->responded)
-        end_exchange(g, 503);
+        end_exchange(g, 503, "the app has no stack left for another request");
     guest_end(g, error);
 }
 
@@ -226,6 +239,20 @@ static void compute_never(struct guest *g)
     g->computing = false;
 }
 
+static void start_deadline(struct guest *g, uint64_t deadline_ns)
+{
+    if (loop_timer_start(&g->worker->loop, &g->deadline, deadline_ns) != 0)
+        g->expired = true; /* no memory for a timer: none without a deadline */
+}
+
+/* The deadline is for the guest, not for a client that is slow but still there, whom its connection judges: it stands
+ * while the guest waits for nothing but its client, and begins anew afterwards. */
+static void deadline_runs(struct guest *g)
+{
+    if (!g->deadline.heap_index)
+        start_deadline(g, g->worker->loop.now_ns + g->app->timeout_ns);
+}
+
 static void guest_run(struct loop_task *task)
 {
     struct guest *g = (struct guest *)((char *)task - offsetof(struct guest, task));
@@ -233,7 +260,7 @@ static void guest_run(struct loop_task *task)
         guest_free(g);
         return;
     }
-    if (g->gone || g->expired) {
+    if (g->expired) {
         if (g->computing)
             compute_never(g);
         guest_end(g, NULL);
@@ -242,7 +269,8 @@ static void guest_run(struct loop_task *task)
     if (g->computing)
         return; /* an event that it does not wait for */
     wasmtime_error_t *error = NULL;
-    g->waiting = false;
+    g->waiting = WAITS_NOT;
+    deadline_runs(g);
     stacks_enter_app(g->app);
     memories_enter_app(g->app);
     if (enclave_call_poll(g->call, &error)) {
@@ -259,18 +287,28 @@ static void guest_run(struct loop_task *task)
         g->x->ops->push(g->x);
     if (!g->waiting)
         compute_later(g);
+    else if (g->waiting == WAITS_CLIENT && g->x)
+        loop_timer_stop(&g->worker->loop, &g->deadline);
+}
+
+/* Whose client is gone may clean up, but not for long: nobody waits for it. */
+static void client_gone(struct guest *g)
+{
+    struct loop *loop = &g->worker->loop;
+    uint64_t most = GUEST_GONE_MS * UINT64_C(1000000);
+    uint64_t end = loop->now_ns + (most < g->app->timeout_ns ? most : g->app->timeout_ns);
+    g->x = NULL;
+    if (!g->deadline.heap_index || end < g->deadline.deadline_ns)
+        start_deadline(g, end);
 }
 
 static void on_event(struct http_exchange *x, enum http_event event, void *user)
 {
     struct guest *g = user;
-    if (event == HTTP_EVENT_GONE) {
-        g->x = NULL;
-        g->gone = true;
-    } else {
-        /* The deadline is for the guest, not for a client that is slow but still there. */
-        loop_timer_start(&g->worker->loop, &g->deadline, g->worker->loop.now_ns + g->app->timeout_ns);
-    }
+    if (event == HTTP_EVENT_GONE)
+        client_gone(g);
+    else
+        start_deadline(g, g->worker->loop.now_ns + g->app->timeout_ns);
     guest_wake(g);
 }
 
@@ -363,12 +401,12 @@ static bool enter(struct guest *g)
 void app_handle(struct app *app, struct http_exchange *x)
 {
     if (app->command && !command_takes(x)) {
-        x->ops->fail(x, 400);
+        x->ops->fail(x, 400, "a command's path must be UTF-8 without control characters");
         return;
     }
     struct guest *g = guest_new(app, x);
     if (!g) {
-        x->ops->fail(x, 503);
+        x->ops->fail(x, 503, "no memory is left for another request of this app");
         return;
     }
     atomic_fetch_add_explicit(&app->calls, 1, memory_order_relaxed);

@@ -305,7 +305,7 @@ static enum host_status outparam_set(struct guest *g, const struct slot *args, s
         struct http_exchange *x = g->x;
         g->x = NULL;
         g->finished = true;
-        x->ops->fail(x, http_error_status(args[2].word));
+        x->ops->fail(x, http_error_status(args[2].word), "the app answered with an error-code");
         return HOST_DONE;
     }
     struct resource *response = resource_get(g, &args[2], KIND_OUTGOING_RESPONSE);
@@ -324,7 +324,7 @@ static enum host_status outparam_inform(struct guest *g, const struct slot *args
     const struct fields *fields = &headers->fields;
     int status = g->x ? g->x->ops->inform(g->x, (int)args[1].word, fields->items, fields->count) : 0;
     if (status == -EAGAIN)
-        return guest_wait(g);
+        return guest_wait(g, WAITS_CLIENT);
     resource_put(g, headers);
     reply_word(g, status != 0);
     if (status)

@@ -174,6 +174,13 @@ struct resource {
 
 /* A guest: one request in progress ------------------------------------------------------------------------------ */
 
+/* What a guest that waits is waiting for: its client alone, for room to write or for more of the request's body, or
+ * anything else besides. */
+enum waits_for { WAITS_NOT, WAITS_OTHERS, WAITS_CLIENT };
+
+/* What a client is told of a guest that failed: the app's log has the reason, which is its operator's business. */
+#define APP_FAILED "the app failed, and its log says why"
+
 struct kv_call;
 struct fs_wait;
 struct http_call;
@@ -189,8 +196,8 @@ struct guest {
     struct loop_timer wakeup;   /* earliest pollable that it waits for */
     struct guest *next;         /* among those that used up their tick: see guest.c */
     bool computing, ended;
-    bool waiting; /* a host function answered HOST_WAIT in this poll */
-    bool expired, exited, gone;
+    uint8_t waiting; /* enum waits_for: why a host function answered HOST_WAIT in this poll */
+    bool expired, exited;
     bool responded, finished;
     uint8_t exit_status;     /* once it exited */
     struct kv_call *kv;      /* the one storage call it waits for */
@@ -200,12 +207,12 @@ struct guest {
     char *line[2];           /* unfinished lines of stdout and stderr */
     uint16_t line_size[2];
 
-    struct slot *reply;
+    struct slot *reply; /* reply_first, or charged */
     size_t reply_count, reply_capacity;
     struct slot reply_first[16];
     void *scratch;        /* what a reply points to, until the next call */
     void *large;          /* the same, where it is not enough; charged */
-    struct charge cost;   /* guest_cost, and a reply that outgrew its place */
+    struct charge cost;   /* guest_cost */
     struct charge tables; /* of its store */
     struct charge passed; /* what wasmtime holds of the arguments or the answer of a host call: link.c */
     char *printed;        /* by a command whose answer has not begun; charged */
@@ -221,7 +228,8 @@ _Static_assert(LINE_MAX_SIZE + APP_NAME_MAX + 64 <= PROTO_LOG_MAX, "a line and w
 
 /* Wake a guest that may wait; from its worker's loop or from inside its own call. */
 void guest_wake(struct guest *g);
-enum host_status guest_wait(struct guest *g);
+/* The host function that returns this is called again when the guest is polled again. */
+enum host_status guest_wait(struct guest *g, enum waits_for what);
 enum host_status guest_trap(struct guest *g, const char *why);
 /* One line in the app's log. */
 void guest_note(struct guest *g, const char *line);
@@ -241,8 +249,9 @@ void reply_word(struct guest *g, uint64_t word);
 void reply_text(struct guest *g, const void *data, size_t size);
 void reply_own(struct guest *g, const struct resource *r);
 
-enum host_status reply_error(struct guest *g, const char *message); /* err(last-operation-failed(error)) */
-enum host_status reply_closed(struct guest *g);                     /* err(closed) */
+enum host_status reply_error(struct guest *g, const char *message);     /* err(last-operation-failed(error)) */
+struct resource *reply_new_error(struct guest *g, const char *message); /* the same; NULL: the guest ends */
+enum host_status reply_closed(struct guest *g);                         /* err(closed) */
 enum host_status reply_broken_response(struct guest *g, const struct http_call *call); /* with its error-code */
 
 /* Host functions ------------------------------------------------------------------------------------------------ */

@@ -83,10 +83,32 @@ static enum host_status wait_in_vain(struct guest *g)
                          "(response-outparam.set) or send the request (outgoing-handler.handle)");
 }
 
-static void wait_for(struct guest *g, struct resource *pollable)
+/* Who makes a stream ready, or what else is waited for. */
+static enum waits_for waits_on(const struct resource *target)
 {
-    if (!pollable->on)
-        guest_wake_at(g, pollable->pollable.deadline_ns);
+    bool clients;
+    switch (target->kind) {
+    case KIND_INPUT_STREAM:
+        clients = target->state == STREAM_BODY && !call_of(target->on);
+        break;
+    case KIND_OUTPUT_STREAM:
+        clients = target->state == STREAM_ANSWER || (target->state == STREAM_BODY && !call_of(target->on));
+        break;
+    case KIND_FUTURE_TRAILERS:
+        clients = !call_of(target);
+        break;
+    default:
+        clients = false;
+    }
+    return clients ? WAITS_CLIENT : WAITS_OTHERS;
+}
+
+static enum waits_for wait_for(struct guest *g, struct resource *pollable)
+{
+    if (pollable->on)
+        return waits_on(pollable->on);
+    guest_wake_at(g, pollable->pollable.deadline_ns);
+    return WAITS_OTHERS;
 }
 
 static enum host_status ready(struct guest *g, const struct slot *args, size_t count)
@@ -107,8 +129,7 @@ static enum host_status block(struct guest *g, const struct slot *args, size_t c
         return HOST_DONE;
     if (pollable->on && never_ready(g, pollable->on))
         return wait_in_vain(g);
-    wait_for(g, pollable);
-    return guest_wait(g);
+    return guest_wait(g, wait_for(g, pollable));
 }
 
 static enum host_status poll(struct guest *g, const struct slot *args, size_t count)
@@ -130,12 +151,14 @@ static enum host_status poll(struct guest *g, const struct slot *args, size_t co
     if (found)
         return HOST_DONE;
     size_t in_vain = 0;
+    enum waits_for what = WAITS_CLIENT;
     for (size_t i = 0; i < wanted; i++) {
         struct resource *pollable = resource_get(g, &args[1 + i], KIND_POLLABLE);
-        wait_for(g, pollable);
+        if (wait_for(g, pollable) != WAITS_CLIENT)
+            what = WAITS_OTHERS;
         in_vain += pollable->on && never_ready(g, pollable->on);
     }
-    return in_vain == wanted ? wait_in_vain(g) : guest_wait(g);
+    return in_vain == wanted ? wait_in_vain(g) : guest_wait(g, in_vain ? WAITS_OTHERS : what);
 }
 
 static enum host_status subscribe(struct guest *g, const struct slot *args, size_t count)
@@ -192,7 +215,7 @@ static enum host_status read_common(struct guest *g, const struct slot *args, bo
     if (got == 0)
         return reply_closed(g);
     if (got == -EINPROGRESS || (got == -EAGAIN && blocking && args[1].word > 0))
-        return guest_wait(g);
+        return guest_wait(g, waits_on(stream));
     if (got < 0 && got != -EAGAIN)
         return read_failed(g, stream, got);
     size_t size = got < 0 ? 0 : (size_t)got;
@@ -267,7 +290,7 @@ static enum host_status check_write(struct guest *g, const struct slot *args, si
 static enum host_status write_result(struct guest *g, struct resource *stream, ssize_t written)
 {
     if (written == -EINPROGRESS)
-        return guest_wait(g);
+        return guest_wait(g, WAITS_OTHERS);
     if (g->trap)
         return HOST_TRAP;
     enum stream_end was = written < 0 ? close_stream(stream) : STREAM_EMPTY;
@@ -306,7 +329,7 @@ static enum host_status write_now(struct guest *g, const struct slot *args, size
 static enum host_status wait_for_space(struct guest *g, const struct resource *stream)
 {
     bool early = stream->state == STREAM_BODY && stream->on->state == BODY_EARLY;
-    return early ? wait_in_vain(g) : guest_wait(g);
+    return early ? wait_in_vain(g) : guest_wait(g, waits_on(stream));
 }
 
 static enum host_status blocking_write(struct guest *g, const struct slot *args, size_t count)
@@ -381,7 +404,7 @@ static enum host_status splice_common(struct guest *g, const struct slot *args, 
     if (got == 0)
         return reply_closed(g);
     if (got == -EINPROGRESS || (got == -EAGAIN && blocking && args[2].word > 0))
-        return guest_wait(g);
+        return guest_wait(g, waits_on(size ? from : to));
     if (got < 0 && got != -EAGAIN)
         return read_failed(g, from, got);
     ssize_t written = got > 0 ? stream_write(g, to, buf, (size_t)got) : 0;

@@ -173,7 +173,7 @@ enum host_status kv_call_step(struct guest *g, const struct slot *args, struct k
         g->kv = NULL;
         return HOST_DONE;
     }
-    return guest_wait(g); /* and begin one, if none is running */
+    return guest_wait(g, WAITS_OTHERS); /* and begin one, if none is running */
 }
 
 static bool bucket_name_ok(const char *name, size_t size)

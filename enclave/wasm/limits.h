@@ -39,6 +39,8 @@
 #define GUEST_COPIED_MAX MIB(16)
 #define RANDOM_MAX MIB(64)     /* random bytes at once; as wasmtime */
 #define KEYVALUE_KEYS_MAX 4096 /* of one call for many */
+/* After its client went away: for what it has to put in order. Milliseconds. */
+#define GUEST_GONE_MS 5000
 /* What an instance takes beside its memories, tables, stack and contexts: wasmtime's store, the guest, its scratch. */
 #define GUEST_OWN_COST KIB(192)
 

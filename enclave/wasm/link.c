@@ -132,6 +132,8 @@ static int32_t host_call(const void *function, void *guest, const struct slot *a
     enum host_status status = IS_REFUSED(func->shape) ? refuse(g, func->shape - REFUSED(0))
                               : func->fn              ? func->fn(g, args, count)
                                                       : guest_trap(g, "unreachable host function");
+    if (g->trap)
+        status = HOST_TRAP; /* whatever was replied before, or beside it, is not whole */
     bool answered = status == HOST_DONE;
     if (status != HOST_TRAP && !charge_passed(g, answered ? g->reply : args, answered ? g->reply_count : count))
         status = guest_trap(g, "no memory is left for this app");

@@ -5,6 +5,7 @@
  * kept by the guest's handle and by other resources that need it, so the order in which a guest drops its handles
  * does not matter.
  */
+#include "common/ensure.h"
 #include "enclave/https/client.h"
 #include "enclave/wasm/http_error_code.h"
 #include "enclave/wasm/http_outgoing.h"
@@ -67,9 +68,7 @@ struct resource *resource_get(struct guest *g, const struct slot *handle, enum k
 
 struct resource *resource_keep(struct resource *r)
 {
-    /* Each holder is a resource, and there are fewer than 2^16 of them. */
-    if (r->refs == UINT16_MAX)
-        abort();
+    ENSURE(r->refs < UINT16_MAX); /* each holder is a resource, and there are fewer than 2^16 of them */
     r->refs++;
     return r;
 }
@@ -162,37 +161,43 @@ void resources_free(struct guest *g)
 
 /* Replies ------------------------------------------------------------------------------------------------------- */
 
-static struct slot *next_slot(struct guest *g)
+/* As long as one list that a host function gives. */
+static bool grow_reply(struct guest *g)
 {
-    if (g->reply_count == g->reply_capacity) {
-        size_t capacity = g->reply_capacity * 2;
-        struct slot *grown = malloc(capacity * sizeof *grown);
-        if (!grown)
-            abort(); /* a few KiB: an enclave without them cannot go on */
-        memcpy(grown, g->reply, g->reply_count * sizeof *grown);
-        if (g->reply != g->reply_first)
-            free(g->reply);
-        g->reply = grown;
-        g->reply_capacity = capacity;
-        /* As long as one list that a host function gives. */
-        charge_must(&g->cost, guest_cost(g->app) + capacity * sizeof *grown);
-    }
-    return &g->reply[g->reply_count++];
+    size_t capacity = g->reply_capacity * 2;
+    struct slot *grown = charged_alloc(&g->app->memory, capacity * sizeof *grown);
+    if (!grown)
+        return false;
+    memcpy(grown, g->reply, g->reply_count * sizeof *grown);
+    if (g->reply != g->reply_first)
+        charged_free(g->reply);
+    g->reply = grown;
+    g->reply_capacity = capacity;
+    return true;
+}
+
+/* Without memory for one more the guest ends (host_call sees to it), and what is said to it goes nowhere. */
+static void put_slot(struct guest *g, uint64_t word, uint64_t size)
+{
+    if (g->reply_count < g->reply_capacity || grow_reply(g))
+        g->reply[g->reply_count++] = (struct slot){word, size};
+    else
+        guest_trap(g, "no memory is left for this app");
 }
 
 void reply_word(struct guest *g, uint64_t word)
 {
-    *next_slot(g) = (struct slot){word, 0};
+    put_slot(g, word, 0);
 }
 
 void reply_text(struct guest *g, const void *data, size_t size)
 {
-    *next_slot(g) = (struct slot){(uintptr_t)data, size};
+    put_slot(g, (uintptr_t)data, size);
 }
 
 void reply_own(struct guest *g, const struct resource *r)
 {
-    *next_slot(g) = (struct slot){r->rep, r->kind};
+    put_slot(g, r->rep, r->kind);
 }
 
 enum host_status reply_closed(struct guest *g)
@@ -202,23 +207,28 @@ enum host_status reply_closed(struct guest *g)
     return HOST_DONE;
 }
 
-enum host_status reply_error(struct guest *g, const char *message)
+struct resource *reply_new_error(struct guest *g, const char *message)
 {
     struct resource *error = resource_new(g, KIND_ERROR);
     if (!error)
-        return HOST_TRAP;
+        return NULL;
     error->error.message = message;
     reply_word(g, 1);
     reply_word(g, 0);
     reply_own(g, error);
-    return HOST_DONE;
+    return error;
+}
+
+enum host_status reply_error(struct guest *g, const char *message)
+{
+    return reply_new_error(g, message) ? HOST_DONE : HOST_TRAP;
 }
 
 enum host_status reply_broken_response(struct guest *g, const struct http_call *call)
 {
-    enum host_status status = reply_error(g, "the response broke off");
-    if (status == HOST_DONE)
-        resource_get(g, &g->reply[g->reply_count - 1], KIND_ERROR)->error.http =
-            (uint8_t)(http_error_of(http_call_failure(call)) + 1);
-    return status;
+    struct resource *error = reply_new_error(g, "the response broke off");
+    if (!error)
+        return HOST_TRAP;
+    error->error.http = (uint8_t)(http_error_of(http_call_failure(call)) + 1);
+    return HOST_DONE;
 }

@@ -186,16 +186,18 @@ static void take_members(struct parse *p, const json_t *object)
     }
 }
 
-static void digest(struct app_settings *s)
+/* False: no memory. */
+static bool digest(struct app_settings *s)
 {
     size_t size = strlen(s->json);
     uint8_t *text = malloc(SETTINGS_SALT_SIZE + size);
     if (!text)
-        abort(); /* at most 64 KiB */
+        return false;
     memcpy(text, s->salt, SETTINGS_SALT_SIZE);
     memcpy(text + SETTINGS_SALT_SIZE, s->json, size);
     SHA256(text, SETTINGS_SALT_SIZE + size, s->digest);
     OPENSSL_clear_free(text, SETTINGS_SALT_SIZE + size);
+    return true;
 }
 
 struct app_settings *app_settings_parse(const char *json, size_t size, const uint8_t salt[SETTINGS_SALT_SIZE],
@@ -217,14 +219,13 @@ struct app_settings *app_settings_parse(const char *json, size_t size, const uin
     else
         take_members(&p, object);
     p.out->json = p.failed ? NULL : json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS);
-    if (!p.failed && !p.out->json)
+    if (!p.failed && (!p.out->json || !digest(p.out)))
         refuse(&p, "out of memory");
     json_decref(object);
     if (p.failed) {
         app_settings_unref(p.out);
         return NULL;
     }
-    digest(p.out);
     return p.out;
 }
 

@@ -306,6 +306,7 @@ static void heads_have_limits(void **state)
     size += sprintf(in + size, "\r\n");
     run(in, (size_t)size, 0, false);
     assert_string_equal(statuses(), "431 ");
+    assert_non_null(strstr(m.out, "65536 bytes (--max-header-bytes) or 100 fields (--max-headers)"));
 
     size = sprintf(in, GET "x: ");
     memset(in + size, 'y', 70000);
@@ -320,6 +321,7 @@ static void heads_have_limits(void **state)
     size += sprintf(in + size, " HTTP/1.1\r\n" H "\r\n");
     run(in, (size_t)size, 0, false);
     assert_string_equal(statuses(), "414 ");
+    assert_non_null(strstr(m.out, " bytes (--max-header-bytes)"));
 }
 
 static void slow_heads_time_out(void **state)
@@ -331,6 +333,7 @@ static void slow_heads_time_out(void **state)
         loop_run_once(&worker.loop, worker.loop.now_ns);
     m.out[m.out_size] = 0;
     assert_string_equal(statuses(), "408 ");
+    assert_non_null(strstr(m.out, "longer than 30000 ms (--header-timeout)"));
     assert_true(m.closed);
 }
 
@@ -360,6 +363,7 @@ static void slow_bodies_let_go(void **state)
     trickle(5, 1, all);
     assert_string_equal(statuses(), "408 ");
     assert_true(m.closed);
+    assert_non_null(strstr(m.out, "slower than 240 bytes a second (--min-rate)"));
     assert_non_null(strstr(m.out, "connection: close\r\n"));
     run(in, head, 0, true); /* just above it */
     trickle(399, server.limits.min_rate + 10, all);
@@ -576,7 +580,7 @@ static void framing_by_status(void **state)
     assert_int_equal(x->ops->inform(x, 103, given, 2), 0);
     m.out[m.out_size] = 0;
     assert_string_equal(m.out, "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n");
-    (x->ops->fail)(x, 500);
+    (x->ops->fail)(x, 500, "a test");
     hang_up();
     x = take("POST /_enclave/x HTTP/1.0\r\nAuthorization: Bearer t\r\n\r\n");
     assert_int_equal(x->ops->inform(x, 103, given, 1), 0);
@@ -632,7 +636,7 @@ static void trailers_are_chosen(void **state)
         assert_int_equal(x->ops->trailers(x, &fields), 1);
         assert_memory_equal(fields->name.data, "x-sum", 5);
     }
-    (x->ops->fail)(x, 500);
+    (x->ops->fail)(x, 500, "a test");
     hang_up();
 }
 
@@ -737,6 +741,179 @@ static void refusals_say_what_they_must(void **state)
     }
 }
 
+/* How a request's body may break; behind the last byte the client's side ends. */
+static const struct {
+    const char *what, *in, *status, *why;
+    bool at_end; /* only the end tells */
+} broken[] = {
+    {"a bad chunk size", "3\r\nabc\r\nxyz\r\n", "400 ", "chunk size", false},
+    {"a chunk that is longer than said", "2\r\nabc\r\n0\r\n\r\n", "400 ", "malformed: ", false},
+    {"a bare line feed", "3\nabc\r\n0\r\n\r\n", "400 ", "malformed: ", false},
+    {"a bad trailer", "3\r\nabc\r\n0\r\na b\r\n\r\n", "400 ", "malformed: ", false},
+    {"a folded trailer", "0\r\na: b\r\n c\r\n\r\n", "400 ", "malformed", false},
+    {"more than may be", "28\r\n" TEN TEN TEN TEN "\r\n0\r\n\r\n", "413 ", "longer than 30 bytes (--max-body-bytes)",
+     false},
+    {"an end in mid chunk", "5\r\nabc", "400 ", "broke off", true},
+    {"an end between chunks", "3\r\nabc\r\n", "400 ", "broke off", true},
+};
+
+static struct {
+    bool answers, failed, told;
+} reader; /* of a body: whether it answers when it is over, and what came to it */
+
+static void answer_done(struct http_exchange *x)
+{
+    x->ops->respond(x, 200, NULL, 0, -1);
+    x->ops->write_body(x, "done", 4);
+    x->ops->finish(x, NULL, 0);
+}
+
+static void read_on(struct http_exchange *x, enum http_event event, void *user)
+{
+    char buf[16];
+    ssize_t got;
+    if (event == HTTP_EVENT_GONE)
+        reader.told = true;
+    if (event != HTTP_EVENT_BODY)
+        return;
+    while ((got = x->ops->read_body(x, buf, sizeof buf)) > 0)
+        ;
+    reader.failed = got < 0 && got != -EAGAIN;
+    if (got != -EAGAIN && reader.answers)
+        answer_done(x);
+}
+
+/* An exchange of which only the head has come, and then, step by step, the rest. */
+static struct http_exchange *begin_broken(size_t which, char in[300])
+{
+    int head = snprintf(in, 300, POST "Transfer-Encoding: chunked\r\n\r\n");
+    strcat(in, broken[which].in);
+    run(in, (size_t)head, 0, true);
+    struct http_exchange *x = &((struct h1 *)m.t.user)->x;
+    x->on_event(x, HTTP_EVENT_GONE, x->user); /* the admin's route lets go */
+    memset(&reader, 0, sizeof reader);
+    x->on_event = read_on;
+    return x;
+}
+
+static void go_on(const char *in, size_t step)
+{
+    m.in_size = strlen(in);
+    m.step = step;
+    m.keep_open = false;
+    for (int i = 0; i < 1000 && !m.closed && !m.aborted; i++) {
+        m.t.on_ready(&m.t, m.t.user);
+        loop_run_once(&worker.loop, worker.loop.now_ns + 1);
+    }
+    m.out[m.out_size] = 0;
+}
+
+static void expect_refused(size_t which)
+{
+    if (strcmp(statuses(), broken[which].status) != 0 || !strstr(m.out, broken[which].why))
+        fail_msg("%s: %s", broken[which].what, m.out);
+    assert_non_null(strstr(m.out, "connection: close\r\n"));
+    assert_true(m.closed);
+}
+
+/* Whatever answers, and whether it answers at all: the client is told that its body is broken, not that all is done. */
+static void broken_bodies_are_refused(void **state)
+{
+    char in[300];
+    server.limits.streamed_body = 30;
+    for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
+        for (size_t step = 0; step < 3; step++) {
+            begin_broken(i, in);
+            reader.answers = true;
+            go_on(in, step);
+            expect_refused(i);
+            assert_true(reader.failed);
+            begin_broken(i, in);
+            go_on(in, step);
+            expect_refused(i);
+            assert_true(reader.failed && reader.told);
+        }
+    }
+    server.limits.streamed_body = http_limits_default.streamed_body;
+}
+
+/* Where nobody reads, what has come is looked at. */
+static void unread_broken_bodies_are_refused(void **state)
+{
+    char in[300];
+    for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
+        if (broken[i].at_end || broken[i].status[1] == '1')
+            continue;
+        struct http_exchange *x = begin_broken(i, in);
+        m.in_size = strlen(in);
+        m.t.on_ready(&m.t, m.t.user); /* the connection fills its buffer */
+        reader.failed = true;
+        x->on_event = NULL;
+        ((struct h1 *)m.t.user)->wants_body = false;
+        loop_run_once(&worker.loop, worker.loop.now_ns + 1);
+        answer_done(x);
+        go_on(in, 0);
+        expect_refused(i);
+    }
+}
+
+/* An answer that has begun goes on, if who answers wants that, and is the last. */
+static void broken_bodies_behind_a_head_end_the_connection(void **state)
+{
+    char in[400];
+    for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
+        if (broken[i].status[1] == '1')
+            continue;
+        struct http_exchange *x = begin_broken(i, in);
+        x->ops->respond(x, 200, NULL, 0, -1);
+        x->ops->write_body(x, "begun", 5);
+        x->ops->push(x);
+        strcat(in, broken[i].at_end ? "" : GET "\r\n");
+        for (m.in_size = strlen(in), m.keep_open = false; !reader.failed;) {
+            m.t.on_ready(&m.t, m.t.user);
+            loop_run_once(&worker.loop, worker.loop.now_ns + 1);
+        }
+        assert_false(reader.told);
+        assert_int_equal(x->ops->write_body(x, "more", 4), 4);
+        x->ops->finish(x, NULL, 0);
+        go_on(in, 0);
+        assert_string_equal(statuses(), "200 ");
+        assert_true(m.closed);
+    }
+}
+
+/* Each answer of the server's own names what was wrong; a limit comes with its number and its option. */
+static void refusals_name_what_was_wrong(void **state)
+{
+    static const char *const asked[][2] = {
+        {"GET /nobody HTTP/1.1\r\n" H "\r\n", "404 Not Found: no app is deployed"},
+        {"GET /_enclave/proof/a HTTP/1.1\r\n" H "\r\n", "404 Not Found: no app of this name"},
+        {"GET /metrics HTTP/1.1\r\n" H "\r\n", "401 Unauthorized: a token"},
+        {"PUT /healthz HTTP/1.1\r\n" H "\r\n", "405 Method Not Allowed: Allow says"},
+        {"GET /healthz HTTP/1.1\r\n\r\n", "there is no Host"},
+        {"GET /healthz HTTP/1.1\r\nHost: a b\r\n\r\n", "Host is malformed"},
+        {GET "Host: b\r\n\r\n", "is there twice"},
+        {"GET /x#y HTTP/1.1\r\n" H "\r\n", "target is malformed"},
+        {"GET /x HTTP/3.0\r\n" H "\r\n", "only versions 1.0 and 1.1"},
+        {"G(T / HTTP/1.1\r\n" H "\r\n", "method and one space"},
+        {"A23456789012345678901234567890123456789012345678901234567890ABCDE / HTTP/1.1\r\n", "more than 64 char"},
+        {GET "A:\r\n b\r\n\r\n", "malformed"},
+        {GET "A(b: c\r\n\r\n", "malformed: Invalid"},
+        {POST "Expect: more\r\n\r\n", "but 100-continue"},
+        {POST "Content-Length: x\r\n\r\n", "Content-Length"},
+        {POST "Transfer-Encoding: gzip\r\n\r\n", "coding but chunked"},
+        {POST "Content-Length: 99999999999\r\n\r\n", "longer than 67108864 bytes"},
+        {POST "Content-Length: 9999999999999\r\n\r\n", "longer than 1099511627776 bytes (--max-body-bytes)"},
+        {"PUT /_enclave/x HTTP/1.1\r\n" H "Authorization: Bearer t\r\n\r\n", "411 Length Required: PUT without"},
+    };
+    for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
+        run(asked[i][0], strlen(asked[i][0]), 0, false);
+        const char *found = strstr(m.out, asked[i][1]), *body = strstr(m.out, "\r\n\r\n");
+        if (!found || !body || found < body)
+            fail_msg("%s: %s", asked[i][1], m.out);
+    }
+}
+
 static void a_broken_transport_ends_everything(void **state)
 {
     run(POST "Content-Length: 10\r\n\r\nabc", strlen(POST "Content-Length: 10\r\n\r\nabc"), 0, true);
@@ -778,6 +955,10 @@ int main(void)
         cmocka_unit_test(answers_have_a_date),
         cmocka_unit_test(behind_head_answers_are_whole),
         cmocka_unit_test(refusals_say_what_they_must),
+        cmocka_unit_test(refusals_name_what_was_wrong),
+        cmocka_unit_test(broken_bodies_are_refused),
+        cmocka_unit_test(unread_broken_bodies_are_refused),
+        cmocka_unit_test(broken_bodies_behind_a_head_end_the_connection),
         cmocka_unit_test(a_broken_transport_ends_everything),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
