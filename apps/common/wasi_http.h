@@ -124,6 +124,18 @@ static inline void heap_release(uintptr_t mark)
 }
 #endif
 
+/* The next piece of a body, which cabi_realloc has made. False: there is none, and *whole says whether that is its end:
+ * the rest of a body that broke off never comes, and what came is not what was sent. */
+static inline bool read_piece(uint32_t stream, struct byte_list *piece, bool *whole)
+{
+    struct read_result read;
+    stream_read(stream, 65536, &read);
+    *whole = read.error && read.which == 1;
+    if (!read.error)
+        *piece = read.bytes;
+    return !read.error;
+}
+
 /* A response with a text/plain head; returns the body, its stream in *stream. */
 static inline uint32_t respond(uint32_t outparam, unsigned status, uint32_t *stream)
 {

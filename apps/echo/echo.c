@@ -28,15 +28,18 @@ static void early_hints(uint32_t outparam)
 
 static bool copy_some(uint32_t from, uint32_t to)
 {
-    struct read_result read;
+    struct byte_list piece;
     struct stream_result written;
     uintptr_t mark = heap_mark();
-    stream_read(from, 65536, &read);
-    if (read.error)
+    bool whole;
+    if (!read_piece(from, &piece, &whole)) {
+        if (!whole)
+            __builtin_trap(); /* the client must not take half of it for all */
         return false;
-    for (size_t at = 0; at < read.bytes.size; at += 4096) {
-        size_t size = read.bytes.size - at < 4096 ? read.bytes.size - at : 4096;
-        stream_write(to, read.bytes.data + at, size, &written);
+    }
+    for (size_t at = 0; at < piece.size; at += 4096) {
+        size_t size = piece.size - at < 4096 ? piece.size - at : 4096;
+        stream_write(to, piece.data + at, size, &written);
         if (written.error)
             return false;
     }

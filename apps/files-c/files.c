@@ -1,7 +1,7 @@
 /*
  * A small file server on the app's sealed file system, through the C library:
  *
- *   PUT /a/b        write the body to the file (and sync it)      POST /a/b?append   append the body
+ *   PUT /a/b        make the body the file, once all is there     POST /a/b?append   append the body
  *   GET /a/b        the file, or a directory's entries            DELETE /a/b        remove a file or empty directory
  *   PUT /a?mkdir    make a directory                              POST /a?rename=/b  rename
  */
@@ -30,6 +30,7 @@ static void respond_error(uint32_t outparam, int error)
     unsigned status = error == ENOENT                         ? 404
                       : error == EEXIST || error == ENOTEMPTY ? 409
                       : error == ENOSPC || error == EDQUOT    ? 507
+                      : error == ECONNRESET                   ? 400
                       : error == EIO                          ? 500
                                                               : 403;
     respond_text(outparam, status, (struct text){text, (size_t)size});
@@ -47,27 +48,66 @@ static int write_all(int fd, const uint8_t *data, size_t size)
     return 0;
 }
 
-static int store(uint32_t request, const char *path, int flags)
+/* All of the request's body into the file. A body that broke off is an error: what came of it is not what was sent. */
+static int receive(uint32_t request, int fd)
 {
     struct handle_result body, stream;
-    int fd = open(path, O_WRONLY | O_CREAT | flags, 0666), status = fd < 0 ? -1 : 0;
+    struct byte_list piece;
+    bool whole;
+    int status = 0;
     request_consume(request, &body);
     incoming_body_stream(body.handle, &stream);
-    while (status == 0) {
-        struct read_result read;
-        stream_read(stream.handle, 65536, &read);
-        if (read.error)
-            break;
-        status = write_all(fd, read.bytes.data, read.bytes.size);
-        free(read.bytes.data);
+    while (status == 0 && read_piece(stream.handle, &piece, &whole)) {
+        status = write_all(fd, piece.data, piece.size);
+        free(piece.data);
     }
-    if (status == 0)
-        status = fsync(fd);
-    if (fd >= 0 && close(fd) != 0)
-        status = -1;
     input_stream_drop(stream.handle);
     incoming_body_drop(body.handle);
-    return status;
+    if (status == 0 && !whole) {
+        errno = ECONNRESET;
+        status = -1;
+    }
+    return status == 0 ? fsync(fd) : status;
+}
+
+static int close_with(int fd, int status)
+{
+    int error = errno, closed = close(fd);
+    if (status != 0)
+        errno = error;
+    return status != 0 ? status : closed;
+}
+
+/* Written beside and renamed, so that the file is never half of what was sent. */
+static int store(uint32_t request, const char *path)
+{
+    char beside[4096 + 2];
+    snprintf(beside, sizeof beside, "%s~", path);
+    int fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    if (fd < 0)
+        return -1;
+    int status = close_with(fd, receive(request, fd));
+    if (status == 0 && (status = rename(beside, path)) == 0)
+        return 0;
+    int error = errno;
+    unlink(beside);
+    errno = error;
+    return -1;
+}
+
+/* What came of a body that broke off is taken back. */
+static int append(uint32_t request, const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND, 0666);
+    off_t before = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
+    if (before < 0)
+        return fd < 0 ? -1 : close_with(fd, -1);
+    int status = receive(request, fd), error = errno;
+    if (status != 0) {
+        ftruncate(fd, before);
+        errno = error;
+    }
+    return close_with(fd, status);
 }
 
 static void send(uint32_t stream, const char *data, size_t size)
@@ -138,9 +178,9 @@ EXPORT("wasi:http/incoming-handler@0.2.12#handle") void handle(uint32_t request,
     else if (method.which == POST && query && !strncmp(query, "rename=", 7))
         status = rename(path, query + 7);
     else if (method.which == PUT)
-        status = store(request, path, O_TRUNC);
+        status = store(request, path);
     else if (method.which == POST && query && !strcmp(query, "append"))
-        status = store(request, path, O_APPEND);
+        status = append(request, path);
     else if (method.which == DELETE)
         status = remove(path);
     if (status != 0)

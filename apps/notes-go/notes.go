@@ -27,7 +27,18 @@ func keep(name string, body io.Reader) error {
 	if err := os.MkdirAll(folder, 0o777); err != nil {
 		return err
 	}
-	file, err := os.Create(name + "~")
+	err := write(name+"~", body)
+	if err == nil {
+		err = os.Rename(name+"~", name)
+	}
+	if err != nil { // also of a body that broke off
+		os.Remove(name + "~")
+	}
+	return err
+}
+
+func write(name string, body io.Reader) error {
+	file, err := os.Create(name)
 	if err != nil {
 		return err
 	}
@@ -35,10 +46,16 @@ func keep(name string, body io.Reader) error {
 	if _, err := io.Copy(file, body); err != nil {
 		return err
 	}
-	if err := file.Sync(); err != nil {
-		return err
+	return file.Sync()
+}
+
+// Answer with all that can be read. The client must not take half of it for all, so an error ends the answer.
+func pass(outparam uint32, from io.Reader) {
+	w := respond(outparam, 200)
+	if _, err := io.Copy(w, from); err != nil {
+		panic(err)
 	}
-	return os.Rename(name+"~", name)
+	w.Close()
 }
 
 func note(request, outparam uint32, name string) error {
@@ -59,9 +76,7 @@ func note(request, outparam uint32, name string) error {
 			return err
 		}
 		defer file.Close()
-		w := respond(outparam, 200)
-		defer w.Close()
-		io.Copy(w, file)
+		pass(outparam, file)
 	}
 	return nil
 }
@@ -93,9 +108,7 @@ func serve(request, outparam uint32) error {
 	case first == "notes" && !strings.Contains(rest, "/"):
 		return note(request, outparam, folder+"/"+rest)
 	case first == "echo" && method(request) == "POST":
-		w := respond(outparam, 200)
-		defer w.Close()
-		io.Copy(w, newReader(request))
+		pass(outparam, newReader(request))
 	case first == "count":
 		count, err := increment("count")
 		if err != nil {

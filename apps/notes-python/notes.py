@@ -47,12 +47,16 @@ def respond(outparam, status, pieces):
 def keep(path, request):
     """Write beside and rename, so that a note is never half of one."""
     os.makedirs(FOLDER, exist_ok=True)
-    with open(path + "~", "wb") as file:
-        for piece in chunks(request):
-            file.write(piece)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(path + "~", path)
+    try:
+        with open(path + "~", "wb") as file:
+            for piece in chunks(request):
+                file.write(piece)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(path + "~", path)
+    except BaseException:  # a body that broke off, too
+        os.remove(path + "~")
+        raise
 
 
 def note(request, outparam, name):

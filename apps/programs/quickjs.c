@@ -21,7 +21,7 @@ static JSValue print(JSContext *context, JSValueConst this, int count, JSValueCo
     return JS_UNDEFINED;
 }
 
-/* All of a file, terminated; NULL: it cannot be read. */
+/* All of a file, terminated; NULL: it cannot be read to its end. */
 static char *read_all(FILE *file, size_t *size)
 {
     char *all = NULL;
@@ -34,6 +34,10 @@ static char *read_all(FILE *file, size_t *size)
         }
         all = grown;
         got = fread(all + *size, 1, 65536, file);
+    }
+    if (all && ferror(file)) {
+        free(all);
+        return NULL;
     }
     if (all)
         all[*size] = 0;

@@ -29,6 +29,8 @@ static int compress(uint8_t *in, uint8_t *out)
     for (bool last = false; !last;) {
         ZSTD_inBuffer from = {in, fread(in, 1, ZSTD_CStreamInSize(), stdin), 0};
         last = from.size < ZSTD_CStreamInSize();
+        if (ferror(stdin))
+            return complain("the input broke off");
         for (size_t left = 1; last ? left != 0 : from.pos < from.size;) {
             ZSTD_outBuffer to = {out, ZSTD_CStreamOutSize(), 0};
             left = ZSTD_compressStream2(context, &to, &from, last ? ZSTD_e_end : ZSTD_e_continue);
@@ -58,7 +60,7 @@ static int decompress(uint8_t *in, uint8_t *out)
                 return 1;
         }
     ZSTD_freeDCtx(context);
-    return left ? complain("the input ends too early") : 0;
+    return ferror(stdin) ? complain("the input broke off") : left ? complain("the input ends too early") : 0;
 }
 
 int main(int argc, char **argv)

@@ -43,6 +43,8 @@ int main(int argc, char **argv)
     int got;
     while ((got = scanf("%lf", &number)) == 1)
         sum += number;
+    if (ferror(stdin)) /* half of the numbers have another sum */
+        return complain("the input broke off");
     if (got != EOF) {
         fprintf(stderr, "%s: not a number\n", argv[0]);
         return 1;

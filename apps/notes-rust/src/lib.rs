@@ -77,14 +77,27 @@ fn answer(outparam: ResponseOutparam, status: u16, text: &str) {
     let _ = Response::new(outparam, status).write_all(text.as_bytes());
 }
 
-/// Write beside and rename, so that a note is never half of one.
-fn keep(path: &str, mut body: Body) -> io::Result<()> {
+/// Answer with all that can be read. The client must not take half of it for all, so an error ends the answer.
+fn pass(outparam: ResponseOutparam, mut from: impl Read) {
+    let mut response = Response::new(outparam, 200);
+    io::copy(&mut from, &mut response).expect("all of it is read and sent");
+}
+
+fn write(path: &str, mut body: Body) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    io::copy(&mut body, &mut file)?;
+    file.sync_all()
+}
+
+/// Write beside and rename, so that a note is never half of one, also where the body broke off.
+fn keep(path: &str, body: Body) -> io::Result<()> {
     let beside = format!("{path}~");
     fs::create_dir_all(FOLDER)?;
-    let mut file = File::create(&beside)?;
-    io::copy(&mut body, &mut file)?;
-    file.sync_all()?;
-    fs::rename(beside, path)
+    let kept = write(&beside, body).and_then(|()| fs::rename(&beside, path));
+    if kept.is_err() {
+        let _ = fs::remove_file(&beside);
+    }
+    kept
 }
 
 fn names() -> io::Result<String> {
@@ -108,10 +121,7 @@ fn note(request: &IncomingRequest, outparam: ResponseOutparam, path: &str) {
         Method::Put => keep(path, Body::of(request)).map(|()| "kept\n"),
         Method::Delete => fs::remove_file(path).map(|()| "forgotten\n"),
         _ => match File::open(path) {
-            Ok(mut file) => {
-                let _ = io::copy(&mut file, &mut Response::new(outparam, 200));
-                return;
-            }
+            Ok(file) => return pass(outparam, file),
             Err(error) => Err(error),
         },
     };
@@ -157,7 +167,7 @@ impl exports::wasi::http::incoming_handler::Guest for Notes {
             },
             ["notes", name] if !name.is_empty() => note(&request, outparam, &format!("{FOLDER}/{name}")),
             ["echo"] if matches!(request.method(), Method::Post) => {
-                let _ = io::copy(&mut Body::of(&request), &mut Response::new(outparam, 200));
+                pass(outparam, Body::of(&request));
             }
             ["count"] => {
                 let bucket = store::open("default").expect("the default store");
