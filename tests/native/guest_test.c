@@ -1,0 +1,305 @@
+/*
+ * What its client does to a guest, in a time of the test's own: when its deadline runs, what it sees of a client that
+ * is gone, and when it is ended. The guest is apps/guests/waits.c, behind the real HTTP code.
+ *
+ * Usage: guest_test APPS-FOLDER
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "enclave/https/h1.h"
+#include "enclave/wasm/internal.h"
+
+#define SECOND UINT64_C(1000000000)
+#define TIMEOUT_S 30u
+
+static const char *folder;
+static struct http_server server;
+static struct worker worker;
+static struct wasm_runtime *runtime;
+static char noted[4096]; /* what the guest and the runtime wrote to the log */
+
+/* A client: it sends what it is told to, and takes as much as it is allowed to. */
+static struct client {
+    struct transport t; /* first */
+    const char *in;
+    size_t in_size, at;
+    size_t allowed, taken;
+    char out[8192]; /* the beginning of what it took */
+    bool half_closed, closed, aborted;
+} client;
+
+static ssize_t client_read(struct transport *t, void *buf, size_t size)
+{
+    size_t left = client.in_size - client.at, count = size < left ? size : left;
+    if (client.t.broken)
+        return -ECONNRESET;
+    memcpy(buf, client.in + client.at, count);
+    client.at += count;
+    return count ? (ssize_t)count : client.half_closed ? 0 : -EAGAIN;
+}
+
+static ssize_t client_write(struct transport *t, const void *buf, size_t size)
+{
+    size_t count = size < client.allowed ? size : client.allowed;
+    if (client.t.broken)
+        return -ECONNRESET;
+    for (size_t i = 0; i < count && client.taken + i + 1 < sizeof client.out; i++)
+        client.out[client.taken + i] = ((const char *)buf)[i];
+    client.allowed -= count;
+    client.taken += count;
+    return count ? (ssize_t)count : -EAGAIN;
+}
+
+static void client_flush(struct transport *t)
+{
+}
+
+static void client_close(struct transport *t)
+{
+    client.closed = true;
+}
+
+static void client_abort(struct transport *t)
+{
+    client.aborted = true;
+}
+
+static const struct transport_ops client_ops = {client_read, client_write, client_flush, client_close, client_abort};
+
+static void on_log(const char *app, bool error, const char *line, size_t size)
+{
+    size_t at = strlen(noted);
+    snprintf(noted + at, sizeof noted - at, "%.*s\n", (int)size, line);
+}
+
+static bool over(void)
+{
+    return client.closed || client.aborted;
+}
+
+/* All that can happen now. */
+static void settle(void)
+{
+    if (!over())
+        client.t.on_ready(&client.t, client.t.user);
+    for (int i = 0; i < 100; i++)
+        loop_run_once(&worker.loop, worker.loop.now_ns);
+}
+
+/* Let seconds pass, with so many bytes more for the client in each. */
+static void pass(unsigned seconds, size_t each)
+{
+    for (unsigned i = 0; i < seconds; i++) {
+        worker.loop.now_ns += SECOND;
+        client.allowed += each;
+        settle();
+    }
+}
+
+static void request_part(const char *text, size_t size, size_t allowed)
+{
+    memset(&client, 0, sizeof client);
+    noted[0] = 0;
+    client.t.ops = &client_ops;
+    client.in = text;
+    client.in_size = size;
+    client.allowed = allowed;
+    assert_int_equal(wasm_runtime_guest_memory(runtime), 0);
+    assert_int_equal(http_connection_start(&server, &worker, &client.t), 0);
+    settle();
+}
+
+static void request(const char *text, size_t allowed)
+{
+    request_part(text, strlen(text), allowed);
+}
+
+static bool guest_is_there(void)
+{
+    return wasm_runtime_guest_memory(runtime) > 0;
+}
+
+static void break_off(void)
+{
+    client.t.broken = true;
+    settle();
+    assert_true(client.aborted);
+}
+
+#define GET(path) "GET /waits" path " HTTP/1.1\r\nHost: a\r\n\r\n"
+#define POST(path) "POST /waits" path " HTTP/1.1\r\nHost: a\r\nContent-Length: 200\r\n\r\n"
+
+/* The client takes a burst each 55 seconds, as TCP has it: above the least rate, below any deadline of a guest's. */
+static void slow_readers_cost_no_time(void **state)
+{
+    static const char *const paths[] = {GET("/write"), GET("/poll")};
+    for (size_t i = 0; i < 2; i++) {
+        request(paths[i], 14000);
+        for (int burst = 0; burst < 10; burst++) {
+            pass(55, 0);
+            assert_true(guest_is_there());
+            assert_false(over());
+            client.allowed += 14000;
+            settle();
+            assert_int_equal(client.allowed, 0);
+        }
+        pass(61, 0); /* and who takes nothing at all is let go, and takes the guest along */
+        assert_true(client.aborted);
+        assert_false(guest_is_there());
+    }
+}
+
+/* The same for the body. */
+static void slow_senders_cost_no_time(void **state)
+{
+    char text[sizeof POST("/read") + 200];
+    memset(text, 'x', sizeof text);
+    memcpy(text, POST("/read"), sizeof POST("/read") - 1);
+    text[sizeof text - 1] = 0;
+    server.limits.min_rate = 0;
+    request_part(text, sizeof POST("/read") - 1, 1000000);
+    for (int i = 0; i < 4; i++) {
+        pass(55, 0);
+        assert_true(guest_is_there());
+        client.in_size += 50;
+        settle();
+    }
+    server.limits.min_rate = http_limits_default.min_rate;
+    assert_non_null(strstr(client.out, "HTTP/1.1 200"));
+    assert_string_equal(noted, "read: whole\nreturned\n");
+    break_off();
+}
+
+/* Waiting for anything else is the guest's own time, also where it waits for its client besides. */
+static void other_waiting_is_the_guests(void **state)
+{
+    request(GET("/sleep"), 1000000);
+    pass(TIMEOUT_S - 1, 0);
+    assert_true(guest_is_there());
+    pass(2, 0);
+    assert_false(guest_is_there());
+    assert_non_null(strstr(noted, "took too long"));
+    break_off();
+    server.limits.min_rate = 0; /* the connection judges nobody now */
+    request(GET("/both"), 20000);
+    pass(TIMEOUT_S - 2, 0);
+    assert_true(guest_is_there());
+    pass(1, 60000); /* its client took something: the time begins anew */
+    pass(TIMEOUT_S - 1, 0);
+    assert_true(guest_is_there());
+    pass(2, 0);
+    assert_false(guest_is_there());
+    assert_non_null(strstr(noted, "took too long"));
+    server.limits.min_rate = http_limits_default.min_rate;
+    if (!over())
+        break_off();
+}
+
+/* Whose client is gone sees it at the next write, at once if it waits for that, and goes on. */
+static void writers_see_that_the_client_is_gone(void **state)
+{
+    static const char *const paths[] = {GET("/write"), GET("/poll"), GET("/both")};
+    for (size_t i = 0; i < 3; i++) {
+        request(paths[i], 14000);
+        pass(1, 0);
+        assert_string_equal(noted, "");
+        break_off();
+        assert_string_equal(noted, "write: closed\nreturned\n");
+        assert_false(guest_is_there());
+    }
+}
+
+static void readers_see_that_the_client_is_gone(void **state)
+{
+    request(POST("/read"), 1000000);
+    pass(1, 0);
+    assert_string_equal(noted, "");
+    break_off();
+    assert_string_equal(noted, "read: failed\nreturned\n");
+    assert_false(guest_is_there());
+    /* A client that sends no more, but may still read, is told why it gets no answer. */
+    request(POST("/read"), 1000000);
+    client.half_closed = true;
+    settle();
+    assert_string_equal(noted, "read: failed\nreturned\n");
+    assert_non_null(strstr(client.out, "400 Bad Request: the body broke off"));
+    assert_true(client.closed);
+}
+
+/* It may put things in order, but not for ever. */
+static void guests_without_a_client_are_ended(void **state)
+{
+    static const char *const paths[] = {GET("/write?stay"), POST("/read?stay"), GET("/sleep")};
+    for (size_t i = 0; i < 3; i++) {
+        request(paths[i], 14000);
+        pass(1, 0);
+        break_off();
+        pass(GUEST_GONE_MS / 1000 - 1, 0);
+        assert_true(guest_is_there());
+        pass(1, 0);
+        assert_false(guest_is_there());
+        assert_null(strstr(noted, "returned"));
+    }
+    /* Nor is that more time than it had. */
+    request(GET("/sleep"), 14000);
+    pass(TIMEOUT_S - 2, 0);
+    break_off();
+    pass(1, 0);
+    assert_true(guest_is_there());
+    pass(1, 0);
+    assert_false(guest_is_there());
+}
+
+static int setup(void **state)
+{
+    char path[4096], error[256] = "";
+    static uint8_t wasm[1 << 20];
+    static const uint8_t salt[SETTINGS_SALT_SIZE];
+    snprintf(path, sizeof path, "%s/waits.wasm", folder);
+    FILE *file = fopen(path, "rb");
+    size_t size = file ? fread(wasm, 1, sizeof wasm, file) : 0;
+    if (file)
+        fclose(file);
+    struct wasm_runtime_config engine = {.log = on_log};
+    runtime = wasm_runtime_new(&engine);
+    loop_init(&worker.loop, NULL);
+    worker.loop.now_ns = 1;
+    struct wasm_component *component = wasm_compile(runtime, wasm, size, error, sizeof error);
+    struct app_config config = {.name = "waits", .timeout_ms = TIMEOUT_S * 1000};
+    config.settings = app_settings_parse("{}", 2, salt, error, sizeof error);
+    struct app *app = component ? app_new(runtime, &config, component, error, sizeof error) : NULL;
+    if (!app) {
+        print_error("%s: %s\n", path, error);
+        return -1;
+    }
+    struct app_table *apps = app_table_new();
+    app_table_put(apps, app);
+    http_server_init(&server, apps, 1);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    char path[4096];
+    folder = argc > 1 ? argv[1] : ".";
+    snprintf(path, sizeof path, "%s/waits.wasm", folder);
+    FILE *file = fopen(path, "rb");
+    if (!file) {
+        printf("components not built (apps/build.sh)\n");
+        return 77;
+    }
+    fclose(file);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(slow_readers_cost_no_time),           cmocka_unit_test(slow_senders_cost_no_time),
+        cmocka_unit_test(other_waiting_is_the_guests),         cmocka_unit_test(writers_see_that_the_client_is_gone),
+        cmocka_unit_test(readers_see_that_the_client_is_gone), cmocka_unit_test(guests_without_a_client_are_ended),
+    };
+    return cmocka_run_group_tests(tests, setup, NULL);
+}
