@@ -28,6 +28,7 @@ synced          c_command guests/synced.c
 posix           c_command guests/posix.c
 environment     c_command guests/environment.c
 misbehave       c_app guests/misbehave.c common/handler.wit
+lists           c_app guests/lists.c common/handler-kv.wit
 waits           c_app guests/waits.c common/handler-hostile.wit
 misuse          c_app guests/misuse.c common/handler-misuse.wit
 failing         c_command guests/failing.c

@@ -25,6 +25,7 @@ struct wasm_runtime {
     struct wasm_runtime_config config;
     _Atomic uint64_t ticks;
     struct budget guests; /* what all apps' guests hold */
+    uint64_t set_aside;   /* bytes, for what host calls read of their memory before anybody can be charged */
     struct budget stacks; /* of all apps' guests: a number */
 };
 

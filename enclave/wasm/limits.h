@@ -35,8 +35,11 @@
 #define GUEST_TABLES_MAX 1000    /* the same */
 #define GUEST_TABLE_MAX 10000000 /* elements of one table; as wasmtime. They are charged to the app */
 /* Out of its memory in one host call; wasmtime: 128 MiB. It is copied before anybody can be asked whether there is
- * memory for it, by each worker at once, and nothing takes more: a transaction of the store is half of it. */
-#define GUEST_COPIED_MAX MIB(16)
+ * memory for it, by each worker at once. Nothing that succeeds takes more: a transaction of the store is 8 MiB. */
+#define GUEST_COPIED_MAX MIB(12)
+/* What those copies are at most, with what is made of them: short strings take three times their bytes and places. So
+ * much is set aside for each worker. */
+#define GUEST_LIFTED_MAX MIB(48)
 #define RANDOM_MAX MIB(64)     /* random bytes at once; as wasmtime */
 #define KEYVALUE_KEYS_MAX 4096 /* of one call for many */
 /* After its client went away: for what it has to put in order. Milliseconds. */

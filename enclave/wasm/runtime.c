@@ -49,14 +49,17 @@ static wasm_config_t *engine_config(struct wasm_runtime *rt, const struct wasm_r
 
 struct wasm_runtime *wasm_runtime_new(const struct wasm_runtime_config *config)
 {
-    struct wasm_runtime *rt = calloc(1, sizeof *rt);
+    uint64_t memory = config->guest_memory ? config->guest_memory : UINT64_C(1) << 30;
+    uint64_t set_aside = config->workers * GUEST_LIFTED_MAX;
+    struct wasm_runtime *rt = set_aside < memory ? calloc(1, sizeof *rt) : NULL;
     wasm_config_t *engine = rt ? engine_config(rt, config) : NULL;
     if (!rt || !engine) {
         free(rt);
         return NULL;
     }
     rt->config = *config;
-    budget_init(&rt->guests, "guests", NULL, config->guest_memory ? config->guest_memory : UINT64_C(1) << 30);
+    budget_init(&rt->guests, "guests", NULL, memory - set_aside);
+    rt->set_aside = set_aside;
     if (!rt->config.random)
         rt->config.random = default_random;
     rt->engine = wasm_engine_new_with_config(engine);
@@ -113,6 +116,7 @@ static struct wasm_component *wrap(wasmtime_component_t *inner, uint64_t instanc
 static int reserve(struct wasm_runtime *rt, uint64_t wanted, struct charge *loan, char *error, size_t error_size)
 {
     uint64_t left = rt->config.memory_left ? rt->config.memory_left() : UINT64_MAX;
+    left = left > rt->set_aside ? left - rt->set_aside : 0;
     uint64_t of_guests = rt->guests.limit - budget_used(&rt->guests);
     uint64_t own = left > of_guests ? left - of_guests : 0;
     if (wanted <= own || (wanted <= left && charge_take(loan, &rt->guests, wanted - own)))

@@ -29,14 +29,16 @@ struct wasm_runtime_config {
     void (*log)(const char *app, bool error, const char *line, size_t size);
     /* For requests that guests make. NULL: all are denied. */
     const struct http_dialer *dialer;
-    /* Bytes that all guests together may hold (memories.c says how they share them); 0: 1 GiB. */
+    /* Bytes that all guests together may hold (memories.c says how they share them); 0: 1 GiB. Some are set aside for
+     * what each thread that serves guests reads of their memory (GUEST_LIFTED_MAX). */
     uint64_t guest_memory;
+    unsigned workers;
     struct wasm_stack_source stacks; /* take NULL: mmap */
     /* How much memory there is for compiling. NULL: as much as is wanted. */
     uint64_t (*memory_left)(void);
 };
 
-/* NULL if memory is short. Lives until the process ends unless deleted after the last app. */
+/* NULL if memory is short, also guest_memory for so many workers. Lives until the process ends unless deleted after the last app. */
 struct wasm_runtime *wasm_runtime_new(const struct wasm_runtime_config *config);
 void wasm_runtime_delete(struct wasm_runtime *rt);
 

@@ -18,8 +18,8 @@
 #include <cmocka.h>
 
 #include "enclave/https/client.h"
-#include "enclave/https/h1.h"
 #include "enclave/wasm/internal.h"
+#include "tests/native/memory_client.h"
 
 #define ALLOCATIONS_MAX 20000 /* of one request: far above what any takes */
 
@@ -73,92 +73,31 @@ static const char *folder;
 static struct http_server server;
 static struct worker worker;
 static struct wasm_runtime *runtime;
-
-static struct client {
-    struct transport t; /* first */
-    const char *in;
-    size_t in_size, at, taken;
-    char out[1 << 17];
-    bool half_closed, closed, aborted;
-} client;
-
-static ssize_t client_read(struct transport *t, void *buf, size_t size)
-{
-    size_t rest = client.in_size - client.at, count = size < rest ? size : rest;
-    memcpy(buf, client.in + client.at, count);
-    client.at += count;
-    return count ? (ssize_t)count : client.half_closed ? 0 : -EAGAIN;
-}
-
-static ssize_t client_write(struct transport *t, const void *buf, size_t size)
-{
-    if (size > sizeof client.out - 1 - client.taken)
-        size = sizeof client.out - 1 - client.taken;
-    memcpy(client.out + client.taken, buf, size);
-    client.taken += size;
-    client.out[client.taken] = 0;
-    return size ? (ssize_t)size : -EAGAIN;
-}
-
-static void client_flush(struct transport *t)
-{
-}
-
-static void client_close(struct transport *t)
-{
-    client.closed = true;
-}
-
-static void client_abort(struct transport *t)
-{
-    client.aborted = true;
-}
-
-static const struct transport_ops client_ops = {client_read, client_write, client_flush, client_close, client_abort};
-
-static bool over(void)
-{
-    return client.closed || client.aborted;
-}
+static struct memory_client client;
 
 /* The request and what becomes of it, to the end of the connection. */
 static void request(const char *text)
 {
-    memset(&client, 0, offsetof(struct client, out));
-    client.half_closed = client.closed = client.aborted = false;
-    client.out[0] = 0;
-    client.t.ops = &client_ops;
-    client.in = text;
-    client.in_size = strlen(text);
-    if (http_connection_start(&server, &worker, &client.t) != 0) {
+    if (memory_client_start(&client, &server, &worker, text, strlen(text), 1 << 20) != 0) {
         assert_true(client.aborted);
         return;
     }
-    for (int turn = 0; turn < 2000 && !over(); turn++) {
+    for (int turn = 0; turn < 2000 && !memory_client_over(&client); turn++) {
         loop_run_once(&worker.loop, worker.loop.now_ns + 1000);
-        if (client.taken && turn > 1000 && !over())
+        if (client.taken && turn > 1000 && !memory_client_over(&client))
             client.half_closed = true, client.t.on_ready(&client.t, client.t.user);
     }
     worker.loop.now_ns += UINT64_C(40000000000); /* what waits for something that was lost meets its deadline */
     for (int turn = 0; turn < 2000; turn++)
         loop_run_once(&worker.loop, worker.loop.now_ns + 1000);
     client.half_closed = true;
-    for (int turn = 0; turn < 2000 && !over(); turn++) {
+    for (int turn = 0; turn < 2000 && !memory_client_over(&client); turn++) {
         client.t.on_ready(&client.t, client.t.user);
         loop_run_once(&worker.loop, worker.loop.now_ns + 1000);
     }
-    assert_true(over());
+    assert_true(memory_client_over(&client));
     for (int turn = 0; turn < 2000; turn++)
         loop_run_once(&worker.loop, worker.loop.now_ns + 1000);
-}
-
-/* The final one; 0: there is none. */
-static int status(void)
-{
-    const char *at = client.out, *found = NULL;
-    while ((at = strstr(at, "HTTP/1.1 ")))
-        found = at += 9;
-    return found ? atoi(found) : 0;
 }
 
 #define TO(method, path) method " " path " HTTP/1.1\r\nHost: a\r\n"
@@ -199,7 +138,7 @@ static void each_allocation_may_fail(void **state)
         long n = 0;
         request(requests[i].text);
         assert_int_equal(wasm_runtime_guest_memory(runtime), 0);
-        if (status() != requests[i].status)
+        if (memory_client_status(&client) != requests[i].status)
             fail_msg("%s: %s", requests[i].text, client.out);
         do {
             assert_true(n < ALLOCATIONS_MAX);
@@ -210,7 +149,7 @@ static void each_allocation_may_fail(void **state)
             if (wasm_runtime_guest_memory(runtime) != 0)
                 fail_msg("allocation %ld of %s: memory is kept", n, requests[i].text);
             request(requests[i].text);
-            if (status() != requests[i].status)
+            if (memory_client_status(&client) != requests[i].status)
                 fail_msg("after allocation %ld of %s: %s", n, requests[i].text, client.out);
         } while (failed);
         all += n - 1;
@@ -247,29 +186,10 @@ static void cancel_dial(void *attempt)
 
 /* ---- the apps ----------------------------------------------------------------------------------------------------- */
 
-static bool load(struct app_table *apps, const char *name)
-{
-    char path[4096], error[256] = "";
-    static uint8_t wasm[1 << 20];
-    static const uint8_t salt[SETTINGS_SALT_SIZE];
-    snprintf(path, sizeof path, "%s/%s.wasm", folder, name);
-    FILE *file = fopen(path, "rb");
-    size_t size = file ? fread(wasm, 1, sizeof wasm, file) : 0;
-    if (file)
-        fclose(file);
-    const char *settings = "{\"egress\":[\"localhost:1\"],\"arguments\":[\"-v\"],\"environment\":{\"A\":\"b\"}}";
-    struct app_config config = {.name = name};
-    config.settings = app_settings_parse(settings, strlen(settings), salt, error, sizeof error);
-    struct wasm_component *component = wasm_compile(runtime, wasm, size, error, sizeof error);
-    struct app *app = component ? app_new(runtime, &config, component, error, sizeof error) : NULL;
-    if (!app)
-        print_error("%s: %s\n", path, error);
-    return app && app_table_put(apps, app) == 0;
-}
-
 static int setup(void **state)
 {
     static const char *const names[] = {"hello-c", "echo", "counter-c", "files-c", "sum-c", "gateway-c", "hostile"};
+    static const char settings[] = "{\"egress\":[\"localhost:1\"],\"arguments\":[\"-v\"]}";
     static const struct http_dialer dialer = {.start = start_dial, .cancel = cancel_dial};
     struct wasm_runtime_config config = {.dialer = &dialer};
     runtime = wasm_runtime_new(&config);
@@ -278,7 +198,7 @@ static int setup(void **state)
     fs_init(&worker);
     struct app_table *apps = app_table_new();
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (!load(apps, names[i]))
+        if (app_table_put(apps, built_app(runtime, folder, names[i], settings, 0)) != 0)
             return -1;
     http_server_init(&server, apps, 1);
     return 0;
@@ -286,15 +206,11 @@ static int setup(void **state)
 
 int main(int argc, char **argv)
 {
-    char path[4096];
     folder = argc > 1 ? argv[1] : ".";
-    snprintf(path, sizeof path, "%s/hostile.wasm", folder);
-    FILE *file = fopen(path, "rb");
-    if (!file) {
+    if (!app_is_built(folder, "hostile")) {
         printf("components not built (apps/build.sh)\n");
         return 77;
     }
-    fclose(file);
     const struct CMUnitTest tests[] = {cmocka_unit_test(each_allocation_may_fail)};
     return cmocka_run_group_tests(tests, setup, NULL);
 }

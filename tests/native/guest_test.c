@@ -4,7 +4,6 @@
  *
  * Usage: guest_test APPS-FOLDER
  */
-#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,8 +12,8 @@
 
 #include <cmocka.h>
 
-#include "enclave/https/h1.h"
 #include "enclave/wasm/internal.h"
+#include "tests/native/memory_client.h"
 
 #define SECOND UINT64_C(1000000000)
 #define TIMEOUT_S 30u
@@ -23,55 +22,8 @@ static const char *folder;
 static struct http_server server;
 static struct worker worker;
 static struct wasm_runtime *runtime;
+static struct memory_client client;
 static char noted[4096]; /* what the guest and the runtime wrote to the log */
-
-/* A client: it sends what it is told to, and takes as much as it is allowed to. */
-static struct client {
-    struct transport t; /* first */
-    const char *in;
-    size_t in_size, at;
-    size_t allowed, taken;
-    char out[8192]; /* the beginning of what it took */
-    bool half_closed, closed, aborted;
-} client;
-
-static ssize_t client_read(struct transport *t, void *buf, size_t size)
-{
-    size_t left = client.in_size - client.at, count = size < left ? size : left;
-    if (client.t.broken)
-        return -ECONNRESET;
-    memcpy(buf, client.in + client.at, count);
-    client.at += count;
-    return count ? (ssize_t)count : client.half_closed ? 0 : -EAGAIN;
-}
-
-static ssize_t client_write(struct transport *t, const void *buf, size_t size)
-{
-    size_t count = size < client.allowed ? size : client.allowed;
-    if (client.t.broken)
-        return -ECONNRESET;
-    for (size_t i = 0; i < count && client.taken + i + 1 < sizeof client.out; i++)
-        client.out[client.taken + i] = ((const char *)buf)[i];
-    client.allowed -= count;
-    client.taken += count;
-    return count ? (ssize_t)count : -EAGAIN;
-}
-
-static void client_flush(struct transport *t)
-{
-}
-
-static void client_close(struct transport *t)
-{
-    client.closed = true;
-}
-
-static void client_abort(struct transport *t)
-{
-    client.aborted = true;
-}
-
-static const struct transport_ops client_ops = {client_read, client_write, client_flush, client_close, client_abort};
 
 static void on_log(const char *app, bool error, const char *line, size_t size)
 {
@@ -79,15 +31,10 @@ static void on_log(const char *app, bool error, const char *line, size_t size)
     snprintf(noted + at, sizeof noted - at, "%.*s\n", (int)size, line);
 }
 
-static bool over(void)
-{
-    return client.closed || client.aborted;
-}
-
 /* All that can happen now. */
 static void settle(void)
 {
-    if (!over())
+    if (!memory_client_over(&client))
         client.t.on_ready(&client.t, client.t.user);
     for (int i = 0; i < 100; i++)
         loop_run_once(&worker.loop, worker.loop.now_ns);
@@ -105,14 +52,9 @@ static void pass(unsigned seconds, size_t each)
 
 static void request_part(const char *text, size_t size, size_t allowed)
 {
-    memset(&client, 0, sizeof client);
     noted[0] = 0;
-    client.t.ops = &client_ops;
-    client.in = text;
-    client.in_size = size;
-    client.allowed = allowed;
     assert_int_equal(wasm_runtime_guest_memory(runtime), 0);
-    assert_int_equal(http_connection_start(&server, &worker, &client.t), 0);
+    assert_int_equal(memory_client_start(&client, &server, &worker, text, size, allowed), 0);
     settle();
 }
 
@@ -145,7 +87,7 @@ static void slow_readers_cost_no_time(void **state)
         for (int burst = 0; burst < 10; burst++) {
             pass(55, 0);
             assert_true(guest_is_there());
-            assert_false(over());
+            assert_false(memory_client_over(&client));
             client.allowed += 14000;
             settle();
             assert_int_equal(client.allowed, 0);
@@ -198,7 +140,7 @@ static void other_waiting_is_the_guests(void **state)
     assert_false(guest_is_there());
     assert_non_null(strstr(noted, "took too long"));
     server.limits.min_rate = http_limits_default.min_rate;
-    if (!over())
+    if (!memory_client_over(&client))
         break_off();
 }
 
@@ -259,26 +201,13 @@ static void guests_without_a_client_are_ended(void **state)
 
 static int setup(void **state)
 {
-    char path[4096], error[256] = "";
-    static uint8_t wasm[1 << 20];
-    static const uint8_t salt[SETTINGS_SALT_SIZE];
-    snprintf(path, sizeof path, "%s/waits.wasm", folder);
-    FILE *file = fopen(path, "rb");
-    size_t size = file ? fread(wasm, 1, sizeof wasm, file) : 0;
-    if (file)
-        fclose(file);
     struct wasm_runtime_config engine = {.log = on_log};
     runtime = wasm_runtime_new(&engine);
     loop_init(&worker.loop, NULL);
     worker.loop.now_ns = 1;
-    struct wasm_component *component = wasm_compile(runtime, wasm, size, error, sizeof error);
-    struct app_config config = {.name = "waits", .timeout_ms = TIMEOUT_S * 1000};
-    config.settings = app_settings_parse("{}", 2, salt, error, sizeof error);
-    struct app *app = component ? app_new(runtime, &config, component, error, sizeof error) : NULL;
-    if (!app) {
-        print_error("%s: %s\n", path, error);
+    struct app *app = built_app(runtime, folder, "waits", "{}", TIMEOUT_S * 1000);
+    if (!app)
         return -1;
-    }
     struct app_table *apps = app_table_new();
     app_table_put(apps, app);
     http_server_init(&server, apps, 1);
@@ -287,15 +216,11 @@ static int setup(void **state)
 
 int main(int argc, char **argv)
 {
-    char path[4096];
     folder = argc > 1 ? argv[1] : ".";
-    snprintf(path, sizeof path, "%s/waits.wasm", folder);
-    FILE *file = fopen(path, "rb");
-    if (!file) {
+    if (!app_is_built(folder, "waits")) {
         printf("components not built (apps/build.sh)\n");
         return 77;
     }
-    fclose(file);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(slow_readers_cost_no_time),           cmocka_unit_test(slow_senders_cost_no_time),
         cmocka_unit_test(other_waiting_is_the_guests),         cmocka_unit_test(writers_see_that_the_client_is_gone),
