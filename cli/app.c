@@ -1,7 +1,6 @@
 /*
  * enclavectl app: push, list, configure and remove the components that an enclave runs.
  */
-#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 
 #define APPS_PATH "/_enclave/apps"
 #define WASM_MAX (256u << 20)
+#define SETTINGS_FILE_MAX (1u << 20) /* the server's own bound is lower, and its to tell */
 
 static const char usage[] =
     "usage: enclavectl app push NAME FILE.wasm | app list | app rm NAME\n"
@@ -50,15 +50,16 @@ static int run(struct authorised_options *o, const char *method, const char *nam
                const char *done)
 {
     char path[128] = APPS_PATH;
-    size_t size = 0;
+    size_t size = 0, limit = *part ? SETTINGS_FILE_MAX : WASM_MAX;
     char *body = NULL;
     if (name &&
         (strlen(name) == 0 || strlen(name) > APP_NAME_SIZE_MAX || strspn(name, APP_NAME_LETTERS) != strlen(name)))
-        return wrong("%s: a name has 1 to %u letters, digits, '-' or '_'", name, APP_NAME_SIZE_MAX);
+        return wrong("'%s' is not an app's name: a name has 1 to %u letters, digits, '-' or '_'", name,
+                     APP_NAME_SIZE_MAX);
     if (name)
         snprintf(path, sizeof(path), APPS_PATH "/%s%s", name, part);
-    if (file && !(body = read_whole_file(file, WASM_MAX, &size)))
-        return complain("%s: %s", file, strerror(errno));
+    if (file && !(body = read_input(NULL, file, limit, &size)))
+        return 2;
     struct http_request request = {.method = method, .path = path, .body = body, .body_size = size};
     struct http_answer answer = {0};
     int result = authorised_exchange(o, &request, &answer);
@@ -73,23 +74,30 @@ static int run(struct authorised_options *o, const char *method, const char *nam
 
 static int dispatch(struct authorised_options *o, int argc, char **argv)
 {
-    if (argc < 1)
-        return show_usage(usage, false);
-    if (strcmp(argv[0], "push") == 0 && argc == 3)
+    static const struct authorised_action actions[] = {
+        {"push", "NAME FILE.wasm", 2, 2},
+        {"settings", "NAME [FILE.json]", 1, 2},
+        {"list", "", 0, 0},
+        {"rm", "NAME", 1, 1},
+        {0},
+    };
+    switch (authorised_action("app", actions, argc, argv)) {
+    case 0:
         return run(o, "PUT", argv[1], "", argv[2], "pushed");
-    if (strcmp(argv[0], "settings") == 0 && argc == 3)
-        return run(o, "PUT", argv[1], "/settings", argv[2], "set");
-    if (strcmp(argv[0], "settings") == 0 && argc == 2)
-        return run(o, "GET", argv[1], "/settings", NULL, NULL);
-    if (strcmp(argv[0], "list") == 0 && argc == 1)
+    case 1:
+        return argc == 3 ? run(o, "PUT", argv[1], "/settings", argv[2], "set")
+                         : run(o, "GET", argv[1], "/settings", NULL, NULL);
+    case 2:
         return run(o, "GET", NULL, "", NULL, "listed");
-    if (strcmp(argv[0], "rm") == 0 && argc == 2)
+    case 3:
         return run(o, "DELETE", argv[1], "", NULL, "removed");
-    return show_usage(usage, false);
+    default:
+        return 2;
+    }
 }
 
 int app_main(int argc, char **argv)
 {
-    struct authorised_options o = {0};
+    struct authorised_options o = {.has_json = true};
     return authorised_command(&o, argc, argv, usage, dispatch);
 }

@@ -3,7 +3,6 @@
  */
 #include "cli/authorised.h"
 
-#include <errno.h>
 #include <jansson.h>
 #include <limits.h>
 #include <openssl/pem.h>
@@ -19,20 +18,20 @@
 static EVP_PKEY *read_key(const char *path)
 {
     size_t size;
-    char *pem = read_whole_file(path, KEY_FILE_MAX, &size);
-    BIO *bio = pem ? BIO_new_mem_buf(pem, (int)size) : NULL;
-    if (!bio) {
-        complain("--admin-key %s: %s", path, strerror(errno));
+    char *pem = read_input("--admin-key", path, KEY_FILE_MAX, &size);
+    if (!pem)
         return NULL;
-    }
-    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
+    BIO *bio = BIO_new_mem_buf(pem, (int)size);
+    EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL) : NULL;
+    bool is_public = strstr(pem, "-----BEGIN PUBLIC KEY-----") != NULL;
     BIO_free(bio);
     OPENSSL_cleanse(pem, size);
     free(pem);
     char group[32] = "";
     if (!key || !EVP_PKEY_is_a(key, "EC") || !EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) ||
         strcmp(group, "prime256v1") != 0) {
-        complain("--admin-key %s: not a P-256 private key in PEM", path);
+        wrong("--admin-key %s: not a P-256 private key in PEM%s", path,
+              is_public ? ": this is the public half, for the server; here the other one is wanted, without .pub" : "");
         EVP_PKEY_free(key);
         return NULL;
     }
@@ -55,7 +54,7 @@ int authorised_exchange(struct authorised_options *o, struct http_request *reque
     uint8_t spki_sha256[32];
     EVP_PKEY *key = read_key(o->admin_key);
     if (!key)
-        return 1;
+        return 2;
     int result = open_verified(&c, o, spki_sha256);
     if (result == 0) {
         struct token_request t = {.spki_sha256 = spki_sha256,
@@ -90,9 +89,33 @@ static int set_option(void *user, int id, const char *value)
         o->url = value;
     else if (id == 'k')
         o->admin_key = value;
+    else if (!o->has_json)
+        return wrong("--json: this command prints what the server answers, and has no such option");
     else
         o->json = true;
-    return 0;
+    return id == 'u' && !connection_url_ok(value)
+               ? wrong("--url %s: expected https://HOST[:PORT], with a name, an IPv4 address or [IPv6 address]", value)
+               : 0;
+}
+
+int authorised_action(const char *command, const struct authorised_action *actions, int argc, char **argv)
+{
+    char words[128] = "", name[64];
+    for (int i = 0; actions[i].word; i++) {
+        if (argc > 0 && strcmp(argv[0], actions[i].word) == 0) {
+            if (argc - 1 >= actions[i].least && argc - 1 <= actions[i].most)
+                return i;
+            snprintf(name, sizeof(name), "%s %s", command, argv[0]);
+            wrong_arguments(name, actions[i].form, actions[i].least, actions[i].most, argc - 1, argv + 1);
+            return -1;
+        }
+        snprintf(words + strlen(words), sizeof(words) - strlen(words), "%s%s", i ? ", " : "", actions[i].word);
+    }
+    if (argc > 0)
+        wrong("%s: there is no '%s'; there is %s", command, argv[0], words);
+    else
+        wrong("%s: say what to do: %s (see enclavectl %s --help)", command, words, command);
+    return -1;
 }
 
 int authorised_command(struct authorised_options *o, int argc, char **argv, const char *usage,
@@ -101,7 +124,7 @@ int authorised_command(struct authorised_options *o, int argc, char **argv, cons
     static const struct option table[] = {
         TRUST_OPTIONS, {"url", 1, 0, 'u'}, {"admin-key", 1, 0, 'k'}, {"json", 0, 0, 'j'}, {0, 0, 0, 0}};
     struct trust_command command = {
-        .table = table, .usage = usage, .other = set_option, .user = o, .least = 1, .most = INT_MAX};
+        .table = table, .usage = usage, .other = set_option, .user = o, .least = 0, .most = INT_MAX};
     int result = trust_options_read(&o->trust, &command, argc, argv);
     if (result == 0 && (!o->url || !o->admin_key))
         result = wrong("--%s is missing (see enclavectl %s --help)", o->url ? "admin-key" : "url", argv[0]);

@@ -11,14 +11,24 @@
 struct authorised_options {
     struct trust_options trust;
     const char *url, *admin_key;
-    const char *scope; /* of the token; NULL: one request's, and nothing else */
-    bool json;
+    const char *scope;   /* of the token; NULL: one request's, and nothing else */
+    bool has_json, json; /* whether the command has --json; whether it was given */
 };
 
 /* A command whole: read the options into o, run it with what is left of the arguments, free the options. Returns the
  * exit status. */
 int authorised_command(struct authorised_options *o, int argc, char **argv, const char *usage,
                        int (*run)(struct authorised_options *o, int argc, char **argv));
+
+/* What a command of several does: its first argument's word, and how many more go with it. */
+struct authorised_action {
+    const char *word;
+    const char *form; /* of those, as the usage has it */
+    int least, most;
+};
+
+/* Which one of actions (ended by one without a word) the arguments ask for; -1: none, and why was told. */
+int authorised_action(const char *command, const struct authorised_action *actions, int argc, char **argv);
 
 /* Verify, and only then send. 0, or what complain returned. */
 int authorised_exchange(struct authorised_options *o, struct http_request *request, struct http_answer *answer);

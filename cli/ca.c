@@ -144,13 +144,19 @@ static int save(const char *path, X509 *ca)
         return complain("out of memory");
     }
     BIO_get_mem_ptr(bio, &pem);
-    int there = look_at_existing(path, pem);
+    int there = look_at_existing(path, pem); /* as it is now, whatever it was when the options were read */
     int result = there < 0 ? 1 : there == 1 ? 0 : write_file(path, pem);
     BIO_free(bio);
     format_hex(digest, sizeof(digest), hex);
     if (result == 0)
         printf("%s: the CA with SHA-256 %s\n", path, hex);
     return result;
+}
+
+static bool is_folder(const char *path)
+{
+    struct stat s;
+    return stat(path, &s) == 0 && S_ISDIR(s.st_mode);
 }
 
 static int save_verified(const char *url, struct trust_options *trust, const struct ca_options *o)
@@ -176,8 +182,14 @@ int ca_main(int argc, char **argv)
     static const struct option table[] = {TRUST_OPTIONS, {"out", 1, 0, 'o'}, {"any-instance", 0, 0, 'a'}, {0, 0, 0, 0}};
     struct trust_options trust;
     struct ca_options o = {0};
-    struct trust_command command = {
-        .table = table, .usage = usage, .other = set_option, .user = &o, .least = 1, .most = 1};
+    struct trust_command command = {.table = table,
+                                    .usage = usage,
+                                    .name = "ca",
+                                    .form = "https://HOST[:PORT]",
+                                    .other = set_option,
+                                    .user = &o,
+                                    .least = 1,
+                                    .most = 1};
     int result = trust_options_read(&trust, &command, argc, argv);
     if (result == 0 && !o.out)
         result = wrong("--out is missing (see enclavectl ca --help)");
@@ -185,6 +197,8 @@ int ca_main(int argc, char **argv)
         result =
             wrong("nothing says which enclave this is to be: give --mrenclave, --mrsigner, --issuer or --extension, "
                   "or --any-instance if any will do");
+    if (result == 0 && is_folder(o.out))
+        result = wrong("--out %s: %s: expected a file's name", o.out, strerror(EISDIR));
     if (result == 0)
         result = save_verified(command.rest[0], &trust, &o);
     trust_options_deinit(&trust);

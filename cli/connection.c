@@ -52,6 +52,13 @@ static bool split_url(const char *url, struct connection *c, char port[8])
     return true;
 }
 
+bool connection_url_ok(const char *url)
+{
+    struct connection ignored;
+    char port[8];
+    return split_url(url, &ignored, port);
+}
+
 static int dial(const char *host, const char *port)
 {
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM}, *list;

@@ -5,6 +5,7 @@
 #define ENCLAVE_OS_CLI_CONNECTION_H
 
 #include <openssl/ssl.h>
+#include <stdbool.h>
 
 struct connection {
     char host[256];
@@ -12,6 +13,9 @@ struct connection {
     SSL_CTX *context;
     SSL *ssl;
 };
+
+/* Whether it is https://HOST[:PORT][/], HOST a name, an IPv4 address or [IPv6 address]. */
+bool connection_url_ok(const char *url);
 
 /* Connect to https://HOST[:PORT] and finish the handshake. 0, or what complain or wrong returned. */
 int connection_open(struct connection *c, const char *url);

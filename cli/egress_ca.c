@@ -1,8 +1,7 @@
 /*
  * enclavectl egress-ca: the certificate authorities that apps' outgoing requests trust.
  */
-#include <errno.h>
-#include <stdio.h>
+#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,12 +13,25 @@
 static const char usage[] = "usage: enclavectl egress-ca set FILE.pem | show | rm\n"
                             "       --url https://HOST:PORT --admin-key FILE [options]\n" TRUST_USAGE;
 
+static bool is_empty(const char *path)
+{
+    size_t size = 1;
+    free(read_whole_file(path, BUNDLE_MAX, &size));
+    return size == 0;
+}
+
 static int run(struct authorised_options *o, const char *method, const char *file)
 {
     size_t size = 0;
     char *body = NULL;
-    if (file && !(body = read_whole_file(file, BUNDLE_MAX, &size)))
-        return complain("%s: %s", file, strerror(errno));
+    if (file && is_empty(file))
+        return wrong("%s: the bundle is empty; to trust nobody, enclavectl egress-ca rm", file);
+    if (file && !(body = read_input(NULL, file, BUNDLE_MAX, &size)))
+        return 2;
+    if (file && judge_certificates(NULL, file, body, size) != 0) { /* a private key does not even leave the machine */
+        OPENSSL_clear_free(body, size);
+        return 2;
+    }
     struct http_request request = {.method = method, .path = "/_enclave/egress-ca", .body = body, .body_size = size};
     int result = authorised_print(o, &request);
     free(body);
@@ -28,13 +40,11 @@ static int run(struct authorised_options *o, const char *method, const char *fil
 
 static int dispatch(struct authorised_options *o, int argc, char **argv)
 {
-    if (argc == 2 && strcmp(argv[0], "set") == 0)
-        return run(o, "PUT", argv[1]);
-    if (argc == 1 && strcmp(argv[0], "show") == 0)
-        return run(o, "GET", NULL);
-    if (argc == 1 && strcmp(argv[0], "rm") == 0)
-        return run(o, "DELETE", NULL);
-    return show_usage(usage, false);
+    static const struct authorised_action actions[] = {
+        {"set", "FILE.pem", 1, 1}, {"show", "", 0, 0}, {"rm", "", 0, 0}, {0}};
+    static const char *const methods[] = {"PUT", "GET", "DELETE"};
+    int action = authorised_action("egress-ca", actions, argc, argv);
+    return action < 0 ? 2 : run(o, methods[action], action == 0 ? argv[1] : NULL);
 }
 
 int egress_ca_main(int argc, char **argv)

@@ -1,8 +1,6 @@
 /*
  * enclavectl get: the server's own pages that only its operator may see.
  */
-#include <stdio.h>
-
 #include "cli/authorised.h"
 #include "cli/cli.h"
 
@@ -12,7 +10,7 @@ static const char usage[] = "usage: enclavectl get PATH --url https://HOST:PORT 
 static int dispatch(struct authorised_options *o, int argc, char **argv)
 {
     if (argc != 1)
-        return show_usage(usage, false);
+        return wrong_arguments("get", "one PATH, such as /status", 1, 1, argc, argv);
     const char *c = argv[0];
     while (*c > ' ' && *c < 0x7f) /* nothing that could end the request line */
         c++;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "common/arguments.h"
 
 /* Never over an existing file: a lost admin key cannot be replaced. */
 static FILE *create(const char *path, mode_t mode)
@@ -18,41 +19,71 @@ static FILE *create(const char *path, mode_t mode)
     return fd < 0 ? NULL : fdopen(fd, "w");
 }
 
+static int complain_file(const char *path, int reason)
+{
+    return complain("%s: %s%s", path, strerror(reason),
+                    reason == EEXIST ? ": a key is never written over another; choose another name" : "");
+}
+
 static int write_pair(EVP_PKEY *key, const char *path, const char *public_path)
 {
     FILE *secret = create(path, 0600);
     if (!secret)
-        return complain("%s: %s", path, strerror(errno));
+        return complain_file(path, errno);
     bool ok = PEM_write_PKCS8PrivateKey(secret, key, NULL, NULL, 0, NULL, NULL);
     ok = fclose(secret) == 0 && ok;
     FILE *open_half = ok ? create(public_path, 0644) : NULL;
     if (!open_half) {
         int reason = errno;
         unlink(path);
-        return complain("%s: %s", public_path, strerror(reason));
+        return complain_file(public_path, reason);
     }
     ok = PEM_write_PUBKEY(open_half, key);
     ok = fclose(open_half) == 0 && ok;
     return ok ? 0 : complain("%s: cannot be written", public_path);
 }
 
+static const char usage[] = "usage: enclavectl keygen FILE\n"
+                            "Makes an admin key: FILE, which is secret and belongs to who deploys, and FILE.pub for\n"
+                            "enclave-os serve --admin-key. Never writes over a file.\n";
+
+/* 0; -1: help was shown; else the exit status, and why was told. */
+static int read_arguments(int argc, char **argv, const char **path)
+{
+    static const struct option table[] = {{"help", 0, 0, 'h'}, {0, 0, 0, 0}};
+    struct arguments a;
+    int id, count;
+    arguments_init(&a, argc, argv, table, NULL);
+    while ((id = arguments_next(&a)) != ARGUMENTS_END) {
+        if (id == ARGUMENTS_WRONG)
+            return wrong("%s", a.error);
+        show_usage(usage, true);
+        return -1;
+    }
+    char **rest = arguments_rest(&a, &count);
+    if (count != 1)
+        return wrong_arguments("keygen", "the FILE for the secret half", 1, 1, count, rest);
+    *path = rest[0];
+    return **path ? 0 : wrong("keygen: the name of the FILE is empty");
+}
+
 int keygen_main(int argc, char **argv)
 {
     char public_path[4096];
-    if (argc != 2 || argv[1][0] == '-') {
-        fputs("usage: enclavectl keygen FILE\n", stderr);
-        return 2;
-    }
-    if ((size_t)snprintf(public_path, sizeof(public_path), "%s.pub", argv[1]) >= sizeof(public_path))
-        return complain("%s: the name is too long", argv[1]);
+    const char *path = NULL;
+    int read = read_arguments(argc, argv, &path);
+    if (read != 0)
+        return read < 0 ? 0 : read;
+    if ((size_t)snprintf(public_path, sizeof(public_path), "%s.pub", path) >= sizeof(public_path))
+        return wrong("%s: the name is too long", path);
     if (access(public_path, F_OK) == 0)
-        return complain("%s: File exists", public_path);
+        return complain_file(public_path, EEXIST);
     EVP_PKEY *key = EVP_EC_gen("P-256");
     if (!key)
         return complain("cannot make a key");
-    int result = write_pair(key, argv[1], public_path);
+    int result = write_pair(key, path, public_path);
     EVP_PKEY_free(key);
     if (result == 0)
-        printf("%s (keep it secret) and %s\n", argv[1], public_path);
+        printf("%s (keep it secret) and %s\n", path, public_path);
     return result;
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "common/pem.h"
 #include "sgx/sign/sign.h"
 
 static const char usage[] =
@@ -94,6 +95,47 @@ char *read_whole_file(const char *path, size_t limit, size_t *size)
     return NULL;
 }
 
+/* "--root FILE", or FILE alone. */
+static int wrong_file(const char *option, const char *path, const char *what)
+{
+    return wrong("%s%s%s: %s", option ? option : "", option ? " " : "", path, what);
+}
+
+char *read_input(const char *option, const char *path, size_t limit, size_t *size)
+{
+    char text[128];
+    char *data = read_whole_file(path, limit, size);
+    if (data && *size > 0)
+        return data;
+    if (data)
+        snprintf(text, sizeof(text), "it is empty");
+    else if (errno == EISDIR)
+        snprintf(text, sizeof(text), "%s: expected a file", strerror(errno));
+    else if (errno == EFBIG)
+        snprintf(text, sizeof(text), "%s: at most %zu bytes are taken", strerror(errno), limit);
+    else
+        snprintf(text, sizeof(text), "%s", strerror(errno));
+    free(data);
+    wrong_file(option, path, text);
+    return NULL;
+}
+
+int judge_certificates(const char *option, const char *path, const char *pem, size_t size)
+{
+    char why[PEM_WHY_SIZE];
+    long blocks = pem_judge(pem, size, "CERTIFICATE", why);
+    return blocks > 0 ? 0 : wrong_file(option, path, blocks < 0 ? why : "no certificate in PEM is in it");
+}
+
+int wrong_arguments(const char *command, const char *form, int least, int most, int count, char **arguments)
+{
+    if (count < least)
+        return wrong("%s: %s %s (see enclavectl %.*s --help)", command,
+                     count == 0 ? "it needs" : "something is missing, it needs", form, (int)strcspn(command, " "),
+                     command);
+    return wrong("%s: unexpected argument '%s'; it takes %s", command, arguments[most], *form ? form : "options only");
+}
+
 bool parse_hex(const char *text, uint8_t *out, size_t size)
 {
     if (strlen(text) != 2 * size || strspn(text, "0123456789abcdefABCDEF") != 2 * size)
@@ -132,6 +174,6 @@ int main(int argc, char **argv)
         if (strcmp(argv[1], commands[i].name) == 0)
             return commands[i].run(argc - 1, argv + 1);
     if (argc >= 2)
-        complain("unknown command '%s'", argv[1]);
+        return wrong("unknown command '%s' (see enclavectl --help)", argv[1]);
     return show_usage(usage, false);
 }

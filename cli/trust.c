@@ -25,9 +25,11 @@ void trust_options_deinit(struct trust_options *t)
 
 /* ---- options --------------------------------------------------------------------------------------------------- */
 
+/* false: errno says why; 0: it is something else. */
 static bool is_folder(const char *path)
 {
     struct stat st;
+    errno = 0;
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
@@ -41,7 +43,7 @@ static int measurement(struct trust_options *t, int id, const char *value)
     if (id == TRUST_MRSIGNER)
         verifier_policy_set_mrsigner(t->policy, hash);
     else if (verifier_policy_add_mrenclave(t->policy, hash) != 0)
-        return wrong("--mrenclave: too many of them");
+        return wrong("--mrenclave %s: too many of them", value);
     return 0;
 }
 
@@ -49,7 +51,7 @@ static int number(struct trust_options *t, int id, const char *value)
 {
     uint64_t v;
     if (!arguments_number(value, 0, 65535, &v))
-        return wrong("--%s %s: expected a number up to 65535", id == TRUST_PROD_ID ? "prod-id" : "min-svn", value);
+        return wrong("--%s %s: expected a number from 0 to 65535", id == TRUST_PROD_ID ? "prod-id" : "min-svn", value);
     if (id == TRUST_PROD_ID)
         verifier_policy_set_prod_id(t->policy, (uint16_t)v);
     else
@@ -60,15 +62,31 @@ static int number(struct trust_options *t, int id, const char *value)
 static int certificates(struct trust_options *t, int id, const char *path)
 {
     size_t size;
-    const char *name = id == TRUST_ROOT ? "root" : "issuer";
-    char *pem = read_whole_file(path, PEM_MAX, &size);
+    const char *name = id == TRUST_ROOT ? "--root" : "--issuer";
+    char *pem = read_input(name, path, PEM_MAX, &size);
     if (!pem)
-        return wrong("--%s %s: %s", name, path, strerror(errno));
+        return 2;
+    if (judge_certificates(name, path, pem, size) != 0) {
+        OPENSSL_clear_free(pem, size);
+        return 2;
+    }
     int result = id == TRUST_ROOT ? verifier_policy_set_roots(t->policy, pem, size)
                                   : verifier_policy_set_issuer(t->policy, pem, size);
     free(pem);
     t->names_enclave = t->names_enclave || id == TRUST_ISSUER;
-    return result == 0 ? 0 : wrong("--%s %s: no certificate in PEM, or too many", name, path);
+    if (result == 0)
+        return 0;
+    return wrong("%s %s: expected %s, in at most 64 KiB, and it is more, or one cannot be read", name, path,
+                 id == TRUST_ROOT ? "1 to 8 certificates" : "one certificate");
+}
+
+static int judge_ca_file(const char *path)
+{
+    size_t size;
+    char *pem = read_input("--pccs-ca", path, PEM_MAX, &size);
+    int result = pem ? judge_certificates("--pccs-ca", path, pem, size) : 2;
+    OPENSSL_clear_free(pem, pem ? size : 0);
+    return result;
 }
 
 static int extension(struct trust_options *t, const char *value)
@@ -77,7 +95,7 @@ static int extension(struct trust_options *t, const char *value)
     uint8_t data[1024];
     size_t oid_size = strcspn(value, "="), digits = value[oid_size] ? strlen(value + oid_size + 1) : 1;
     if (oid_size >= sizeof(oid) || digits % 2 != 0 || digits / 2 > sizeof(data))
-        return wrong("--extension %s: expected OID=HEX", value);
+        return wrong("--extension %s: expected OID=HEX, such as 1.3.6.1.4.1.65230.2.4=00ff", value);
     t->names_enclave = true;
     memcpy(oid, value, oid_size);
     oid[oid_size] = '\0';
@@ -91,7 +109,7 @@ static int app(struct trust_options *t, const char *value)
 {
     size_t name_size = strcspn(value, "=");
     if (t->app_count == TRUST_APPS_MAX)
-        return wrong("--app: too many of them");
+        return wrong("--app %s: more than %u of them", value, TRUST_APPS_MAX);
     if (name_size == 0 || strspn(value, APP_NAME_LETTERS) != name_size || name_size >= sizeof(t->apps[0].name) ||
         !value[name_size] || !parse_hex32(value + name_size + 1, t->apps[t->app_count].sha256))
         return wrong("--app %s: expected NAME=SHA256, with 64 hex digits", value);
@@ -130,15 +148,18 @@ static int set_option(struct trust_options *t, int id, const char *value)
         t->tcb_accepted = true;
         if (verifier_policy_accept_tcb(t->policy, verifier_tcb_status_from_name(value)) == 0)
             return 0;
-        return wrong("--accept-tcb %s: not a status that can be accepted", value);
+        return wrong("--accept-tcb %s: not a status that can be accepted: SWHardeningNeeded, ConfigurationNeeded, "
+                     "ConfigurationAndSWHardeningNeeded, OutOfDate, OutOfDateConfigurationNeeded",
+                     value);
     case TRUST_COLLATERAL:
         if (!is_folder(value))
-            return wrong("--collateral %s: not a folder", value);
+            return wrong("--collateral %s: not a folder%s%s", value, errno ? ": " : "", errno ? strerror(errno) : "");
         t->collateral_folder = value;
         return 0;
     case TRUST_SAVE_COLLATERAL:
         if (!is_folder(value))
-            return wrong("--save-collateral %s: not a folder", value);
+            return wrong("--save-collateral %s: not a folder%s%s", value, errno ? ": " : "",
+                         errno ? strerror(errno) : "");
         t->save_folder = value;
         return 0;
     case TRUST_PCCS:
@@ -147,10 +168,8 @@ static int set_option(struct trust_options *t, int id, const char *value)
         t->pccs_url = value;
         return 0;
     default:
-        if (access(value, R_OK) != 0)
-            return wrong("--pccs-ca %s: %s", value, strerror(errno));
         t->fetch.ca_file = value;
-        return 0;
+        return judge_ca_file(value);
     }
 }
 
@@ -193,7 +212,8 @@ int trust_options_read(struct trust_options *t, struct trust_command *command, i
         return result;
     command->rest = arguments_rest(&a, &command->count);
     if (command->count < command->least || command->count > command->most)
-        return show_usage(command->usage, false);
+        return wrong_arguments(command->name, command->form, command->least, command->most, command->count,
+                               command->rest);
     return judge_together(t);
 }
 

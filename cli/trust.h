@@ -27,6 +27,7 @@ struct trust_options {
 struct trust_command {
     const struct option *table;
     const char *usage;
+    const char *name, *form; /* of the command, and of its arguments that are no options: for who gave others */
     int (*other)(void *user, int id, const char *value); /* the table's other options: 0, or what wrong returned */
     void *user;
     int least, most; /* how many arguments that are no options */

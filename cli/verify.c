@@ -70,8 +70,14 @@ int verify_main(int argc, char **argv)
     static const struct option table[] = {TRUST_OPTIONS, {"json", 0, 0, 'j'}, {0, 0, 0, 0}};
     struct trust_options trust;
     bool json = false;
-    struct trust_command command = {
-        .table = table, .usage = usage, .other = set_json, .user = &json, .least = 1, .most = 1};
+    struct trust_command command = {.table = table,
+                                    .usage = usage,
+                                    .name = "verify",
+                                    .form = "https://HOST[:PORT]",
+                                    .other = set_json,
+                                    .user = &json,
+                                    .least = 1,
+                                    .most = 1};
     int result = trust_options_read(&trust, &command, argc, argv);
     if (result == 0)
         result = verify(command.rest[0], &trust, json);

@@ -69,6 +69,23 @@ static enum name_kind address_kind(const char *text, size_t size)
                                                      : NAME_WRONG;
 }
 
+/* Names that are part of something larger: people paste what they see. */
+static const char *judge_form(const char *text, size_t size)
+{
+    const char *colon = memchr(text, ':', size);
+    if (colon && (size_t)(text + size - colon) >= 3 && memcmp(colon, "://", 3) == 0)
+        return "it is a URL: give the name alone";
+    if (memchr(text, '/', size))
+        return "it has a path, or the length of a network: give the name or address alone";
+    if (memchr(text, '@', size))
+        return "it has a user's name: give the server's alone";
+    if (text[0] == '[')
+        return "it has brackets: an IPv6 address stands here without them, and without a port";
+    if (colon && !memchr(colon + 1, ':', (size_t)(text + size - colon - 1)))
+        return "it has a port: give the name or address alone";
+    return colon ? "it is no IPv6 address (without brackets, zone and port)" : NULL;
+}
+
 enum name_kind name_kind_of(const char *text, size_t size, const char **why)
 {
     const char *ignored;
@@ -80,10 +97,9 @@ enum name_kind name_kind_of(const char *text, size_t size, const char **why)
     enum name_kind kind = address_kind(text, size);
     if (kind != NAME_WRONG)
         return kind;
-    if (memchr(text, ':', size) || text[0] == '[') {
-        *why = "it is no IPv6 address (without brackets, zone and port)";
+    *why = judge_form(text, size);
+    if (*why)
         return NAME_WRONG;
-    }
     bool wildcard = size > 2 && text[0] == '*' && text[1] == '.';
     *why = wildcard ? judge_dns(text + 2, size - 2, &labels) : judge_dns(text, size, &labels);
     if (!*why && wildcard && labels < 2)

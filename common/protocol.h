@@ -119,6 +119,7 @@ struct cpuid_entry {
 #define PROTO_BODY_BYTES_MAX (1ull << 62)
 #define PROTO_TIMEOUT_MS_MAX 86400000u
 #define PROTO_APP_MEMORY_MIB_MAX 4096u
+#define PROTO_APP_DISK_MIB_MAX 65536u
 #define PROTO_RATE_MAX (1u << 30)
 #define PROTO_RATE_ANY UINT32_MAX /* as http_min_rate: none is asked for */
 
@@ -139,10 +140,11 @@ struct run_args {
     uint32_t http_header_timeout_ms, http_idle_timeout_ms, http_request_timeout_ms;
     uint32_t http_min_rate, http_rate_grace_ms;
     uint32_t app_memory_max_mib; /* linear memory of one instance */
+    uint32_t app_disk_max_mib;   /* records of one app; 0: KV_DISK_DEFAULT. Only a refusal depends on it */
     uint32_t edmm; /* 1: pages may be added and changed while the enclave runs. A lie only stops the enclave */
     uint32_t request_client_certificates; /* 1: of every client; 0: where an app's settings say so */
 };
-#define PROTO_VERSION 4u
+#define PROTO_VERSION 5u
 
 /* ---- the OCALL -------------------------------------------------------------------------------------------- */
 

@@ -28,7 +28,8 @@ static bool limits_ok(const struct run_args *a)
            limit_ok(a->http_request_timeout_ms, 1, PROTO_TIMEOUT_MS_MAX) &&
            (a->http_min_rate == PROTO_RATE_ANY || limit_ok(a->http_min_rate, 1, PROTO_RATE_MAX)) &&
            limit_ok(a->http_rate_grace_ms, 1, PROTO_TIMEOUT_MS_MAX) &&
-           limit_ok(a->app_memory_max_mib, 1, PROTO_APP_MEMORY_MIB_MAX);
+           limit_ok(a->app_memory_max_mib, 1, PROTO_APP_MEMORY_MIB_MAX) &&
+           limit_ok(a->app_disk_max_mib, 1, PROTO_APP_DISK_MIB_MAX);
 }
 
 static bool run_args_ok(const struct run_args *a)

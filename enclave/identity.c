@@ -100,6 +100,20 @@ static int open_ca(void)
     return result == 0 && size <= 0 ? -EIO : result;
 }
 
+/* The key of the first boot is the one for ever: what is given now is compared, and what cannot be mended is told. */
+static void tell_of_admin_key(const struct run_args *args)
+{
+    struct rpc_client *rpc = enclave_system.owner->rpc;
+    if (identity.admin_key_size == 0)
+        rpc_log(rpc, LOG_WARN,
+                "nobody can deploy to this instance: it was first booted without --admin-key%s. To change that, begin "
+                "anew: an empty --data folder, and --admin-key FILE.pub of a key that enclavectl keygen makes",
+                args->admin_key_size ? ", and the one given now is ignored" : "");
+    else if (args->admin_key_size > 0 && (args->admin_key_size != identity.admin_key_size ||
+                                          memcmp(args->admin_key, identity.admin_key, identity.admin_key_size) != 0))
+        rpc_log(rpc, LOG_WARN, "the admin key given now is not the one of first boot: ignored");
+}
+
 static int open_admin_key(int first_boot)
 {
     const struct run_args *args = ecall_run_args();
@@ -115,11 +129,11 @@ static int open_admin_key(int first_boot)
             return result;
     }
     int result = system_get("admin.pub", &identity.admin_key, &identity.admin_key_size);
-    if (result == 0 && args->admin_key_size > 0 &&
-        (args->admin_key_size != identity.admin_key_size ||
-         memcmp(args->admin_key, identity.admin_key, identity.admin_key_size) != 0))
-        rpc_log(enclave_system.owner->rpc, LOG_WARN, "the admin key given now is not the one of first boot: ignored");
-    return result == -ENOENT ? 0 : result;
+    if (result == -ENOENT)
+        result = 0;
+    if (result == 0)
+        tell_of_admin_key(args);
+    return result;
 }
 
 static int open_key(void)

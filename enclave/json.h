@@ -35,7 +35,7 @@ static inline json_t *json_read(const char *text, size_t size, size_t flags, jso
     if (json_depth(text, size) <= JSON_LEVELS_MAX)
         return json_loadb(text, size, flags, where);
     if (where) {
-        where->line = 1;
+        *where = (json_error_t){.line = 1};
         snprintf(where->text, sizeof where->text, "nested more than %u levels deep", JSON_LEVELS_MAX);
     }
     return NULL;

@@ -300,6 +300,8 @@ static int boot(char *error, size_t error_size)
     result = master_open_store(enclave_system.owner, &first_boot, error, error_size);
     if (result < 0)
         return result;
+    if (ecall_run_args()->app_disk_max_mib)
+        store_limit_disk((uint64_t)ecall_run_args()->app_disk_max_mib << 20);
     enclave_system.settings = kv_namespace_open("system");
     result = identity_open(first_boot, error, error_size);
     if (result < 0)

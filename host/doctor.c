@@ -339,7 +339,7 @@ int doctor_main(int argc, char **argv)
         }
         machine.root = a.value;
         if (stat(a.value, &st) != 0 || !S_ISDIR(st.st_mode))
-            return wrong_usage("--root %s: not a folder", a.value);
+            return wrong_usage("--root %s: not a folder, but a machine's / is wanted", a.value);
     }
     char **first = arguments_rest(&a, &rest);
     if (rest > 0)

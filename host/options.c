@@ -17,6 +17,7 @@
 
 #include "common/arguments.h"
 #include "common/names.h"
+#include "common/pem.h"
 
 #define DEFAULT_LISTEN "0.0.0.0:8443"
 #define DEFAULT_MACHINE_DIR "/var/lib/enclave-os-sim"
@@ -43,11 +44,16 @@ static const char usage[] =
     "  --debug                  hardware: run with ATTRIBUTES.DEBUG\n"
     "  --no-edmm                leave the enclave's pages as they were loaded, as on SGX1\n"
     "  --grace MS               time to finish requests at shutdown; default 10000\n"
-    "  --max-header-bytes N, --max-headers N, --max-body-bytes N\n"
-    "  --header-timeout MS, --idle-timeout MS, --request-timeout MS\n"
+    "  --max-header-bytes N     of a request's line and fields; default 65536\n"
+    "  --max-headers N          fields of a request; default 100\n"
+    "  --max-body-bytes N       of a request to an app; default 1 TiB\n"
+    "  --header-timeout MS      from a request's first byte to the end of its head; default 30000\n"
+    "  --idle-timeout MS        between two requests; default 75000\n"
+    "  --request-timeout MS     of an app's answer; default 30000\n"
     "  --min-rate BYTES         a client that is waited for must send or take so many a second; default 240, 0: any\n"
     "  --rate-grace MS          how far it may fall behind; default 20000\n"
-    "  --app-memory MIB         linear memory of one app instance\n";
+    "  --app-memory MIB         linear memory of one request's instance; default 256\n"
+    "  --app-disk MIB           what one app may keep on disk; default 8192\n";
 
 _Noreturn void fail(const char *format, ...)
 {
@@ -93,20 +99,22 @@ static void parse_address(const char *option, const char *text, struct sockaddr_
     char host[64];
     const char *colon = strrchr(text, ':');
     size_t size = colon ? (size_t)(colon - text) : 0;
+    if (strstr(text, "://"))
+        wrong("--%s %s: it is a URL; expected ADDR:PORT", option, text);
     if (!colon || size >= sizeof(host))
         wrong("--%s %s: expected ADDR:PORT", option, text);
     bool bracketed = size >= 2 && text[0] == '[' && text[size - 1] == ']';
     snprintf(host, sizeof(host), "%.*s", (int)(bracketed ? size - 2 : size), bracketed ? text + 1 : text);
     uint64_t port;
     if (!arguments_number(colon + 1, 0, 65535, &port))
-        wrong("--%s %s: expected a number from 0 to 65535 for the port", option, text);
+        wrong("--%s %s: expected ADDR:PORT, with a number from 0 to 65535 for the port", option, text);
     *out = (struct sockaddr_in6){.sin6_family = AF_INET6};
     out->sin6_port = htons((uint16_t)port);
     struct in_addr v4;
     if (inet_pton(AF_INET, host, &v4) == 1)
         set_v4(out, &v4);
     else if (!bracketed || inet_pton(AF_INET6, host, &out->sin6_addr) != 1)
-        wrong("--%s %s: '%s' is not an IP address", option, text, host);
+        wrong("--%s %s: '%s' is not an IP address; expected ADDR:PORT or [IPv6 ADDR]:PORT", option, text, host);
 }
 
 static void parse_listen(struct options *o, const char *text)
@@ -122,24 +130,35 @@ static void need_file(const char *option, const char *path, off_t most)
     if (stat(path, &st) != 0 || access(path, R_OK) != 0)
         wrong("--%s %s: %s", option, path, strerror(errno));
     if (most > 0 ? !S_ISREG(st.st_mode) : S_ISDIR(st.st_mode))
-        wrong("--%s %s: not a file", option, path);
+        wrong("--%s %s: not a file%s", option, path, S_ISDIR(st.st_mode) ? ", but a folder" : "");
+    if (S_ISREG(st.st_mode) && st.st_size == 0)
+        wrong("--%s %s: it is empty", option, path);
     if (most > 0 && st.st_size > most)
         wrong("--%s %s: more than %lld bytes", option, path, (long long)most);
 }
 
 static EVP_PKEY *read_public_key(const char *path)
 {
+    static char pem[ADMIN_KEY_FILE_MAX + 1];
+    char why[PEM_WHY_SIZE];
     FILE *file = fopen(path, "r");
     if (!file)
         wrong("--admin-key %s: %s", path, strerror(errno));
-    EVP_PKEY *key = PEM_read_PUBKEY(file, NULL, NULL, NULL);
-    if (!key) {
-        rewind(file);
-        EVP_PKEY *secret = PEM_read_PrivateKey(file, NULL, NULL, (void *)(uintptr_t) "");
-        if (secret)
-            wrong("--admin-key %s: this is the secret half; the server takes the public one, FILE.pub", path);
-    }
+    size_t size = fread(pem, 1, sizeof(pem) - 1, file);
     fclose(file);
+    if (memmem(pem, size, "PRIVATE KEY-----", 16))
+        wrong("--admin-key %s: this is the secret half, or has it in it; the server takes the public one, FILE.pub",
+              path);
+    long blocks = pem_judge(pem, size, PEM_STRING_PUBLIC, why);
+    if (blocks != 1)
+        wrong("--admin-key %s: not a P-256 public key in PEM: %s", path,
+              blocks < 0    ? why
+              : size == 0   ? "it is empty"
+              : blocks == 0 ? "there is no PUBLIC KEY in it"
+                            : "there is more than one PUBLIC KEY in it");
+    BIO *bio = BIO_new_mem_buf(pem, (int)size);
+    EVP_PKEY *key = bio ? PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL) : NULL;
+    BIO_free(bio);
     return key;
 }
 
@@ -196,6 +215,7 @@ enum option_id {
     RATE_GRACE,
     REQUEST_TIMEOUT,
     APP_MEMORY,
+    APP_DISK,
     HELP
 };
 
@@ -223,6 +243,7 @@ static const struct option table[] = {
     {"rate-grace", 1, 0, RATE_GRACE},
     {"request-timeout", 1, 0, REQUEST_TIMEOUT},
     {"app-memory", 1, 0, APP_MEMORY},
+    {"app-disk", 1, 0, APP_DISK},
     {"help", 0, 0, HELP},
     {0, 0, 0, 0},
 };
@@ -255,6 +276,9 @@ static void set_limit(struct options *o, int id, const char *name, const char *t
         break;
     case REQUEST_TIMEOUT:
         o->request_timeout_ms = (uint32_t)number(name, text, 1, PROTO_TIMEOUT_MS_MAX);
+        break;
+    case APP_DISK:
+        o->app_disk_mib = (uint32_t)number(name, text, 1, PROTO_APP_DISK_MIB_MAX);
         break;
     default:
         o->app_memory_mib = (uint32_t)number(name, text, 1, PROTO_APP_MEMORY_MIB_MAX);
@@ -390,9 +414,9 @@ static void gather_names(struct options *o)
 static void judge_together(const struct options *o)
 {
     if (!o->image)
-        wrong("--image is missing");
+        wrong("--image is missing: the signed image of the enclave");
     if (!o->data)
-        wrong("--data is missing");
+        wrong("--data is missing: the folder for what the enclave keeps");
     if (o->serve_collateral && o->collateral_listen.sin6_port != 0 &&
         o->collateral_listen.sin6_port == o->listen.sin6_port &&
         memcmp(&o->collateral_listen.sin6_addr, &o->listen.sin6_addr, 16) == 0)

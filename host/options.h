@@ -31,8 +31,9 @@ struct options {
     bool serve_collateral;
     uint8_t admin_key[PROTO_ADMIN_KEY_MAX];
     uint32_t admin_key_size;
-    uint32_t max_header_bytes, max_headers, header_timeout_ms, idle_timeout_ms, request_timeout_ms, app_memory_mib;
-    uint32_t min_rate, rate_grace_ms; /* as in struct run_args */
+    uint32_t max_header_bytes, max_headers, header_timeout_ms, idle_timeout_ms, request_timeout_ms;
+    uint32_t app_memory_mib, app_disk_mib; /* 0: the enclave's default */
+    uint32_t min_rate, rate_grace_ms;      /* as in struct run_args */
     uint64_t max_body_bytes;
 };
 

@@ -142,7 +142,8 @@ static void load_enclave(void)
                                             .machine_dir = o->machine_dir};
     int result = enclave_create(&create, &server.enclave, error, sizeof(error));
     if (result != 0)
-        fail("%s", error[0] ? error : strerror(-result));
+        fail("%s%s", strncmp(error, o->image, strlen(o->image)) == 0 ? "--image " : "",
+             error[0] ? error : strerror(-result));
     server.loaded_ns = now_ns();
     uint32_t tcs_count = enclave_tcs_count(server.enclave);
     if (o->workers + 3 > tcs_count) /* the clock, the compiler, and one for short calls */
@@ -166,7 +167,7 @@ static void serve_collateral(void)
     int result = listen_bind(&o->collateral_listen, 1, &listener);
     listen_describe(&o->collateral_listen, text, sizeof(text));
     if (result != 0)
-        fail("cannot listen on %s: %s", text, strerror(-result));
+        fail("--collateral-listen %s: cannot listen there: %s", text, strerror(-result));
     server.collateral = collateral_server_start(listener, o->machine_dir);
     if (!server.collateral)
         fail("cannot start threads");
@@ -215,6 +216,7 @@ static void fill_run_args(void)
     a->http_min_rate = o->min_rate;
     a->http_rate_grace_ms = o->rate_grace_ms;
     a->app_memory_max_mib = o->app_memory_mib;
+    a->app_disk_max_mib = o->app_disk_mib;
     a->request_client_certificates = o->request_client_certificates;
     a->edmm = enclave_memory(server.enclave)->edmm;
 }
@@ -352,7 +354,7 @@ static int serve(int argc, char **argv)
     prepare_folder(server.options.data);
     int result = listen_bind(&server.options.listen, server.options.workers, listeners);
     if (result != 0)
-        fail("cannot listen on %s: %s", server.options.listen_text, strerror(-result));
+        fail("--listen %s: cannot listen there: %s", server.options.listen_text, strerror(-result));
     listen_describe(&server.options.listen, server.listen_text, sizeof(server.listen_text));
     open_backends();
     load_enclave();
@@ -372,8 +374,14 @@ int host_main(int argc, char **argv)
 {
     if (argc >= 2 && strcmp(argv[1], "serve") == 0)
         return serve(argc - 1, argv + 1);
-    fprintf(argc >= 2 && strcmp(argv[1], "--help") == 0 ? stdout : stderr,
+    bool asked = argc >= 2 && strcmp(argv[1], "--help") == 0;
+    if (argc >= 2 && !asked) {
+        fprintf(stderr, "enclave-os: unknown command '%s'; there are serve and doctor (see enclave-os --help)\n",
+                argv[1]);
+        return 2;
+    }
+    fprintf(asked ? stdout : stderr,
             "usage: enclave-os serve --image FILE --data DIR [options]\n       enclave-os serve --help\n"
             "       enclave-os doctor          can hardware enclaves run here, and if not, what is to be done?\n");
-    return argc >= 2 && strcmp(argv[1], "--help") == 0 ? 0 : 2;
+    return asked ? 0 : 2;
 }

@@ -225,6 +225,8 @@ bool verifier__quote_signed(const struct verifier_quote *q); /* by the attestati
 /* The certificates in a PEM text, at most limit of them; NULL: none, more, or not all well-formed. No password is ever
  * asked for. To be freed with verifier__free_certificates. */
 STACK_OF(X509) * verifier__read_certificates(const void *pem, size_t size, int limit);
+/* The same of a bundle that somebody chose to trust: NULL also if anything but certificates and comments is in it. */
+STACK_OF(X509) * verifier__read_bundle(const void *pem, size_t size, int limit);
 void verifier__free_certificates(STACK_OF(X509) * list);
 /* The raw value of the extension oid; *count says how many there are. NULL unless exactly one. */
 const ASN1_OCTET_STRING *verifier__extension(X509 *x, const ASN1_OBJECT *oid, int *count);

@@ -5,18 +5,21 @@
  */
 #include <errno.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "common/pem.h"
 #include "verifier/http_get.h"
 #include "verifier/internal.h"
 #include "verifier/verifier_fetch.h"
 
 #define API_PATH "/sgx/certification/v4"
 #define DEFAULT_TIMEOUT_MS 20000u
+#define CA_FILE_MAX (4u << 20)
 
 struct fetch {
     struct verifier_collateral *collateral;
@@ -167,6 +170,20 @@ static bool make_base(struct fetch *f, const char *url)
     return (size_t)snprintf(f->base, sizeof(f->base), "%.*s%s", (int)size, url, API_PATH) < sizeof(f->base);
 }
 
+/* All of the file, and nothing else may be in it: OpenSSL's own reading passes over what is no certificate. */
+static bool trust_file(SSL_CTX *tls, const char *path)
+{
+    FILE *file = fopen(path, "rb");
+    char *pem = file ? malloc(CA_FILE_MAX + 1) : NULL, why[PEM_WHY_SIZE];
+    size_t size = pem ? fread(pem, 1, CA_FILE_MAX + 1, file) : 0;
+    bool ok = size > 0 && size <= CA_FILE_MAX && pem_judge(pem, size, PEM_STRING_X509, why) > 0 &&
+              SSL_CTX_load_verify_file(tls, path) == 1;
+    free(pem);
+    if (file)
+        fclose(file);
+    return ok;
+}
+
 static SSL_CTX *make_tls(const struct verifier_fetch_options *o)
 {
     SSL_CTX *tls = SSL_CTX_new(TLS_client_method());
@@ -175,7 +192,7 @@ static SSL_CTX *make_tls(const struct verifier_fetch_options *o)
         SSL_CTX_set_options(tls, SSL_OP_IGNORE_UNEXPECTED_EOF);
     if (ok && !o->any_certificate) {
         SSL_CTX_set_verify(tls, SSL_VERIFY_PEER, NULL);
-        ok = o->ca_file ? SSL_CTX_load_verify_file(tls, o->ca_file) == 1 : SSL_CTX_set_default_verify_paths(tls) == 1;
+        ok = o->ca_file ? trust_file(tls, o->ca_file) : SSL_CTX_set_default_verify_paths(tls) == 1;
     }
     if (ok)
         return tls;
@@ -205,7 +222,8 @@ int verifier_collateral_fetch(struct verifier_collateral *collateral, const char
     f.deadline_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec + timeout_ms * 1000000ull;
     f.tls = make_tls(o);
     int result = f.tls ? take_all(&f, chain)
-                       : complain(&f, -EINVAL, o->ca_file ? o->ca_file : "the system's CAs", "cannot be loaded");
+                       : complain(&f, -EINVAL, o->ca_file ? o->ca_file : "the system's CAs",
+                                  "cannot be loaded: certificates in PEM are expected, and nothing else");
     SSL_CTX_free(f.tls);
     verifier__free_certificates(chain);
     return result;

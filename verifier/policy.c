@@ -44,7 +44,7 @@ void verifier_policy_allow_debug(struct verifier_policy *p, bool allow)
 
 int verifier_policy_set_roots(struct verifier_policy *p, const char *pem, size_t size)
 {
-    STACK_OF(X509) *roots = verifier__read_certificates(pem, size, ROOTS_MAX);
+    STACK_OF(X509) *roots = verifier__read_bundle(pem, size, ROOTS_MAX);
     if (!roots)
         return -EINVAL;
     verifier__free_certificates(p->roots);
@@ -150,7 +150,7 @@ void verifier_policy_set_live(struct verifier_policy *p, bool live)
 
 int verifier_policy_set_issuer(struct verifier_policy *p, const char *pem, size_t size)
 {
-    STACK_OF(X509) *list = verifier__read_certificates(pem, size, 1);
+    STACK_OF(X509) *list = verifier__read_bundle(pem, size, 1);
     if (!list)
         return -EINVAL;
     X509_free(p->issuer);

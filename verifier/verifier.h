@@ -53,7 +53,7 @@ VERIFIER_API void verifier_policy_allow_simulation(struct verifier_policy *polic
 VERIFIER_API void verifier_policy_allow_debug(struct verifier_policy *policy, bool allow);
 
 /* The roots that a PCK chain may end in, instead of Intel's: 1 to 8 certificates in PEM, copied. The one in the quote
- * must have the same key and name as one of them. */
+ * must have the same key and name as one of them. -EINVAL: not so, or something else is in it, such as a private key. */
 VERIFIER_API int verifier_policy_set_roots(struct verifier_policy *policy, const char *pem, size_t size);
 
 /* One more MRENCLAVE that is accepted, up to 64 of them; without any, every one is. */
@@ -100,7 +100,7 @@ VERIFIER_API int verifier_policy_set_binding(struct verifier_policy *policy, enu
  * an issuer (below), do the certificate's extensions count: they are not part of the quote. */
 VERIFIER_API void verifier_policy_set_live(struct verifier_policy *policy, bool live);
 /* The certificate must be signed by this one, in PEM, copied: the enclave's own CA, learnt on an earlier, verified
- * connection or from its operator. */
+ * connection or from its operator. -EINVAL: it is not exactly one certificate, and comments. */
 VERIFIER_API int verifier_policy_set_issuer(struct verifier_policy *policy, const char *pem, size_t size);
 
 /* The certificate must have the extension oid ("1.3.6.1.4.1.65230.2.4") exactly once, with this very value. Up to 16,

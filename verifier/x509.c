@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/pem.h"
 #include "verifier/internal.h"
 
 /* A PEM block may claim to be encrypted; nobody is asked for its password. */
@@ -38,6 +39,16 @@ STACK_OF(X509) * verifier__read_certificates(const void *pem, size_t size, int l
     ERR_clear_error();
     BIO_free(bio);
     if (ok && sk_X509_num(list) > 0)
+        return list;
+    verifier__free_certificates(list);
+    return NULL;
+}
+
+STACK_OF(X509) * verifier__read_bundle(const void *pem, size_t size, int limit)
+{
+    char why[PEM_WHY_SIZE];
+    STACK_OF(X509) *list = verifier__read_certificates(pem, size, limit);
+    if (list && pem_judge(pem, size, PEM_STRING_X509, why) == sk_X509_num(list))
         return list;
     verifier__free_certificates(list);
     return NULL;

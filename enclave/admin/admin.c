@@ -167,7 +167,8 @@ static int admit(struct http_admin_hook *hook, const struct http_admin_request *
         return 404;
     }
     if (key_size == 0) {
-        *why = "this enclave was first booted without an admin key: nobody may administer it";
+        *why = "this enclave was first booted without an admin key: nobody may administer it. Begin anew with an empty "
+               "--data folder and --admin-key";
         return 403;
     }
     *why = check_head(r, &claims);

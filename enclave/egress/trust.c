@@ -5,12 +5,14 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/sha.h>
+#include <openssl/x509v3.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/hex.h"
+#include "common/pem.h"
 #include "enclave/identity.h"
 #include "enclave/kvstore/kvstore.h"
 #include "enclave/rpc_client.h"
@@ -29,15 +31,22 @@ static struct bundle current;
 
 /* ---- a bundle as a context ---------------------------------------------------------------------------------- */
 
-/* How many were added; -1: number *count + 1 cannot be read. */
+/* A bundle's certificate that is not a CA's believes nobody but itself, and only if it signed itself. */
+static bool can_be_trusted(X509 *certificate)
+{
+    return X509_check_ca(certificate) != 0 || X509_self_signed(certificate, 0) == 1;
+}
+
+/* 0; -1: number *count + 1 cannot be read; -EINVAL: it cannot vouch for anybody. */
 static int add_certificates(X509_STORE *store, BIO *pem, size_t *count)
 {
     X509 *certificate;
     while ((certificate = PEM_read_bio_X509(pem, NULL, NULL, NULL))) {
-        int added = X509_STORE_add_cert(store, certificate);
+        bool usable = can_be_trusted(certificate);
+        int added = usable && X509_STORE_add_cert(store, certificate);
         X509_free(certificate);
         if (!added)
-            return -1;
+            return usable ? -1 : -EINVAL;
         ++*count;
     }
     bool at_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
@@ -58,17 +67,36 @@ static bool configure(SSL_CTX *ctx)
            SSL_CTX_set_alpn_protos(ctx, http11, sizeof http11) == 0;
 }
 
+/* The certificates into the store, and nothing else in the bundle. 0; -EINVAL with a line in error. */
+static int read_bundle(X509_STORE *store, BIO *bio, const char *pem, size_t size, size_t *count, char *error,
+                       size_t error_size)
+{
+    char why[PEM_WHY_SIZE];
+    long blocks = pem_judge(pem, size, PEM_STRING_X509, why);
+    if (blocks < 0) {
+        snprintf(error, error_size, "the bundle's %s", why);
+        return -EINVAL;
+    }
+    int added = add_certificates(store, bio, count);
+    if (added == -EINVAL)
+        snprintf(error, error_size, "the bundle's certificate number %zu is neither a CA's nor signed by itself",
+                 *count + 1);
+    else if (added < 0 || *count == 0 || *count != (size_t)blocks)
+        snprintf(error, error_size, "the bundle's certificate number %zu cannot be read as PEM", *count + 1);
+    else
+        return 0;
+    return -EINVAL;
+}
+
 static int bundle_make(struct bundle *b, const void *pem, size_t size, char *error, size_t error_size)
 {
     SSL_CTX *context = SSL_CTX_new(TLS_client_method());
     BIO *bio = size <= EGRESS_BUNDLE_MAX ? BIO_new_mem_buf(pem, (int)size) : NULL;
     int result = context && bio && configure(context) ? 0 : -ENOMEM;
-    if (result == 0 && (add_certificates(SSL_CTX_get_cert_store(context), bio, &b->count) < 0 || b->count == 0)) {
-        snprintf(error, error_size, "the bundle's certificate number %zu cannot be read as PEM", b->count + 1);
-        result = -EINVAL;
-    } else if (result < 0) {
+    if (result == 0)
+        result = read_bundle(SSL_CTX_get_cert_store(context), bio, pem, size, &b->count, error, error_size);
+    else
         snprintf(error, error_size, "a bundle has at most %u bytes, and memory must suffice", EGRESS_BUNDLE_MAX);
-    }
     BIO_free(bio);
     if (result < 0) {
         SSL_CTX_free(context);

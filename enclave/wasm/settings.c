@@ -46,21 +46,69 @@ static bool reserve(struct parse *p, struct setting_list *list, size_t count)
     return list->items != NULL;
 }
 
+static const char *kind_of(const json_t *value)
+{
+    switch (json_typeof(value)) {
+    case JSON_OBJECT:
+        return "an object";
+    case JSON_ARRAY:
+        return "an array";
+    case JSON_STRING:
+        return "a text";
+    case JSON_NULL:
+        return "null";
+    case JSON_TRUE:
+    case JSON_FALSE:
+        return "true or false";
+    default:
+        return "a number";
+    }
+}
+
+/* A text that C can hold; NULL otherwise. It is what everything in the settings becomes for the guest. */
+static const char *text_of(const json_t *value)
+{
+    const char *text = json_string_value(value);
+    return text && strlen(text) == json_string_length(value) ? text : NULL;
+}
+
+/* What is wrong with a value that is no text; for after its place and a colon. */
+static void refuse_value(struct parse *p, const char *place, const json_t *value)
+{
+    if (json_is_string(value))
+        refuse(p, "%s: the text has \\u0000 in it, which nothing here can hold", place);
+    else
+        refuse(p, "%s: the value is not a text but %s: write it in quotes", place, kind_of(value));
+}
+
+static void refuse_setting(struct parse *p, const char *member, const char *name, const char *not_in_name,
+                           const json_t *value)
+{
+    char place[96];
+    snprintf(place, sizeof place, "%s: %.64s", member, name);
+    if (name[0] == 0)
+        refuse(p, "%s: a name is empty", member);
+    else if (strpbrk(name, not_in_name))
+        refuse(p, "%s: not a name: it must not have '%s' in it", place, not_in_name);
+    else
+        refuse_value(p, place, value);
+}
+
 static void take_map(struct parse *p, const char *member, const json_t *map, struct setting_list *list,
                      const char *not_in_name)
 {
     const char *name;
     json_t *value;
     if (!json_is_object(map)) {
-        refuse(p, "%s: not an object", member);
+        refuse(p, "%s: not an object but %s: expected {\"NAME\": \"value\"}", member, kind_of(map));
         return;
     }
     if (!reserve(p, list, json_object_size(map)))
         return;
     json_object_foreach((json_t *)map, name, value)
     {
-        if (!json_is_string(value) || name[0] == 0 || strpbrk(name, not_in_name)) {
-            refuse(p, "%s: %.64s: %s", member, name, json_is_string(value) ? "not a name" : "the value is not a text");
+        if (!text_of(value) || name[0] == 0 || strpbrk(name, not_in_name)) {
+            refuse_setting(p, member, name, not_in_name, value);
             return;
         }
         list->items[list->count++] = (struct setting){copy(p, name), copy(p, json_string_value(value))};
@@ -72,15 +120,17 @@ static void take_arguments(struct parse *p, const json_t *array, struct setting_
     size_t index;
     json_t *value;
     if (!json_is_array(array)) {
-        refuse(p, "arguments: not an array");
+        refuse(p, "arguments: not an array but %s: expected [\"value\"]", kind_of(array));
         return;
     }
     if (!reserve(p, list, json_array_size(array)))
         return;
     json_array_foreach(array, index, value)
     {
-        if (!json_is_string(value)) {
-            refuse(p, "arguments: number %zu is not a text", index);
+        if (!text_of(value)) {
+            char place[48];
+            snprintf(place, sizeof place, "arguments: number %zu", index + 1);
+            refuse_value(p, place, value);
             return;
         }
         list->items[list->count++] = (struct setting){NULL, copy(p, json_string_value(value))};
@@ -123,12 +173,44 @@ static bool host_ok(const char *host)
            strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_.:") == size;
 }
 
+/* What keeps text from being a rule: the most likely mistakes by name. */
+static const char *judge_rule(const char *text)
+{
+    if (text[0] == 0)
+        return "it is empty";
+    if (strstr(text, "://"))
+        return "it is a URL";
+    if (strchr(text, '/'))
+        return "it has a path: a rule is for all of a server";
+    const char *port = text[0] == '[' ? strchr(text, ']') : strchr(text, ':');
+    if (text[0] != '[' && port && strchr(port + 1, ':'))
+        return "an IPv6 address stands in brackets";
+    uint16_t ignored;
+    port = port && text[0] == '[' ? port + 1 : port;
+    if (port && *port && (*port != ':' || !port_of(port + 1, &ignored)))
+        return "its port is no number from 1 to 65535";
+    if (strchr(text[0] == '*' ? text + 1 : text, '*'))
+        return "* stands for the first labels of a name alone, and only as the whole of one";
+    return "it is no server's name or address";
+}
+
+static void refuse_rule(struct parse *p, size_t index, const json_t *value)
+{
+    const char *text = text_of(value);
+    char place[48];
+    snprintf(place, sizeof place, "egress: number %zu", index + 1);
+    if (text)
+        refuse(p, "%s, \"%.64s\": %s; expected HOST, *.HOST or HOST:PORT", place, text, judge_rule(text));
+    else
+        refuse_value(p, place, value);
+}
+
 static void take_egress(struct parse *p, const json_t *array)
 {
     size_t index;
     json_t *value;
     if (!json_is_array(array)) {
-        refuse(p, "egress: not an array");
+        refuse(p, "egress: not an array but %s: expected [\"HOST\"]", kind_of(array));
         return;
     }
     p->out->egress = calloc(json_array_size(array) + 1, sizeof *p->out->egress);
@@ -139,13 +221,13 @@ static void take_egress(struct parse *p, const json_t *array)
     json_array_foreach(array, index, value)
     {
         struct egress_rule *rule = &p->out->egress[p->out->egress_count];
-        char *host = json_is_string(value) ? copy(p, json_string_value(value)) : NULL;
+        char *host = text_of(value) ? copy(p, text_of(value)) : NULL;
         for (char *c = host; c && *c; c++)
             if (*c >= 'A' && *c <= 'Z')
                 *c += 32;
         if (!host || !split_rule(host, rule) || !host_ok(rule->host)) {
             free(host);
-            refuse(p, "egress: number %zu is not HOST, *.HOST or HOST:PORT", index);
+            refuse_rule(p, index, value);
             return;
         }
         p->out->egress_count++;
@@ -154,9 +236,10 @@ static void take_egress(struct parse *p, const json_t *array)
 
 static void take_peers(struct parse *p, const json_t *value)
 {
-    const char *text = json_string_value(value);
-    if (!text || strcmp(text, "request") != 0 || json_string_length(value) != strlen(text))
-        refuse(p, "peers: the only value is \"request\"; leave it out if clients are not to be asked");
+    const char *text = text_of(value);
+    if (!text || strcmp(text, "request") != 0)
+        refuse(p, "peers: the only value is \"request\"%s%.32s%s; leave it out if clients are not to be asked",
+               text ? ", not \"" : "", text ? text : "", text ? "\"" : "");
     else
         p->out->request_peers = true;
 }
@@ -166,7 +249,7 @@ static void take_members(struct parse *p, const json_t *object)
     const char *member;
     json_t *value;
     if (!json_is_object(object)) {
-        refuse(p, "the settings are not a JSON object");
+        refuse(p, "the settings are not a JSON object but %s: {} stands for none", kind_of(object));
         return;
     }
     json_object_foreach((json_t *)object, member, value)
@@ -182,7 +265,8 @@ static void take_members(struct parse *p, const json_t *object)
         else if (!strcmp(member, "peers"))
             take_peers(p, value);
         else
-            refuse(p, "%.64s: there is no such setting", member);
+            refuse(p, "%.64s: there is no such setting; there are environment, arguments, config, egress and peers",
+                   member);
     }
 }
 
@@ -200,6 +284,20 @@ static bool digest(struct app_settings *s)
     return true;
 }
 
+/* What keeps the text from being read at all. */
+static void refuse_json(struct parse *p, size_t size, const json_error_t *where)
+{
+    enum json_error_code code = json_error_code(where);
+    if (size == 0)
+        refuse(p, "not JSON: it is empty; {} stands for no settings");
+    else if (code == json_error_null_byte_in_key)
+        refuse(p, "line %d: a name has \\u0000 in it, which nothing here can hold", where->line);
+    else if (code == json_error_duplicate_key)
+        refuse(p, "line %d: the same name is given twice: %.100s", where->line, where->text);
+    else
+        refuse(p, "not JSON: line %d: %.100s", where->line, where->text);
+}
+
 struct app_settings *app_settings_parse(const char *json, size_t size, const uint8_t salt[SETTINGS_SALT_SIZE],
                                         char *error, size_t error_size)
 {
@@ -211,11 +309,12 @@ struct app_settings *app_settings_parse(const char *json, size_t size, const uin
     }
     atomic_store(&p.out->refs, 1);
     memcpy(p.out->salt, salt, SETTINGS_SALT_SIZE);
-    json_t *object = size <= SETTINGS_SIZE_MAX ? json_read(json, size, JSON_REJECT_DUPLICATES, &where) : NULL;
+    json_t *object =
+        size <= SETTINGS_SIZE_MAX ? json_read(json, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &where) : NULL;
     if (size > SETTINGS_SIZE_MAX)
-        refuse(&p, "more than %u bytes of settings", SETTINGS_SIZE_MAX);
+        refuse(&p, "more than %u bytes of settings: %zu", SETTINGS_SIZE_MAX, size);
     else if (!object)
-        refuse(&p, "not JSON: line %d: %.100s", where.line, where.text);
+        refuse_json(&p, size, &where);
     else
         take_members(&p, object);
     p.out->json = p.failed ? NULL : json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS);

@@ -9,7 +9,7 @@
 #include "enclave/wasm/settings.h"
 
 static const uint8_t salt[SETTINGS_SALT_SIZE] = {1, 2, 3};
-static char error[128];
+static char error[200];
 
 static struct app_settings *parse(const char *json)
 {
@@ -107,30 +107,42 @@ static void test_refused(void **state)
 {
     (void)state;
     static const char *const cases[][2] = {
-        {"", "not JSON"},
-        {"[]", "not a JSON object"},
-        {"{\"environment\":[]}", "environment: not an object"},
-        {"{\"environment\":{\"\":\"x\"}}", "environment"},
-        {"{\"environment\":{\"A=\":\"x\"}}", "environment: A=: not a name"},
-        {"{\"config\":{\"a\":1}}", "config: a: the value is not a text"},
-        {"{\"arguments\":{}}", "arguments: not an array"},
-        {"{\"egress\":\"x\"}", "egress: not an array"},
-        {"{\"egress\":[\"\"]}", "egress: number 0"},
-        {"{\"egress\":[\"a\",\"*\"]}", "egress: number 1"},
-        {"{\"egress\":[\"*.\"]}", "egress"},
-        {"{\"egress\":[\"a.*.b\"]}", "egress"},
-        {"{\"egress\":[\"https://a\"]}", "egress"},
-        {"{\"egress\":[\"a:0\"]}", "egress"},
-        {"{\"egress\":[\"a:65536\"]}", "egress"},
-        {"{\"egress\":[\"a:1x\"]}", "egress"},
-        {"{\"egress\":[\"[::1\"]}", "egress"},
-        {"{\"egress\":[\"[::1]x\"]}", "egress"},
-        {"{\"egress\":[\"a b\"]}", "egress"},
+        {"", "not JSON: it is empty"},
+        {"{", "not JSON: line 1: "},
+        {"[]", "not a JSON object but an array"},
+        {"{\"environment\":[]}", "environment: not an object but an array: expected {"},
+        {"{\"environment\":{\"\":\"x\"}}", "environment: a name is empty"},
+        {"{\"environment\":{\"A=\":\"x\"}}", "environment: A=: not a name: it must not have '=' in it"},
+        {"{\"config\":{\"a\":1}}", "config: a: the value is not a text but a number: write it in quotes"},
+        {"{\"config\":{\"a\":null}}", "config: a: the value is not a text but null"},
+        {"{\"config\":{\"a\":\"b\\u0000c\"}}", "config: a: the text has \\u0000 in it"},
+        {"{\"config\":{\"a\\u0000\":\"b\"}}", "line 1: a name has \\u0000 in it"},
+        {"{\"environment\":{\"a\":\"\\u0000\"}}", "environment: a: the text has \\u0000 in it"},
+        {"{\"arguments\":[\"a\",\"\\u0000\"]}", "arguments: number 2: the text has \\u0000 in it"},
+        {"{\"arguments\":[\"a\",true]}", "arguments: number 2: the value is not a text but true or false"},
+        {"{\"arguments\":[[]]}", "arguments: number 1: the value is not a text but an array"},
+        {"{\"arguments\":{}}", "arguments: not an array but an object"},
+        {"{\"egress\":\"x\"}", "egress: not an array but a text: expected [\"HOST\"]"},
+        {"{\"egress\":[\"\"]}", "egress: number 1, \"\": it is empty; expected HOST, *.HOST or HOST:PORT"},
+        {"{\"egress\":[\"a\",\"*\"]}", "egress: number 2, \"*\": it is no server's name or address"},
+        {"{\"egress\":[\"*.\"]}", "egress: number 1, \"*.\": it is no server's name"},
+        {"{\"egress\":[\"a.*.b\"]}", "egress: number 1, \"a.*.b\": * stands for"},
+        {"{\"egress\":[\"https://a\"]}", "egress: number 1, \"https://a\": it is a URL"},
+        {"{\"egress\":[\"a/b\"]}", "egress: number 1, \"a/b\": it has a path"},
+        {"{\"egress\":[\"::1\"]}", "egress: number 1, \"::1\": an IPv6 address stands in brackets"},
+        {"{\"egress\":[\"a\",7]}", "egress: number 2: the value is not a text but a number"},
+        {"{\"egress\":[\"a\\u0000\"]}", "egress: number 1: the text has \\u0000 in it"},
+        {"{\"egress\":[\"a:0\"]}", "egress: number 1, \"a:0\": its port is no number from 1 to 65535"},
+        {"{\"egress\":[\"a:65536\"]}", "egress: number 1, \"a:65536\": its port"},
+        {"{\"egress\":[\"a:1x\"]}", "egress: number 1, \"a:1x\": its port"},
+        {"{\"egress\":[\"[::1\"]}", "egress: number 1, \"[::1\": it is no server's"},
+        {"{\"egress\":[\"[::1]x\"]}", "egress: number 1, \"[::1]x\": its port"},
+        {"{\"egress\":[\"a b\"]}", "egress: number 1, \"a b\": it is no server's"},
         {"{\"peers\":true}", "peers: the only value is"},
-        {"{\"peers\":\"require\"}", "peers: the only value is"},
-        {"{\"peers\":\"request\\u0000\"}", "not JSON"},
-        {"{\"color\":1}", "color: there is no such setting"},
-        {"{\"config\":{\"a\":\"1\",\"a\":\"2\"}}", "not JSON"},
+        {"{\"peers\":\"require\"}", "peers: the only value is \"request\", not \"require\""},
+        {"{\"peers\":\"request\\u0000\"}", "peers: the only value is \"request\"; leave"},
+        {"{\"color\":1}", "color: there is no such setting; there are environment"},
+        {"{\"config\":{\"a\":\"1\",\"a\":\"2\"}}", "line 1: the same name is given twice"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         error[0] = 0;

@@ -7,9 +7,11 @@
 
 #include "sgx/sign/image.h"
 
+#define FILE_MAX 16384u
 #define THREAD_STACK_SIZE (64u << 10) /* short ECALLs only; threads that run libc code bring their own stacks */
 
 struct reader {
+    const char *path;
     XML_Parser parser;
     struct image_config *config;
     char text[64];
@@ -21,9 +23,15 @@ struct reader {
 
 static void stop(struct reader *r, const char *what, const char *name)
 {
-    snprintf(r->error, r->error_size, "configuration: line %lu: %s %s", XML_GetCurrentLineNumber(r->parser), what,
-             name);
+    snprintf(r->error, r->error_size, "%s: line %lu: %s %s", r->path, XML_GetCurrentLineNumber(r->parser), what, name);
     XML_StopParser(r->parser, XML_FALSE);
+}
+
+static void stop_at_value(struct reader *r, const char *name)
+{
+    char text[160];
+    snprintf(text, sizeof text, "%.40s is '%s', expected a whole number of 0 or more", name, r->text);
+    stop(r, "not a number:", text);
 }
 
 static void on_start(void *user, const char *name, const char **attributes)
@@ -102,24 +110,44 @@ static void on_end(void *user, const char *name)
     errno = 0;
     uint64_t value = strtoull(r->text, &end, 0);
     if (errno || end == r->text || *end || strchr(r->text, '-'))
-        stop(r, "not a number:", name);
+        stop_at_value(r, name);
     else if (fits(r, name, value))
         store(r, name, value);
 }
 
+/* The whole file, FILE_MAX bytes at most. */
+static int read_file(const char *path, char buffer[FILE_MAX + 1], size_t *size, char *error, size_t error_size)
+{
+    FILE *f = fopen(path, "rb");
+    int result = f ? 0 : -errno;
+    errno = 0;
+    *size = f ? fread(buffer, 1, FILE_MAX + 1, f) : 0;
+    if (f && ferror(f))
+        result = errno ? -errno : -EIO;
+    if (f)
+        fclose(f);
+    if (result < 0)
+        snprintf(error, error_size, "%s: %s%s", path, strerror(-result), result == -EISDIR ? ": expected a file" : "");
+    else if (*size > FILE_MAX)
+        snprintf(error, error_size, "%s: more than %u bytes: no configuration", path, FILE_MAX);
+    else if (*size == 0)
+        snprintf(error, error_size, "%s: it is empty", path);
+    else
+        return 0;
+    return result < 0 ? result : -EINVAL;
+}
+
 int image_config_read(const char *path, struct image_config *config, char *error, size_t error_size)
 {
-    char buffer[16384];
-    FILE *f = fopen(path, "rb");
-    if (!f) {
-        snprintf(error, error_size, "%s: %s", path, strerror(errno));
-        return -errno;
-    }
-    size_t size = fread(buffer, 1, sizeof buffer, f);
-    fclose(f);
+    char buffer[FILE_MAX + 1];
+    size_t size;
+    int read = read_file(path, buffer, &size, error, error_size);
+    if (read < 0)
+        return read;
     memset(config, 0, sizeof *config);
     config->thread_stack_size = THREAD_STACK_SIZE;
-    struct reader r = {.config = config, .error = error, .error_size = error_size, .parser = XML_ParserCreate(NULL)};
+    struct reader r = {
+        .path = path, .config = config, .error = error, .error_size = error_size, .parser = XML_ParserCreate(NULL)};
     if (!r.parser)
         return -ENOMEM;
     error[0] = 0;
@@ -133,7 +161,7 @@ int image_config_read(const char *path, struct image_config *config, char *error
             stop(&r, "not well-formed XML:", XML_ErrorString(XML_GetErrorCode(r.parser)));
     }
     if (result == 0 && !r.executable) {
-        snprintf(error, error_size, "configuration: ReservedMemExecutable must be 1: compiled guests run there");
+        snprintf(error, error_size, "%s: ReservedMemExecutable must be 1: compiled guests run there", path);
         result = -EINVAL;
     }
     XML_ParserFree(r.parser);

@@ -40,6 +40,7 @@ struct image_header {
 _Static_assert(sizeof(struct image_header) <= SGX_PAGE_SIZE, "one page");
 
 struct image {
+    const char *path; /* borrowed, for errors */
     uint8_t *file;
     size_t file_size;
     const uint8_t *elf;

@@ -42,13 +42,28 @@ static EVP_PKEY *make_key(const char *path)
     return key;
 }
 
+/* NULL: why was told. */
 static EVP_PKEY *load_or_make_key(const char *path)
 {
     FILE *f = fopen(path, "r");
-    if (!f)
-        return errno == ENOENT ? make_key(path) : NULL;
-    EVP_PKEY *key = PEM_read_PrivateKey(f, NULL, NULL, NULL);
-    fclose(f);
+    bool is_new = !f && errno == ENOENT;
+    int reason = errno;
+    struct stat st;
+    if (f && (fstat(fileno(f), &st) != 0 || S_ISDIR(st.st_mode))) {
+        reason = EISDIR;
+        fclose(f);
+        f = NULL;
+    }
+    if (f || is_new)
+        reason = 0;
+    EVP_PKEY *key = f ? PEM_read_PrivateKey(f, NULL, NULL, NULL) : is_new ? make_key(path) : NULL;
+    if (!key && is_new)
+        reason = errno;
+    if (f)
+        fclose(f);
+    if (!key)
+        fprintf(stderr, "enclavectl: --key %s: %s\n", path,
+                reason ? strerror(reason) : "not an RSA-3072 private key with exponent 3, in PEM");
     return key;
 }
 
@@ -71,7 +86,8 @@ static uint32_t today(void)
 static int write_signed(const struct image *image, const struct image_header *header, const char *path)
 {
     char temporary[4096];
-    snprintf(temporary, sizeof temporary, "%s.tmp", path);
+    if ((size_t)snprintf(temporary, sizeof temporary, "%s.tmp", path) >= sizeof temporary)
+        return -ENAMETOOLONG;
     FILE *f = fopen(temporary, "wb");
     if (!f)
         return -errno;
@@ -79,9 +95,11 @@ static int write_signed(const struct image *image, const struct image_header *he
     memcpy(page, header, sizeof *header);
     bool ok = fwrite(page, sizeof page, 1, f) == 1 && fwrite(image->elf, image->elf_size, 1, f) == 1;
     ok = fclose(f) == 0 && ok;
-    if (!ok || rename(temporary, path) != 0)
-        return -EIO;
-    return 0;
+    if (ok && rename(temporary, path) == 0)
+        return 0;
+    int reason = errno;
+    unlink(temporary);
+    return reason ? -reason : -EIO;
 }
 
 static void print_hex(const uint8_t *p, size_t size)
@@ -129,7 +147,7 @@ static int set(struct options *o, int id, const char *value)
     else if (id == 'o')
         o->out = value;
     else if (!parse_date(value, &o->date))
-        return wrong("--date %s: expected a day as YYYYMMDD", value);
+        return wrong("--date %s: expected a day as YYYYMMDD, such as 20260131", value);
     return 0;
 }
 
@@ -154,32 +172,51 @@ static int parse(int argc, char **argv, const struct option *table, const char *
         if (strchr(needed, at->val) && !given[at->val])
             return wrong("--%s is missing", at->name);
     char **first = arguments_rest(&a, &rest);
-    if (rest != 1)
-        return rest == 0 ? wrong("the IMAGE is missing") : wrong("unexpected argument '%s'", first[1]);
+    if (rest != 1 || !*first[0])
+        return rest <= 1 ? wrong("the IMAGE is missing: an enclave's file, signed or to be signed")
+                         : wrong("unexpected argument '%s': one IMAGE is taken", first[1]);
     o->image = first[0];
     return 0;
 }
 
-static int show_usage(const char *text, bool asked)
+static const char sign_usage[] =
+    "usage: enclavectl sign --config FILE.xml --key FILE.pem --out FILE [--date YYYYMMDD] IMAGE\n"
+    "Lays out and measures the enclave's ELF file IMAGE, and writes it with its two SIGSTRUCTs. Prints MRENCLAVE.\n"
+    "  --config FILE.xml        sizes, number of threads, product id and version: config/enclave.config.xml\n"
+    "  --key FILE.pem           RSA-3072 with exponent 3; made if there is no such file\n"
+    "  --out FILE               where the signed image goes\n"
+    "  --date YYYYMMDD          the day in the SIGSTRUCTs; default: today\n";
+static const char measure_usage[] =
+    "usage: enclavectl measure [--config FILE.xml] IMAGE\n"
+    "Prints MRENCLAVE of a signed image, or of the ELF file IMAGE with a configuration.\n"
+    "  --config FILE.xml        the configuration of an IMAGE that is not signed\n";
+
+static int show_usage(const char *text)
 {
-    fputs(text, asked ? stdout : stderr);
-    return asked ? 0 : 2;
+    fputs(text, stdout);
+    return 0;
 }
 
 static int open_measured(const struct options *o, struct image *image, uint8_t mrenclave[32])
 {
-    char error[512] = "";
+    char error[512] = "out of memory";
     struct image_config config;
     int result = 0;
     if (o->config)
         result = image_config_read(o->config, &config, error, sizeof error);
-    if (result == 0)
-        result = image_open(o->image, o->config ? &config : NULL, image, error, sizeof error);
-    if (result < 0) {
-        fprintf(stderr, "enclavectl: %s\n", error);
-        return result;
+    if (result < 0)
+        return wrong("--config %s", error);
+    result = image_open(o->image, o->config ? &config : NULL, image, error, sizeof error);
+    if (result < 0)
+        return wrong("%s", error);
+    if (image->is_signed && o->config) {
+        image_close(image);
+        return wrong(
+            "%s: it is signed and has its configuration in it: --config is for the ELF file that it was made of",
+            o->image);
     }
-    return image_measure(image, mrenclave);
+    result = image_measure(image, mrenclave);
+    return result < 0 ? wrong("%s: it cannot be measured", o->image) : 0;
 }
 
 int sign_main(int argc, char **argv)
@@ -189,9 +226,7 @@ int sign_main(int argc, char **argv)
     struct options o;
     int parsed = parse(argc, argv, table, "cko", &o);
     if (parsed != 0)
-        return show_usage(
-            "usage: enclavectl sign --config FILE.xml --key KEY.pem --out SIGNED [--date YYYYMMDD] IMAGE\n",
-            parsed == 1);
+        return parsed == 1 ? show_usage(sign_usage) : 2;
     struct image image;
     uint8_t mrenclave[32];
     if (open_measured(&o, &image, mrenclave) < 0)
@@ -203,10 +238,10 @@ int sign_main(int argc, char **argv)
     int result = key ? sigstruct_make(&image.config, mrenclave, date, 0, key, &header.development) : -EINVAL;
     if (result == 0)
         result = sigstruct_make(&image.config, mrenclave, date, 1, key, &header.production);
-    if (result < 0)
-        fprintf(stderr, "enclavectl: %s: not an RSA-3072 private key with exponent 3\n", o.key);
-    else if ((result = write_signed(&image, &header, o.out)) < 0)
-        fprintf(stderr, "enclavectl: %s: %s\n", o.out, strerror(-result));
+    if (key && result < 0)
+        fprintf(stderr, "enclavectl: --key %s: not an RSA-3072 private key with exponent 3\n", o.key);
+    else if (key && (result = write_signed(&image, &header, o.out)) < 0)
+        fprintf(stderr, "enclavectl: --out %s: %s\n", o.out, strerror(-result));
     EVP_PKEY_free(key);
     image_close(&image);
     if (result == 0)
@@ -220,7 +255,7 @@ int measure_main(int argc, char **argv)
     struct options o;
     int parsed = parse(argc, argv, table, "", &o);
     if (parsed != 0)
-        return show_usage("usage: enclavectl measure [--config FILE.xml] IMAGE\n", parsed == 1);
+        return parsed == 1 ? show_usage(measure_usage) : 2;
     struct image image;
     uint8_t mrenclave[32];
     if (open_measured(&o, &image, mrenclave) < 0)

@@ -16,8 +16,8 @@ import threading
 
 from . import _library as lib
 
-__all__ = ["Collateral", "NotVerified", "Policy", "Result", "client_context", "verify_certificate", "verify_quote",
-           "verify_socket"]
+__all__ = ["Collateral", "ExistsError", "NotVerified", "Policy", "Result", "client_context", "fetch_ca", "save_ca",
+           "verify_certificate", "verify_quote", "verify_socket"]
 
 
 class NotVerified(ssl.SSLError):
@@ -56,9 +56,12 @@ class Result:
 
 
 def _hash(value):
-    data = bytes.fromhex(value) if isinstance(value, str) else bytes(value)
+    try:
+        data = bytes.fromhex(value) if isinstance(value, str) else bytes(value)
+    except ValueError:
+        data = b""
     if len(data) != 32:
-        raise ValueError("expected 32 bytes, or 64 hex digits")
+        raise ValueError(f"{value!r}: expected 32 bytes, or 64 hex digits")
     return data
 
 
@@ -86,6 +89,7 @@ class Policy:
     def __init__(self, *, mrenclave=(), mrsigner=None, prod_id=None, min_svn=None, roots=None, issuer=None,
                  allow_simulation=False, allow_debug=False, accept_tcb=(), require_collateral=False, extensions=None,
                  now=0):
+        self.names_enclave = bool(mrenclave or mrsigner is not None or issuer is not None or extensions)
         self._policy = lib.policy_create()
         self._lock = threading.Lock()  # whether a certificate is live is part of the C policy
         if not self._policy:
@@ -99,9 +103,11 @@ class Policy:
         if min_svn is not None:
             lib.policy_set_min_svn(self._policy, min_svn)
         if roots is not None:
-            _must(lib.policy_set_roots(self._policy, _pem(roots), len(_pem(roots))), "roots")
+            _must(lib.policy_set_roots(self._policy, _pem(roots), len(_pem(roots))),
+                  "roots: expected 1 to 8 certificates in PEM, and nothing else")
         if issuer is not None:
-            _must(lib.policy_set_issuer(self._policy, _pem(issuer), len(_pem(issuer))), "issuer")
+            _must(lib.policy_set_issuer(self._policy, _pem(issuer), len(_pem(issuer))),
+                  "issuer: expected one certificate in PEM, and nothing else")
         for name in accept_tcb:
             _must(lib.policy_accept_tcb(self._policy, lib.tcb_status_from_name(name.encode())), f"accept_tcb {name}")
         for oid, value in (extensions or {}).items():
@@ -207,3 +213,6 @@ def client_context():
     context.verify_mode = ssl.CERT_NONE
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     return context
+
+
+from ._ca import ExistsError, fetch_ca, save_ca  # noqa: E402 (it is made of the above)

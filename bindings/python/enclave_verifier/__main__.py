@@ -1,0 +1,122 @@
+"""enclave-verifier ca https://HOST[:PORT] --out FILE: options and exit status are those of `enclavectl ca`."""
+import argparse
+import hashlib
+import os
+import socket
+import ssl
+import sys
+
+from . import Collateral, NotVerified, Policy, save_ca
+from ._ca import address_of
+
+
+class Once(argparse.Action):
+    """An option that is given twice is a mistake: argparse would take the second."""
+
+    def __call__(self, parser, values, value, option=None):
+        if getattr(values, self.dest) is not None:
+            parser.error(f"{option} is given twice")
+        if value == "":
+            parser.error(f"{option} has an empty value")
+        setattr(values, self.dest, value)
+
+
+def _number(text):
+    if not text.isascii() or not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text}: expected a number from 0 to 65535")
+    return int(text)
+
+
+def _extension(text):
+    oid, equals, digits = text.partition("=")
+    try:
+        if not equals:
+            raise ValueError
+        return oid, bytes.fromhex(digits)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text}: expected OID=HEX") from None
+
+
+def _file(text):
+    try:
+        with open(text, encoding="ascii") as file:
+            return file.read()
+    except (OSError, UnicodeDecodeError) as e:
+        raise argparse.ArgumentTypeError(f"{text}: {getattr(e, 'strerror', None) or 'no PEM: it is not ASCII'}") from None
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog="enclave-verifier", allow_abbrev=False)
+    ca = parser.add_subparsers(dest="command", required=True).add_parser(
+        "ca", allow_abbrev=False, help="verify an enclave, then save the CA that lives in it, for clients that judge by a CA")
+    ca.add_argument("url", metavar="https://HOST[:PORT]")
+    ca.add_argument("--out", required=True, action=Once, metavar="FILE",
+                    help="where to; a file with another certificate in it is left alone, and told of")
+    ca.add_argument("--any-instance", action="store_true", help="save it though nothing says which enclave it is to be")
+    ca.add_argument("--mrenclave", action="append", default=[], metavar="HEX", help="accept this measurement; may be repeated")
+    ca.add_argument("--mrsigner", action=Once, metavar="HEX", help="accept this signer, with --prod-id and --min-svn")
+    ca.add_argument("--prod-id", action=Once, type=_number, metavar="N")
+    ca.add_argument("--min-svn", action=Once, type=_number, metavar="N")
+    ca.add_argument("--root", action=Once, type=_file, metavar="FILE.pem", help="the root of the PCK chain; default: Intel's")
+    ca.add_argument("--issuer", action=Once, type=_file, metavar="FILE.pem", help="the enclave's own CA")
+    ca.add_argument("--extension", action="append", type=_extension, default=[], metavar="OID=HEX",
+                    help="the certificate's extension must have this value")
+    ca.add_argument("--allow-simulation", action="store_true", help="accept simulated quotes, which prove nothing about hardware")
+    ca.add_argument("--allow-debug", action="store_true", help="accept a debug enclave, which its host can read")
+    ca.add_argument("--require-collateral", action="store_true", help="fail without collateral")
+    ca.add_argument("--accept-tcb", action="append", default=[], metavar="STATUS", help="beside UpToDate; may be repeated")
+    source = ca.add_mutually_exclusive_group()
+    source.add_argument("--pccs", action=Once, metavar="URL", help="fetch collateral from there")
+    source.add_argument("--collateral", action=Once, metavar="DIR", help="take collateral from a folder")
+    return parser
+
+
+def _policy(options):
+    extensions = dict(options.extension)
+    if len(extensions) != len(options.extension):
+        raise ValueError("--extension: the same OID is given twice")
+    return Policy(mrenclave=options.mrenclave, mrsigner=options.mrsigner, prod_id=options.prod_id, min_svn=options.min_svn,
+                  roots=options.root, issuer=options.issuer, extensions=extensions, accept_tcb=options.accept_tcb,
+                  allow_simulation=options.allow_simulation, allow_debug=options.allow_debug,
+                  require_collateral=options.require_collateral)
+
+
+def _tell_names(url, pem):
+    """Clients that judge by the CA look at the name, too."""
+    host, port = address_of(url)
+    try:
+        with socket.create_connection((host, port), 600) as raw:
+            ssl.create_default_context(cadata=pem).wrap_socket(raw, server_hostname=host).close()
+    except ssl.SSLCertVerificationError as e:
+        print(f"enclave-verifier: clients that judge by the CA will refuse {url}: {e.verify_message} (see serve --san)",
+              file=sys.stderr)
+
+
+def main(arguments=None):
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.accept_tcb and not (options.pccs or options.collateral):
+        parser.error("--accept-tcb needs --pccs or --collateral: without collateral no TCB status is known")
+    try:
+        policy = _policy(options)
+        address_of(options.url)
+        if os.path.isdir(options.out):
+            raise ValueError(f"--out {options.out}: it is a folder: expected a file's name")
+        if not policy.names_enclave and not options.any_instance:
+            raise ValueError("nothing says which enclave this is to be: give --mrenclave, --mrsigner, --issuer or --extension, "
+                             "or --any-instance if any will do")
+    except ValueError as e:
+        parser.error(str(e))
+    try:
+        collateral = Collateral.load(options.collateral) if options.collateral else options.pccs
+        pem = save_ca(options.url, options.out, policy, collateral, any_instance=options.any_instance)
+        print(f"{options.out}: the CA with SHA-256 {hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest()}")
+        _tell_names(options.url, pem)
+    except (NotVerified, OSError) as e:
+        print(f"enclave-verifier: {options.url}: {e}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
