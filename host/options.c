@@ -107,7 +107,7 @@ static void parse_address(const char *option, const char *text, struct sockaddr_
     snprintf(host, sizeof(host), "%.*s", (int)(bracketed ? size - 2 : size), bracketed ? text + 1 : text);
     uint64_t port;
     if (!arguments_number(colon + 1, 0, 65535, &port))
-        wrong("--%s %s: expected ADDR:PORT, with a number from 0 to 65535 for the port", option, text);
+        wrong("--%s %s: expected a number from 0 to 65535 for the port of ADDR:PORT", option, text);
     *out = (struct sockaddr_in6){.sin6_family = AF_INET6};
     out->sin6_port = htons((uint16_t)port);
     struct in_addr v4;
@@ -135,6 +135,14 @@ static void need_file(const char *option, const char *path, off_t most)
         wrong("--%s %s: it is empty", option, path);
     if (most > 0 && st.st_size > most)
         wrong("--%s %s: more than %lld bytes", option, path, (long long)most);
+}
+
+/* One that is made if it is missing. */
+static void need_folder(const char *option, const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) == 0 && !S_ISDIR(st.st_mode))
+        wrong("--%s %s: not a folder", option, path);
 }
 
 static EVP_PKEY *read_public_key(const char *path)
@@ -294,6 +302,7 @@ static void set_option(struct options *o, int id, const char *name, const char *
         o->image = text;
         break;
     case DATA:
+        need_folder(name, text);
         o->data = text;
         break;
     case LISTEN:
@@ -318,6 +327,7 @@ static void set_option(struct options *o, int id, const char *name, const char *
         o->request_client_certificates = true;
         break;
     case SIM_DIR:
+        need_folder(name, text);
         o->machine_dir = text;
         o->machine_dir_given = true;
         break;

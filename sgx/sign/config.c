@@ -131,7 +131,7 @@ static int read_file(const char *path, char buffer[FILE_MAX + 1], size_t *size, 
     else if (*size > FILE_MAX)
         snprintf(error, error_size, "%s: more than %u bytes: no configuration", path, FILE_MAX);
     else if (*size == 0)
-        snprintf(error, error_size, "%s: it is empty", path);
+        snprintf(error, error_size, "%s: line 1: not well-formed XML: it is empty", path);
     else
         return 0;
     return result < 0 ? result : -EINVAL;

@@ -214,7 +214,7 @@ static void test_config_errors(void **state)
         {"<EnclaveConfiguration>\n<ISVSVN>-1</ISVSVN></EnclaveConfiguration>", "line 2:", "ISVSVN"},
         {"<EnclaveConfiguration>\n<TCSNum>4294967297</TCSNum></EnclaveConfiguration>", "line 2:", "TCSNum"},
         {"<EnclaveConfiguration>\n</EnclaveConfiguration>", "", "ReservedMemExecutable"},
-        {"", "line 1:", "not well-formed"},
+        {"", "line 1:", "not well-formed XML: it is empty"},
     };
     struct image_config c;
     char error[256];
