@@ -60,6 +60,7 @@ static const struct limit limits[] = {
     LIMIT(CALL_LINES_MAX),
     LIMIT(CALL_INTERIM_MAX),
     COUNT(PROTO_MAX_CHANNELS),
+    LIMIT(KV_DISK_DEFAULT),
     LIMIT(KV_KEY_MAX),
     LIMIT(KV_VALUE_MAX),
     COUNT(FS_NODES_MAX),
@@ -82,13 +83,13 @@ static void print_thousands(uint64_t n)
         printf("%lu\n", (unsigned long)n);
 }
 
-/* As the document writes numbers: whole TiB, MiB and KiB unless things are counted, and commas. */
+/* As the document writes numbers: whole TiB, GiB, MiB and KiB unless things are counted, and commas. */
 static void print(const struct limit *limit)
 {
     static const struct {
         unsigned shift;
         const char *name;
-    } units[] = {{40, "TiB"}, {20, "MiB"}, {10, "KiB"}};
+    } units[] = {{40, "TiB"}, {30, "GiB"}, {20, "MiB"}, {10, "KiB"}};
     printf("%s ", limit->name);
     for (size_t i = 0; i < sizeof units / sizeof *units && !limit->count; i++) {
         uint64_t unit = UINT64_C(1) << units[i].shift;
