@@ -14,13 +14,13 @@
 #define SETTINGS_FILE_MAX (1u << 20) /* the server's own bound is lower, and its to tell */
 
 static const char usage[] =
-    "usage: enclavectl app push NAME FILE.wasm | app list | app rm NAME\n"
+    "usage: enclavectl app push NAME FILE.wasm | app list | app rm NAME, with --url, --admin-key and options\n"
     "       enclavectl app settings NAME [FILE.json]   show them, or set them:\n"
     "           {\"environment\": {\"NAME\": \"value\"}, \"arguments\": [\"value\"], \"config\": {\"key\": "
     "\"value\"},\n"
     "            \"egress\": [\"api.example.com\", \"*.example.org:8443\"],\n"
     "            \"peers\": \"request\"}\n"
-    "       --url https://HOST:PORT --admin-key FILE [--json] [options]\n" TRUST_USAGE;
+    "  --json                   print the server's answer as it is\n" AUTHORISED_USAGE TRUST_USAGE;
 
 static void print_list(const char *body)
 {

@@ -15,6 +15,13 @@ struct authorised_options {
     bool has_json, json; /* whether the command has --json; whether it was given */
 };
 
+/* Their part of a usage text, before TRUST_USAGE. */
+// clang-format off
+#define AUTHORISED_USAGE \
+    "  --url https://HOST:PORT  the server\n" \
+    "  --admin-key FILE         the secret half of the key that may deploy there (enclavectl keygen)\n"
+// clang-format on
+
 /* A command whole: read the options into o, run it with what is left of the arguments, free the options. Returns the
  * exit status. */
 int authorised_command(struct authorised_options *o, int argc, char **argv, const char *usage,

@@ -10,8 +10,10 @@
 
 #define BUNDLE_MAX (1u << 20)
 
-static const char usage[] = "usage: enclavectl egress-ca set FILE.pem | show | rm\n"
-                            "       --url https://HOST:PORT --admin-key FILE [options]\n" TRUST_USAGE;
+static const char usage[] =
+    "usage: enclavectl egress-ca set FILE.pem | show | rm, with --url, --admin-key and options\n"
+    "The CAs that apps' outgoing requests believe: certificates in PEM, and nothing else but\n"
+    "comments before each. show prints the SHA-256 of the file, which is attested.\n" AUTHORISED_USAGE TRUST_USAGE;
 
 static bool is_empty(const char *path)
 {

@@ -4,8 +4,8 @@
 #include "cli/authorised.h"
 #include "cli/cli.h"
 
-static const char usage[] = "usage: enclavectl get PATH --url https://HOST:PORT --admin-key FILE [options]\n"
-                            "       /readyz, /status or /metrics\n" TRUST_USAGE;
+static const char usage[] = "usage: enclavectl get PATH, with --url, --admin-key and options\n"
+                            "Prints /readyz, /status or /metrics.\n" AUTHORISED_USAGE TRUST_USAGE;
 
 static int dispatch(struct authorised_options *o, int argc, char **argv)
 {

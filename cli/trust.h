@@ -66,8 +66,10 @@ enum trust_option_id {
     {"pccs", 1, 0, TRUST_PCCS}, {"pccs-ca", 1, 0, TRUST_PCCS_CA}, {"extension", 1, 0, TRUST_EXTENSION}, \
     {"app", 1, 0, TRUST_APP}, {"help", 0, 0, TRUST_HELP}
 #define TRUST_USAGE \
-    "  --mrenclave HEX          accept this measurement; may be given more than once\n" \
-    "  --mrsigner HEX           accept this signer, with --prod-id N and --min-svn N\n" \
+    "  --mrenclave HEX          accept this measurement; may be repeated\n" \
+    "  --mrsigner HEX           accept this signer\n" \
+    "  --prod-id N              accept this product of its signer's alone, 0 to 65535\n" \
+    "  --min-svn N              accept no older security version, 0 to 65535\n" \
     "  --root FILE.pem          the root that the PCK chain must end in; default: Intel's\n" \
     "  --allow-simulation       accept simulated quotes, which prove nothing about hardware\n" \
     "  --allow-debug            accept a debug enclave, which its host can read\n" \
@@ -76,10 +78,10 @@ enum trust_option_id {
     "  --save-collateral DIR    keep what --pccs gave\n" \
     "  --collateral DIR         take collateral from a folder\n" \
     "  --require-collateral     fail without collateral\n" \
-    "  --accept-tcb STATUS      beside UpToDate: SWHardeningNeeded, ConfigurationNeeded, OutOfDate ...\n" \
+    "  --accept-tcb STATUS      beside UpToDate: SWHardeningNeeded, ConfigurationNeeded, OutOfDate ...; may be repeated\n" \
     "  --issuer FILE.pem        the enclave's own CA\n" \
-    "  --extension OID=HEX      the certificate's extension must have this value\n" \
-    "  --app NAME=SHA256        this app must be running, of this .wasm\n"
+    "  --extension OID=HEX      the certificate's extension must have this value; may be repeated\n" \
+    "  --app NAME=SHA256        this app must be running, of this .wasm; may be repeated\n"
 // clang-format on
 
 /* Read all of a command's arguments, and judge them, alone and together, before anything is done. 0; else the exit

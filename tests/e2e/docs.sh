@@ -68,8 +68,10 @@ done <tests/docs/table
 awk '/^```python$/ {on = 1; next} /^```$/ {on = 0} on' bindings/python/README.md >"$work/example.py"
 curl -sf "$pccs/sgx/certification/v4/rootcacrl" >/dev/null || fail "no collateral is served"
 sed -i "s|mrenclave=\"...\"|mrenclave=\"$mrenclave\", allow_simulation=True, roots=open(\"$pki/root.pem\").read()|;
-        s|https://pccs.example:8081|$pccs|;s|https://enclave.example:8443/hello/|https://127.0.0.1:8443/healthz|" "$work/example.py"
+        s|https://pccs.example:8081|$pccs|;s|https://enclave.example:8443/hello/|https://127.0.0.1:8443/healthz|
+        s|https://enclave.example:8443|https://localhost:8443|;s|ca.pem|$work/python-ca.pem|" "$work/example.py"
 contains "$(venv/bin/python "$work/example.py")" '"status":"ok"'
+check cmp "$work/python-ca.pem" ca.pem
 # the package that is built without a library, and without one that is installed, is none
 if ldconfig -p | grep -q '/usr/lib.*libenclave-verifier'; then :; else
     cp -r bindings/python "$work/alone"

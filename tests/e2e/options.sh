@@ -127,7 +127,7 @@ verify "--mrsigner is given twice" --mrsigner "$zeros" --mrsigner "$zeros"
 verify "--allow-simulation takes no value" --allow-simulation=no
 verify "--root /nonexistent: No such file" --root /nonexistent
 verify "--issuer $image: File too large" --issuer "$image"
-verify "--issuer $admin: no certificate" --issuer "$admin"
+verify "--issuer $admin: line 1: a private key" --issuer "$admin"
 verify "--app a b=$zeros: expected" --app "a b=$zeros"
 verify "--extension x: expected" --extension x
 verify "--accept-tcb Fine: not a status" --accept-tcb Fine
