@@ -71,7 +71,7 @@ sed -i "s|mrenclave=\"...\"|mrenclave=\"$mrenclave\", allow_simulation=True, roo
         s|https://pccs.example:8081|$pccs|;s|https://enclave.example:8443/hello/|https://127.0.0.1:8443/healthz|
         s|https://enclave.example:8443|https://localhost:8443|;s|ca.pem|$work/python-ca.pem|" "$work/example.py"
 contains "$(venv/bin/python "$work/example.py")" '"status":"ok"'
-check cmp "$work/python-ca.pem" ca.pem
+check cmp "$work/python-ca.pem" python-ca.pem
 # the package that is built without a library, and without one that is installed, is none
 if ldconfig -p | grep -q '/usr/lib.*libenclave-verifier'; then :; else
     cp -r bindings/python "$work/alone"

@@ -7,6 +7,7 @@ image=$BUILD/enclave_os.signed
 openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 2>/dev/null | openssl pkey -pubout -out "$work/rsa.pub"
 openssl ecparam -name secp384r1 -genkey -noout 2>/dev/null | openssl ec -pubout -out "$work/p384.pub" 2>/dev/null
 head -c 70000 /dev/zero >"$work/large"
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null -out "$work/ca.pem" -subj /CN=root 2>/dev/null
 long=$(printf 'a%.0s' $(seq 64)).example
 many=$(printf 'n%d.example,' $(seq 400))last.example
 
@@ -136,7 +137,7 @@ verify "--collateral /nonexistent: not a folder" --collateral /nonexistent
 verify "--save-collateral /nonexistent: not a folder" --save-collateral /nonexistent
 verify "--save-collateral keeps what" --save-collateral "$work"
 verify "--pccs and --collateral: one of them" --pccs http://127.0.0.1:9 --collateral "$work"
-verify "--pccs-ca is for a --pccs with https" --pccs http://127.0.0.1:9 --pccs-ca "$admin.pub"
+verify "--pccs-ca is for a --pccs with https" --pccs http://127.0.0.1:9 --pccs-ca "$work/ca.pem"
 for pccs in x ftp://a http:// http://a:x http://a:0 http://a:65536 'http://a b'; do verify "--pccs $pccs: expected" --pccs "$pccs"; done
 refused "--out is missing" "$BUILD/bin/enclavectl" ca https://127.0.0.1:9 --mrenclave "$zeros"
 refused "nothing says which enclave this is to be" "$BUILD/bin/enclavectl" ca https://127.0.0.1:9 --out "$work/none"

@@ -20,6 +20,83 @@ push hello hello-c
     "$(sha256sum "$BUILD/apps/hello-c.wasm" | cut -d' ' -f1)" ||
     fail "the Python client"
 
+# The CA, by API and by command, is the one that enclavectl saves; nothing is written unless the enclave is the one meant.
+mrenclave=$(ctl measure "$BUILD/enclave_os.signed")
+named=https://localhost:$port
+ctl ca "$named" --out "$work/ca.pem" --allow-simulation --mrenclave "$mrenclave" >/dev/null || fail "enclavectl ca"
+save() { "$work/fresh/bin/enclave-verifier" ca "$named" --allow-simulation --out "$@" >"$work/said" 2>"$work/why"; }
+refused() { # STATUS WHAT OPTION...
+    local result=0
+    save "$work/none.pem" "${@:3}" || result=$?
+    equal "$result" "$1" "status of: ${*:3}: $(cat "$work/why")"
+    contains "$(cat "$work/why")" "$2"
+    [ ! -e "$work/none.pem" ] || fail "saved: ${*:3}"
+}
+check save "$work/command.pem" --mrenclave "$mrenclave"
+check cmp "$work/command.pem" "$work/ca.pem"
+contains "$(cat "$work/said")" "the CA with SHA-256 $(openssl x509 -in "$work/ca.pem" -outform DER | sha256sum | cut -d' ' -f1)"
+equal "$(cat "$work/why")" "" "warnings"
+check save "$work/command.pem" --mrenclave "$mrenclave" --pccs "http://127.0.0.1:$collateral_port" \
+    --root "$work/sim/quote-simulation/root.pem" --require-collateral
+check save "$work/again.pem" --issuer "$work/ca.pem"
+check cmp "$work/again.pem" "$work/ca.pem"
+check save "$work/any.pem" --any-instance
+contains "$(curl -sS --cacert "$work/command.pem" "$named/hello/")" Hello
+zeros=$(printf '00%.0s' $(seq 32))
+refused 2 "nothing says which enclave"
+refused 1 "mrenclave: " --mrenclave "$zeros"
+refused 2 "--mrenclave" --mrenclave
+refused 2 "expected 32 bytes, or 64 hex digits" --mrenclave 00
+refused 2 "65536: expected a number from 0 to 65535" --mrsigner "$zeros" --prod-id 65536
+refused 2 "x: expected OID=HEX" --extension x
+refused 2 "--issuer is given twice" --issuer "$work/ca.pem" --issuer "$work/ca.pem"
+refused 2 "issuer: expected one certificate in PEM, and nothing else" --issuer <(cat "$work/ca.pem" "$admin")
+refused 2 "No such file" --issuer /nonexistent
+refused 2 "not allowed with argument" --any-instance --pccs http://a --collateral "$work"
+refused 2 "--accept-tcb needs" --any-instance --accept-tcb OutOfDate
+refused 2 "unrecognized arguments: --any" --any
+echo "someone's" >"$work/other.pem"
+! save "$work/other.pem" --any-instance || fail "written over another file"
+contains "$(cat "$work/why")" "another enclave now"
+equal "$(cat "$work/other.pem")" "someone's"
+! save "$work" --any-instance || fail "into a folder"
+contains "$(cat "$work/why")" "--out $work: it is a folder"
+! "$work/fresh/bin/enclave-verifier" ca "http://localhost:$port" --any-instance --out "$work/none.pem" 2>"$work/why" || fail "http"
+contains "$(cat "$work/why")" "http://localhost:$port: expected https://HOST[:PORT]"
+"$work/fresh/bin/python" -m enclave_verifier ca "$url" --allow-simulation --any-instance --out "$work/ip.pem" >/dev/null || fail "python -m"
+"$work/fresh/bin/python" -W error - "$named" "$work" "$mrenclave" <<'PYTHON' || fail "fetch_ca and save_ca"
+import sys
+from enclave_verifier import ExistsError, NotVerified, Policy, fetch_ca, save_ca
+
+url, work, mrenclave = sys.argv[1:]
+right = Policy(mrenclave=mrenclave, allow_simulation=True)
+saved = open(work + "/ca.pem").read()
+assert fetch_ca(url, right) == saved == save_ca(url, work + "/api.pem", right) == save_ca(url, work + "/api.pem", right)
+open(work + "/empty.pem", "w").close()
+assert save_ca(url, work + "/empty.pem", right) == open(work + "/empty.pem").read()
+for error, policy, arguments in ((ValueError, Policy(allow_simulation=True), {}), (NotVerified, Policy(mrenclave=mrenclave), {}),
+                                 (NotVerified, Policy(mrenclave="00" * 32, allow_simulation=True), {}),
+                                 (NotVerified, Policy(), {"any_instance": True})):
+    try:
+        save_ca(url, work + "/none.pem", policy, **arguments)
+        raise SystemExit(f"saved for {error}")
+    except error as e:
+        assert str(e)
+for bad in ("localhost", "http://localhost", "https://", "https://a/path", "https://a:0", "https://a:b", "https://u@a", "https://a b"):
+    try:
+        fetch_ca(bad, right)
+        raise SystemExit(f"{bad} was taken")
+    except ValueError as e:
+        assert "expected https://HOST[:PORT]" in str(e), e
+try:
+    save_ca(url, work + "/other.pem", right)
+    raise SystemExit("written over another file")
+except ExistsError:
+    pass
+PYTHON
+ls "$work"/*.tmp* 2>/dev/null && fail "files are left behind"
+[ ! -e "$work/none.pem" ] || fail "something was saved"
+
 # the documented schema: a good result, a bad one, one with little in it
 ctl verify "$url" --allow-simulation --json >"$work/1.json"
 ctl verify "$url" --pccs "http://127.0.0.1:$collateral_port" --json >"$work/2.json" || true
