@@ -35,6 +35,10 @@ arrows cli "verifier|common|sgx/sign"
 git grep -nE '_Atomic|atomic_' -- common/protocol.h | grep -vE 'typedef _Atomic uint64_t shared_word;|keeps any other _Atomic' |
     while read -r place; do echo "lint: $place is not a shared_word"; done | grep . && failed=$((failed + 1))
 
+# No document shows a client that verifies nobody.
+git grep -nE 'curl[^|`]* (-[a-zA-Z]*k[a-zA-Z]*|--insecure)( |$|`)|verify=False' -- '*.md' &&
+    bad "a document has a client that verifies nobody: enclavectl ca saves the CA for it"
+
 # The image: nothing both writable and executable, no dynamic loader.
 image=build/enclave_os.elf
 if [ -f $image ]; then

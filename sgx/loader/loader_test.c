@@ -25,7 +25,7 @@ int64_t enclave_ocall_dispatch(uint32_t index, void *ms)
 
 static bool says(const char *text, const char *what)
 {
-    if (strstr(text, what))
+    if (*what && strstr(text, what))
         return true;
     fprintf(stderr, "'%s' does not say '%s'\n", text, what);
     return false;

@@ -9,6 +9,11 @@ number() { grep -o "\"$1\":[0-9]*" <<<"$2" | head -1 | cut -d: -f2; }
 # curl takes 300 KB of them at most
 equal "$(get /interim/4 -D - -o /dev/null | grep -c "^HTTP/1.1 103")" 4 "interim responses to who reads"
 contains "$(get /interim/3)" "done"
+# Of their fields none says that a body follows; the answer's do.
+get /interim/4 -D "$work/heads" -o /dev/null
+framed() { awk -v head="HTTP/1.1 $1" 'index($0, "HTTP/1.1 ") == 1 {on = index($0, head) == 1} on' "$work/heads" | grep -ciE '^(content-length|transfer-encoding):' || true; }
+equal "$(framed 103)" 0 "fields in interim responses that frame a body: $(cat "$work/heads")"
+equal "$(framed 200)" 1 "fields in the answer that frame its body: $(cat "$work/heads")"
 before=$(metrics)
 mkfifo "$work/leave"
 "$BUILD/bin/crowd_client" "$port" 8 /interim/20000 <"$work/leave" >"$work/crowd" &

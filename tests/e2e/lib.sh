@@ -17,7 +17,7 @@ admin=$work/admin.key
 fail() { echo "FAILED: $*" >&2; [ -f "$work/server.log" ] && tail -n 20 "$work/server.log" >&2; exit 1; }
 check() { "$@" || fail "$*"; }
 equal() { [ "$1" = "$2" ] || fail "${3:-values}: got '$1', expected '$2'"; }
-contains() { case "$1" in *"$2"*) ;; *) fail "'$2' is not in: $1" ;; esac; }
+contains() { [ -n "$2" ] || fail "nothing is in everything: $1"; case "$1" in *"$2"*) ;; *) fail "'$2' is not in: $1" ;; esac; }
 
 # await WHAT COMMAND...: until the command succeeds
 await() {

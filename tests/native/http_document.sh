@@ -16,7 +16,8 @@ while IFS= read -r row; do
     *) file=/nonexistent ;;
     esac
     what=${what//[\`\"]/}
-    [ -f "$file" ] && grep -qF -- "$what" "$file" || { echo "no such test: $test (in: ${row:0:60})" && failed=1; }
+    # a word or two at least: an empty text is in every file
+    [ -f "$file" ] && [ ${#what} -ge 5 ] && grep -qF -- "$what" "$file" || { echo "no such test: $test (in: ${row:0:60})" && failed=1; }
 done < <(grep -E '^\| [0-9R]' "$1")
 [ $rows -ge 60 ] || { echo "only $rows rows" && failed=1; }
 exit $failed
