@@ -24,7 +24,7 @@ int complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* The same for wrong arguments: returns 2. */
 int wrong(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* An argument that is missing or one too many, of a command that takes those which form says ("NAME FILE.wasm"): what is
+/* Arguments that are missing or too many, of a command that takes those which form says ("NAME FILE.wasm"): what is
  * wrong with them is told; 2. */
 int wrong_arguments(const char *command, const char *form, int least, int most, int count, char **arguments);
 /* A command's usage: on standard output if it was asked for, and 0; else on standard error, and 2. */
@@ -32,8 +32,8 @@ int show_usage(const char *text, bool asked);
 
 /* The whole file, malloc'ed and NUL-terminated; NULL with errno set. Files above limit fail with EFBIG. */
 char *read_whole_file(const char *path, size_t limit, size_t *size);
-/* The same of a file that the user named, by option ("--root"; NULL: as an argument), which must not be empty. NULL: why
- * was told. */
+/* The same of a file that the user named, by option ("--root"; NULL: as an argument), which must not be empty. NULL:
+ * why was told. */
 char *read_input(const char *option, const char *path, size_t limit, size_t *size);
 /* 0 if the text is certificates in PEM and nothing else but comments; else 2, and why was told. */
 int judge_certificates(const char *option, const char *path, const char *pem, size_t size);

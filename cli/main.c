@@ -124,7 +124,9 @@ int judge_certificates(const char *option, const char *path, const char *pem, si
 {
     char why[PEM_WHY_SIZE];
     long blocks = pem_judge(pem, size, "CERTIFICATE", why);
-    return blocks > 0 ? 0 : wrong_file(option, path, blocks < 0 ? why : "certificate number 1 cannot be read: there is none in PEM");
+    if (blocks == 0)
+        return wrong_file(option, path, "certificate number 1 cannot be read: there is none in PEM");
+    return blocks > 0 ? 0 : wrong_file(option, path, why);
 }
 
 int wrong_arguments(const char *command, const char *form, int least, int most, int count, char **arguments)

@@ -78,7 +78,7 @@ enum trust_option_id {
     "  --save-collateral DIR    keep what --pccs gave\n" \
     "  --collateral DIR         take collateral from a folder\n" \
     "  --require-collateral     fail without collateral\n" \
-    "  --accept-tcb STATUS      beside UpToDate: SWHardeningNeeded, ConfigurationNeeded, OutOfDate ...; may be repeated\n" \
+    "  --accept-tcb STATUS      beside UpToDate: SWHardeningNeeded, OutOfDate ...; may be repeated\n" \
     "  --issuer FILE.pem        the enclave's own CA\n" \
     "  --extension OID=HEX      the certificate's extension must have this value; may be repeated\n" \
     "  --app NAME=SHA256        this app must be running, of this .wasm; may be repeated\n"

@@ -53,7 +53,8 @@ VERIFIER_API void verifier_policy_allow_simulation(struct verifier_policy *polic
 VERIFIER_API void verifier_policy_allow_debug(struct verifier_policy *policy, bool allow);
 
 /* The roots that a PCK chain may end in, instead of Intel's: 1 to 8 certificates in PEM, copied. The one in the quote
- * must have the same key and name as one of them. -EINVAL: not so, or something else is in it, such as a private key. */
+ * must have the same key and name as one of them. -EINVAL: not so, or something else is in it, such as a private
+ * key. */
 VERIFIER_API int verifier_policy_set_roots(struct verifier_policy *policy, const char *pem, size_t size);
 
 /* One more MRENCLAVE that is accepted, up to 64 of them; without any, every one is. */
