@@ -432,13 +432,16 @@ static struct connection *begin(struct worker *w, const struct channel_desc *d, 
     return NULL;
 }
 
-void connection_accept(struct worker *w, const struct channel_desc *d)
+void connection_posted(struct worker *w, channel_name name)
 {
-    struct connection *c = begin(w, d, NULL);
+    struct channel_desc d;
+    if (!w->http || !channel_take(w->index, CHANNEL_CONNECTION, name, &d))
+        return;
+    struct connection *c = begin(w, &d, NULL);
     if (!c)
         return;
     SSL_set_accept_state(c->ssl);
-    connection_on_news(c, d->name);
+    connection_on_news(c, name);
 }
 
 struct connection *connection_connect(struct worker *w, const struct channel_desc *d, SSL *ssl, http_dialled opened,

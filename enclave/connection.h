@@ -28,8 +28,8 @@ void connection_worker_init(struct worker *w, struct worker *first);
 
 #define CONNECTION_HANDSHAKE_TIMEOUT_MS 10000u
 
-/* A channel of this worker was taken up. Frees the channel itself when the connection cannot be served. */
-void connection_accept(struct worker *w, const struct channel_desc *desc);
+/* The doorbell named a channel that has no connection: if a client's is posted under that name, serve it. */
+void connection_posted(struct worker *w, channel_name name);
 
 /* A CHANNEL_EGRESS was taken up: be the client on it, with what ssl (which is taken) wants of the server. opened comes
  * later, from the worker's loop. NULL: no memory, and opened never comes. Frees the channel in any case. */

@@ -26,6 +26,7 @@
 #include "enclave/kvstore/kvstore.h"
 #include "enclave/kvstore/store.h"
 #include "enclave/proof.h"
+#include "enclave/router.h"
 #include "enclave/rpc_client.h"
 #include "enclave/secrets/master.h"
 #include "enclave/system.h"
@@ -39,8 +40,6 @@
 
 #define EPOCH_TICK_NS 20000000u
 #define PHASE_MAX 8
-
-struct system enclave_system;
 
 static struct http_server server;
 static pthread_t compiler_thread, clock_thread, worker_threads[PROTO_MAX_WORKERS];
@@ -82,59 +81,6 @@ static void report_phases(void)
     /* without it the host lets nobody in: it ends us, or is ended */
     if (rpc_call(enclave_system.owner->rpc, RPC_READY, payload, (size_t)(at - payload), NULL, NULL) < 0)
         rpc_log(enclave_system.owner->rpc, LOG_ERROR, "the host cannot be told that the enclave is ready");
-}
-
-/* ---- the store, waited for (boot only) ------------------------------------------------------------------------ */
-
-struct wait {
-    int finished, status;
-    uint8_t *value;
-    size_t size;
-};
-
-static void on_got(void *user, int status, const uint8_t *value, size_t size)
-{
-    struct wait *w = user;
-    w->finished = 1;
-    w->status = status;
-    w->size = size;
-    w->value = status == 0 ? malloc(size ? size : 1) : NULL;
-    if (w->value && size)
-        memcpy(w->value, value, size);
-    else if (status == 0 && !w->value)
-        w->status = -ENOMEM;
-}
-
-static void on_put(void *user, int status)
-{
-    struct wait *w = user;
-    w->finished = 1;
-    w->status = status;
-}
-
-int system_get(const char *key, uint8_t **value, size_t *size)
-{
-    struct wait w = {0};
-    int status = kv_get(enclave_system.owner, enclave_system.settings, key, strlen(key), on_got, &w);
-    if (status < 0)
-        return status;
-    while (!w.finished)
-        worker_turn(enclave_system.owner);
-    *value = w.value;
-    *size = w.size;
-    return w.status;
-}
-
-int system_put(const char *key, const void *value, size_t size)
-{
-    struct wait w = {0};
-    struct kv_op op = {KV_PUT, enclave_system.settings, key, strlen(key), value, size};
-    int status = kv_commit(enclave_system.owner, &op, 1, on_put, &w);
-    if (status < 0)
-        return status;
-    while (!w.finished)
-        worker_turn(enclave_system.owner);
-    return w.status;
 }
 
 /* Until there is one, or the host wants to stop: identity.c asks again and again, and says so. */
@@ -197,23 +143,11 @@ static void stop_threads(void)
 
 /* ---- boot --------------------------------------------------------------------------------------------------- */
 
-bool system_is_debug(void)
-{
-    static const uint8_t nothing[64];
-    static _Atomic int debug = -1;
-    if (debug < 0) {
-        struct sgx_report report;
-        sgx_report(NULL, nothing, &report);
-        debug = (report.body.attributes.flags & SGX_FLAGS_DEBUG) != 0;
-    }
-    return debug;
-}
-
-static void guest_log(const char *app, bool error, const char *line, size_t size)
+static void guest_log(struct worker *worker, const char *app, bool error, const char *line, size_t size)
 {
     /* Guests' output may hold anything: it stays inside unless this is a debug enclave, which keeps no secrets. */
-    if (system_is_debug() && worker_current())
-        rpc_log(worker_current()->rpc, error ? LOG_WARN : LOG_INFO, "app %s: %.*s", app, (int)size, line);
+    if (system_is_debug())
+        rpc_log(worker->rpc, error ? LOG_WARN : LOG_INFO, "app %s: %.*s", app, (int)size, line);
 }
 
 static void *guest_stack_take(size_t *size)
@@ -237,7 +171,7 @@ static uint64_t memory_left(void)
 static void configure_http(void)
 {
     const struct run_args *a = ecall_run_args();
-    http_server_init(&server, enclave_system.apps, now_ns());
+    http_server_init(&server, route_request, enclave_system.apps, now_ns());
     if (a->http_max_header_bytes)
         server.limits.header_bytes = a->http_max_header_bytes;
     if (a->http_max_headers)
@@ -260,17 +194,39 @@ static void configure_http(void)
         enclave_system.workers[i].http = &server;
 }
 
+static void on_control(struct worker *w)
+{
+    rpc_client_on_news(w->rpc);
+}
+
+static int open_worker(struct worker *w, uint32_t index)
+{
+    static const struct worker_handlers handlers = {.control = on_control,
+                                                    .posted = connection_posted,
+                                                    .news = connection_on_news,
+                                                    .drain = connection_close_idle,
+                                                    .abort = connection_abort_all};
+    struct channel_desc control;
+    int result = worker_init(w, index, &handlers, &control);
+    if (result < 0)
+        return result;
+    w->rpc = rpc_client_create(w, &control);
+    if (!w->rpc)
+        return -ENOMEM;
+    connection_worker_init(w, enclave_system.owner);
+    return 0;
+}
+
 static int open_workers(char *error, size_t error_size)
 {
     enclave_system.worker_count = ecall_run_args()->workers;
     enclave_system.owner = &enclave_system.workers[0];
     for (uint32_t i = 0; i < enclave_system.worker_count; i++) {
-        int result = worker_init(&enclave_system.workers[i], i);
+        int result = open_worker(&enclave_system.workers[i], i);
         if (result < 0) {
             snprintf(error, error_size, "boot: worker %u has no control channel (error %d)", i, -result);
             return result;
         }
-        connection_worker_init(&enclave_system.workers[i], enclave_system.owner);
     }
     return 0;
 }

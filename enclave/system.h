@@ -22,8 +22,8 @@ struct system {
 };
 extern struct system enclave_system;
 
-/* Boot and shutdown only: the store's operations with the owner's loop turned until they are done. */
-int system_get(const char *key, uint8_t **value, size_t *size); /* malloc'ed; status as kv_get */
+/* Boot only: a record of the enclave's own namespace. As kv_get_wait and kv_commit_wait. */
+int system_get(const char *key, uint8_t **value, size_t *size);
 int system_put(const char *key, const void *value, size_t size);
 
 /* ATTRIBUTES.DEBUG: whoever runs the enclave can read it, as always on the emulator. Any thread. */

@@ -6,9 +6,7 @@
 #include <time.h>
 
 #include "enclave/channel.h"
-#include "enclave/connection.h"
 #include "enclave/ecall.h"
-#include "enclave/rpc_client.h"
 #include "enclave_os_t.h"
 
 #include "common/alive.h"
@@ -20,13 +18,6 @@
 #define QUIET_TURNS_SPARSE 200u
 #define SHORT_SLEEP_NS 500000u
 #define NAMES_PER_TURN 256u
-
-static _Thread_local struct worker *current;
-
-struct worker *worker_current(void)
-{
-    return current;
-}
 
 static uint64_t monotonic_ns(void)
 {
@@ -50,22 +41,21 @@ static void wake_from_another_thread(struct loop *loop)
         ocall_notify(&ignored, NOTIFY_WAKE_WORKER, w->index, 0);
 }
 
-int worker_init(struct worker *w, uint32_t index)
+int worker_init(struct worker *w, uint32_t index, const struct worker_handlers *handlers, struct channel_desc *control)
 {
-    struct channel_desc control;
     w->index = index;
-    if (!channel_control(index, &control))
+    w->handlers = handlers;
+    if (!channel_control(index, control))
         return -ENODEV;
-    if (doorbell_consumer_init(&w->bell_in, (struct doorbell_shared *)control.doorbell_in) < 0 ||
-        doorbell_producer_init(&w->bell_out, (struct doorbell_shared *)control.doorbell_out) < 0)
+    if (doorbell_consumer_init(&w->bell_in, (struct doorbell_shared *)control->doorbell_in) < 0 ||
+        doorbell_producer_init(&w->bell_out, (struct doorbell_shared *)control->doorbell_out) < 0)
         return -ENODEV;
     int result = loop_init(&w->loop, wake_from_another_thread);
     if (result < 0)
         return result;
     w->loop.now_ns = monotonic_ns();
     w->connections = calloc(PROTO_MAX_CHANNELS, sizeof(struct connection *));
-    w->rpc = rpc_client_create(w, &control);
-    return w->connections && w->rpc ? 0 : -ENOMEM;
+    return w->connections ? 0 : -ENOMEM;
 }
 
 void worker_ring_host(struct worker *w, channel_name name)
@@ -84,17 +74,16 @@ static void on_name(struct worker *w, channel_name name)
 {
     uint32_t id = (uint32_t)name;
     if (id == CHANNEL_CONTROL_ID) {
-        rpc_client_on_news(w->rpc);
+        w->handlers->control(w);
         return;
     }
     if (id >= PROTO_MAX_CHANNELS)
         return;
-    struct channel_desc desc;
     struct connection *c = w->connections[id];
-    if (!c && w->http && channel_take(w->index, CHANNEL_CONNECTION, name, &desc))
-        connection_accept(w, &desc);
-    else if (c)
-        connection_on_news(c, name);
+    if (c)
+        w->handlers->news(c, name);
+    else
+        w->handlers->posted(w, name);
 }
 
 static bool read_doorbell(struct worker *w)
@@ -126,7 +115,6 @@ static void park(struct worker *w)
 void worker_turn(struct worker *w)
 {
     sgx_stop_if_dead();
-    current = w;
     w->loop.now_ns = monotonic_ns(); /* after a sleep, before anything starts a timer */
     bool busy = read_doorbell(w);
     busy |= loop_run_once(&w->loop, monotonic_ns());
@@ -148,10 +136,10 @@ void worker_run(struct worker *w)
     uint64_t deadline;
     while (!ecall_shutdown_requested(&deadline))
         worker_turn(w);
-    connection_close_idle(w);
+    w->handlers->drain(w);
     while (w->connection_count > 0 && monotonic_ns() < deadline)
         worker_turn(w);
-    connection_abort_all(w);
+    w->handlers->abort(w);
 }
 
 struct tls_change {

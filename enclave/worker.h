@@ -15,9 +15,21 @@ struct rpc_client;
 struct connection;
 struct http_server;
 
+struct worker;
+
+/* What those above do with a channel's news, and at the end. On the worker's thread; given to worker_init. */
+struct worker_handlers {
+    void (*control)(struct worker *w);                     /* news of the control channel */
+    void (*posted)(struct worker *w, channel_name name);   /* of a channel that has no connection here */
+    void (*news)(struct connection *c, channel_name name); /* of one that has */
+    void (*drain)(struct worker *w);                       /* shutdown: let go of what is idle, begin nothing */
+    void (*abort)(struct worker *w);                       /* and of all the rest, at once */
+};
+
 struct worker {
-    struct loop loop;       /* first: loop callbacks find the worker by it */
-    uint32_t index;         /* 0 .. workers-1 */
+    struct loop loop; /* first: loop callbacks find the worker by it */
+    uint32_t index;   /* 0 .. workers-1 */
+    const struct worker_handlers *handlers;
     struct rpc_client *rpc; /* this worker's control channel; enclave/rpc_client.h */
     struct doorbell_consumer bell_in;
     struct doorbell_producer bell_out;
@@ -33,16 +45,14 @@ struct worker {
     uint64_t exits;     /* ocall_notify calls made by this worker */
 };
 
-/* Take up the control channel that the host posted for this worker. 0; -ENODEV if it posted none; -ENOMEM. */
-int worker_init(struct worker *w, uint32_t index);
+/* Claim the control channel that the host posted for this worker: its doorbells are the worker's, its rings are for
+ * w->rpc, which the caller makes. 0; -ENODEV if the host posted none; -ENOMEM. */
+int worker_init(struct worker *w, uint32_t index, const struct worker_handlers *handlers, struct channel_desc *control);
 
 /* One turn: what the doorbell says, timers, tasks; then park if there is nothing to do. */
 void worker_turn(struct worker *w);
 /* Turns until shutdown is asked for and connections have drained. */
 void worker_run(struct worker *w);
-
-/* The calling thread's worker; NULL on the compiler's and the clock's thread. */
-struct worker *worker_current(void);
 
 /* Tell the host that a channel has news. */
 void worker_ring_host(struct worker *w, channel_name name);

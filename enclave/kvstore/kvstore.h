@@ -81,4 +81,9 @@ typedef int (*kv_modify)(void *user, const uint8_t *value, size_t size, uint8_t 
 MAY_REFUSE int kv_update(struct worker *w, struct kv_namespace *ns, const void *key, size_t key_size, kv_modify modify,
                          kv_done done, void *user);
 
+/* The same, turning the worker's loop until it is done: at boot only, where nothing else is under way. 0 or as done has
+ * it. key ends with a zero; *value is malloc'ed, NULL where there is none. */
+int kv_get_wait(struct worker *w, struct kv_namespace *ns, const char *key, uint8_t **value, size_t *size);
+int kv_commit_wait(struct worker *w, const struct kv_op *ops, size_t count);
+
 #endif

@@ -9,7 +9,7 @@
 static void emit(struct guest *g, bool error)
 {
     if (g->app->rt->config.log)
-        g->app->rt->config.log(g->app->name, error, g->line[error], g->line_size[error]);
+        g->app->rt->config.log(g->worker, g->app->name, error, g->line[error], g->line_size[error]);
     g->line_size[error] = 0;
 }
 

@@ -38,7 +38,7 @@ void guest_wake_at(struct guest *g, uint64_t deadline_ns)
 void guest_note(struct guest *g, const char *line)
 {
     if (g->app->rt->config.log)
-        g->app->rt->config.log(g->app->name, true, line, strlen(line));
+        g->app->rt->config.log(g->worker, g->app->name, true, line, strlen(line));
 }
 
 void guest_misuse(struct guest *g, const char *why)

@@ -22,7 +22,7 @@ static enum host_status log_message(struct guest *g, const struct slot *args, si
         size_t room = sizeof line - (size_t)prefix, size = (size_t)(stop - at) < room ? (size_t)(stop - at) : room;
         memcpy(line + prefix, at, size);
         if (g->app->rt->config.log)
-            g->app->rt->config.log(g->app->name, level >= LEVEL_WARN, line, (size_t)prefix + size);
+            g->app->rt->config.log(g->worker, g->app->name, level >= LEVEL_WARN, line, (size_t)prefix + size);
         at += size;
         if (at == newline)
             at++;

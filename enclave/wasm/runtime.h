@@ -14,6 +14,7 @@
 
 struct http_dialer; /* enclave/https/client.h */
 struct wasm_runtime;
+struct worker;
 
 /* Where the stacks of guests come from. A stack lies above memory that faults. */
 struct wasm_stack_source {
@@ -25,8 +26,9 @@ struct wasm_stack_source {
 struct wasm_runtime_config {
     /* Fill size bytes with cryptographic randomness. NULL: getrandom. */
     void (*random)(void *buf, size_t size);
-    /* One line that a guest wrote to stdout or stderr, without the newline. NULL: dropped. */
-    void (*log)(const char *app, bool error, const char *line, size_t size);
+    /* One line that a guest wrote to stdout or stderr, without the newline. On the thread of the guest's worker. NULL:
+     * dropped. */
+    void (*log)(struct worker *worker, const char *app, bool error, const char *line, size_t size);
     /* For requests that guests make. NULL: all are denied. */
     const struct http_dialer *dialer;
     /* Bytes that all guests together may hold (memories.c says how they share them); 0: 1 GiB. Some are set aside for

@@ -25,6 +25,7 @@
 #include "enclave/crowd.h"
 #include "enclave/https/http.h"
 #include "enclave/https/transport.h"
+#include "enclave/rpc_client.h"
 #include "enclave/worker.h"
 
 #define SLOTS 12u
@@ -342,6 +343,17 @@ static void *shared_memory(size_t size)
     return p;
 }
 
+static void on_control(struct worker *w)
+{
+    rpc_client_on_news(w->rpc);
+}
+
+static const struct worker_handlers handlers = {.control = on_control,
+                                                .posted = connection_posted,
+                                                .news = connection_on_news,
+                                                .drain = connection_close_idle,
+                                                .abort = connection_abort_all};
+
 static int set_up(void **state)
 {
     static struct memory *control;
@@ -357,7 +369,10 @@ static int set_up(void **state)
     doorbell_producer_init(&ring_worker, bell_in);
     doorbell_consumer_init(&from_worker, bell_out);
     crowd_limits_init(&connection_limits, 64u << 20, PROTO_MAX_CHANNELS);
-    assert_int_equal(worker_init(&worker, 0), 0);
+    struct channel_desc claimed;
+    assert_int_equal(worker_init(&worker, 0, &handlers, &claimed), 0);
+    worker.rpc = rpc_client_create(&worker, &claimed);
+    assert_non_null(worker.rpc);
     connection_worker_init(&worker, &worker);
     server.limits.header_bytes = 65536;
     worker.tls = server_context();

@@ -75,7 +75,7 @@ static uint64_t now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-static void log_line(const char *app, bool error, const char *line, size_t size)
+static void log_line(struct worker *worker, const char *app, bool error, const char *line, size_t size)
 {
     fprintf(stderr, "%.*s\n", (int)size, line);
 }

@@ -1,0 +1,58 @@
+/* The store's operations, waited for. See kvstore.h. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "enclave/kvstore/kvstore.h"
+#include "enclave/worker.h"
+
+struct wait {
+    bool finished;
+    int error;
+    uint8_t *value;
+    size_t size;
+};
+
+static void on_got(void *user, int error, const uint8_t *value, size_t size)
+{
+    struct wait *w = user;
+    w->finished = true;
+    w->error = error;
+    w->size = size;
+    w->value = error == 0 ? malloc(size ? size : 1) : NULL;
+    if (w->value && size)
+        memcpy(w->value, value, size);
+    else if (error == 0 && !w->value)
+        w->error = -ENOMEM;
+}
+
+static void on_committed(void *user, int error)
+{
+    struct wait *w = user;
+    w->finished = true;
+    w->error = error;
+}
+
+int kv_get_wait(struct worker *worker, struct kv_namespace *ns, const char *key, uint8_t **value, size_t *size)
+{
+    struct wait w = {0};
+    int error = kv_get(worker, ns, key, strlen(key), on_got, &w);
+    if (error < 0)
+        return error;
+    while (!w.finished)
+        worker_turn(worker);
+    *value = w.value;
+    *size = w.size;
+    return w.error;
+}
+
+int kv_commit_wait(struct worker *worker, const struct kv_op *ops, size_t count)
+{
+    struct wait w = {0};
+    int error = kv_commit(worker, ops, count, on_committed, &w);
+    if (error < 0)
+        return error;
+    while (!w.finished)
+        worker_turn(worker);
+    return w.error;
+}
