@@ -9,6 +9,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "enclave/https/answer.h"
+
 #define PIECE 16384u
 
 struct http_admin_reply {

@@ -246,7 +246,7 @@ static void start_exchange(struct h1 *c)
     if (c->served >= c->server->limits.requests || atomic_load_explicit(&c->server->stopping, memory_order_relaxed))
         c->keep_alive = false;
     enter(c, H1_EXCHANGE);
-    http_route(c->server, &c->x);
+    c->server->route(c->server, &c->x);
 }
 
 static bool step_head(struct h1 *c)
@@ -408,10 +408,11 @@ void h1_end_exchange(struct h1 *c)
     h1_post(c);
 }
 
-void http_server_init(struct http_server *server, struct app_table *apps, uint64_t now_ns)
+void http_server_init(struct http_server *server, http_router route, struct app_table *apps, uint64_t now_ns)
 {
     memset(server, 0, sizeof *server);
     server->limits = http_limits_default;
+    server->route = route;
     server->apps = apps;
     server->started_ns = now_ns;
     budget_init(&server->admin_memory, "admin requests", NULL, 2 * server->limits.buffered_body);

@@ -120,7 +120,4 @@ const char *http_reason(int status);
 #define H1_WHY_MAX 320u
 int http_refusal_text(int status, const char *why, char out[H1_WHY_MAX]);
 
-/* router.c */
-void http_route(struct http_server *server, struct http_exchange *x);
-
 #endif

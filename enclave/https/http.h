@@ -1,5 +1,5 @@
 /*
- * The HTTP/1.1 server: connections on transports, routed to apps, built-in routes and the admin hook.
+ * The HTTP/1.1 server: connections on transports, whose requests go to a router.
  *
  * A struct http_server is filled once, before the first connection, and read by all workers. A connection belongs to
  * one worker and is only touched from its thread.
@@ -15,6 +15,8 @@
 #include "enclave/budget.h"
 
 struct app_table;
+struct http_exchange;
+struct http_server;
 struct transport;
 struct worker;
 
@@ -59,8 +61,12 @@ struct http_counters {
     _Atomic uint64_t responses[6]; /* by first digit of the status */
 };
 
+/* Lets the exchange be answered, now or later, by what the request is for. On the connection's worker. */
+typedef void (*http_router)(struct http_server *server, struct http_exchange *x);
+
 struct http_server {
     struct http_limits limits;
+    http_router route;
     struct app_table *apps;
     struct http_admin_hook *admin; /* NULL: these routes answer 404 */
     /* May this Authorization value ("" if none) see readyz, status and metrics? NULL: nobody may. */
@@ -76,7 +82,7 @@ struct http_server {
     struct budget admin_memory; /* requests to the admin routes, with their bodies: 503 beyond */
 };
 
-void http_server_init(struct http_server *server, struct app_table *apps, uint64_t now_ns);
+void http_server_init(struct http_server *server, http_router route, struct app_table *apps, uint64_t now_ns);
 
 /* Serve the transport until it ends; takes it over, sets on_ready and user. On the worker's thread. -ENOMEM: the
  * transport was aborted. */

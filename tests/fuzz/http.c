@@ -4,6 +4,7 @@
 
 #include "enclave/https/http.h"
 #include "enclave/https/transport.h"
+#include "enclave/router.h"
 #include "enclave/wasm/app.h"
 #include "enclave/worker.h"
 #include "tests/fuzz/fuzz.h"
@@ -89,7 +90,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     (void)argc, (void)argv;
     static struct http_admin_hook hook = {.admit = admit, .methods = methods, .handle = answer};
     MUST(loop_init(&worker.loop, NULL) == 0);
-    http_server_init(&server, app_table_new(), 1);
+    http_server_init(&server, route_request, app_table_new(), 1);
     server.admin = &hook;
     server.authorize_monitoring = may;
     return 0;

@@ -15,6 +15,7 @@
 #include "enclave/crowd.h"
 #include "enclave/https/http.h"
 #include "enclave/https/transport.h"
+#include "enclave/router.h"
 #include "enclave/wasm/app.h"
 #include "enclave/worker.h"
 
@@ -312,7 +313,7 @@ static int setup(void **state)
     crowd_init(&worker.crowd, &limits, &worker.loop, NULL);
     worker.crowd.waits = waits;
     worker.crowd.cut = cut;
-    http_server_init(&server, apps, 1);
+    http_server_init(&server, route_request, apps, 1);
     server.admin = &hook;
     return 0;
 }

@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "enclave/https/client.h"
+#include "enclave/router.h"
 #include "enclave/wasm/internal.h"
 #include "tests/native/memory_client.h"
 
@@ -200,7 +201,7 @@ static int setup(void **state)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (app_table_put(apps, built_app(runtime, folder, names[i], settings, 0)) != 0)
             return -1;
-    http_server_init(&server, apps, 1);
+    http_server_init(&server, route_request, apps, 1);
     return 0;
 }
 

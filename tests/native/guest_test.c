@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "enclave/router.h"
 #include "enclave/wasm/internal.h"
 #include "tests/native/memory_client.h"
 
@@ -25,7 +26,7 @@ static struct wasm_runtime *runtime;
 static struct memory_client client;
 static char noted[4096]; /* what the guest and the runtime wrote to the log */
 
-static void on_log(const char *app, bool error, const char *line, size_t size)
+static void on_log(struct worker *worker, const char *app, bool error, const char *line, size_t size)
 {
     size_t at = strlen(noted);
     snprintf(noted + at, sizeof noted - at, "%.*s\n", (int)size, line);
@@ -210,7 +211,7 @@ static int setup(void **state)
         return -1;
     struct app_table *apps = app_table_new();
     app_table_put(apps, app);
-    http_server_init(&server, apps, 1);
+    http_server_init(&server, route_request, apps, 1);
     return 0;
 }
 

@@ -15,6 +15,7 @@
 #include "enclave/https/h1.h"
 #include "enclave/https/http.h"
 #include "enclave/https/transport.h"
+#include "enclave/router.h"
 #include "enclave/wasm/app.h"
 #include "enclave/worker.h"
 
@@ -926,7 +927,7 @@ static int setup(void **state)
     static struct http_admin_hook hook = {admit, methods, echo_admin};
     loop_init(&worker.loop, NULL);
     worker.loop.now_ns = 1;
-    http_server_init(&server, app_table_new(), 1);
+    http_server_init(&server, route_request, app_table_new(), 1);
     server.admin = &hook;
     server.authorize_monitoring = may;
     return 0;

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "enclave/router.h"
 #include "enclave/wasm/internal.h"
 #include "tests/native/memory_client.h"
 
@@ -148,7 +149,7 @@ static int setup(void **state)
     struct app_table *apps = app_table_new();
     if (!app || app_table_put(apps, app) != 0)
         return -1;
-    http_server_init(&server, apps, 1);
+    http_server_init(&server, route_request, apps, 1);
     return 0;
 }
 

@@ -27,6 +27,7 @@
 #include "enclave/https/client.h"
 #include "enclave/https/http.h"
 #include "enclave/https/transport.h"
+#include "enclave/router.h"
 #include "enclave/wasm/app.h"
 #include "enclave/wasm/runtime.h"
 #include "enclave/wasm/settings.h"
@@ -244,7 +245,7 @@ static void start_worker(struct native_worker *w, uint32_t index, int port)
     pthread_create(&thread, NULL, worker_main, w);
 }
 
-static void log_line(const char *app, bool error, const char *line, size_t size)
+static void log_line(struct worker *worker, const char *app, bool error, const char *line, size_t size)
 {
     fprintf(stderr, "[%s%s] %.*s\n", app, error ? "!" : "", (int)size, line);
 }
@@ -338,7 +339,7 @@ int main(int argc, char **argv)
     struct app_table *apps = app_table_new();
     for (int i = 3; i < argc; i++)
         load(apps, argv[i]);
-    http_server_init(&server, apps, now_ns());
+    http_server_init(&server, route_request, apps, now_ns());
     server.admin = &hook;
     server.authorize_monitoring = authorize;
     server.more_metrics = more_metrics;

@@ -53,7 +53,7 @@ static int finish(struct http_exchange *x, const struct http_field *fields, size
     over = true;
     return 0;
 }
-static void fail(struct http_exchange *x, int status)
+static void fail(struct http_exchange *x, int status, const char *why)
 {
     status_seen = status;
     over = true;

@@ -1,0 +1,51 @@
+/* See answer.h. */
+#include "enclave/https/answer.h"
+
+#include <string.h>
+
+#include "enclave/https/h1.h"
+#include "enclave/https/lines.h"
+
+void http_answer_json_with(struct http_exchange *x, int status, struct http_field field, const char *json, size_t size)
+{
+    struct http_field fields[] = {
+        {HTTP_TEXT("content-type"), HTTP_TEXT("application/json")},
+        {HTTP_TEXT("cache-control"), HTTP_TEXT("no-store")},
+        field,
+    };
+    if (x->ops->respond(x, status, fields, field.name.size ? 3 : 2, (int64_t)size) != 0) {
+        x->ops->fail(x, 503, HTTP_NO_MEMORY);
+        return;
+    }
+    /* Small enough for the output buffer by construction, or it grows. */
+    x->ops->write_body(x, json, size);
+    x->ops->finish(x, NULL, 0);
+}
+
+void http_answer_json(struct http_exchange *x, int status, const char *json, size_t size)
+{
+    http_answer_json_with(x, status, (struct http_field){0}, json, size);
+}
+
+void http_header(const struct http_exchange *x, const char *name, char *out, size_t size)
+{
+    struct http_text value;
+    out[0] = 0;
+    if (http_fields_find(x->request.fields, x->request.field_count, name, &value) && value.size < size) {
+        memcpy(out, value.data, value.size);
+        out[value.size] = 0;
+    }
+}
+
+void http_refuse(struct http_exchange *x, int status, const char *why, struct http_field field)
+{
+    char body[H1_WHY_MAX];
+    int size = http_refusal_text(status, why, body);
+    struct http_field fields[] = {{HTTP_TEXT("content-type"), HTTP_TEXT("text/plain; charset=utf-8")}, field};
+    if (x->ops->respond(x, status, fields, 2, size) != 0) {
+        x->ops->fail(x, 503, HTTP_NO_MEMORY);
+        return;
+    }
+    x->ops->write_body(x, body, (size_t)size);
+    x->ops->finish(x, NULL, 0);
+}
