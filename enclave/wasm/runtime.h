@@ -40,7 +40,8 @@ struct wasm_runtime_config {
     uint64_t (*memory_left)(void);
 };
 
-/* NULL if memory is short, also guest_memory for so many workers. Lives until the process ends unless deleted after the last app. */
+/* NULL if memory is short, also guest_memory for so many workers. Lives until the process ends unless deleted after the
+ * last app. */
 struct wasm_runtime *wasm_runtime_new(const struct wasm_runtime_config *config);
 void wasm_runtime_delete(struct wasm_runtime *rt);
 

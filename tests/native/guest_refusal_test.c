@@ -159,7 +159,7 @@ static void each_allocation_may_fail(void **state)
     assert_true(all > 200);
 }
 
-/* ---- a server elsewhere, which refuses ---------------------------------------------------------------------------- */
+/* ---- a server elsewhere, which refuses ------------------------------------------------------------------------- */
 
 static struct dial {
     struct loop_task task;
@@ -185,7 +185,7 @@ static void cancel_dial(void *attempt)
     dial.done = NULL;
 }
 
-/* ---- the apps ----------------------------------------------------------------------------------------------------- */
+/* ---- the apps -------------------------------------------------------------------------------------------------- */
 
 static int setup(void **state)
 {
