@@ -33,6 +33,14 @@ waits           c_app guests/waits.c common/handler-hostile.wit
 misuse          c_app guests/misuse.c common/handler-misuse.wit
 failing         c_command guests/failing.c
 proposals       text_component guests/proposals.wat
+stride-array    text_component guests/strides/array.wat
+stride-array-more text_component guests/strides/array-more.wat
+stride-array-references text_component guests/strides/array-references.wat
+stride-table    text_component guests/strides/table.wat
+stride-table-references text_component guests/strides/table-references.wat
+stride-memory   text_component guests/strides/memory.wat
+stride-grow     text_component guests/strides/grow.wat
+stride-collect  text_component guests/strides/collect.wat
 hostile         c_app guests/hostile.c common/handler-hostile.wit
 hoard           c_app guests/hoard.c common/handler-kv.wit
 interim         c_app guests/interim.c common/handler.wit

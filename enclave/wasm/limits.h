@@ -34,6 +34,9 @@
 #define GUEST_MEMORIES_MAX 1000  /* as many as instances; wasmtime: 10,000 */
 #define GUEST_TABLES_MAX 1000    /* the same */
 #define GUEST_TABLE_MAX 10000000 /* elements of one table; as wasmtime. They are charged to the app */
+/* What is collected (structures, arrays, exceptions), of all its modules together; wasmtime: 4 GiB. Collecting it, or
+ * filling an array as large, is one step that nothing interrupts. */
+#define GUEST_COLLECTED_MAX MIB(16)
 /* Out of its memory in one host call; wasmtime: 128 MiB. It is copied before anybody can be asked whether there is
  * memory for it, by each worker at once. Nothing that succeeds takes more: a transaction of the store is 8 MiB. */
 #define GUEST_COPIED_MAX MIB(12)

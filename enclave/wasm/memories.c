@@ -23,6 +23,7 @@ struct memory {
     struct charge charge; /* capacity, of the app: its guest holds a reference to it for longer */
     uint8_t *base;
     size_t size, capacity; /* zero from size on */
+    size_t limit;          /* beside that of the store */
 };
 
 static uint8_t *get_memory(void *env, size_t *size, size_t *capacity)
@@ -38,15 +39,26 @@ static wasmtime_error_t *refused(void)
     return wasmtime_error_new("no memory is left for this app");
 }
 
+/* What is collected lies in a memory as any other, but one that begins with nothing and says no maximum. One of the
+ * guest's own that does the same cannot be told from it. */
+static size_t limit_of(const wasm_memorytype_t *type)
+{
+    uint64_t maximum;
+    bool collected = wasmtime_memorytype_minimum(type) == 0 && !wasmtime_memorytype_maximum(type, &maximum);
+    return collected ? GUEST_COLLECTED_MAX : SIZE_MAX;
+}
+
 static wasmtime_error_t *grow_memory(void *env, size_t size)
 {
     struct memory *m = env;
+    if (size > m->limit)
+        return refused();
     if (size <= m->capacity) {
         m->size = size;
         return NULL;
     }
     size_t extra = size / 4 < GROWTH_MAX ? size / 4 & ~(size_t)(PAGE - 1) : GROWTH_MAX;
-    if (!charge_resize(&m->charge, size + extra)) {
+    if (size + extra > m->limit || !charge_resize(&m->charge, size + extra)) {
         extra = 0;
         if (!charge_resize(&m->charge, size))
             return refused();
@@ -87,7 +99,7 @@ static wasmtime_error_t *new_memory(void *env, const wasm_memorytype_t *type, si
         free(base);
         return refused();
     }
-    *m = (struct memory){charge, base, minimum, capacity};
+    *m = (struct memory){charge, base, minimum, capacity, limit_of(type)};
     *out = (wasmtime_linear_memory_t){m, get_memory, grow_memory, delete_memory};
     return NULL;
 }

@@ -1,0 +1,12 @@
+;; The same with references that are counted.
+(component
+  (core module $m
+    (type $pair (struct (field i32)))
+    (table $t 10000000 (ref null $pair))
+    (func $run (export "run") (result i32)
+      (table.fill $t (i32.const 0) (struct.new $pair (i32.const 1)) (i32.const 10000000))
+      (ref.is_null (table.get $t (i32.const 9999999)))))
+  (core instance $i (instantiate $m))
+  (func $run (result (result)) (canon lift (core func $i "run")))
+  (instance $command (export "run" (func $run)))
+  (export "wasi:cli/run@0.2.12" (instance $command)))
