@@ -15,6 +15,7 @@
 
 static const char usage[] =
     "usage: enclavectl app push NAME FILE.wasm | app list | app rm NAME, with --url, --admin-key and options\n"
+    "       rm removes code and settings, and keeps the app's data: the next app of that name finds it\n"
     "       enclavectl app settings NAME [FILE.json]   show them, or set them:\n"
     "           {\"environment\": {\"NAME\": \"value\"}, \"arguments\": [\"value\"], \"config\": {\"key\": "
     "\"value\"},\n"

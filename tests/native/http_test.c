@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "enclave/https/client.h"
 #include "enclave/https/h1.h"
 #include "enclave/https/http.h"
 #include "enclave/https/transport.h"
@@ -915,6 +916,80 @@ static void refusals_name_what_was_wrong(void **state)
     }
 }
 
+/* Outgoing requests: m is the server elsewhere. */
+static struct {
+    struct loop_task task;
+    http_dialled done;
+    void *user;
+} dial;
+
+static void dialled(struct loop_task *task)
+{
+    dial.done(dial.user, &m.t, CALL_OK, 0);
+}
+
+static void *start_dial(struct worker *w, const char *host, uint16_t port, http_dialled done, void *user)
+{
+    dial.task.fn = dialled;
+    dial.done = done;
+    dial.user = user;
+    loop_post(&w->loop, &dial.task);
+    return &dial;
+}
+
+static void cancel_dial(void *attempt)
+{
+}
+
+static void on_call(void *user)
+{
+}
+
+static void outgoing_trailers_are_chosen(void **state)
+{
+    static const struct http_dialer dialer = {.start = start_dial, .cancel = cancel_dial};
+    static const char response[] = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 1\r\n"
+                                   "Host: h\r\nSet-Cookie: a=b\r\n\r\n";
+    const struct http_call_request request = {.worker = &worker,
+                                              .dialer = &dialer,
+                                              .host = "h",
+                                              .method = HTTP_TEXT("PUT"),
+                                              .target = HTTP_TEXT("/"),
+                                              .authority = HTTP_TEXT("h:1"),
+                                              .content_length = CALL_CHUNKED,
+                                              .connect_ns = UINT64_MAX,
+                                              .first_byte_ns = UINT64_MAX,
+                                              .between_ns = UINT64_MAX,
+                                              .on_event = on_call};
+    char body[16];
+    const struct http_field *fields;
+    memset(&m, 0, sizeof m);
+    m.t.ops = &mem_ops;
+    m.in = response;
+    m.keep_open = true;
+    struct http_call *call = http_call_start(&request);
+    assert_int_equal(http_call_write(call, "abc", 3), 3);
+    assert_int_equal(http_call_finish(call, last, LAST), 0);
+    for (int i = 0; i < 100; i++)
+        loop_run_once(&worker.loop, worker.loop.now_ns + 1);
+    m.out[m.out_size] = 0;
+    assert_non_null(strstr(m.out, "3\r\nabc\r\n0\r\nx-sum: 1\r\n\r\n"));
+    assert_non_null(strstr(m.out, "host: h:1\r\n"));
+    m.in_size = sizeof response - 1;
+    m.t.on_ready(&m.t, m.t.user);
+    for (int i = 0; i < 100; i++)
+        loop_run_once(&worker.loop, worker.loop.now_ns + 1);
+    assert_int_equal(http_call_status(call), 200);
+    assert_int_equal(http_call_read(call, body, sizeof body), 3);
+    assert_int_equal(http_call_read(call, body, sizeof body), 0);
+    assert_int_equal(http_call_trailers(call, &fields), 1);
+    assert_memory_equal(fields->name.data, "x-sum", 5);
+    http_call_delete(call);
+    while (loop_run_once(&worker.loop, worker.loop.now_ns + 1))
+        ;
+    assert_true(m.closed || m.aborted);
+}
+
 static void a_broken_transport_ends_everything(void **state)
 {
     run(POST "Content-Length: 10\r\n\r\nabc", strlen(POST "Content-Length: 10\r\n\r\nabc"), 0, true);
@@ -960,6 +1035,7 @@ int main(void)
         cmocka_unit_test(broken_bodies_are_refused),
         cmocka_unit_test(unread_broken_bodies_are_refused),
         cmocka_unit_test(broken_bodies_behind_a_head_end_the_connection),
+        cmocka_unit_test(outgoing_trailers_are_chosen),
         cmocka_unit_test(a_broken_transport_ends_everything),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
