@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "enclave/router.h"
 #include "enclave/wasm/internal.h"
 #include "tests/native/memory_client.h"
 
@@ -74,7 +75,7 @@ static void *tick(void *user)
     return NULL;
 }
 
-static void on_log(const char *app, bool error, const char *line, size_t size)
+static void on_log(struct worker *w, const char *app, bool error, const char *line, size_t size)
 {
     print_message("%s: %.*s\n", app, (int)size, line);
 }
@@ -91,7 +92,7 @@ static int setup(void **state)
         if (!app || app_table_put(apps, app) != 0)
             return -1;
     }
-    http_server_init(&server, apps, 1);
+    http_server_init(&server, route_request, apps, 1);
     pthread_t ticker;
     return pthread_create(&ticker, NULL, tick, NULL);
 }
