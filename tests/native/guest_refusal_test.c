@@ -24,7 +24,7 @@
 
 #define ALLOCATIONS_MAX 20000 /* of one request: far above what any takes */
 
-/* ---- allocations that fail ------------------------------------------------------------------------------------- */
+/* ---- allocations that fail ---------------------------------------------------------------------------------- */
 
 static long left = -1; /* allocations until one fails; below 0: none does */
 static bool failed;
@@ -68,7 +68,7 @@ char *failing_strndup(const char *text, size_t size)
     return fails() ? NULL : strndup(text, size);
 }
 
-/* ---- requests --------------------------------------------------------------------------------------------------- */
+/* ---- requests ------------------------------------------------------------------------------------------------ */
 
 static const char *folder;
 static struct http_server server;

@@ -24,7 +24,7 @@ static struct worker worker;
 static struct wasm_runtime *runtime;
 static struct memory_client client;
 
-/* ---- counting ---------------------------------------------------------------------------------------------------- */
+/* ---- counting ------------------------------------------------------------------------------------------------- */
 
 static bool counting;
 static int64_t live, most; /* bytes since it began, without those that are charged */
