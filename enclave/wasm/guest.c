@@ -246,7 +246,7 @@ static void start_deadline(struct guest *g, uint64_t deadline_ns)
 }
 
 /* The deadline is for the guest, not for a client that is slow but still there, whom its connection judges: it stands
- * while the guest waits for nothing but its client, and begins anew afterwards. */
+ * while the guest waits for nothing but room to write, and begins anew afterwards. */
 static void deadline_runs(struct guest *g)
 {
     if (!g->deadline.heap_index)
@@ -287,7 +287,7 @@ static void guest_run(struct loop_task *task)
         g->x->ops->push(g->x);
     if (!g->waiting)
         compute_later(g);
-    else if (g->waiting == WAITS_CLIENT && g->x)
+    else if (g->waiting == WAITS_ROOM && g->x)
         loop_timer_stop(&g->worker->loop, &g->deadline);
 }
 

@@ -324,7 +324,7 @@ static enum host_status outparam_inform(struct guest *g, const struct slot *args
     const struct fields *fields = &headers->fields;
     int status = g->x ? g->x->ops->inform(g->x, (int)args[1].word, fields->items, fields->count) : 0;
     if (status == -EAGAIN)
-        return guest_wait(g, WAITS_CLIENT);
+        return guest_wait(g, WAITS_ROOM);
     resource_put(g, headers);
     reply_word(g, status != 0);
     if (status)

@@ -83,24 +83,12 @@ static enum host_status wait_in_vain(struct guest *g)
                          "(response-outparam.set) or send the request (outgoing-handler.handle)");
 }
 
-/* Who makes a stream ready, or what else is waited for. */
+/* Room in the answer is its client's to make; whatever else is waited for is not, or has a deadline here. */
 static enum waits_for waits_on(const struct resource *target)
 {
-    bool clients;
-    switch (target->kind) {
-    case KIND_INPUT_STREAM:
-        clients = target->state == STREAM_BODY && !call_of(target->on);
-        break;
-    case KIND_OUTPUT_STREAM:
-        clients = target->state == STREAM_ANSWER || (target->state == STREAM_BODY && !call_of(target->on));
-        break;
-    case KIND_FUTURE_TRAILERS:
-        clients = !call_of(target);
-        break;
-    default:
-        clients = false;
-    }
-    return clients ? WAITS_CLIENT : WAITS_OTHERS;
+    bool answers = target->kind == KIND_OUTPUT_STREAM &&
+                   (target->state == STREAM_ANSWER || (target->state == STREAM_BODY && !call_of(target->on)));
+    return answers ? WAITS_ROOM : WAITS_OTHERS;
 }
 
 static enum waits_for wait_for(struct guest *g, struct resource *pollable)
@@ -151,10 +139,10 @@ static enum host_status poll(struct guest *g, const struct slot *args, size_t co
     if (found)
         return HOST_DONE;
     size_t in_vain = 0;
-    enum waits_for what = WAITS_CLIENT;
+    enum waits_for what = WAITS_ROOM;
     for (size_t i = 0; i < wanted; i++) {
         struct resource *pollable = resource_get(g, &args[1 + i], KIND_POLLABLE);
-        if (wait_for(g, pollable) != WAITS_CLIENT)
+        if (wait_for(g, pollable) != WAITS_ROOM)
             what = WAITS_OTHERS;
         in_vain += pollable->on && never_ready(g, pollable->on);
     }

@@ -99,25 +99,32 @@ static void slow_readers_cost_no_time(void **state)
     }
 }
 
-/* The same for the body. */
-static void slow_senders_cost_no_time(void **state)
+/* Who waits for the body has its own time, which begins anew with each part that comes. */
+static void bodies_renew_the_time(void **state)
 {
     char text[sizeof POST("/read") + 200];
     memset(text, 'x', sizeof text);
     memcpy(text, POST("/read"), sizeof POST("/read") - 1);
     text[sizeof text - 1] = 0;
-    server.limits.min_rate = 0;
+    server.limits.min_rate = 0; /* the connection judges nobody now */
     request_part(text, sizeof POST("/read") - 1, 1000000);
     for (int i = 0; i < 4; i++) {
-        pass(55, 0);
+        pass(TIMEOUT_S - 1, 0);
         assert_true(guest_is_there());
         client.in_size += 50;
         settle();
     }
-    server.limits.min_rate = http_limits_default.min_rate;
     assert_non_null(strstr(client.out, "HTTP/1.1 200"));
     assert_string_equal(noted, "read: whole\nreturned\n");
     break_off();
+    request_part(text, sizeof POST("/read") - 1, 1000000);
+    pass(TIMEOUT_S + 1, 0);
+    assert_false(guest_is_there());
+    server.limits.min_rate = http_limits_default.min_rate;
+    assert_non_null(strstr(client.out, "HTTP/1.1 504"));
+    assert_non_null(strstr(client.out, "longer than 30000 ms (--request-timeout)"));
+    if (!memory_client_over(&client))
+        break_off();
 }
 
 /* Waiting for anything else is the guest's own time, also where it waits for its client besides. */
@@ -223,7 +230,7 @@ int main(int argc, char **argv)
         return 77;
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(slow_readers_cost_no_time),           cmocka_unit_test(slow_senders_cost_no_time),
+        cmocka_unit_test(slow_readers_cost_no_time),           cmocka_unit_test(bodies_renew_the_time),
         cmocka_unit_test(other_waiting_is_the_guests),         cmocka_unit_test(writers_see_that_the_client_is_gone),
         cmocka_unit_test(readers_see_that_the_client_is_gone), cmocka_unit_test(guests_without_a_client_are_ended),
     };
