@@ -175,7 +175,8 @@ struct resource {
 
 /* A guest: one request in progress ------------------------------------------------------------------------------ */
 
-/* What a guest that waits is waiting for: that its client takes some of the answer, and nothing else; or anything else. */
+/* What a guest that waits is waiting for: that its client takes some of the answer, and nothing else; or anything
+ * else. */
 enum waits_for { WAITS_NOT, WAITS_OTHERS, WAITS_ROOM };
 
 /* What a client is told of a guest that failed: the app's log has the reason, which is its operator's business. */
