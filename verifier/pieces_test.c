@@ -475,6 +475,41 @@ static void test_nothing_checked(void **state)
     verifier_result_destroy(r);
 }
 
+/* What somebody chose to trust has nothing in it but certificates. */
+static void test_bundles(void **state)
+{
+    static const char key[] = "-----BEGIN PRIVATE KEY-----\nMAAB\n-----END PRIVATE KEY-----\n";
+    struct fixture_options o = fixture_defaults();
+    struct fixture *f = fixture_create(&o);
+    struct verifier_policy *p = verifier_policy_create();
+    const char *root = f->root_pem;
+    struct {
+        const char *parts[3];
+        int roots, issuer;
+    } cases[] = {
+        {{root, "", ""}, 0, 0},
+        {{"a comment\n", root, ""}, 0, 0},
+        {{root, root, ""}, 0, -EINVAL},
+        {{root, key, ""}, -EINVAL, -EINVAL},
+        {{key, root, ""}, -EINVAL, -EINVAL},
+        {{root, " ", key}, -EINVAL, -EINVAL},
+        {{root, "-----BEGIN CERTIFICATE-----\n", ""}, -EINVAL, -EINVAL},
+        {{root, "junk\n", ""}, -EINVAL, -EINVAL},
+        {{"\xef\xbb\xbf", root, root}, -EINVAL, -EINVAL},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char pem[16384];
+        const char **part = cases[i].parts;
+        size_t size = (size_t)snprintf(pem, sizeof(pem), "%s%s%s", part[0], part[1], part[2]);
+        assert_true(size < sizeof(pem));
+        if (verifier_policy_set_roots(p, pem, size) != cases[i].roots ||
+            verifier_policy_set_issuer(p, pem, size) != cases[i].issuer)
+            fail_msg("case %zu", i);
+    }
+    verifier_policy_destroy(p);
+    fixture_destroy(f);
+}
+
 /* A certificate that claims to be encrypted must not make anyone type. */
 static void test_no_password(void **state)
 {
@@ -487,19 +522,13 @@ static void test_no_password(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_time),
-        cmocka_unit_test(test_json_good),
-        cmocka_unit_test(test_json_bad),
-        cmocka_unit_test(test_urls),
-        cmocka_unit_test(test_http),
-        cmocka_unit_test(test_binder),
-        cmocka_unit_test(test_modes),
-        cmocka_unit_test(test_merkle),
-        cmocka_unit_test(test_own_quote),
-        cmocka_unit_test(test_quote_alone),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_no_password),
-        cmocka_unit_test(test_nothing_checked),
+        cmocka_unit_test(test_bundles),     cmocka_unit_test(test_time),
+        cmocka_unit_test(test_json_good),   cmocka_unit_test(test_json_bad),
+        cmocka_unit_test(test_urls),        cmocka_unit_test(test_http),
+        cmocka_unit_test(test_binder),      cmocka_unit_test(test_modes),
+        cmocka_unit_test(test_merkle),      cmocka_unit_test(test_own_quote),
+        cmocka_unit_test(test_quote_alone), cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_no_password), cmocka_unit_test(test_nothing_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
