@@ -426,6 +426,9 @@ static void judge_together(const struct options *o)
 {
     if (!o->image)
         wrong("--image is missing: the signed image of the enclave");
+    struct stat st;
+    if (!o->machine_dir_given && stat(o->machine_dir, &st) == 0 && !S_ISDIR(st.st_mode))
+        wrong("ENCLAVE_OS_SIM_DIR %s: not a folder", o->machine_dir);
     if (!o->data)
         wrong("--data is missing: the folder for what the enclave keeps");
     if (o->serve_collateral && o->collateral_listen.sin6_port != 0 &&

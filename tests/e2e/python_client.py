@@ -52,12 +52,19 @@ refused(verify_certificate(certificate, Policy()), "root", "debug")
 refused(verify_certificate(certificate, Policy(allow_simulation=True, min_svn=9, prod_id=9)), "security version", "product id")
 refused(verify_certificate(b"nonsense", right, collateral), "certificate")
 refused(verify_quote(b"nonsense", right, collateral), "quote")
-for bad in (dict(mrenclave="00"), dict(roots="no PEM"), dict(accept_tcb=["Revoked"]), dict(extensions={"no oid": b""})):
+for bad in (dict(mrenclave="00"), dict(mrenclave="zz" * 32), dict(roots="no PEM"), dict(prod_id=-1), dict(prod_id=65536),
+            dict(min_svn=1 << 64), dict(min_svn="1"), dict(min_svn=1.5), dict(roots=root + "junk"), dict(issuer=root + root), dict(accept_tcb=["Revoked"]), dict(extensions={"no oid": b""})):
     try:
         Policy(**bad)
         raise SystemExit(f"{bad} was taken")
     except ValueError:
         pass
+for timeout in (0, -1, 1 << 40):
+    try:
+        Collateral.fetch("http://127.0.0.1:1", certificate, timeout=timeout)
+        raise SystemExit(f"a timeout of {timeout} was taken")
+    except ValueError as e:
+        assert "timeout" in str(e)
 for broken in (lambda: Collateral.load("/nonexistent"), lambda: Collateral.fetch("http://127.0.0.1:1", certificate)):
     try:
         broken()

@@ -31,6 +31,8 @@ cat "$admin.pub" "$admin.pub" >twice.pub
 
 ended() { python3 "$SOURCE/tests/e2e/words.py" "$BUILD" "$SOURCE" "$admin" "$SOURCE/tests/e2e/words.table"; }
 check ended
+! ENCLAVE_OS_SIM_DIR=text "$HOST" serve --image "$BUILD/enclave_os.signed" --data data 2>why || fail "a machine's folder that is a file"
+contains "$(cat why)" "ENCLAVE_OS_SIM_DIR text: not a folder"
 
 # what the server judges: an app's settings, each mistake by its member and its value
 check start
@@ -87,8 +89,9 @@ check stop
 
 # who can deploy: nobody, if the first boot had no key, and that is said each time
 without() { # OPTION...: a server of this instance; what it said is in server.log
+    : >"$work/server.log" # or what the one before said would do
     "$HOST" serve --image "$BUILD/enclave_os.signed" --listen "127.0.0.1:$port" --sim-dir "$work/sim" --data "$work/keyless" "$@" \
-        >"$work/server.log" 2>&1 &
+        >>"$work/server.log" 2>&1 &
     server=$!
     await "the server" logged '^ready'
     check stop

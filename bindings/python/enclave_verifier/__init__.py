@@ -65,6 +65,13 @@ def _hash(value):
     return data
 
 
+def _number(value, what):
+    """For a uint16_t, which ctypes would cut to size without a word."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 65535:
+        raise ValueError(f"{what} {value!r}: expected a whole number from 0 to 65535")
+    return value
+
+
 def _must(result, what):
     if result != 0:
         raise ValueError(f"{what}: {os.strerror(-result)}")
@@ -99,9 +106,9 @@ class Policy:
         if mrsigner is not None:
             lib.policy_set_mrsigner(self._policy, _hash(mrsigner))
         if prod_id is not None:
-            lib.policy_set_prod_id(self._policy, prod_id)
+            lib.policy_set_prod_id(self._policy, _number(prod_id, "prod_id"))
         if min_svn is not None:
-            lib.policy_set_min_svn(self._policy, min_svn)
+            lib.policy_set_min_svn(self._policy, _number(min_svn, "min_svn"))
         if roots is not None:
             _must(lib.policy_set_roots(self._policy, _pem(roots), len(_pem(roots))),
                   "roots: expected 1 to 8 certificates in PEM, and nothing else")
@@ -154,6 +161,8 @@ class Collateral:
         """From a PCCS at url, for the platform in the DER certificate."""
         collateral = cls()
         error = ctypes.create_string_buffer(512)
+        if not 0 < timeout <= 86400:
+            raise ValueError(f"timeout {timeout!r}: expected seconds, more than 0 and at most 86400")
         options = lib.FetchOptions(os.fsencode(ca_file) if ca_file else None, int(timeout * 1000), any_certificate)
         if lib.collateral_fetch_for(collateral._collateral, url.encode(), certificate, len(certificate),
                                     ctypes.byref(options), error, len(error)) != 0:
