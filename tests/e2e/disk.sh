@@ -24,14 +24,14 @@ push two files-c
 push counter counter-c
 equal "$(fill one)" 4 "files of a million bytes in 4 MiB"
 contains "$(get /one/more -X PUT --data-binary "@$work/mega")" "No space left"
-equal "$(get /one/f5 -X DELETE)" "done" "removing what was refused"
+equal "$(status /one/f5)" 404 "a file that was refused leaves nothing behind"
 for i in 1 2 3 4; do whole $i; done
 equal "$(put /two/few "$work/few")" 200 "another app's file"
 equal "$(get /counter/)" 1 "another app's key"
 equal "$(get /counter/)" 2 "another app's key"
-# written over in its place, and once something is removed there is room
-equal "$(put /one/f2 "$work/mega")" 200 "over a file of the same size"
+# once something is removed there is room: for a file that is written over, which is whole beside the old one, and for a new one
 equal "$(get /one/f1 -X DELETE)" "done"
+equal "$(put /one/f2 "$work/mega")" 200 "over a file of the same size"
 equal "$(put /one/again "$work/mega")" 200 "where there is room again"
 crash
 
