@@ -26,6 +26,8 @@ zstd            zstd_command programs/zstd.c
 quickjs         quickjs_command programs/quickjs.c
 synced          c_command guests/synced.c
 posix           c_command guests/posix.c
+posix-rust      rust_command posix-rust
+random-files    c_command guests/random-files.c
 environment     c_command guests/environment.c
 misbehave       c_app guests/misbehave.c common/handler.wit
 lists           c_app guests/lists.c common/handler-kv.wit
@@ -313,6 +315,26 @@ make_rust_app() {
         -Zbuild-std=std,panic_abort --manifest-path "$scratch/$2/Cargo.toml" >&2
     node componentize.mjs "$3" "$wit" "$tools/target/wasm32-wasip1/release/${1//-/_}.wasm" "$made" \
         "$wit/wasi_snapshot_preview1.reactor.wasm"
+}
+
+rust_command() { # NAME FOLDER: a program with a main, which starts as those in C do
+    local made=$out/$1.wasm
+    stale "$made" "$2"/Cargo.* "$2"/src/*.rs common/command.* common/cabi_realloc.c componentize.mjs build.sh || return 0
+    component_tools
+    locked apps-rust make_rust_command "$@"
+}
+make_rust_command() {
+    local tools
+    rust_tools
+    "$clang" --target=wasm32-wasi -O2 -nostdlib -Wl,-r common/command.c common/cabi_realloc.c -o "$scratch/start.o"
+    RUSTC=$tools/usr/bin/rustc LD_LIBRARY_PATH=$tools/usr/lib/x86_64-linux-gnu RUSTC_BOOTSTRAP=1 \
+        CARGO_TARGET_WASM32_WASIP1_LINKER=wasm-ld-19 CARGO_TARGET_DIR=$tools/target \
+        step "$1.wasm, with Rust's library at first" 120 cargo rustc --quiet --locked --release --target wasm32-wasip1 \
+        -Zbuild-std=std,panic_abort --manifest-path "$2/Cargo.toml" -- \
+        -C link-self-contained=no -L native=/usr/lib/wasm32-wasi -C link-arg="$scratch/start.o" \
+        -C link-arg=--export=_start -C link-arg=--export=cabi_realloc >&2
+    node componentize.mjs common/command.wit "$wit" "$tools/target/wasm32-wasip1/release/$1.wasm" "$made" \
+        "$wit/wasi_snapshot_preview1.command.wasm"
 }
 
 # A program for WASI preview 1 as others have built it.

@@ -34,7 +34,7 @@
 #define FS_CHUNK_SIZE 65536u
 #define FS_IO_MAX FS_CHUNK_SIZE         /* one read or write, bytes; longer ones are done in part */
 #define FS_NAME_MAX 255u                /* bytes */
-#define FS_PATH_MAX 4096u               /* bytes */
+#define FS_PATH_MAX 4095u               /* bytes: Linux counts 4,096 with a NUL */
 #define FS_NODES_MAX 131072u            /* files and directories of one app: -EDQUOT beyond */
 #define FS_CHUNKS_MAX 65536u            /* 4 GiB of one app, not counting each file's first chunk: -EDQUOT beyond */
 #define FS_FOLLOWED_MAX 40u             /* symbolic links on the way of one path: -ELOOP beyond */

@@ -262,7 +262,15 @@ static void test_directories(void **state)
     assert_int_equal(open_path("d", FS_OPEN_WRITE, &node), -EISDIR);
     assert_int_equal(call(FS_UNLINK, "d/e/f"), 0);
     assert_int_equal(call(FS_RMDIR, "d/e"), 0);
-    assert_int_equal(call(FS_RMDIR, "d/."), -EBUSY);
+    assert_int_equal(call(FS_RMDIR, "d/."), -EINVAL);
+    assert_int_equal(call(FS_MKDIR, "d/e//"), 0);
+    assert_int_equal(call(FS_RMDIR, "d/e/.."), -ENOTEMPTY);
+    assert_int_equal(call(FS_MKDIR, "d/e/"), -EEXIST);
+    assert_int_equal(call(FS_MKDIR, "top/"), -EEXIST);
+    assert_int_equal(open_path("d/e", FS_OPEN_CREATE, &node), -EISDIR);
+    assert_int_equal(open_path("d/f/", FS_OPEN_CREATE, &node), -EISDIR);
+    assert_int_equal(open_path("d/e", FS_OPEN_CREATE | FS_OPEN_DIRECTORY, &node), -EINVAL);
+    assert_int_equal(call(FS_RMDIR, "d/e"), 0);
     assert_int_equal(call(FS_RMDIR, "d"), 0);
     assert_names(NULL, "top ");
 }
@@ -285,7 +293,7 @@ static void test_nothing_leads_out(void **state)
         struct fs_op *op = go(make(FS_OPEN, inner, up[i], 0));
         assert_int_equal(status_of(op), -EPERM); /* not out of the directory that was opened, either */
     }
-    assert_int_equal(status_of(go(fs_op_new(&worker, fs, FS_RENAME, inner, "x", 1, "../y", 4, 0))), -ENOENT);
+    assert_int_equal(status_of(go(fs_op_new(&worker, fs, FS_RENAME, inner, "x", 1, "../y", 4, 0))), -EPERM);
     release(inner);
     assert_int_equal(open_path("", 0, &node), -ENOENT);
     char nul[] = "a\0b";

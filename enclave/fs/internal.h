@@ -91,18 +91,22 @@ struct place {
     struct fs_node *entry; /* node, or another name of it: what stands in the directory */
     const char *name;      /* NULL: the path names the starting directory or one above the name: "." or "a/.." */
     size_t name_size;
-    bool must_be_directory; /* it ended in a slash */
+    bool must_be_directory; /* it ended in a slash; what is there may be something else */
+    bool is_above;          /* it ended in ".." */
 };
 
 /* What becomes of a symbolic link that a path ends in. */
 enum last_link {
-    LINK_STAYS,    /* it is what is meant; with a slash behind it, it is no directory */
+    LINK_STAYS,    /* it is what is meant, also with a slash behind it */
     LINK_IS_MEANT, /* the same, but with a slash behind it what it leads to */
     LINK_FOLLOWED
 };
 /* 0, -EAGAIN, or why it leads nowhere. What does not exist in an existing directory is found, without a node. */
 int path_find(struct fs *fs, struct fs_node *base, const char *path, size_t size, enum last_link last,
               struct place *out);
+/* The same for what must exist, and be a directory if a slash says so: -ENOENT, -ENOTDIR. */
+int path_find_existing(struct fs *fs, struct fs_node *base, const char *path, size_t size, enum last_link last,
+                       struct place *out);
 
 /* tree.c */
 int tree_load(struct fs *fs); /* once; 0 or a negative errno */

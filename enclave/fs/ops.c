@@ -17,6 +17,11 @@ static int find(struct fs_op *op, enum last_link last, struct place *place)
     return path_find(op->fs, base_of(op->fs, op->node), op->path, op->path_size, last, place);
 }
 
+static int find_existing(struct fs_op *op, enum last_link last, struct place *place)
+{
+    return path_find_existing(op->fs, base_of(op->fs, op->node), op->path, op->path_size, last, place);
+}
+
 /* As the operation's flags say. */
 static enum last_link last_of(const struct fs_op *op)
 {
@@ -172,28 +177,38 @@ static int resize(struct fs_op *op, struct fs_node *node, uint64_t size)
 
 /* ---- operations ------------------------------------------------------------------------------------------------- */
 
+static int may_open(const struct fs_op *op, const struct place *place, bool exclusive)
+{
+    bool creates = op->flags & FS_OPEN_CREATE;
+    const struct fs_node *node = place->node;
+    if (creates && place->must_be_directory && place->name)
+        return -EISDIR;
+    if (!node)
+        return creates ? 0 : -ENOENT;
+    if (exclusive)
+        return -EEXIST;
+    if ((op->flags & FS_OPEN_DIRECTORY || place->must_be_directory) && !node->directory)
+        return -ENOTDIR;
+    if (node->symlink)
+        return -ELOOP;
+    return node->directory && (creates || op->flags & (FS_OPEN_WRITE | FS_OPEN_TRUNCATE)) ? -EISDIR : 0;
+}
+
 static int op_open(struct fs_op *op)
 {
     struct place place;
-    bool exclusive = op->flags & FS_OPEN_CREATE && op->flags & FS_OPEN_EXCLUSIVE; /* then a link is in the way, too */
-    int status = find(op, exclusive ? LINK_STAYS : last_of(op), &place);
+    bool creates = op->flags & FS_OPEN_CREATE, exclusive = creates && op->flags & FS_OPEN_EXCLUSIVE;
+    if (creates && op->flags & FS_OPEN_DIRECTORY)
+        return -EINVAL; /* files are made here; directories by create-directory-at */
+    bool slash = op->path_size > 0 && op->path[op->path_size - 1] == '/';
+    int status = find(op, exclusive || (creates && slash) ? LINK_STAYS : last_of(op), &place);
+    if (status == 0)
+        status = may_open(op, &place, exclusive);
     if (status < 0)
         return status;
     struct fs_node *node = place.node;
-    if (node && op->flags & FS_OPEN_EXCLUSIVE)
-        return -EEXIST;
-    if (node && node->symlink)
-        return -ELOOP;
-    if (!node && !(op->flags & FS_OPEN_CREATE))
-        return -ENOENT;
-    if (node && op->flags & FS_OPEN_DIRECTORY && !node->directory)
-        return -ENOTDIR;
-    if (node && node->directory && op->flags & (FS_OPEN_WRITE | FS_OPEN_TRUNCATE))
-        return -EISDIR;
-    if (!node && op->flags & FS_OPEN_DIRECTORY)
-        return -EINVAL; /* files are made here; directories by create-directory-at */
     status = node ? tree_know(op->fs, node) : create(op, &place, FS_FILE, NULL, 0, &node);
-    if (status == 0 && op->flags & FS_OPEN_TRUNCATE && node->size > 0)
+    if (status == 0 && op->flags & FS_OPEN_TRUNCATE && place.node)
         status = resize(op, node, 0);
     if (status < 0)
         return status;
@@ -207,7 +222,7 @@ static int op_mkdir(struct fs_op *op)
 {
     struct place place;
     struct fs_node *node;
-    int status = find(op, LINK_IS_MEANT, &place);
+    int status = find(op, LINK_STAYS, &place);
     if (status < 0)
         return status;
     return place.node ? -EEXIST : create(op, &place, FS_DIRECTORY, NULL, 0, &node);
@@ -225,7 +240,7 @@ static int op_symlink(struct fs_op *op)
         return -EINVAL;
     if (op->to_path[0] == '/')
         return -EPERM; /* it would be followed nowhere */
-    int status = find(op, LINK_IS_MEANT, &place);
+    int status = find(op, LINK_STAYS, &place);
     if (status < 0)
         return status;
     return place.node ? -EEXIST : create(op, &place, FS_SYMLINK, op->to_path, op->to_path_size, &node);
@@ -234,9 +249,9 @@ static int op_symlink(struct fs_op *op)
 static int op_readlink(struct fs_op *op)
 {
     struct place place;
-    int status = find(op, LINK_IS_MEANT, &place);
+    int status = find_existing(op, LINK_IS_MEANT, &place);
     if (status == 0)
-        status = !place.node ? -ENOENT : !place.node->symlink ? -EINVAL : tree_know(op->fs, place.node);
+        status = !place.node->symlink ? -EINVAL : tree_know(op->fs, place.node);
     if (status < 0)
         return status;
     op->transferred = place.node->size < op->buffer_size ? place.node->size : op->buffer_size;
@@ -249,6 +264,8 @@ static int add_name(struct fs_op *op, struct fs_node *file, struct place *place)
 {
     struct fs *fs = op->fs;
     int status = may_create(op, place, FS_SYMLINK);
+    if (status == 0 && file->directory)
+        status = -EPERM;
     if (status < 0)
         return status;
     struct fs_node *entry = tree_add_name(fs, place->directory, place->name, place->name_size, file);
@@ -265,11 +282,11 @@ static int op_link(struct fs_op *op)
 {
     struct fs *fs = op->fs;
     struct place from, to;
-    int status = find(op, last_of(op), &from);
+    int status = find_existing(op, last_of(op), &from);
     if (status == 0)
-        status = !from.node ? -ENOENT : from.node->directory ? -EPERM : tree_know(fs, from.node);
+        status = tree_know(fs, from.node);
     if (status == 0)
-        status = path_find(fs, base_of(fs, op->to), op->to_path, op->to_path_size, LINK_IS_MEANT, &to);
+        status = path_find(fs, base_of(fs, op->to), op->to_path, op->to_path_size, LINK_STAYS, &to);
     if (status < 0)
         return status;
     return to.node ? -EEXIST : add_name(op, from.node, &to);
@@ -278,9 +295,7 @@ static int op_link(struct fs_op *op)
 static int op_remove(struct fs_op *op, bool directory)
 {
     struct place place;
-    int status = find(op, LINK_STAYS, &place);
-    if (status == 0 && !place.node)
-        status = -ENOENT;
+    int status = find_existing(op, LINK_STAYS, &place);
     if (status == 0 && place.node->links > 1)
         status = tree_know(op->fs, place.node); /* what stays of it changes */
     if (status < 0)
@@ -288,7 +303,7 @@ static int op_remove(struct fs_op *op, bool directory)
     if (place.node->directory != directory)
         return directory ? -ENOTDIR : -EISDIR;
     if (!place.name)
-        return -EBUSY; /* the directory that the path starts from */
+        return place.is_above ? -ENOTEMPTY : -EINVAL; /* the directory that the path starts from, or one on its way */
     if (place.node->first)
         return -ENOTEMPTY;
     status = directory ? journal_room(op) : journal_room_for_removal(op);
@@ -312,12 +327,16 @@ static bool lies_in(const struct fs_node *node, const struct fs_node *directory)
 static int may_replace(const struct place *from, const struct place *to)
 {
     if (!from->name || !to->name)
-        return -EBUSY;
+        return -EBUSY; /* the directory that a path starts from */
+    if (!from->node || to->directory->gone)
+        return -ENOENT;
+    if (!from->node->directory && (from->must_be_directory || to->must_be_directory))
+        return -ENOTDIR;
     if (lies_in(to->directory, from->node))
         return -EINVAL; /* into itself */
-    if (!from->node->directory && to->must_be_directory)
-        return -ENOTDIR;
-    if (!to->node)
+    if (to->node && lies_in(from->directory, to->node))
+        return -ENOTEMPTY;
+    if (!to->node || to->node == from->node)
         return 0;
     if (to->node->directory != from->node->directory)
         return to->node->directory ? -EISDIR : -ENOTDIR;
@@ -329,15 +348,13 @@ static int op_rename(struct fs_op *op)
     struct fs *fs = op->fs;
     struct place from, to;
     int status = find(op, LINK_STAYS, &from);
-    if (status == 0 && !from.node)
-        status = -ENOENT;
     if (status == 0)
         status = path_find(fs, base_of(fs, op->to), op->to_path, op->to_path_size, LINK_STAYS, &to);
     if (status == 0 && to.node && to.node->links > 1)
         status = tree_know(fs, to.node);
-    if (status == 0) /* two names of one file stay as they are: so it is elsewhere */
-        status = from.node == to.node ? 0 : may_replace(&from, &to);
-    if (status < 0 || from.node == to.node)
+    if (status == 0)
+        status = may_replace(&from, &to);
+    if (status < 0 || from.node == to.node) /* two names of one file stay as they are: so it is elsewhere */
         return status;
     status = journal_memory(fs, 1) ? journal_room(op) : -ENOSPC;
     char *name = status == 0 ? tree_copy_name(to.name, to.name_size) : NULL;
@@ -365,9 +382,7 @@ static int target(struct fs_op *op, struct fs_node **out)
     int status = 0;
     *out = base_of(op->fs, op->node);
     if (!(op->flags & FS_SELF)) {
-        status = find(op, last_of(op), &place);
-        if (status == 0 && !place.node)
-            status = -ENOENT;
+        status = find_existing(op, last_of(op), &place);
         if (status == 0)
             *out = place.node;
     }

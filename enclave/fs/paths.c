@@ -26,7 +26,8 @@ static int step_up(struct walk *w, struct fs_node *here)
     if (w->depth == 0)
         return -EPERM;
     w->depth--;
-    *w->place = (struct place){.directory = here->parent, .node = here->parent, .entry = here->parent};
+    *w->place =
+        (struct place){.directory = here->parent, .node = here->parent, .entry = here->parent, .is_above = true};
     return 0;
 }
 
@@ -45,7 +46,7 @@ static int follow(struct walk *w, const struct place *link)
 static int step_down(struct walk *w, struct fs_node *here, const char *name, size_t size, bool follows)
 {
     struct fs_node *entry = tree_find(w->fs, here, name, size), *node = fs_file_of(entry);
-    *w->place = (struct place){here, node, entry, name, size, false};
+    *w->place = (struct place){here, node, entry, name, size, false, false};
     if (node && node->symlink && follows)
         return follow(w, &(struct place){.directory = here, .node = node});
     w->depth++;
@@ -56,17 +57,19 @@ static int step_down(struct walk *w, struct fs_node *here, const char *name, siz
 static int step(struct walk *w, const char *part, size_t size, bool follows)
 {
     struct fs_node *here = w->place->node;
+    if (size == 0)
+        return 0; /* one slash more */
     if (!here)
         return -ENOENT; /* what the step before named does not exist */
     if (!here->directory)
         return -ENOTDIR;
     if (size > FS_NAME_MAX)
-        return -ENAMETOOLONG;
+        return here->gone ? -ENOENT : -ENAMETOOLONG;
     if (is(part, size, ".."))
         return step_up(w, here);
     if (is(part, size, "."))
         *w->place = (struct place){.directory = here, .node = here, .entry = here};
-    else if (size > 0)
+    else
         return step_down(w, here, part, size, follows);
     return 0;
 }
@@ -92,7 +95,7 @@ static int walk(struct walk *w, const char *path, size_t size, enum last_link la
         const char *slash = memchr(at, '/', (size_t)(end - at));
         size_t part = (size_t)((slash ? slash : end) - at);
         bool is_last = !slash || only_slashes(slash, end);
-        bool slash_behind = slash && last != LINK_STAYS;
+        bool slash_behind = slash && last == LINK_IS_MEANT;
         int status = step(w, at, part, !is_last || slash_behind || last == LINK_FOLLOWED);
         if (status < 0)
             return status;
@@ -101,17 +104,24 @@ static int walk(struct walk *w, const char *path, size_t size, enum last_link la
     }
     if (memchr(path, 0, size))
         return -EINVAL;
-    return w->place->node && w->place->must_be_directory && !w->place->node->directory ? -ENOTDIR : 0;
+    return 0;
 }
 
 /* Nothing leads out of base: not "..", not "/", and no link. */
 int path_find(struct fs *fs, struct fs_node *base, const char *path, size_t size, enum last_link last,
               struct place *out)
 {
-    if (base->gone)
-        return -ENOENT;
     if (!base->directory)
         return -ENOTDIR;
     *out = (struct place){.directory = base, .node = base, .entry = base};
     return walk(&(struct walk){.fs = fs, .place = out}, path, size, last);
+}
+
+int path_find_existing(struct fs *fs, struct fs_node *base, const char *path, size_t size, enum last_link last,
+                       struct place *out)
+{
+    int status = path_find(fs, base, path, size, last, out);
+    if (status < 0)
+        return status;
+    return !out->node ? -ENOENT : out->must_be_directory && !out->node->directory ? -ENOTDIR : 0;
 }

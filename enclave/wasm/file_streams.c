@@ -30,8 +30,8 @@ FILE_FUNC(file_read)
     }
     if (file_reply_bytes(g, op) == HOST_TRAP)
         return HOST_TRAP;
-    if (!op->status)
-        reply_word(g, op->end);
+    if (!op->status) /* asked for nothing, too: the adapter takes "nothing, and not the end" for an interruption */
+        reply_word(g, op->end || op->transferred == 0);
     file_end(g);
     return HOST_DONE;
 }

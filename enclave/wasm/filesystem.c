@@ -110,7 +110,7 @@ static enum host_status set_size(struct guest *g, const struct slot *args, size_
     if (g->fs)
         return plain(g, args, FS_RESIZE, (struct file_paths){NULL, NULL});
     if (!d->file.may_write)
-        return file_fail(g, d->file.directory ? -EISDIR : -EBADF);
+        return file_fail(g, d->file.directory ? -EISDIR : -EINVAL);
     struct fs_op *op = file_begin(g, FS_RESIZE, d, (struct file_paths){NULL, NULL}, 0);
     if (op)
         op->size = args[1].word;
@@ -177,12 +177,13 @@ static void reply_stat(struct guest *g, const struct fs_stat *stat)
     reply_time(g, stat->changed_ns);
 }
 
-/* 128 bits that change with the file, and differ between files. */
+/* The lower half is which file it is: the preview 1 adapter makes an inode number of it, which no write may change. The
+ * upper one changes with the file. */
 static void reply_hash(struct guest *g, const struct fs_stat *stat)
 {
     reply_word(g, 0);
-    reply_word(g, (stat->id + 1) * 0x9e3779b97f4a7c15u ^ stat->size);
-    reply_word(g, stat->modified_ns ^ stat->changed_ns << 1 ^ stat->id << 48);
+    reply_word(g, stat->id + 1);
+    reply_word(g, (stat->modified_ns ^ stat->changed_ns << 1) * 0x9e3779b97f4a7c15u ^ stat->size);
 }
 
 /* path NULL: the descriptor's own file; else its flags stand before it. */
