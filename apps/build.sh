@@ -21,11 +21,13 @@ heap-command    c_command guests/heap-command.c
 heap-handler    c_library_app guests/heap-handler.c common/handler.wit
 heap-cpp        cpp_command guests/heap-cpp.cpp
 heap-as         as_command heap-as/heap.ts
+posix-as        as_command heap-as/posix.ts
 sqlite          sqlite_app programs/sqlite.c common/handler.wit
 zstd            zstd_command programs/zstd.c
 quickjs         quickjs_command programs/quickjs.c
 synced          c_command guests/synced.c
 posix           c_command guests/posix.c
+posix-descriptors c_command guests/posix-descriptors.c
 posix-rust      rust_command posix-rust
 random-files    c_command guests/random-files.c
 environment     c_command guests/environment.c
@@ -218,13 +220,13 @@ cpp_command() { # NAME SOURCE: the same in C++, without exceptions
     rm "$made.core" "$made.start.o"
 }
 
-as_command() { # NAME SOURCE: AssemblyScript, with a cabi_realloc and an abort of its own
+as_command() { # NAME SOURCE: AssemblyScript, with a cabi_realloc and an abort of its own (program.ts)
     local made=$out/$1.wasm folder
     folder=$(dirname "$2")
-    stale "$made" "$2" "$folder"/package*.json common/command.wit componentize.mjs build.sh || return 0
+    stale "$made" "$folder"/*.ts "$folder"/package*.json common/command.wit componentize.mjs build.sh || return 0
     npm_tools assemblyscript "$folder"
     echo "building $1.wasm" >&2
-    "$NODE_FOLDER/node_modules/.bin/asc" "$2" --exportStart _start --use "abort=${2%.ts}/abort" -O -o "$made.core"
+    "$NODE_FOLDER/node_modules/.bin/asc" "$2" --exportStart _start --use "abort=$folder/program/abort" -O -o "$made.core"
     component_tools
     node componentize.mjs common/command.wit "$wit" "$made.core" "$made" "$wit/wasi_snapshot_preview1.command.wasm"
     rm "$made.core"

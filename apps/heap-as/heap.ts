@@ -7,30 +7,8 @@ declare function random_get(buffer: usize, size: usize): i32;
 declare function clock_time_get(clock: i32, precision: u64, time: usize): i32;
 @external("wasi_snapshot_preview1", "path_filestat_get")
 declare function path_filestat_get(fd: i32, flags: i32, path: usize, size: usize, stat: usize): i32;
-@external("wasi_snapshot_preview1", "fd_write")
-declare function fd_write(fd: i32, vectors: usize, count: usize, written: usize): i32;
-@external("wasi_snapshot_preview1", "proc_exit")
-declare function proc_exit(status: i32): void;
-
-// Memory for the adapter, from this module's heap: without it the adapter grows the memory, and the allocator, which
-// takes all there is at its first use, lies over it. What it gives is never freed: nobody here knows of it.
-export function cabi_realloc(old: usize, oldSize: usize, align: usize, size: usize): usize {
-  if (align > 16) unreachable();
-  return old ? heap.realloc(old, size) : heap.alloc(size);
-}
-
-export function abort(message: string | null, file: string | null, line: u32, column: u32): void {
-  say("aborted at line " + line.toString());
-  proc_exit(1);
-}
-
-function say(text: string): void {
-  const bytes = String.UTF8.encode(text + "\n");
-  const vector = new StaticArray<usize>(3);
-  vector[0] = changetype<usize>(bytes);
-  vector[1] = bytes.byteLength;
-  fd_write(1, changetype<usize>(vector), 1, changetype<usize>(vector) + 8);
-}
+export { cabi_realloc } from "./program";
+import { say } from "./program";
 
 function byteOf(seed: u32, at: i32): u8 {
   return <u8>(((seed + <u32>at) * 2654435761) >> 24);

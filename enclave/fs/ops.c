@@ -146,6 +146,8 @@ static int create(struct fs_op *op, struct place *place, enum fs_type type, cons
 /* Cut or extend. What lies beyond the end is zero if the file grows again. */
 static int resize(struct fs_op *op, struct fs_node *node, uint64_t size)
 {
+    if (size > INT64_MAX)
+        return -EINVAL;
     struct fs *fs = op->fs;
     uint32_t keep = (uint32_t)((size + FS_CHUNK_SIZE - 1) / FS_CHUNK_SIZE), part = size % FS_CHUNK_SIZE;
     struct chunk *last = NULL;
@@ -427,6 +429,8 @@ static int op_read(struct fs_op *op)
 {
     struct fs_node *node = op->node;
     int status = node && !node->directory ? tree_know(op->fs, node) : -EISDIR;
+    if (status == 0 && op->offset > INT64_MAX)
+        status = -EINVAL;
     if (status < 0)
         return status;
     uint64_t left = op->offset < node->size ? node->size - op->offset : 0;
@@ -463,6 +467,8 @@ static int op_write(struct fs_op *op)
     if (!op->started && op->flags & FS_APPEND)
         op->offset = node->size;
     op->started = true;
+    if (op->offset > INT64_MAX)
+        return -EINVAL;
     if (op->offset > FS_SIZE_MAX || op->size > FS_SIZE_MAX - op->offset)
         return -EFBIG;
     while (status == 0 && op->transferred < op->size) {

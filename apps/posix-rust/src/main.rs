@@ -218,7 +218,7 @@ fn the_rest(c: &mut Cases) -> io::Result<()> {
     c.equal("stdin", text, "the body".into());
     c.equal("at its end", io::stdin().read(&mut [0])?, 0);
     c.equal("terminals", (io::stdin().is_terminal(), io::stdout().is_terminal()), (false, false));
-    c.equal("arguments", env::args().skip(1).collect::<Vec<_>>(), vec!["one".into(), "two words".into(), "é".into()]);
+    c.equal("arguments", env::args().skip(1).collect::<Vec<_>>(), vec!["one".to_string(), "two words".into(), "".into(), "é".into()]);
     let variables: HashMap<String, String> = env::vars().collect();
     c.equal("a variable", variables.get("GREETING"), Some(&"hello".to_string()));
     c.equal("what was asked", env::var("REQUEST_METHOD").ok(), Some("POST".into()));
