@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # apps/build.sh [NAME...]: build the example components, or those named, from source into build/apps. --list prints their names,
-# --tools where the tools are.
+# --tools where the tools are, --rust-tools those that make Rust programs, too.
 # Tools and WIT files come from npm and crates.io and are cached outside the tree, each when the first component wants it;
 # nothing is built again needlessly.
 set -euo pipefail
@@ -281,8 +281,26 @@ go_app() { # NAME FOLDER WORLD
 }
 
 # A Rust compiler and the sources of its library, for the targets whose library no registry has built. From Debian's
-# packages, unpacked instead of installed: this machine's own cargo and rustc stay what they are. Sets $tools.
+# packages, unpacked instead of installed: this machine's own cargo and rustc stay what they are. Sets $tools, and
+# exports what cargo is to know.
 rust_tools() {
+    unpacked_rust
+    # Cargo asks for it by one name; it has its libraries beside it, which no other program is to find.
+    cat >"$tools/rustc.new" <<END
+#!/bin/sh
+LD_LIBRARY_PATH='$tools/usr/lib/x86_64-linux-gnu' exec '$tools/usr/bin/rustc' "\$@"
+END
+    chmod +x "$tools/rustc.new"
+    mv "$tools/rustc.new" "$tools/rustc"
+    export RUSTC=$tools/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_WASM32_WASIP1_LINKER=wasm-ld-19 CARGO_TARGET_DIR=$tools/target
+}
+print_rust_tools() {
+    local tools
+    rust_tools
+    printf 'export RUSTC=%q CARGO_TARGET_DIR=%q RUSTC_BOOTSTRAP=1 CARGO_TARGET_WASM32_WASIP1_LINKER=wasm-ld-19\n' \
+        "$RUSTC" "$CARGO_TARGET_DIR"
+}
+unpacked_rust() {
     local version package
     version=$(apt-cache show --no-all-versions rustc-web 2>/dev/null | sed -n 's/^Version: //p' || true)
     [ -n "$version" ] || { apt-get update -qq && version=$(apt-cache show --no-all-versions rustc-web | sed -n 's/^Version: //p'); } >&2
@@ -311,9 +329,7 @@ make_rust_app() {
     local tools
     rust_tools
     cp -r "$2" "$scratch/" && cp -r "$(wit_folder "$3")" "$scratch/$2/wit" # where wit-bindgen looks
-    RUSTC=$tools/usr/bin/rustc LD_LIBRARY_PATH=$tools/usr/lib/x86_64-linux-gnu RUSTC_BOOTSTRAP=1 \
-        CARGO_TARGET_WASM32_WASIP1_LINKER=wasm-ld-19 CARGO_TARGET_DIR=$tools/target \
-        step "$1.wasm, with Rust's library at first" 120 cargo build --quiet --locked --release --target wasm32-wasip1 \
+    step "$1.wasm, with Rust's library at first" 120 cargo build --quiet --locked --release --target wasm32-wasip1 \
         -Zbuild-std=std,panic_abort --manifest-path "$scratch/$2/Cargo.toml" >&2
     node componentize.mjs "$3" "$wit" "$tools/target/wasm32-wasip1/release/${1//-/_}.wasm" "$made" \
         "$wit/wasi_snapshot_preview1.reactor.wasm"
@@ -329,9 +345,7 @@ make_rust_command() {
     local tools
     rust_tools
     "$clang" --target=wasm32-wasi -O2 -nostdlib -Wl,-r common/command.c common/cabi_realloc.c -o "$scratch/start.o"
-    RUSTC=$tools/usr/bin/rustc LD_LIBRARY_PATH=$tools/usr/lib/x86_64-linux-gnu RUSTC_BOOTSTRAP=1 \
-        CARGO_TARGET_WASM32_WASIP1_LINKER=wasm-ld-19 CARGO_TARGET_DIR=$tools/target \
-        step "$1.wasm, with Rust's library at first" 120 cargo rustc --quiet --locked --release --target wasm32-wasip1 \
+    step "$1.wasm, with Rust's library at first" 120 cargo rustc --quiet --locked --release --target wasm32-wasip1 \
         -Zbuild-std=std,panic_abort --manifest-path "$2/Cargo.toml" -- \
         -C link-self-contained=no -L native=/usr/lib/wasm32-wasi -C link-arg="$scratch/start.o" \
         -C link-arg=--export=_start -C link-arg=--export=cabi_realloc >&2
@@ -371,10 +385,11 @@ if [ "${1:-}" = --list ]; then
     names
     exit
 fi
-if [ "${1:-}" = --tools ]; then # for a shell: where the component tools and WASI's interface files are
+if [ "${1:-}" = --tools ] || [ "${1:-}" = --rust-tools ]; then # for a shell: where they and WASI's interface files are
     component_tools
     interface_files
     printf 'export NODE_FOLDER=%q WIT=%q\n' "$NODE_FOLDER" "$wit"
+    [ "$1" = --tools ] || locked apps-rust print_rust_tools
     exit
 fi
 for name in "$@"; do

@@ -154,6 +154,8 @@ static void rights(void)
     EITHER(write_at_position(fd, "no"), EBADF, ENOTCAPABLE);
     EITHER(__wasi_fd_filestat_set_size(fd, 0), EINVAL, EBADF);
     IS(__wasi_fd_sync(fd), 0);
+    EITHER(__wasi_fd_fdstat_set_rights(fd, 0, 0), ENOTSUP, 0); /* which takes none away */
+    IS(__wasi_fd_pread(fd, &in, 1, 0, &size), 0);
     IS(__wasi_fd_close(fd), 0);
     IS(open_with("file", 0, __WASI_RIGHTS_FD_WRITE, &fd), 0);
     IS(__wasi_fd_fdstat_get(fd, &stat), 0);
@@ -342,7 +344,7 @@ static void too_many(void)
     while (count < 4096 && (error = open_fd("file", 0, 0, 0, &fds[count])) == 0)
         count++;
     EITHER(error, EMFILE, ENOMEM);
-    TRUE(count >= 100);
+    TRUE(count == 128 - 5); /* docs/languages.md; streams, root and folder have the others */
     IS(write_at_position(fds[0], "x"), 0);
     while (count > 0)
         error = __wasi_fd_close(fds[--count]);

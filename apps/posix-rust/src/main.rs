@@ -234,12 +234,37 @@ fn the_rest(c: &mut Cases) -> io::Result<()> {
     Ok(())
 }
 
+/// Blocks that are made, replaced and looked at again, with calls between them that reach the preview 1 adapter, whose state
+/// lies in the same memory.
+fn heap(c: &mut Cases, here: &Path) -> io::Result<()> {
+    let byte = |seed: u32, at: usize| (seed.wrapping_add(at as u32).wrapping_mul(2_654_435_761) >> 24) as u8;
+    let whole = |(seed, block): &(u32, Vec<u8>)| block.iter().enumerate().all(|(at, &b)| b == byte(*seed, at));
+    let mut blocks: Vec<(u32, Vec<u8>)> = vec![(0, Vec::new()); 256];
+    let (mut state, mut changed) = (7u32, 0);
+    for round in 0..4096 {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let slot = &mut blocks[(state >> 8) as usize % 256];
+        changed += usize::from(!whole(slot));
+        let size = (state >> 16) as usize % if round % 16 == 0 { 65_536 } else { 1_024 };
+        *slot = (state, (0..size).map(|at| byte(state, at)).collect());
+        if round % 16 == 0 {
+            fs::metadata(here)?;
+            names_in(here)?;
+        }
+    }
+    c.equal("blocks of the heap that others wrote into", changed + blocks.iter().filter(|b| !whole(b)).count(), 0);
+    Ok(())
+}
+
 fn main() -> ExitCode {
     let here = Path::new("/posix-rust");
     let mut c = Cases::default();
     let made = fs::create_dir(here);
     c.works("a folder to work in", made);
-    for (name, group) in [("files", files as fn(&mut Cases, &Path) -> io::Result<()>), ("names", names), ("folders", folders), ("times", times)] {
+    type Group = fn(&mut Cases, &Path) -> io::Result<()>;
+    let groups: [(&str, Group); 5] =
+        [("files", files), ("names", names), ("folders", folders), ("times", times), ("heap", heap)];
+    for (name, group) in groups {
         let end = group(&mut c, here);
         c.works(name, end);
     }
