@@ -127,7 +127,7 @@ static const struct {
     {TO("GET", "/hostile/environment") "\r\n", 200},
     {TO("GET", "/hostile/fields-many") "\r\n", 500},
     {TO("GET", "/hostile/poll-many") "\r\n", 500},
-    {TO("PUT", "/files-c/b") BODY("abc", "100"), 400},
+    {TO("PUT", "/files-c/b") "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n", 400},
     {TO("GET", "/nobody/") "\r\n", 404},
 };
 #define REQUESTS (sizeof requests / sizeof *requests)
