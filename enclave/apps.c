@@ -146,6 +146,7 @@ static void remove_orphans(void *user, int status, const struct kv_name *names, 
 
 int apps_load(char *error, size_t error_size)
 {
+    loop_check(&enclave_system.owner->loop);
     int result = deployed_load();
     if (result < 0)
         snprintf(error, error_size, "apps: the sealed list cannot be read (error %d)", -result);
@@ -380,6 +381,7 @@ void *apps_compiler(void *unused)
 
 void apps_stop(void)
 {
+    loop_check(&enclave_system.owner->loop);
     pthread_mutex_lock(&lock);
     stopping = true;
     pthread_cond_broadcast(&wake);
@@ -409,6 +411,7 @@ static void enqueue(struct change *c)
 
 int apps_push(struct worker *origin, const char *name, const uint8_t *wasm, size_t size, apps_done done, void *user)
 {
+    loop_check(&origin->loop);
     struct change *c = change_new(origin, name, done, user);
     if (!c)
         return -ENOMEM;
@@ -420,6 +423,7 @@ int apps_push(struct worker *origin, const char *name, const uint8_t *wasm, size
 
 int apps_remove(struct worker *origin, const char *name, apps_done done, void *user)
 {
+    loop_check(&origin->loop);
     struct change *c = change_new(origin, name, done, user);
     if (!c)
         return -ENOMEM;
@@ -432,6 +436,7 @@ int apps_set(struct worker *origin, const char *name, const char *json, size_t s
              char *error, size_t error_size)
 {
     uint8_t salt[SETTINGS_SALT_SIZE];
+    loop_check(&origin->loop);
     sgx_random(salt, sizeof salt);
     struct app_settings *settings = app_settings_parse(json, size, salt, error, error_size);
     if (!settings)

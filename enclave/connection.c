@@ -60,7 +60,9 @@ struct connection {
 
 static struct connection *of_transport(struct transport *t)
 {
-    return (struct connection *)t;
+    struct connection *c = (struct connection *)t;
+    loop_check(&c->worker->loop);
+    return c;
 }
 
 /* Tell the host what moved: new bytes for it, or space it waits for. */
@@ -342,6 +344,7 @@ static void handshake(struct connection *c)
 /* What holds of every connection between its callbacks. */
 static void connection_check(const struct connection *c)
 {
+    loop_check(&c->worker->loop);
     ENSURE((c->phase != CLOSED) == link_is_open(&c->link));
     ENSURE(c->phase == CLOSED || c->worker->connections[(uint32_t)c->link.name] == c);
     ENSURE(!c->in_use || c->phase != HANDSHAKING);
@@ -371,6 +374,7 @@ static void on_retry(struct loop_task *task)
 
 void connection_on_news(struct connection *c, channel_name name)
 {
+    loop_check(&c->worker->loop);
     if (name != c->link.name)
         return;
     link_on_name(&c->link);
@@ -396,6 +400,7 @@ static int setup(struct connection *c, SSL *ssl, const struct channel_desc *d)
 
 void connection_refuse(struct worker *w, const struct channel_desc *d)
 {
+    loop_check(&w->loop);
     struct link link;
     ENSURE(link_init_enclave(&link, d) == 0);
     worker_give_back(w, &link, RING_RST);
@@ -472,12 +477,14 @@ void connection_worker_init(struct worker *w, struct worker *first)
 
 void connection_cancel(struct connection *c)
 {
+    connection_check(c);
     c->opened = NULL;
     finish(c, true);
 }
 
 void connection_close_idle(struct worker *w)
 {
+    loop_check(&w->loop);
     if (w->http)
         atomic_store(&w->http->stopping, true);
     for (uint32_t id = 0; id < PROTO_MAX_CHANNELS; id++) {

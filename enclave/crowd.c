@@ -49,6 +49,7 @@ static void put_newest(struct crowd *c, struct crowd_member *m)
 
 bool crowd_join(struct crowd *c, struct crowd_member *m, uint64_t limit)
 {
+    loop_check(c->loop);
     *m = (struct crowd_member){0};
     if (!charge_take(&m->counted, &c->limits->count, 1))
         return false;
@@ -60,6 +61,7 @@ bool crowd_join(struct crowd *c, struct crowd_member *m, uint64_t limit)
 
 void crowd_leave(struct crowd *c, struct crowd_member *m)
 {
+    loop_check(c->loop);
     take_out(c, m);
     ENSURE(c->leaving >= m->leaving);
     c->leaving -= m->leaving;
@@ -71,6 +73,7 @@ void crowd_leave(struct crowd *c, struct crowd_member *m)
 
 void crowd_progress(struct crowd *c, struct crowd_member *m)
 {
+    loop_check(c->loop);
     if (c->newest == m)
         return;
     take_out(c, m);
@@ -139,6 +142,7 @@ static void on_asked(struct loop_task *task)
 
 void crowd_look(struct crowd *c)
 {
+    loop_check(c->loop);
     if ((memory_beyond(c) || count_beyond(c)) && c->loop->now_ns >= c->not_before_ns)
         loop_post(c->loop, &c->relieve);
 }

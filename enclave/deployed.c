@@ -25,6 +25,7 @@ static int unhex(const char *text, uint8_t *out, size_t size)
 
 const struct deployed *deployed_first(void)
 {
+    loop_check(&enclave_system.owner->loop);
     return list;
 }
 
@@ -38,6 +39,7 @@ static struct deployed **place(const char *name)
 
 const struct deployed *deployed_find(const char *name)
 {
+    loop_check(&enclave_system.owner->loop);
     return *place(name);
 }
 
@@ -50,6 +52,7 @@ void deployed_free(struct deployed *d)
 
 void deployed_put(struct deployed *d)
 {
+    loop_check(&enclave_system.owner->loop);
     deployed_remove(d->name);
     d->next = list;
     list = d;
@@ -57,6 +60,7 @@ void deployed_put(struct deployed *d)
 
 void deployed_remove(const char *name)
 {
+    loop_check(&enclave_system.owner->loop);
     struct deployed **at = place(name), *old = *at;
     if (old)
         *at = old->next;
@@ -122,6 +126,7 @@ static int parse_entry(const json_t *item, struct deployed **out)
 
 int deployed_load(void)
 {
+    loop_check(&enclave_system.owner->loop);
     uint8_t *text;
     size_t size;
     int result = system_get("apps", &text, &size);
@@ -146,6 +151,7 @@ int deployed_load(void)
 
 char *deployed_text(const char *without, const struct deployed *with)
 {
+    loop_check(&enclave_system.owner->loop);
     json_t *array = json_array();
     for (const struct deployed *d = list; d; d = d->next)
         if (strcmp(d->name, without) != 0)

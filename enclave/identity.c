@@ -162,6 +162,7 @@ static void on_renewal(struct loop_timer *timer)
 
 int identity_open(int first_boot, char *error, size_t error_size)
 {
+    loop_check(&enclave_system.owner->loop);
     int result = certificate_check_names(ecall_run_args()->san, error, error_size);
     if (result < 0)
         return result;
@@ -422,6 +423,7 @@ static void on_target_info(void *user, int status, const uint8_t *target, size_t
 
 int identity_refresh(void (*done)(void *user, int status), void *user)
 {
+    loop_check(&enclave_system.owner->loop);
     struct refresh *r = calloc(1, sizeof *r);
     if (!r) {
         plan_next(-ENOMEM);

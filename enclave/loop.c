@@ -9,6 +9,7 @@
 int loop_init(struct loop *loop, void (*wake)(struct loop *loop))
 {
     *loop = (struct loop){.wake = wake, .timer_capacity = 64};
+    loop_take(loop);
     loop->timers = malloc(loop->timer_capacity * sizeof *loop->timers);
     return loop->timers ? 0 : -ENOMEM;
 }
@@ -32,6 +33,7 @@ static void append(struct loop *loop, struct loop_task *task)
 
 void loop_post(struct loop *loop, struct loop_task *task)
 {
+    loop_check(loop);
     if (!atomic_exchange_explicit(&task->queued, true, memory_order_acq_rel))
         append(loop, task);
 }
@@ -114,6 +116,7 @@ static void settle(struct loop *loop, uint32_t index, struct loop_timer *timer)
 
 int loop_timer_start(struct loop *loop, struct loop_timer *timer, uint64_t deadline_ns)
 {
+    loop_check(loop);
     timer->deadline_ns = deadline_ns;
     if (timer->heap_index) {
         settle(loop, timer->heap_index - 1, timer);
@@ -133,6 +136,7 @@ int loop_timer_start(struct loop *loop, struct loop_timer *timer, uint64_t deadl
 
 void loop_timer_stop(struct loop *loop, struct loop_timer *timer)
 {
+    loop_check(loop);
     if (!timer->heap_index)
         return;
     uint32_t index = timer->heap_index - 1;
@@ -159,6 +163,7 @@ static bool fire_timers(struct loop *loop)
 
 bool loop_run_once(struct loop *loop, uint64_t now_ns)
 {
+    loop_check(loop);
     if (now_ns > loop->now_ns)
         loop->now_ns = now_ns;
     loop->passes++;
@@ -180,6 +185,7 @@ bool loop_run_once(struct loop *loop, uint64_t now_ns)
 
 uint64_t loop_next_deadline(struct loop *loop)
 {
+    loop_check(loop);
     if (loop->ready_first || atomic_load_explicit(&loop->remote, memory_order_relaxed))
         return 0;
     return loop->timer_count ? loop->timers[0]->deadline_ns : UINT64_MAX;

@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/owner.h"
+
 struct loop;
 
 /* Something to run soon. Zero-initialise, set fn. Must not be freed while queued. */
@@ -29,6 +31,7 @@ struct loop_timer {
 };
 
 struct loop {
+    struct owner owner; /* the thread that runs it; all but loop_post_remote asserts it */
     struct loop_task *ready_first, *ready_last;
     _Atomic(struct loop_task *) remote; /* LIFO stack pushed by other threads, taken whole by the owner */
     struct loop_timer **timers;         /* binary heap by deadline; grows, never shrinks */
@@ -38,8 +41,20 @@ struct loop {
     void (*wake)(struct loop *loop); /* called by loop_post_remote after a push, from the posting thread; may be NULL */
 };
 
-int loop_init(struct loop *loop, void (*wake)(struct loop *loop)); /* 0 or -ENOMEM */
+int loop_init(struct loop *loop, void (*wake)(struct loop *loop)); /* 0 or -ENOMEM; the calling thread's */
 void loop_deinit(struct loop *loop);
+
+/* Hand it to the calling thread; the one before has let go of it. */
+static inline void loop_take(struct loop *loop)
+{
+    owner_take(&loop->owner);
+}
+
+/* For everything that lives on a loop's thread: stops where another one calls. */
+static inline void loop_check(const struct loop *loop)
+{
+    owner_check(&loop->owner);
+}
 
 /* Owner thread: run the task after the ones that are ready now. */
 void loop_post(struct loop *loop, struct loop_task *task);

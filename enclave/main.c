@@ -270,6 +270,7 @@ static int boot(char *error, size_t error_size)
         .guest_memory = heap_size / 2,
         .workers = enclave_system.worker_count,
         .memory_left = memory_left,
+        .code_is_fixed = !sgx_pages_can_change(),
         .stacks = {guest_stack_take, guest_stack_give, (unsigned)sgx_stack_count(ENCLAVE_STACK_GUEST)}};
     result = egress_trust_load(error, error_size);
     if (result < 0)

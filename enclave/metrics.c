@@ -38,7 +38,7 @@ int system_metrics(void *user, char *buf, size_t size)
     sgx_syscall_counts(&syscalls, &refused);
     sgx_heap_counts(&used, &total);
     for (uint32_t i = 0; i < enclave_system.worker_count; i++)
-        exits += enclave_system.workers[i].exits; /* a racy read of a counter is good enough */
+        exits += atomic_load_explicit(&enclave_system.workers[i].exits, memory_order_relaxed);
     int written = snprintf(
         buf, size,
         ",\"enclave_exits_total\":%lu,\"syscalls_total\":%lu,\"syscalls_refused_total\":%lu,"

@@ -106,6 +106,7 @@ static int defer(struct rpc_client *c, const struct rpc_request *head, const voi
 
 int rpc_call(struct rpc_client *c, enum rpc_method method, const void *payload, size_t size, rpc_done done, void *user)
 {
+    loop_check(&c->worker->loop);
     struct rpc_request head = {.method = (uint16_t)method, .payload_size = (uint32_t)size};
     if (size > PROTO_RPC_MAX)
         return -EMSGSIZE;
@@ -192,6 +193,7 @@ static void tell_space(struct rpc_client *c)
 
 void rpc_client_on_news(struct rpc_client *c)
 {
+    loop_check(&c->worker->loop);
     link_on_name(&c->link);
     struct rpc_response response;
     int result;

@@ -29,7 +29,7 @@ static uint64_t monotonic_ns(void)
 static void notify(struct worker *w, enum notify_op op, uint64_t timeout_ns)
 {
     int32_t ignored;
-    w->exits++;
+    atomic_store_explicit(&w->exits, w->exits + 1, memory_order_relaxed);
     ocall_notify(&ignored, (uint32_t)op, w->index, timeout_ns);
 }
 
@@ -60,6 +60,7 @@ int worker_init(struct worker *w, uint32_t index, const struct worker_handlers *
 
 void worker_ring_host(struct worker *w, channel_name name)
 {
+    loop_check(&w->loop);
     doorbell_push(&w->bell_out, name); /* a full or broken bell is the host's doing, and its loss */
     w->rang = true;
 }
@@ -134,6 +135,7 @@ void worker_turn(struct worker *w)
 void worker_run(struct worker *w)
 {
     uint64_t deadline;
+    loop_take(&w->loop); /* boot made it, and then this thread */
     while (!ecall_shutdown_requested(&deadline))
         worker_turn(w);
     w->handlers->drain(w);

@@ -1,5 +1,6 @@
 /*
- * A worker: one thread inside, with its event loop, its doorbells, its control channel and its connections.
+ * A worker: one thread inside, with its event loop, its doorbells, its control channel and its connections. The loop
+ * knows the thread; what is called from another, and is not marked so, stops the enclave.
  */
 #ifndef ENCLAVE_OS_ENCLAVE_WORKER_H
 #define ENCLAVE_OS_ENCLAVE_WORKER_H
@@ -41,8 +42,8 @@ struct worker {
     struct http_server *http;        /* NULL until boot is done */
     struct connection **connections; /* by channel id, PROTO_MAX_CHANNELS of them */
     uint32_t connection_count;
-    struct crowd crowd; /* of them, those of clients */
-    uint64_t exits;     /* ocall_notify calls made by this worker */
+    struct crowd crowd;     /* of them, those of clients */
+    _Atomic uint64_t exits; /* ocall_notify calls made by this worker, who alone writes it */
 };
 
 /* Claim the control channel that the host posted for this worker: its doorbells are the worker's, its rings are for

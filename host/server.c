@@ -44,7 +44,9 @@ static struct {
     atomic_bool shutdown_asked; /* by an I/O thread */
     atomic_bool ended;          /* every thread has left the enclave */
     atomic_int end_result;
-    atomic_bool ready;
+    atomic_bool ready; /* the enclave serves; phases holds its times */
+    char phases[1024];
+    bool open; /* connections are let in */
     uint64_t start_ns, loaded_ns;
     char listen_text[80];
 } server;
@@ -76,21 +78,29 @@ static void on_end(int result)
     tell_main();
 }
 
-/* The enclave serves: let connections in, and then tell the operator, who may take the line at its word. */
+/* Any thread. Only the main thread opens and closes the port, one after the other. */
 static void on_ready(const char *phases)
 {
-    if (atomic_exchange(&server.ready, true))
+    static atomic_flag said = ATOMIC_FLAG_INIT;
+    if (atomic_flag_test_and_set(&said))
         return;
+    snprintf(server.phases, sizeof(server.phases), "%s", phases);
+    atomic_store(&server.ready, true);
+    tell_main();
+}
+
+/* The enclave serves: let connections in, and then tell the operator, who may take the line at its word. */
+static void open_port(void)
+{
+    server.open = true;
     for (uint32_t i = 0; i < server.options.workers; i++) {
         int result = io_accept(server.ios[i]);
-        if (result == -EBADF)
-            return; /* a signal came first: the listener is closed, and the enclave is told to stop */
         if (result < 0)
             fail("cannot listen on %s: %s", server.listen_text, strerror(-result));
     }
     double ms = (double)(now_ns() - server.start_ns) / 1e6;
     printf("boot:\n  %-32s %8.1f ms\n%sready after %.1f ms, listening on https://%s\n", "load and measure the image",
-           (double)(server.loaded_ns - server.start_ns) / 1e6, phases, ms, server.listen_text);
+           (double)(server.loaded_ns - server.start_ns) / 1e6, server.phases, ms, server.listen_text);
     fflush(stdout);
 }
 
@@ -306,6 +316,8 @@ static void wait_for_end(int signals)
             stopping = true;
             begin_shutdown();
         }
+        if (!stopping && !server.open && atomic_load(&server.ready))
+            open_port();
         if (stopping && !told)
             told = tell_enclave_to_stop();
     }

@@ -77,6 +77,7 @@ static void wait(struct fs_op *op)
 
 void fs_wake(struct fs *fs)
 {
+    loop_check(&fs_home->loop);
     struct fs_op *op = fs->waiting;
     fs->waiting = NULL;
     fs->waiting_end = &fs->waiting;
@@ -98,6 +99,7 @@ static void arrive(struct loop_task *task)
 
 void fs_submit(struct fs_op *op)
 {
+    loop_check(&op->origin->loop);
     op->task.fn = arrive;
     if (op->origin == fs_home)
         loop_post(&fs_home->loop, &op->task);
@@ -137,6 +139,7 @@ void fs_init(struct worker *home)
 
 bool fs_flush(void)
 {
+    loop_check(&fs_home->loop);
     bool busy = false;
     pthread_mutex_lock(&all_lock);
     for (struct fs *fs = all; fs; fs = fs->next) {

@@ -600,6 +600,7 @@ static int run(struct fs_op *op)
 
 int fs_run(struct fs_op *op)
 {
+    loop_check(&fs_home->loop);
     int status = tree_load(op->fs);
     if (status == 0 && !op->settling)
         status = run(op);

@@ -36,9 +36,9 @@ static bool grow(struct index *x)
     for (size_t i = 0; i < x->capacity; i++)
         if (x->entries[i].version)
             *slot_for(&bigger, x->entries[i].storage_key) = x->entries[i];
-    bigger.count = x->count;
     free(x->entries);
-    *x = bigger;
+    x->entries = bigger.entries;
+    x->capacity = bigger.capacity;
     return true;
 }
 

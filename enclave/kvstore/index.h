@@ -24,7 +24,8 @@ struct index_entry {
 /* Open addressing, linear probing; storage keys are HMACs, so their bytes are the hash. Zero-initialise. */
 struct index {
     struct index_entry *entries;
-    size_t capacity, count;
+    size_t capacity;
+    _Atomic size_t count; /* metrics read it on other threads */
 };
 
 struct index_entry *index_find(const struct index *x, const uint8_t storage_key[STORAGE_KEY_SIZE]);

@@ -135,6 +135,7 @@ static bool writes(const struct job *j)
 
 void store_finish(struct job *j, int status)
 {
+    loop_check(&store.owner->loop);
     j->status = status;
     if (writes(j))
         store_release(j);
@@ -192,6 +193,7 @@ static bool blocked(const struct job *j)
 
 void store_proceed(void)
 {
+    loop_check(&store.owner->loop);
     for (struct job *j = store.jobs, *next; j; j = next) {
         next = j->next;
         if (!j->running && !blocked(j))
@@ -212,6 +214,7 @@ static void arrive(struct loop_task *task)
 
 void job_submit(struct job *j)
 {
+    loop_check(&j->origin->loop);
     j->task.fn = arrive;
     if (j->origin == store.owner)
         loop_post(&store.owner->loop, &j->task);

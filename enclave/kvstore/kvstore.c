@@ -158,6 +158,7 @@ int store_open(struct worker *owner, const uint8_t master[32], const uint8_t *ma
 
 void store_flush(void)
 {
+    loop_check(&store.owner->loop);
     loop_run_once(&store.owner->loop, store.owner->loop.now_ns); /* what was only posted arrives */
     while (store.jobs)
         worker_turn(store.owner);
@@ -165,6 +166,7 @@ void store_flush(void)
 
 void store_close(void)
 {
+    loop_check(&store.owner->loop);
     index_free(&store.index);
     store_memory_reset();
     OPENSSL_cleanse(&store, sizeof store);

@@ -117,6 +117,7 @@ void store_release(struct job *j)
 
 struct budget *kv_memory(const struct kv_namespace *ns)
 {
+    loop_check(&store.owner->loop);
     struct holder *h = find(ns->name, ns->size);
     return h ? &h->memory : NULL;
 }

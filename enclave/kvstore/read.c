@@ -88,6 +88,7 @@ void store_start_read(struct job *j)
 
 int kv_each(const struct kv_namespace *ns, kv_visit visit, void *user)
 {
+    loop_check(&store.owner->loop);
     if (store.nameless > 0)
         return -EBADMSG;
     for (size_t i = 0; i < store.index.capacity; i++) {

@@ -49,6 +49,10 @@ int component_check(const uint8_t *wasm, size_t size, struct component_needs *ne
         .core_items = COMPONENT_CORE_ITEMS_MAX,
         .function_bytes = COMPONENT_FUNCTION_MAX,
         .loops = COMPONENT_LOOPS_MAX,
+        .block_values = COMPONENT_BLOCK_VALUES_MAX,
+        .handlers = COMPONENT_HANDLERS_MAX,
+        .function_work = COMPONENT_FUNCTION_STEPS_MAX,
+        .work = COMPONENT_STEPS_MAX,
         .instances = COMPONENT_INSTANCES_MAX,
     };
     const char *other = other_format(wasm, size);
@@ -69,7 +73,8 @@ int component_check(const uint8_t *wasm, size_t size, struct component_needs *ne
 uint64_t component_compile_memory(size_t size, const struct component_needs *needs)
 {
     return MIB(32) + 2 * (uint64_t)size + 64 * needs->code_bytes + 6144 * needs->functions +
-           512 * needs->largest_function + 256 * needs->largest_graph + 512 * needs->core_items + 2048 * needs->items;
+           512 * needs->largest_function + 256 * needs->largest_graph + 96 * needs->largest_work +
+           512 * needs->core_items + 2048 * needs->items;
 }
 
 /* What validation says when a proposal is not served, and what we say. */
@@ -97,15 +102,13 @@ static const struct {
     {"64-bit nested component encoding", "uses a feature of components that is not served"},
 };
 
-static const char no_mapping[] = "mmap failed to allocate ";
-
 /* wasmtime writes what it did first, and what went wrong at the end; of numbered causes the last is meant. */
 static const char *last_cause(const char *text)
 {
     static const char head[] = "Caused by:";
-    const char *cause = strstr(text, head), *mapping = strstr(text, no_mapping);
-    if (!cause || mapping)
-        return mapping ? mapping : text; /* "out of memory" alone says too little */
+    const char *cause = strstr(text, head);
+    if (!cause)
+        return text;
     cause += sizeof head - 1;
     for (const char *line = cause; (line = strchr(line, '\n'));) {
         line += strspn(line, "\n ");
@@ -141,13 +144,7 @@ void component_refusal(wasmtime_error_t *failed, char *error, size_t error_size)
     for (size_t i = 0; i < sizeof proposals / sizeof *proposals && of_validation && !sentence; i++)
         if (strstr(cause, proposals[i].said))
             sentence = proposals[i].sentence;
-    const char *mapping = cause ? strstr(cause, no_mapping) : NULL;
-    if (mapping)
-        snprintf(error, error_size,
-                 "the compiled code takes %llu MiB, and the enclave's region for code has no room for it: remove an "
-                 "app, or give the enclave a larger region (ReservedMemMaxSize)",
-                 strtoull(mapping + sizeof no_mapping - 1, NULL, 0) >> 20);
-    else if (sentence)
+    if (sentence)
         snprintf(error, error_size, "the component %s", sentence);
     else
         snprintf(error, error_size, "%s%s", of_validation ? "this is not a valid component: " : "",

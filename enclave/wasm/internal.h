@@ -5,10 +5,12 @@
 #ifndef ENCLAVE_OS_ENCLAVE_WASM_INTERNAL_H
 #define ENCLAVE_OS_ENCLAVE_WASM_INTERNAL_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/ensure.h"
 #include "enclave/budget.h"
 #include "enclave/fs/fs.h"
 #include "enclave/kvstore/kvstore.h"
@@ -20,8 +22,18 @@
 #include "enclave/wasm/shim.h"
 #include "enclave/worker.h"
 
+/* code.c */
+struct code_region;
+struct code_regions {
+    pthread_mutex_t lock;
+    struct code_region *first;
+    uint64_t last_number;
+    bool fixed; /* pages' permissions are what they are */
+};
+
 struct wasm_runtime {
     wasm_engine_t *engine;
+    struct code_regions code;
     struct wasm_runtime_config config;
     _Atomic uint64_t ticks;
     struct budget guests; /* what all apps' guests hold */
@@ -363,6 +375,11 @@ enum host_status reply_file_error(struct guest *g, int status);
 
 /* memories.c */
 void memories_install(wasm_config_t *config);
+/* all outlives the engine. */
+void code_install(wasm_config_t *config, struct code_regions *all, bool fixed);
+/* A component of an artefact that this engine made, of which it takes a copy. NULL with a sentence in error. */
+wasmtime_component_t *code_load(struct wasm_runtime *rt, const uint8_t *artefact, size_t size, char *error,
+                                size_t error_size);
 void memories_enter_app(struct app *app); /* whose linear memories are made on this thread now */
 /* Of a guest without its memories, tables and stack (stacks.c counts those): contexts, scratch, its own structure,
  * wasmtime's. */

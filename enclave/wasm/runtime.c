@@ -43,6 +43,7 @@ static wasm_config_t *engine_config(struct wasm_runtime *rt, const struct wasm_r
     wasmtime_config_wasm_wide_arithmetic_set(config, true); /* the rest is as wasmtime has it: docs/limits.md */
     wasmtime_config_cranelift_opt_level_set(config, WASMTIME_OPT_LEVEL_SPEED);
     stacks_install(config, &own->stacks, &rt->stacks);
+    code_install(config, &rt->code, own->code_is_fixed);
     memories_install(config);
     return config;
 }
@@ -131,12 +132,15 @@ static int reserve(struct wasm_runtime *rt, uint64_t wanted, struct charge *loan
 static struct wasm_component *compile(struct wasm_runtime *rt, const uint8_t *wasm, size_t size,
                                       const struct component_needs *needs, char *error, size_t error_size)
 {
-    wasmtime_component_t *inner;
-    wasmtime_error_t *failed = wasmtime_component_new(rt->engine, wasm, size, &inner);
-    if (!failed)
-        return wrap(inner, needs->instance_bytes);
-    component_refusal(failed, error, error_size);
-    return NULL;
+    wasm_byte_vec_t artefact;
+    wasmtime_error_t *failed = enclave_component_compile(rt->engine, wasm, size, &artefact);
+    if (failed) {
+        component_refusal(failed, error, error_size);
+        return NULL;
+    }
+    wasmtime_component_t *inner = code_load(rt, (const uint8_t *)artefact.data, artefact.size, error, error_size);
+    wasm_byte_vec_delete(&artefact);
+    return inner ? wrap(inner, needs->instance_bytes) : NULL;
 }
 
 struct wasm_component *wasm_compile(struct wasm_runtime *rt, const uint8_t *wasm, size_t size, char *error,
@@ -175,17 +179,12 @@ int wasm_serialize(const struct wasm_component *component, uint8_t **out, size_t
 struct wasm_component *wasm_deserialize(struct wasm_runtime *rt, const uint8_t *artefact, size_t size, char *error,
                                         size_t error_size)
 {
-    wasmtime_component_t *inner;
     struct artefact_head head = {.instance_bytes = INSTANCE_BYTES_UNKNOWN};
     size_t skip = size > sizeof head && memcmp(artefact, artefact_magic, sizeof artefact_magic) == 0 ? sizeof head : 0;
     if (skip)
         memcpy(&head, artefact, sizeof head);
-    wasmtime_error_t *failed = wasmtime_component_deserialize(rt->engine, artefact + skip, size - skip, &inner);
-    if (failed) {
-        component_refusal(failed, error, error_size);
-        return NULL;
-    }
-    return wrap(inner, head.instance_bytes);
+    wasmtime_component_t *inner = code_load(rt, artefact + skip, size - skip, error, error_size);
+    return inner ? wrap(inner, head.instance_bytes) : NULL;
 }
 
 struct wasm_component *wasm_component_clone(const struct wasm_component *component)

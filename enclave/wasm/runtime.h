@@ -36,6 +36,8 @@ struct wasm_runtime_config {
     uint64_t guest_memory;
     unsigned workers;
     struct wasm_stack_source stacks; /* take NULL: mmap */
+    /* Pages for code are executable from the start and stay writable, since their permissions cannot change. */
+    bool code_is_fixed;
     /* How much memory there is for compiling. NULL: as much as is wanted. */
     uint64_t (*memory_left)(void);
 };

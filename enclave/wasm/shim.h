@@ -71,12 +71,29 @@ wasmtime_error_t *enclave_linker_func(wasmtime_component_linker_instance_t *inst
                                       size_t name_size, uint32_t shape, bool waits, enclave_callback callback,
                                       const void *function);
 
+/* Where compiled code lies (wasmtime/src/code.rs). publish: text, within an artefact that was loaded, is to become
+ * executable, and all of the artefact read only; false: it cannot. release: the artefact with this text is not used any
+ * more. Any thread; user outlives the engine. */
+struct code_memory {
+    bool (*publish)(void *user, const uint8_t *text, size_t size);
+    void (*release)(void *user, const uint8_t *text);
+    void *user;
+};
+void enclave_config_code_memory(wasm_config_t *config, const struct code_memory *memory);
+wasmtime_error_t *enclave_component_compile(const wasm_engine_t *engine, const uint8_t *wasm, size_t size,
+                                            wasm_byte_vec_t *artefact);
+/* The artefact begins a page, and is wasmtime's until it is released. On failure it may have been, or not. */
+wasmtime_error_t *enclave_component_load(const wasm_engine_t *engine, const uint8_t *artefact, size_t size,
+                                         wasmtime_component_t **out);
+
 /* What a component may have, and what it has: see wasmtime/src/check.rs. */
 struct component_limits {
     uint64_t depth;
     uint64_t items;
     uint64_t core_items;
     uint64_t function_bytes, loops;
+    uint64_t block_values, handlers;
+    uint64_t function_work, work;
     uint64_t instances;
 };
 struct component_needs {
@@ -84,6 +101,8 @@ struct component_needs {
     uint64_t code_bytes, functions;
     uint64_t largest_function; /* its operators, a call as four */
     uint64_t largest_graph;    /* of one function: variables times places where branches meet */
+    uint64_t largest_work;     /* of one function: the steps that compiling it takes, beside its operators */
+    uint64_t work;             /* of all */
     uint64_t instances;
     uint64_t instance_bytes; /* beside memories and tables, at most */
 };

@@ -27,6 +27,7 @@
 
 #include "common/doorbell.h"
 #include "common/ensure.h"
+#include "common/owner.h"
 #include "edl/enclave_os_u.h"
 #include "host/clock.h"
 #include "host/net/closing.h"
@@ -64,6 +65,8 @@ struct io {
     _Atomic uint32_t asleep; /* 1: a write to wake is needed */
     pthread_t thread;
     bool started;
+    struct owner maker; /* whose thread may open and close the port */
+    bool stopped;       /* the maker's: the listener may be closed */
 
     struct doorbell_shared *bell_in, *bell_out;
     struct doorbell_producer to_worker;
@@ -632,6 +635,7 @@ int io_create(const struct io_options *o, struct io **out, char *error, size_t e
     struct io *io = calloc(1, sizeof(*io));
     if (!io)
         return -ENOMEM;
+    owner_take(&io->maker);
     io->enclave = o->enclave;
     io->worker = o->worker;
     io->listener = o->listener;
@@ -670,6 +674,8 @@ int io_start(struct io *io)
 
 int io_accept(struct io *io)
 {
+    owner_check(&io->maker);
+    ENSURE(!io->stopped);
     int seconds = 1; /* come with the first bytes, or after this: saves the enclave a wake for each connection */
     setsockopt(io->listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof(seconds));
     if (listen(io->listener, LISTEN_BACKLOG) != 0)
@@ -681,12 +687,15 @@ int io_accept(struct io *io)
 
 void io_stop_accepting(struct io *io)
 {
+    owner_check(&io->maker);
+    io->stopped = true;
     atomic_store(&io->asked_stop, true);
     io_kick(io);
 }
 
 void io_finish(struct io *io)
 {
+    owner_check(&io->maker);
     atomic_store(&io->asked_finish, true);
     io_kick(io);
 }

@@ -26,9 +26,10 @@ struct io_options {
 int io_create(const struct io_options *options, struct io **out, char *error, size_t error_size);
 /* Start the thread; it does not accept yet. 0 or a negative errno. */
 int io_start(struct io *io);
-/* Any thread, once, before io_stop_accepting: listen. The port takes connections when this returns 0. */
+/* The thread that made it, for these three; a listener that is let in is the I/O thread's from then on. Listen, once and
+ * not after io_stop_accepting: the port takes connections when this returns 0. */
 int io_accept(struct io *io);
-/* Any thread: stop accepting; finish sending what there is, then end the thread. */
+/* Stop accepting; finish sending what there is, then end the thread. */
 void io_stop_accepting(struct io *io);
 void io_finish(struct io *io);
 /* Waits for the thread's end. The enclave must not run any more, nor the services. */

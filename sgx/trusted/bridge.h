@@ -71,6 +71,9 @@ void *sgx_stack_take(enum enclave_stack_kind kind, size_t *size);
 void sgx_stack_give(void *stack);
 size_t sgx_stack_count(enum enclave_stack_kind kind); /* free and taken */
 
+/* Permissions of the code region's pages can be cut (EDMM). Otherwise they are readable, writable and executable. */
+bool sgx_pages_can_change(void);
+
 /* Heap pages: in use and in all. */
 void sgx_heap_counts(uint64_t *used_pages, uint64_t *total_pages);
 

@@ -3,8 +3,8 @@
  * executable. Pages are zeroed before they can be used: their content before is the host's choice. For the code region
  * that is at boot, since its pages can be executed from the start; for the heap it is when they are handed out.
  *
- * On SGX1 page permissions are fixed at EADD: a request that would take a permission away is refused, but for one: the
- * code region stays writable and executable whatever wasmtime asks for there. With EDMM the heap grows behind what was
+ * On SGX1 page permissions are fixed at EADD, so a request that would take a permission away is refused: the code region
+ * stays writable and executable, and wasmtime is told (enclave/wasm/code.c) not to ask. With EDMM the heap grows behind what was
  * loaded: each new page is accepted when it is first handed out. And permissions of code are cut for real: the host
  * takes them away (EMODPR), and EACCEPT checks that it did, so code is not writable when it runs. What comes back is
  * added from inside (EMODPE).
@@ -100,7 +100,7 @@ int64_t rt_brk(uint64_t address)
         bring(wanted);
         if (wanted > brk_pages)
             __builtin_memset((void *)(heap_base + brk_pages * SGX_PAGE_SIZE), 0, (wanted - brk_pages) * SGX_PAGE_SIZE);
-        brk_pages = wanted;
+        __atomic_store_n(&brk_pages, wanted, __ATOMIC_RELAXED);
         brk_at = address;
     }
     int64_t result = (int64_t)brk_at;
@@ -108,9 +108,14 @@ int64_t rt_brk(uint64_t address)
     return result;
 }
 
+bool sgx_pages_can_change(void)
+{
+    return edmm;
+}
+
 void sgx_heap_counts(uint64_t *used_pages, uint64_t *total_pages)
 {
-    *used_pages = brk_pages;
+    *used_pages = __atomic_load_n(&brk_pages, __ATOMIC_RELAXED);
     *total_pages = heap_pages;
 }
 
@@ -245,7 +250,9 @@ int64_t rt_mprotect(uint64_t address, uint64_t size, int protection)
         return -EACCES; /* PROT_NONE makes no guard here; writable and executable nothing may be by request */
     if (!code_range(address, size, &page, &count) || !all_used(page, count))
         return -EACCES; /* a heap page is writable for good, and an image page what its segment is */
-    return edmm ? protect_code(page, count, protection & PROT_WRITE, protection & PROT_EXEC) : 0;
+    if (!edmm)
+        return protection & PROT_WRITE ? 0 : -EACCES; /* they are writable, and nobody can take that away */
+    return protect_code(page, count, protection & PROT_WRITE, protection & PROT_EXEC);
 }
 
 int64_t rt_madvise(uint64_t address, uint64_t size, int advice)

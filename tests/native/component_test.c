@@ -3,7 +3,8 @@
  * and larger than the limits and just within them, are refused in words or compiled, and never anything else.
  *
  * Usage: component_test [SEED]            generated shapes; the seed is printed
- *        component_test --measure FILE... what each needs, and what compiling it takes
+ *        component_test --check FILE...   what each needs
+ *        component_test --measure FILE... and what compiling it takes
  */
 #include <malloc.h>
 #include <pthread.h>
@@ -289,7 +290,93 @@ static void many_meetings(struct bytes *b, unsigned variables)
     put_functions(b, 1, "", variables, &body);
 }
 
+/* So many branches to a block that gives so many values as it may. */
+static void branches_with_values(struct bytes *b, unsigned branches)
+{
+    struct bytes module = {0}, types = {0}, one = {0}, code = {0};
+    PUT(&types, "\2\x60\0\0\x60\0\x3c"); /* 60 values */
+    put_times(&types, 60, "\x7f", 1);
+    PUT(&module, "\0asm\1\0\0\0");
+    put_section(&module, 1, &types);
+    PUT(&module, "\3\2\1\0");
+    PUT(&one, "\0\2\1");
+    put_times(&one, 60, "\x41\0", 2);
+    put_times(&one, branches, "\x41\1\x0d\0", 4);
+    PUT(&one, "\x0b");
+    put_times(&one, 60, "\x1a", 1);
+    PUT(&one, "\x0b");
+    PUT(&code, "\1");
+    put_number(&code, (uint32_t)one.size);
+    put(&code, one.data, one.size);
+    free(one.data);
+    put_section(&module, 10, &code);
+    put_section(b, 1, &module);
+}
+
+/* Handlers within each other, and as many calls within them all. */
+static void handlers(struct bytes *b, unsigned depth)
+{
+    struct bytes body = {0};
+    PUT(&body, "\2\x40");
+    put_times(&body, depth, "\x1f\x40\1\2\0", 5);
+    put_times(&body, depth, "\x10\0", 2);
+    put_times(&body, depth + 2, "\x0b", 1);
+    put_functions(b, 1, "", 0, &body);
+}
+
+/* Calls whose exceptions are caught, with as many variables alive. */
+static void caught_calls(struct bytes *b, unsigned count)
+{
+    struct bytes body = {0};
+    PUT(&body, "\2\x40\x1f\x40\1\2\0");
+    for (unsigned i = 0; i < count; i++) {
+        PUT(&body, "\x41\1\x21");
+        put_number(&body, i);
+        PUT(&body, "\x10\0");
+    }
+    PUT(&body, "\x0b\x0b");
+    for (unsigned i = 0; i < count; i++) {
+        PUT(&body, "\x20");
+        put_number(&body, i);
+        PUT(&body, "\x1a");
+    }
+    PUT(&body, "\x0b");
+    put_functions(b, 1, "", count, &body);
+}
+
+/* As many variables as calls that they live across. */
+static void variables_and_calls(struct bytes *b, unsigned count)
+{
+    struct bytes body = {0};
+    for (unsigned i = 0; i < count; i++) {
+        PUT(&body, "\x10\0\x21");
+        put_number(&body, i);
+    }
+    put_times(&body, count, "\x10\0\x1a", 3);
+    PUT(&body, "\x41\0");
+    for (unsigned i = 0; i < count; i++) {
+        PUT(&body, "\x20");
+        put_number(&body, i);
+        PUT(&body, "\x6a");
+    }
+    PUT(&body, "\x0b");
+    put_functions(b, 1, "\1\x7f", count, &body);
+}
+
+/* A table whose branches all lead to where as many variables meet. */
+static void table_of_branches(struct bytes *b, unsigned count)
+{
+    struct bytes body = {0};
+    PUT(&body, "\2\x40\x41\1\x0e");
+    put_number(&body, count);
+    put_times(&body, count + 1, "\0", 1);
+    PUT(&body, "\x0b\x0b");
+    put_functions(b, 1, "", count, &body);
+}
+
 enum { TYPES_DEEP = 100 }; /* COMPONENT_DEPTH_MAX, which a test must not follow by itself */
+
+#define TOO_LONG "would take too long to compile"
 
 static const struct shape_kind {
     const char *name;
@@ -306,6 +393,13 @@ static const struct shape_kind {
     {"nested blocks", nested_blocks, 5000, 600000, 700000, "at most 1048576"},
     {"nested loops", nested_loops, 200, 201, 20000, "more than 200 loops within loops"},
     {"loops in a row", loops_in_a_row, 10000, 400000, 500000, "at most 1048576"},
+    /* what compiling takes more than its length would say */
+    {"values across calls", many_values, 2700, 2900, 100000, TOO_LONG},
+    {"variables across calls", variables_and_calls, 1300, 1500, 40000, TOO_LONG},
+    {"branches with values", branches_with_values, 1900, 2100, 200000, TOO_LONG},
+    {"handlers", handlers, 64, 65, 20000, "64 exception handlers at one place"},
+    {"caught calls", caught_calls, 450, 500, 40000, TOO_LONG},
+    {"tables of branches", table_of_branches, 1900, 2100, 40000, TOO_LONG},
 };
 
 /* Running them ----------------------------------------------------------------------------------------------------- */
@@ -499,6 +593,16 @@ struct taken {
     double seconds;
 };
 
+static void check(const char *path)
+{
+    struct job job = {.wasm = read_file(path)};
+    struct component_needs needs = {0};
+    job.status = component_check(job.wasm.data, job.wasm.size, &needs, job.error, sizeof job.error);
+    printf("%s: %lu steps, of one function at most %lu; %s\n", path, (unsigned long)needs.work,
+           (unsigned long)needs.largest_work, job.status ? job.error : "within the limits");
+    free(job.wasm.data);
+}
+
 /* In a process that compiled nothing larger before: what counts is how far its memory grew. */
 static void compile_measured(struct job *job, struct taken *taken)
 {
@@ -523,13 +627,14 @@ static void measure(const char *path)
     struct job job = {.wasm = read_file(path)};
     struct taken t = {0};
     compile_measured(&job, &t);
-    printf("%s: %zu bytes, %lu items, %lu of modules, %lu functions, %lu of code, largest %lu, graph %lu, %lu "
+    printf("%s: %zu bytes, %lu items, %lu of modules, %lu functions, %lu of code, largest %lu, graph %lu, %lu steps of "
+           "%lu, %lu "
            "instances of %lu; expected %lu MiB, took %lu MiB, %.2f s: %s\n",
            path, job.wasm.size, (unsigned long)t.needs.items, (unsigned long)t.needs.core_items,
            (unsigned long)t.needs.functions, (unsigned long)t.needs.code_bytes, (unsigned long)t.needs.largest_function,
-           (unsigned long)t.needs.largest_graph, (unsigned long)t.needs.instances,
-           (unsigned long)t.needs.instance_bytes, (unsigned long)t.expected_mib, (unsigned long)t.took_mib, t.seconds,
-           job.status ? job.error : "compiled");
+           (unsigned long)t.needs.largest_graph, (unsigned long)t.needs.largest_work, (unsigned long)t.needs.work,
+           (unsigned long)t.needs.instances, (unsigned long)t.needs.instance_bytes, (unsigned long)t.expected_mib,
+           (unsigned long)t.took_mib, t.seconds, job.status ? job.error : "compiled");
     free(job.wasm.data);
 }
 
@@ -541,9 +646,16 @@ static void estimates(void)
         void (*make)(struct bytes *b, unsigned count);
         unsigned count;
     } large[] = {
-        {"many functions", many_functions, 20000}, {"many calls", many_calls, 50000},
-        {"many values", many_values, 4000},        {"many operators", many_operators, 50000},
-        {"many meetings", many_meetings, 500},     {"nested blocks", nested_blocks, 50000},
+        {"many functions", many_functions, 20000},
+        {"many calls", many_calls, 50000},
+        {"many values", many_values, 2700},
+        {"many operators", many_operators, 50000},
+        {"many meetings", many_meetings, 500},
+        {"nested blocks", nested_blocks, 50000},
+        {"branches with values", branches_with_values, 1900},
+        {"caught calls", caught_calls, 450},
+        {"variables across calls", variables_and_calls, 1300},
+        {"handlers", handlers, 64},
     };
     for (size_t i = 0; i < sizeof large / sizeof *large; i++) {
         pid_t child = fork();
@@ -570,7 +682,10 @@ int main(int argc, char **argv)
     const struct wasm_runtime_config config = {0};
     setvbuf(stdout, NULL, _IOLBF, 0);
     runtime = wasm_runtime_new(&config);
-    if (argc > 2 && strcmp(argv[1], "--measure") == 0) {
+    if (argc > 2 && strcmp(argv[1], "--check") == 0) {
+        for (int i = 2; i < argc; i++)
+            check(argv[i]);
+    } else if (argc > 2 && strcmp(argv[1], "--measure") == 0) {
         for (int i = 2; i < argc; i++)
             measure(argv[i]);
     } else {

@@ -196,6 +196,7 @@ static void bury(void)
 static void *worker_main(void *user)
 {
     struct native_worker *w = user;
+    loop_take(&w->worker.loop); /* main made it */
     struct epoll_event events[256];
     for (;;) {
         uint64_t deadline = loop_next_deadline(&w->worker.loop), now = now_ns();

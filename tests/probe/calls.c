@@ -78,6 +78,10 @@ static void try_memory(void)
     TRY(mprotect, code - 4096, 4096, PROT_READ, 0, 0, 0, -EACCES);
     TRY(mprotect, try_calls, 4096, rw, 0, 0, 0, -EACCES);
     TRY(mprotect, code, 4096, rw, 0, 0, 0, 0);
+    /* the probe is told that there is no EDMM: nobody can take away that they are written */
+    TRY(mprotect, code, 4096, PROT_READ, 0, 0, 0, -EACCES);
+    TRY(mprotect, code, 4096, PROT_READ | PROT_EXEC, 0, 0, 0, -EACCES);
+    code[0] = 1;
     TRY(munmap, heap, 4096, 0, 0, 0, 0, -EINVAL);
     TRY(munmap, code, 1l << 40, 0, 0, 0, 0, -EINVAL);
     TRY(munmap, code, 0, 0, 0, 0, 0, -EINVAL);

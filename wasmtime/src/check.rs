@@ -7,9 +7,10 @@
 //! Depths are upper bounds. A type is one deeper than the deepest thing that it names, an instance as deep as its
 //! component.
 use wasmparser::{
-    BinaryReader, ComponentAlias, ComponentExternalKind, ComponentInstance, ComponentOuterAliasKind, ComponentType,
-    ComponentTypeRef, CompositeInnerType, CoreType, Encoding, FunctionBody, Instance, Operator, Parser, Payload,
-    TypeBounds, TypeRef,
+    BinaryReader, BlockType, ComponentAlias, ComponentExternalKind, ComponentInstance, ComponentOuterAliasKind,
+    ComponentType, ComponentTypeRef, CompositeInnerType, CoreType, Encoding, FuncToValidate, FuncValidator,
+    FuncValidatorAllocations, FunctionBody, Instance, Operator, Parser, Payload, TypeBounds, TypeRef, ValidPayload,
+    Validator, ValidatorResources, WasmFeatures,
 };
 use wasmtime_c_api::wasmtime::{Error, Result};
 use wasmtime_c_api::wasmtime_error_t;
@@ -27,6 +28,13 @@ pub struct Limits {
     function_bytes: u64,
     /// Loops within loops of one function.
     loops: u64,
+    /// Values that a block takes or gives.
+    block_values: u64,
+    /// Handlers of exceptions that are in force at one place.
+    handlers: u64,
+    /// Steps that compiling one function takes, and all of them: see `Work`.
+    function_work: u64,
+    work: u64,
     /// Instances of modules and components that one instance of it consists of.
     instances: u64,
 }
@@ -43,6 +51,9 @@ pub struct Needs {
     largest_function: u64,
     /// Of one function: its variables times the places where branches meet. Each may be a value of its own there.
     largest_graph: u64,
+    /// Of one function, and of all: see `Work`.
+    largest_work: u64,
+    work: u64,
     instances: u64,
     /// Bytes of its instances beside memories and tables, at most.
     instance_bytes: u64,
@@ -156,9 +167,136 @@ struct Check<'a> {
     limits: &'a Limits,
     needs: Needs,
     scopes: Vec<Scope>,
-    /// The module that is read now, and the most parameters that a function of its types has.
+    /// The module that is read now, and how many values functions of its types take and give.
     module: Option<Weight>,
-    parameters: u64,
+    signatures: Vec<(u64, u64)>,
+    /// Accepts all that wasmtime might; its only use is to know how many values lie on a function's stack.
+    validator: Validator,
+    allocations: FuncValidatorAllocations,
+}
+
+/// A block that is open.
+struct Block {
+    /// Values that a branch to it carries.
+    carried: u64,
+    /// 1 if it is a loop.
+    loops: u64,
+    /// Handlers of exceptions that it has.
+    handlers: u64,
+}
+
+/// What compiling a function takes beyond its length: wherever control can go two ways, or a call takes the registers,
+/// each value that is alive may have to be kept somewhere else. So each such place counts its function's variables and
+/// what lies on the stack; a value that a block is handed counts as `PER_CARRIED`; a call whose exceptions are caught
+/// counts `PER_HANDLER` times as much for each handler, since it ends a block.
+struct Work<'l> {
+    limits: &'l Limits,
+    variables: u64,
+    open: Vec<Block>,
+    loops: u64,
+    handlers: u64,
+    operators: u64,
+    meetings: u64,
+    steps: u64,
+}
+
+const PER_CARRIED: u64 = 32;
+const PER_HANDLER: u64 = 16;
+
+impl Work<'_> {
+    fn place(&mut self, height: u64, times: u64) -> Result<()> {
+        self.steps = self.steps.saturating_add((self.variables + height + 1).saturating_mul(times));
+        match self.steps > self.limits.function_work {
+            true => refuse(format!(
+                "the component has a function that would take too long to compile: it has too many variables and values \
+                 for its branches and calls (more than {} steps, see docs/limits.md)",
+                self.limits.function_work
+            )),
+            false => Ok(()),
+        }
+    }
+
+    fn enter(&mut self, height: u64, values: (u64, u64), block: Block) -> Result<()> {
+        let most = self.limits.block_values;
+        if values.0.max(values.1) > most {
+            return refuse(format!("the component has a block that takes or gives more than {most} values"));
+        }
+        self.loops += block.loops;
+        if self.loops > self.limits.loops {
+            let most = self.limits.loops;
+            return refuse(format!("the component has a function with more than {most} loops within loops"));
+        }
+        self.handlers += block.handlers;
+        if self.handlers > self.limits.handlers {
+            let most = self.limits.handlers;
+            return refuse(format!("the component has a function with more than {most} exception handlers at one place"));
+        }
+        self.meetings += if block.loops > 0 { 5 } else { 1 };
+        self.open.push(block);
+        self.place(height + (values.0 + values.1) * PER_CARRIED, 1)
+    }
+
+    fn leave(&mut self, height: u64) -> Result<()> {
+        let Some(block) = self.open.pop() else { return Ok(()) };
+        self.loops -= block.loops;
+        self.handlers -= block.handlers;
+        self.place(height + block.carried * PER_CARRIED, 1)
+    }
+
+    fn branch(&mut self, height: u64, depth: u32) -> Result<()> {
+        let at = self.open.len().checked_sub(1 + depth as usize);
+        let carried = at.map_or(0, |at| self.open[at].carried);
+        self.place(height + carried * PER_CARRIED, 1)
+    }
+
+    fn call(&mut self, height: u64) -> Result<()> {
+        self.operators += 3;
+        self.place(height, 1 + PER_HANDLER * self.handlers)
+    }
+
+    fn operator(&mut self, operator: &Operator, height: u64, signatures: &[(u64, u64)]) -> Result<()> {
+        let values = |ty: &BlockType| match *ty {
+            BlockType::Empty => (0, 0),
+            BlockType::Type(_) => (0, 1),
+            BlockType::FuncType(index) => signatures.get(index as usize).copied().unwrap_or((0, 0)),
+        };
+        self.operators += 1;
+        match operator {
+            Operator::Block { blockty } | Operator::If { blockty } => {
+                let values = values(blockty);
+                self.enter(height, values, Block { carried: values.1, loops: 0, handlers: 0 })
+            }
+            Operator::Loop { blockty } => {
+                let values = values(blockty);
+                self.enter(height, values, Block { carried: values.0, loops: 1, handlers: 0 })
+            }
+            Operator::TryTable { try_table } => {
+                let values = values(&try_table.ty);
+                let handlers = try_table.catches.len() as u64;
+                self.enter(height, values, Block { carried: values.1, loops: 0, handlers })
+            }
+            Operator::Else => {
+                self.meetings += 1;
+                self.place(height, 1)
+            }
+            Operator::End => self.leave(height),
+            Operator::BrTable { targets } => {
+                self.branch(height, targets.default())?;
+                for target in targets.targets() {
+                    self.branch(height, target?)?;
+                }
+                Ok(())
+            }
+            Operator::Br { relative_depth }
+            | Operator::BrIf { relative_depth }
+            | Operator::BrOnNull { relative_depth }
+            | Operator::BrOnNonNull { relative_depth }
+            | Operator::BrOnCast { relative_depth, .. }
+            | Operator::BrOnCastFail { relative_depth, .. } => self.branch(height, *relative_depth),
+            Operator::Call { .. } | Operator::CallIndirect { .. } | Operator::CallRef { .. } => self.call(height),
+            _ => Ok(()),
+        }
+    }
 }
 
 fn refuse<T>(text: String) -> Result<T> {
@@ -346,7 +484,7 @@ impl<'a> Check<'a> {
             Encoding::Component => self.open(Scope::default()),
             Encoding::Module => {
                 self.module = Some(Weight { instances: 0, bytes: 1024 });
-                self.parameters = 0;
+                self.signatures.clear();
                 Ok(())
             }
         }
@@ -384,11 +522,11 @@ impl<'a> Check<'a> {
         }
     }
 
-    fn component_payload(&mut self, payload: Payload<'a>) -> Result<()> {
+    fn component_payload(&mut self, payload: &Payload<'a>) -> Result<()> {
         match payload {
             Payload::ComponentTypeSection(section) => self.types(section.range())?,
             Payload::ComponentImportSection(section) => {
-                for import in section {
+                for import in section.clone() {
                     let import = import?;
                     self.judge_name(import.name.name)?;
                     self.count(1)?;
@@ -396,7 +534,7 @@ impl<'a> Check<'a> {
                 }
             }
             Payload::ComponentExportSection(section) => {
-                for export in section {
+                for export in section.clone() {
                     let export = export?;
                     self.judge_name(export.name.name)?;
                     self.count(1)?;
@@ -404,18 +542,18 @@ impl<'a> Check<'a> {
                 }
             }
             Payload::ComponentAliasSection(section) => {
-                for alias in section {
+                for alias in section.clone() {
                     self.count(1)?;
                     self.alias(alias?);
                 }
             }
             Payload::ComponentInstanceSection(section) => {
-                for instance in section {
+                for instance in section.clone() {
                     self.instance(instance?)?;
                 }
             }
             Payload::InstanceSection(section) => {
-                for instance in section {
+                for instance in section.clone() {
                     self.core_instance(instance?)?;
                 }
             }
@@ -430,9 +568,10 @@ impl<'a> Check<'a> {
         self.count_core(section.count().into(), 0)?;
         for group in section {
             for ty in group?.types() {
-                if let CompositeInnerType::Func(func) = &ty.composite_type.inner {
-                    self.parameters = self.parameters.max(func.params().len() as u64);
-                }
+                self.signatures.push(match &ty.composite_type.inner {
+                    CompositeInnerType::Func(func) => (func.params().len() as u64, func.results().len() as u64),
+                    _ => (0, 0),
+                });
             }
         }
         Ok(())
@@ -444,54 +583,62 @@ impl<'a> Check<'a> {
             let most = self.limits.function_bytes;
             return refuse(format!("the component has a function of {size} bytes: at most {most}"));
         }
-        let mut variables = self.parameters;
-        for local in body.get_locals_reader()? {
-            variables = variables.saturating_add(local?.0.into());
-        }
-        let (operators, meetings) = self.operators(body)?;
         self.needs.code_bytes = self.needs.code_bytes.saturating_add(size);
         self.needs.functions += 1;
-        self.needs.largest_function = self.needs.largest_function.max(operators);
-        self.needs.largest_graph = self.needs.largest_graph.max(variables.saturating_mul(meetings));
         Ok(())
     }
 
-    /// A function's operators as `Needs` counts them, and its places where branches meet: in a loop, a variable is a
-    /// new value at its head, wherever it is changed, and behind it.
-    fn operators(&self, body: &FunctionBody<'a>) -> Result<(u64, u64)> {
-        let (mut count, mut meetings) = (0, 1);
-        let mut open = Vec::new();
-        let mut loops = 0;
+    /// What compiling the function takes.
+    fn work(&mut self, function: FuncToValidate<ValidatorResources>, body: &FunctionBody<'a>) -> Result<()> {
+        let values = self.signatures.get(function.ty as usize).copied().unwrap_or((0, 0));
+        let mut validator = function.into_validator(std::mem::take(&mut self.allocations));
+        let work = self.operators(&mut validator, values, body)?;
+        self.allocations = validator.into_allocations();
+        let needs = &mut self.needs;
+        needs.largest_function = needs.largest_function.max(work.operators);
+        needs.largest_graph = needs.largest_graph.max(work.variables.saturating_mul(work.meetings));
+        needs.largest_work = needs.largest_work.max(work.steps);
+        needs.work = needs.work.saturating_add(work.steps);
+        match needs.work > self.limits.work {
+            true => refuse(format!(
+                "the component would take too long to compile (more than {} steps, see docs/limits.md)",
+                self.limits.work
+            )),
+            false => Ok(()),
+        }
+    }
+
+    fn operators(
+        &self,
+        validator: &mut FuncValidator<ValidatorResources>,
+        values: (u64, u64),
+        body: &FunctionBody<'a>,
+    ) -> Result<Work<'a>> {
+        let mut reader = body.get_binary_reader();
+        validator.read_locals(&mut reader)?;
+        let mut work = Work {
+            limits: self.limits,
+            variables: validator.len_locals().into(),
+            open: vec![Block { carried: values.1, loops: 0, handlers: 0 }],
+            loops: 0,
+            handlers: 0,
+            operators: 0,
+            meetings: 1,
+            steps: 0,
+        };
         let mut operators = body.get_operators_reader()?;
         while !operators.eof() {
-            count += 1;
-            match operators.read()? {
-                Operator::Block { .. } | Operator::If { .. } | Operator::TryTable { .. } => {
-                    meetings += 1;
-                    open.push(0);
-                }
-                Operator::Loop { .. } => {
-                    meetings += 5;
-                    open.push(1);
-                    loops += 1;
-                }
-                Operator::Else => meetings += 1,
-                Operator::End => loops -= open.pop().unwrap_or(0),
-                Operator::Call { .. } | Operator::CallIndirect { .. } | Operator::CallRef { .. } => count += 3,
-                _ => {}
-            }
-            if loops > self.limits.loops {
-                let most = self.limits.loops;
-                return refuse(format!("the component has a function with more than {most} loops within loops"));
-            }
+            let (operator, offset) = operators.read_with_offset()?;
+            work.operator(&operator, validator.operand_stack_height().into(), &self.signatures)?;
+            validator.op(offset, &operator)?;
         }
-        Ok((count, meetings))
+        Ok(work)
     }
 
     /// How much of an instance each item takes: see wasmtime's VMContext.
-    fn module_payload(&mut self, payload: Payload<'a>) -> Result<()> {
+    fn module_payload(&mut self, payload: &Payload<'a>) -> Result<()> {
         match payload {
-            Payload::TypeSection(s) => self.module_types(s),
+            Payload::TypeSection(s) => self.module_types(s.clone()),
             Payload::ImportSection(s) => self.count_core(s.count().into(), 32),
             Payload::FunctionSection(s) => self.count_core(s.count().into(), 32),
             Payload::TableSection(s) => self.count_core(s.count().into(), 64),
@@ -501,21 +648,26 @@ impl<'a> Check<'a> {
             Payload::ExportSection(s) => self.count_core(s.count().into(), 0),
             Payload::ElementSection(s) => self.count_core(s.count().into(), 16),
             Payload::DataSection(s) => self.count_core(s.count().into(), 16),
-            Payload::CodeSectionEntry(body) => self.function(&body),
+            Payload::CodeSectionEntry(body) => self.function(body),
             _ => Ok(()),
         }
     }
 
     fn run(&mut self) -> Result<()> {
         for payload in Parser::new(0).parse_all(self.data) {
-            match payload? {
+            let payload = payload?;
+            match &payload {
                 Payload::Version { encoding: Encoding::Module, .. } if self.scopes.is_empty() => {
                     return refuse(core_module(self.data));
                 }
-                Payload::Version { encoding, .. } => self.begin(encoding)?,
+                Payload::Version { encoding, .. } => self.begin(*encoding)?,
                 Payload::End(_) => self.end(),
                 payload if self.module.is_some() => self.module_payload(payload)?,
                 payload => self.component_payload(payload)?,
+            }
+            // Only now: the validator reads what is nested by recursion.
+            if let ValidPayload::Func(function, body) = self.validator.payload(&payload)? {
+                self.work(function, &body)?;
             }
         }
         Ok(())
@@ -549,7 +701,16 @@ pub unsafe extern "C" fn enclave_component_check(
     needs: &mut Needs,
 ) -> Option<Box<wasmtime_error_t>> {
     let data = unsafe { std::slice::from_raw_parts(data, size) };
-    let mut check = Check { data, limits, needs: Needs::default(), scopes: Vec::new(), module: None, parameters: 0 };
+    let mut check = Check {
+        data,
+        limits,
+        needs: Needs::default(),
+        scopes: Vec::new(),
+        module: None,
+        signatures: Vec::new(),
+        validator: Validator::new_with_features(WasmFeatures::all()),
+        allocations: FuncValidatorAllocations::default(),
+    };
     match check.run() {
         Ok(()) => {
             *needs = check.needs;

@@ -5,6 +5,7 @@
 //! - an instance-pre for components and one future for "instantiate and handle one request" (`call.rs`).
 //! - what a component needs, and bounds that hold before anything recurses over it or compiles it (`check.rs`), and the
 //!   store's limits, with tables charged as they grow (`limit.rs`).
+//! - memory for compiled code that the embedder has, and publishes (`code.rs`).
 //! - the imports and exports of a component with their types as text (`describe.rs`), so that the enclave can check
 //!   at deployment what a dynamic linker would only notice in the middle of a request.
 //!
@@ -13,6 +14,7 @@ pub use wasmtime_c_api::*;
 
 mod call;
 mod check;
+mod code;
 mod describe;
 mod host;
 mod limit;
