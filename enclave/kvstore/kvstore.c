@@ -166,7 +166,8 @@ void store_flush(void)
 
 void store_close(void)
 {
-    loop_check(&store.owner->loop);
+    if (store.owner) /* it may never have been opened */
+        loop_check(&store.owner->loop);
     index_free(&store.index);
     store_memory_reset();
     OPENSSL_cleanse(&store, sizeof store);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -359,6 +360,88 @@ static struct cpuid_entry *entry(uint32_t leaf)
     return NULL;
 }
 
+/* Each number that the host gives at the start, with what is right for it, as common/protocol.h has it; beside these,
+ * 0 is for the default. */
+static const struct number {
+    const char *name;
+    size_t offset, size;
+    uint64_t least, most, also;
+} numbers[] = {
+#define NUMBER(field, least, most, also)                                               \
+    {                                                                                  \
+#field, offsetof(struct run_args, field), sizeof args.field, least, most, also \
+    }
+    NUMBER(version, PROTO_VERSION, PROTO_VERSION, PROTO_VERSION),
+    NUMBER(workers, 1, PROTO_MAX_WORKERS, 1),
+    NUMBER(cpuid_count, 0, PROTO_CPUID_MAX, 0),
+    NUMBER(admin_key_size, 0, PROTO_ADMIN_KEY_MAX, 0),
+    NUMBER(http_max_header_bytes, 256, 1 << 20, 0),
+    NUMBER(http_max_headers, 1, 4096, 0),
+    NUMBER(http_max_body_bytes, 1, 1ull << 62, 0),
+    NUMBER(http_header_timeout_ms, 1, 86400000, 0),
+    NUMBER(http_idle_timeout_ms, 1, 86400000, 0),
+    NUMBER(http_request_timeout_ms, 1, 86400000, 0),
+    NUMBER(http_min_rate, 1, 1 << 30, UINT32_MAX),
+    NUMBER(http_rate_grace_ms, 1, 86400000, 0),
+    NUMBER(app_memory_max_mib, 1, 4096, 0),
+    NUMBER(request_client_certificates, 0, 1, 0),
+};
+
+static uint64_t random_state;
+
+static uint64_t random_number(void)
+{
+    random_state ^= random_state << 13;
+    random_state ^= random_state >> 7;
+    random_state ^= random_state << 17;
+    return random_state >> (random_state & 63);
+}
+
+static void try_number(const struct number *n, uint64_t value)
+{
+    char text[160];
+    struct run_args kept = args;
+    if (n->size == 4)
+        value = (uint32_t)value;
+    memcpy((char *)&args + n->offset, &value, n->size);
+    bool strict = n->least == n->most || !strcmp(n->name, "workers");
+    bool right = (value >= n->least && value <= n->most) || value == n->also || (value == 0 && !strict);
+    snprintf(text, sizeof text, "%s = %lu is %s", n->name, (unsigned long)value, right ? "refused" : "accepted");
+    long result = ecall_run(3);
+    check((result == -EINVAL) == !right, text);
+    args = kept;
+}
+
+/* What is out of bounds is refused before anything starts; the enclave is there for whoever asks rightly. The first that
+ * is right boots it, so it must have ended before: all that is right afterwards is told that it is over. */
+static void lying_numbers(void)
+{
+    uint64_t seed = getenv("SEED") ? strtoull(getenv("SEED"), NULL, 0) : (uint64_t)time(NULL);
+    printf("SEED=%lu\n", (unsigned long)seed);
+    random_state = seed * 2654435761u + 1;
+    check(go(ORDER_NOTHING, 0) >= 0, "the probe does not run");
+    check(backend->ops->prepare_thread(backend) == 0, "prepare");
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        const struct number *n = &numbers[i];
+        const uint64_t edges[] = {0,           1,          n->least,         n->least - 1, n->most,
+                                  n->most + 1, 1ull << 31, (1ull << 31) - 1, UINT32_MAX,   UINT32_MAX - 1ull,
+                                  1ull << 32,  1ull << 63, INT64_MAX,        UINT64_MAX};
+        for (size_t j = 0; j < sizeof edges / sizeof *edges; j++)
+            try_number(n, edges[j]);
+        for (int j = 0; j < 200; j++)
+            try_number(n, random_number());
+    }
+    memset(args.san, 'a', sizeof args.san);
+    check(ecall_run(3) == -EINVAL, "names without an end are accepted");
+    memset(args.san, 0, sizeof args.san);
+    const uint64_t pages[] = {base + image.layout.heap_offset, (uint64_t)&time_page + 4, UINT64_MAX - 7, 8,
+                              base + image.layout.heap_offset - 8};
+    for (size_t j = 0; j < sizeof pages / sizeof *pages; j++) {
+        args.time_page = pages[j];
+        check(ecall_run(3) == -EINVAL, "a time page that is inside or out of line is accepted");
+    }
+}
+
 static void cpuid_lie(const char *lie)
 {
     args.cpuid_count = cpuid_table_fill(args.cpuid);
@@ -407,6 +490,8 @@ int main(int argc, char **argv)
         overflow(ORDER_BIG_FRAME, ON_THREAD);
     else if (!strcmp(s, "syscalls"))
         well(ORDER_SYSCALLS);
+    else if (!strcmp(s, "numbers"))
+        lying_numbers();
     else if (!strcmp(s, "zeroed"))
         well(ORDER_ZEROED);
     else if (!strcmp(s, "join"))

@@ -170,7 +170,8 @@ struct Check<'a> {
     /// The module that is read now, and how many values functions of its types take and give.
     module: Option<Weight>,
     signatures: Vec<(u64, u64)>,
-    /// Accepts all that wasmtime might; its only use is to know how many values lie on a function's stack.
+    /// Of the module. Accepts all that wasmtime might: its only use is to know how many values lie on a function's
+    /// stack. Components are not shown to it, since it reads them by recursion.
     validator: Validator,
     allocations: FuncValidatorAllocations,
 }
@@ -485,6 +486,7 @@ impl<'a> Check<'a> {
             Encoding::Module => {
                 self.module = Some(Weight { instances: 0, bytes: 1024 });
                 self.signatures.clear();
+                self.validator = Validator::new_with_features(WasmFeatures::all());
                 Ok(())
             }
         }
@@ -656,6 +658,8 @@ impl<'a> Check<'a> {
     fn run(&mut self) -> Result<()> {
         for payload in Parser::new(0).parse_all(self.data) {
             let payload = payload?;
+            let begins = matches!(payload, Payload::Version { encoding: Encoding::Module, .. });
+            let of_module = begins || self.module.is_some();
             match &payload {
                 Payload::Version { encoding: Encoding::Module, .. } if self.scopes.is_empty() => {
                     return refuse(core_module(self.data));
@@ -665,7 +669,9 @@ impl<'a> Check<'a> {
                 payload if self.module.is_some() => self.module_payload(payload)?,
                 payload => self.component_payload(payload)?,
             }
-            // Only now: the validator reads what is nested by recursion.
+            if !of_module {
+                continue;
+            }
             if let ValidPayload::Func(function, body) = self.validator.payload(&payload)? {
                 self.work(function, &body)?;
             }
