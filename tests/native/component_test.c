@@ -259,8 +259,8 @@ static void many_calls(struct bytes *b, unsigned count)
 static void many_values(struct bytes *b, unsigned count)
 {
     struct bytes body = {0};
-    put_times(&body, count, "\x10\0", 2);
-    put_times(&body, count - 1, "\x6a", 1);
+    put_times(&body, count + 1, "\x10\0", 2);
+    put_times(&body, count, "\x6a", 1);
     PUT(&body, "\x0b");
     put_functions(b, 1, "\1\x7f", 0, &body);
 }
