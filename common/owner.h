@@ -1,6 +1,7 @@
 /*
- * Whose thread something belongs to, where it belongs to one: asserted at the doors, in release too, since what a second
- * thread does to a structure without locks shows later, elsewhere, and not in a test. Costs a load and a comparison.
+ * Whose thread something belongs to, where it belongs to one: asserted at the doors, in release too, since what a
+ * second thread does to a structure without locks shows later, elsewhere, and not in a test. It costs a load and a
+ * comparison.
  */
 #ifndef ENCLAVE_OS_COMMON_OWNER_H
 #define ENCLAVE_OS_COMMON_OWNER_H

@@ -48,7 +48,7 @@ void crowd_limits_init(struct crowd_limits *limits, uint64_t memory, uint64_t co
 /* others: a crowd on the same limits, or NULL; before any of them has members. */
 void crowd_init(struct crowd *c, struct crowd_limits *limits, struct loop *loop, struct crowd *others);
 
-/* On the loop's thread (asserted), as all that follows. False: there are too many. limit: bytes that the member may hold. */
+/* On the loop's thread, as all that follows. False: there are too many. limit: bytes that the member may hold. */
 bool crowd_join(struct crowd *c, struct crowd_member *m, uint64_t limit);
 /* It holds nothing any more. */
 void crowd_leave(struct crowd *c, struct crowd_member *m);

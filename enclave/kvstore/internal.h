@@ -61,9 +61,9 @@ struct store {
     struct record_keys keys;
     struct index index;
     struct root root;
-    _Atomic uint64_t damaged; /* metrics read it on other threads */
-    uint64_t nameless;        /* records that did not open at start-up; of these, those of which not even the name did */
-    struct job *jobs, **jobs_end; /* all that are not finished, in order of arrival */
+    _Atomic uint64_t damaged;           /* records that did not open at start-up; metrics read it, too */
+    uint64_t nameless;                  /* of those that did not open, those whose very name did not */
+    struct job *jobs, **jobs_end;       /* all that are not finished, in order of arrival */
     struct job *commits, **commits_end; /* running, waiting for a transaction; by queue_next */
     struct job *lists, **lists_end;     /* running, waiting for their turn; by queue_next */
     struct loop_task list_task;

@@ -26,8 +26,8 @@ struct io_options {
 int io_create(const struct io_options *options, struct io **out, char *error, size_t error_size);
 /* Start the thread; it does not accept yet. 0 or a negative errno. */
 int io_start(struct io *io);
-/* The thread that made it, for these three; a listener that is let in is the I/O thread's from then on. Listen, once and
- * not after io_stop_accepting: the port takes connections when this returns 0. */
+/* The thread that made it, for these three; a listener that is let in is the I/O thread's from then on. Listen,
+ * once and not after io_stop_accepting: the port takes connections when this returns 0. */
 int io_accept(struct io *io);
 /* Stop accepting; finish sending what there is, then end the thread. */
 void io_stop_accepting(struct io *io);

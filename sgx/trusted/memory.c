@@ -3,8 +3,9 @@
  * executable. Pages are zeroed before they can be used: their content before is the host's choice. For the code region
  * that is at boot, since its pages can be executed from the start; for the heap it is when they are handed out.
  *
- * On SGX1 page permissions are fixed at EADD, so a request that would take a permission away is refused: the code region
- * stays writable and executable, and wasmtime is told (enclave/wasm/code.c) not to ask. With EDMM the heap grows behind what was
+ * On SGX1 page permissions are fixed at EADD, so a request that would take a permission away is refused: the code
+ * region stays writable and executable, and wasmtime is told (enclave/wasm/code.c) not to ask. With EDMM the heap
+ * grows behind what was
  * loaded: each new page is accepted when it is first handed out. And permissions of code are cut for real: the host
  * takes them away (EMODPR), and EACCEPT checks that it did, so code is not writable when it runs. What comes back is
  * added from inside (EMODPE).

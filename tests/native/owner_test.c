@@ -1,6 +1,6 @@
 /*
- * What belongs to one thread stops whoever calls from another: each door in turn, in a process of its own, from a second
- * thread; and each lets its own thread in.
+ * What belongs to one thread stops whoever calls from another: each door in turn, in a process of its own, from a
+ * second thread; and each lets its own thread in.
  */
 #include <signal.h>
 #include <stdio.h>

@@ -417,8 +417,8 @@ static void try_number(const struct number *n, uint64_t value)
     args = kept;
 }
 
-/* What is out of bounds is refused before anything starts, and the enclave is there for whoever asks rightly. What is in
- * bounds boots it, once: e2e/numbers tries the edges. */
+/* What is out of bounds is refused before anything starts, and the enclave is there for whoever asks rightly. What is
+ * in bounds boots it, once: e2e/numbers tries the edges. */
 static void lying_numbers(void)
 {
     uint64_t seed = getenv("SEED") ? strtoull(getenv("SEED"), NULL, 0) : (uint64_t)time(NULL);
