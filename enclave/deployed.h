@@ -1,6 +1,6 @@
 /*
  * The sealed list of deployed apps: one record that names each app, its code's hash, its settings, and the records that
- * hold its compiled artefact. Only the owner's thread calls these.
+ * hold its compiled artefact. Only the owner's thread calls these (asserted).
  */
 #ifndef ENCLAVE_OS_ENCLAVE_DEPLOYED_H
 #define ENCLAVE_OS_ENCLAVE_DEPLOYED_H

@@ -2,8 +2,9 @@
  * Who this enclave is towards clients: the CA that lives in it, the key of this boot, and the certificate whose quote
  * binds that key to this image and to the configuration's Merkle root.
  *
- * Lives on the owner's thread. The CA is made at first boot and sealed; the leaf key is made at every boot and never
- * leaves memory; the certificate is renewed when the configuration changes and every twelve hours.
+ * Lives on the owner's thread, which its entry points assert. The CA is made at first boot and sealed; the leaf key is
+ * made at every boot and never leaves memory; the certificate is renewed when the configuration changes and every
+ * twelve hours.
  */
 #ifndef ENCLAVE_OS_ENCLAVE_IDENTITY_H
 #define ENCLAVE_OS_ENCLAVE_IDENTITY_H

@@ -1,6 +1,7 @@
 /*
  * What the enclave itself remembers of every record: its storage key, its version, its logical name. The host can
- * neither bring back an older record nor drop one without this table noticing. One owner thread.
+ * neither bring back an older record nor drop one without this table noticing. One owner thread: the store's,
+ * whose doors assert it.
  */
 #ifndef ENCLAVE_OS_ENCLAVE_KVSTORE_INDEX_H
 #define ENCLAVE_OS_ENCLAVE_KVSTORE_INDEX_H
