@@ -32,6 +32,7 @@
 #include "enclave/system.h"
 #include "enclave/tls_memory.h"
 #include "enclave/threads.h"
+#include "enclave/wasi/wasi.h"
 #include "enclave/wasm/app.h"
 #include "enclave/wasm/runtime.h"
 #include "enclave_os_t.h"
@@ -264,6 +265,7 @@ static int boot(char *error, size_t error_size)
         return result;
     phase("engine");
     const struct wasm_runtime_config config = {
+        .world = &wasi_world,
         .random = sgx_random,
         .log = guest_log,
         .dialer = &egress_dialer,

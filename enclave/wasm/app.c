@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 #include "enclave/wasm/component.h"
-#include "enclave/wasm/internal.h"
+#include "enclave/wasm/host.h"
 
 static _Atomic uint64_t next_id = 1;
 
@@ -47,7 +47,7 @@ static int resolve(struct app *app, char *error, size_t error_size)
     if (component_fits(component, app->memory_limit, error, error_size) != 0)
         return -EINVAL;
     wasmtime_component_linker_t *linker = wasmtime_component_linker_new(app->rt->engine);
-    int status = link_component(linker, component, error, error_size);
+    int status = link_component(app->rt->config.world, linker, component, error, error_size);
     if (status == 0) {
         wasmtime_error_t *failed =
             enclave_pre_new(linker, component, entry.interface, strlen(entry.interface), entry.command, &app->pre);

@@ -8,82 +8,7 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "enclave/wasm/internal.h"
-
-uint64_t monotonic_now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-void guest_wake(struct guest *g)
-{
-    loop_post(&g->worker->loop, &g->task);
-}
-
-enum host_status guest_wait(struct guest *g, enum waits_for what)
-{
-    g->waiting = what;
-    return HOST_WAIT;
-}
-
-void guest_wake_at(struct guest *g, uint64_t deadline_ns)
-{
-    if (!g->wakeup.heap_index || deadline_ns < g->wakeup.deadline_ns)
-        if (loop_timer_start(&g->worker->loop, &g->wakeup, deadline_ns) != 0)
-            guest_wake(g); /* no memory for a timer: ask again at once */
-}
-
-void guest_note(struct guest *g, const char *line)
-{
-    if (g->app->rt->config.log)
-        g->app->rt->config.log(g->worker, g->app->name, true, line, strlen(line));
-}
-
-void guest_misuse(struct guest *g, const char *why)
-{
-    if (!g->x)
-        return;
-    guest_note(g, why);
-    struct http_exchange *x = g->x;
-    g->x = NULL;
-    g->finished = true;
-    x->ops->fail(x, 500, APP_FAILED);
-}
-
-enum host_status guest_trap(struct guest *g, const char *why)
-{
-    if (!g->trap)
-        g->trap = why;
-    return HOST_TRAP;
-}
-
-void *guest_scratch(struct guest *g)
-{
-    if (!g->scratch)
-        g->scratch = malloc(SCRATCH_SIZE);
-    if (!g->scratch)
-        guest_trap(g, "no memory");
-    return g->scratch;
-}
-
-void guest_keep_large(struct guest *g, void *block)
-{
-    charged_free(g->large);
-    g->large = block;
-}
-
-void *guest_buffer(struct guest *g, size_t size)
-{
-    if (size <= SCRATCH_SIZE)
-        return guest_scratch(g);
-    guest_keep_large(g, NULL);
-    g->large = charged_alloc(&g->app->memory, size);
-    if (!g->large)
-        guest_trap(g, "no memory");
-    return g->large;
-}
+#include "enclave/wasm/host.h"
 
 static void end_exchange(struct guest *g, int status, const char *why)
 {
@@ -107,15 +32,14 @@ static void guest_free(struct guest *g)
 {
     loop_timer_stop(&g->worker->loop, &g->deadline);
     loop_timer_stop(&g->worker->loop, &g->wakeup);
-    keyvalue_abandon(g);
-    filesystem_abandon(g);
+    g->app->rt->config.world->abandon(g);
     enclave_call_delete(g->call);
     wasmtime_store_delete(g->store);
     charge_give(&g->tables);
     charge_give(&g->passed);
     for (int i = 0; i < 2; i++) {
         if (g->line_size[i])
-            log_write(g, i == 1, "\n", 1);
+            guest_print(g, i == 1, "\n", 1);
         free(g->line[i]);
     }
     resources_free(g);
@@ -162,7 +86,7 @@ static void guest_end(struct guest *g, wasmtime_error_t *error)
     if (failed || (!over && (g->expired || !g->app->command)))
         guest_note(g, reason(g, cause));
     if (g->app->command)
-        command_end(g, command_status(g, failed, cause), g->expired ? 504 : 500);
+        g->app->rt->config.world->command_ends(g, command_status(g, failed, cause), g->expired ? 504 : 500);
     free(cause);
     if (g->expired)
         end_expired(g);
@@ -282,7 +206,7 @@ static void guest_run(struct loop_task *task)
     }
     /* A file or a stored value comes soon, whatever else it waits for may not. */
     if (g->waiting && !g->fs && !g->kv)
-        command_flush(g);
+        g->app->rt->config.world->command_waits(g);
     if (g->x && g->responded)
         g->x->ops->push(g->x);
     if (!g->waiting)
@@ -390,8 +314,8 @@ static bool enter(struct guest *g)
         g->call = enclave_call_new_command(g->app->pre, store, GUEST_COPIED_MAX);
         return true;
     }
-    struct resource *request = http_request_new(g), *outparam = http_outparam_new(g);
-    if (!request || !outparam)
+    struct resource *request, *outparam;
+    if (!g->app->rt->config.world->handler_arguments(g, &request, &outparam))
         return false;
     g->call = enclave_call_new(g->app->pre, store, request->rep, request->kind, outparam->rep, outparam->kind,
                                GUEST_COPIED_MAX);
@@ -400,8 +324,9 @@ static bool enter(struct guest *g)
 
 void app_handle(struct app *app, struct http_exchange *x)
 {
-    if (app->command && !command_takes(x)) {
-        x->ops->fail(x, 400, "a command's path must be UTF-8 without control characters");
+    const char *why = app->command ? app->rt->config.world->command_refuses(x) : NULL;
+    if (why) {
+        x->ops->fail(x, 400, why);
         return;
     }
     struct guest *g = guest_new(app, x);

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "enclave/wasm/internal.h"
+#include "enclave/wasm/host.h"
 
 static const struct {
     const char *name;
@@ -39,18 +39,6 @@ static const struct {
     {"terminal-output", KIND_TERMINAL_OUTPUT},
 };
 
-static const struct {
-    const struct host_interface *list;
-    size_t count;
-} packages[] = {
-#define PACKAGE(list)                       \
-    {                                       \
-        list, sizeof(list) / sizeof *(list) \
-    }
-    PACKAGE(wasi_io),      PACKAGE(wasi_clocks), PACKAGE(wasi_random),   PACKAGE(wasi_cli),    PACKAGE(wasi_filesystem),
-    PACKAGE(wasi_sockets), PACKAGE(wasi_http),   PACKAGE(wasi_keyvalue), PACKAGE(wasi_config), PACKAGE(wasi_logging),
-};
-
 /* "0.2" serves 0.2.0, 0.2.12 and the like, but no pre-release; any other version serves itself. */
 static bool version_matches(const char *served, const char *wanted, size_t size)
 {
@@ -73,12 +61,12 @@ static bool interface_matches(const char *name, const char *version, const char 
            version_matches(version, at + 1, size - name_size - 1);
 }
 
-static const struct host_interface *find_interface(const char *import, size_t size)
+static const struct host_interface *find_interface(const struct host_world *world, const char *import, size_t size)
 {
-    for (size_t p = 0; p < sizeof packages / sizeof *packages; p++)
-        for (size_t i = 0; i < packages[p].count; i++)
-            if (interface_matches(packages[p].list[i].name, packages[p].list[i].version, import, size))
-                return &packages[p].list[i];
+    for (const struct host_package *p = world->packages; p->name; p++)
+        for (size_t i = 0; i < p->count; i++)
+            if (interface_matches(p->list[i].name, p->list[i].version, import, size))
+                return &p->list[i];
     return NULL;
 }
 
@@ -94,9 +82,10 @@ static const struct host_func *find_func(const struct host_interface *interface,
     return NULL;
 }
 
-const struct host_func *link_find(const char *interface, size_t interface_size, const char *name, size_t name_size)
+const struct host_func *link_find(const struct host_world *world, const char *interface, size_t interface_size,
+                                  const char *name, size_t name_size)
 {
-    const struct host_interface *found = find_interface(interface, interface_size);
+    const struct host_interface *found = find_interface(world, interface, interface_size);
     return found ? find_func(found, name, name_size) : NULL;
 }
 
@@ -149,6 +138,7 @@ static wasmtime_error_t *dropped(void *kind, wasmtime_context_t *store, uint32_t
 }
 
 struct linking {
+    const struct host_world *world;
     wasmtime_component_linker_instance_t *root, *instance;
     const struct host_interface *interface;
     char *error;
@@ -175,15 +165,14 @@ static void take_error(struct linking *l, wasmtime_error_t *error)
 }
 
 /* What is served instead, where only the version is another one. NULL: nothing like it is served. */
-static const struct host_interface *other_version(const char *import, size_t size)
+static const struct host_interface *other_version(const struct host_world *world, const char *import, size_t size)
 {
     const char *at = memchr(import, '@', size);
     size_t name_size = at ? (size_t)(at - import) : size;
-    for (size_t p = 0; p < sizeof packages / sizeof *packages; p++)
-        for (size_t i = 0; i < packages[p].count; i++)
-            if (strlen(packages[p].list[i].name) == name_size &&
-                memcmp(packages[p].list[i].name, import, name_size) == 0)
-                return &packages[p].list[i];
+    for (const struct host_package *p = world->packages; p->name; p++)
+        for (size_t i = 0; i < p->count; i++)
+            if (strlen(p->list[i].name) == name_size && memcmp(p->list[i].name, import, name_size) == 0)
+                return &p->list[i];
     return NULL;
 }
 
@@ -191,7 +180,7 @@ static bool is_served(struct linking *l, const char *import, size_t size)
 {
     if (l->interface || l->status)
         return l->status == 0;
-    const struct host_interface *other = other_version(import, size);
+    const struct host_interface *other = other_version(l->world, import, size);
     char what[160];
     snprintf(what, sizeof what,
              "the component imports an interface in a version that is not served (%s is: build it for that)",
@@ -255,7 +244,7 @@ static void begin_instance(struct link_user *u, const char *name, size_t size)
 {
     struct linking *l = &u->l;
     end_instance(l);
-    l->interface = find_interface(name, size); /* NULL does no harm if only its types are used */
+    l->interface = find_interface(l->world, name, size); /* NULL does no harm if only its types are used */
     /* The root borrows the linker: one interface is open at a time. */
     l->root = wasmtime_component_linker_root(u->linker);
     take_error(l, wasmtime_component_linker_instance_add_instance(l->root, name, size, &l->instance));
@@ -277,10 +266,10 @@ static void visit_import(void *user, const char *instance, size_t instance_size,
         fail(&u->l, "the component imports something that is not served", instance, instance_size, name, name_size);
 }
 
-int link_component(wasmtime_component_linker_t *linker, const wasmtime_component_t *component, char *error,
-                   size_t error_size)
+int link_component(const struct host_world *world, wasmtime_component_linker_t *linker,
+                   const wasmtime_component_t *component, char *error, size_t error_size)
 {
-    struct link_user u = {.l = {.error = error, .error_size = error_size}, .linker = linker};
+    struct link_user u = {.l = {.world = world, .error = error, .error_size = error_size}, .linker = linker};
     enclave_component_each(component, false, visit_import, &u);
     end_instance(&u.l);
     return u.l.status;

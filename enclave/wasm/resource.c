@@ -6,10 +6,7 @@
  * does not matter.
  */
 #include "common/ensure.h"
-#include "enclave/https/client.h"
-#include "enclave/wasm/http_error_code.h"
-#include "enclave/wasm/http_outgoing.h"
-#include "enclave/wasm/internal.h"
+#include "enclave/wasm/host.h"
 
 /* Chunk n holds RESOURCE_FIRST << n entries; entry rep lies in chunk log2(rep / FIRST + 1). */
 static struct resource *entry(struct guest *g, uint32_t rep)
@@ -73,55 +70,11 @@ struct resource *resource_keep(struct resource *r)
     return r;
 }
 
-static void drop_request_texts(struct resource *request)
-{
-    charged_free(request->request.path);
-    charged_free(request->request.authority);
-    charged_free(request->request.method);
-    charged_free(request->request.other_scheme);
-}
-
-/* What the resource owns beside `on`. */
-static void empty(struct guest *g, struct resource *r)
-{
-    switch (r->kind) {
-    case KIND_FIELDS:
-        fields_clear(&r->fields);
-        break;
-    case KIND_OUTGOING_RESPONSE:
-        resource_put(g, r->response.headers);
-        break;
-    case KIND_OUTGOING_REQUEST:
-        resource_put(g, r->request.headers);
-        drop_request_texts(r);
-        break;
-    case KIND_HTTP_CALL:
-        http_call_drop(g, r);
-        break;
-    case KIND_OUTGOING_BODY:
-        if (r->state == BODY_LIVE && call_of(r))
-            http_call_cut(call_of(r)); /* dropped before it was finished */
-        else if (r->state == BODY_LIVE)
-            guest_misuse(g, "the guest dropped its response's body without outgoing-body.finish");
-        charged_free(r->body.early);
-        break;
-    case KIND_BUCKET:
-        kv_namespace_close(r->bucket);
-        break;
-    case KIND_DESCRIPTOR:
-    case KIND_DIRECTORY_ENTRY_STREAM:
-        file_free(g, r);
-        break;
-    default:
-        break;
-    }
-}
-
 void resource_put(struct guest *g, struct resource *r)
 {
     while (r && --r->refs == 0) {
         struct resource *on = r->on;
-        empty(g, r);
+        g->app->rt->config.world->release(g, r, false);
         r->kind = KIND_FREE;
         r->on = g->free;
         g->free = r;
@@ -134,26 +87,16 @@ void resource_drop_handle(struct guest *g, uint32_t rep, enum kind kind)
     struct slot handle = {rep, kind};
     struct resource *r = resource_get(g, &handle, kind);
     resource_put(g, r);
-    if (r && kind == KIND_RESPONSE_OUTPARAM)
-        guest_misuse(g, "the guest dropped its response-outparam without setting a response");
+    if (r)
+        g->app->rt->config.world->dropped(g, kind);
 }
 
 void resources_free(struct guest *g)
 {
     for (uint32_t rep = 0; rep < g->resource_count; rep++) {
         struct resource *r = entry(g, rep);
-        if (r->kind == KIND_FIELDS)
-            fields_clear(&r->fields);
-        else if (r->kind == KIND_OUTGOING_BODY)
-            charged_free(r->body.early);
-        else if (r->kind == KIND_BUCKET)
-            kv_namespace_close(r->bucket);
-        else if (r->kind == KIND_DESCRIPTOR || r->kind == KIND_DIRECTORY_ENTRY_STREAM)
-            file_free(g, r);
-        else if (r->kind == KIND_OUTGOING_REQUEST)
-            drop_request_texts(r);
-        else if (r->kind == KIND_HTTP_CALL)
-            http_call_drop(g, r);
+        if (r->kind != KIND_FREE)
+            g->app->rt->config.world->release(g, r, true);
     }
     for (unsigned chunk = 1; chunk < RESOURCE_CHUNKS && g->chunks[chunk]; chunk++)
         charged_free(g->chunks[chunk]);
@@ -222,13 +165,4 @@ struct resource *reply_new_error(struct guest *g, const char *message)
 enum host_status reply_error(struct guest *g, const char *message)
 {
     return reply_new_error(g, message) ? HOST_DONE : HOST_TRAP;
-}
-
-enum host_status reply_broken_response(struct guest *g, const struct http_call *call)
-{
-    struct resource *error = reply_new_error(g, "the response broke off");
-    if (!error)
-        return HOST_TRAP;
-    error->error.http = (uint8_t)(http_error_of(http_call_failure(call)) + 1);
-    return HOST_DONE;
 }

@@ -23,7 +23,10 @@ struct wasm_stack_source {
     unsigned count; /* of all that there are */
 };
 
+struct host_world; /* enclave/wasm/host.h; enclave/wasi/wasi.h has the one that there is */
+
 struct wasm_runtime_config {
+    const struct host_world *world; /* what guests may import, and who serves it; lives as long as the runtime */
     /* Fill size bytes with cryptographic randomness. NULL: getrandom. */
     void (*random)(void *buf, size_t size);
     /* One line that a guest wrote to stdout or stderr, without the newline. On the thread of the guest's worker. NULL:

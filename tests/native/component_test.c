@@ -16,8 +16,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "enclave/wasi/wasi.h"
 #include "enclave/wasm/component.h"
-#include "enclave/wasm/internal.h"
+#include "enclave/wasm/host.h"
 
 #define CHECK_STACK (256u << 10) /* far below what recursion over the input would take */
 #define COMPILE_STACK (8u << 20) /* the enclave's compiler thread */
@@ -544,7 +545,7 @@ static uint64_t little_left(void)
 /* Nothing is compiled for which there may be too little memory. */
 static void memory_left(void)
 {
-    const struct wasm_runtime_config config = {.memory_left = little_left};
+    const struct wasm_runtime_config config = {.world = &wasi_world, .memory_left = little_left};
     struct wasm_runtime *full = runtime;
     struct job small = {.compile = true}, large = {.compile = true};
     put_head(&small.wasm);
@@ -679,7 +680,7 @@ static void estimates(void)
 
 int main(int argc, char **argv)
 {
-    const struct wasm_runtime_config config = {0};
+    const struct wasm_runtime_config config = {.world = &wasi_world};
     setvbuf(stdout, NULL, _IOLBF, 0);
     runtime = wasm_runtime_new(&config);
     if (argc > 2 && strcmp(argv[1], "--check") == 0) {

@@ -19,7 +19,8 @@
 
 #include "enclave/https/client.h"
 #include "enclave/router.h"
-#include "enclave/wasm/internal.h"
+#include "enclave/wasi/wasi.h"
+#include "enclave/wasm/host.h"
 #include "tests/native/memory_client.h"
 
 #define ALLOCATIONS_MAX 20000 /* of one request: far above what any takes */
@@ -192,7 +193,7 @@ static int setup(void **state)
     static const char *const names[] = {"hello-c", "echo", "counter-c", "files-c", "sum-c", "gateway-c", "hostile"};
     static const char settings[] = "{\"egress\":[\"localhost:1\"],\"arguments\":[\"-v\"]}";
     static const struct http_dialer dialer = {.start = start_dial, .cancel = cancel_dial};
-    struct wasm_runtime_config config = {.dialer = &dialer};
+    struct wasm_runtime_config config = {.world = &wasi_world, .dialer = &dialer};
     runtime = wasm_runtime_new(&config);
     loop_init(&worker.loop, NULL);
     worker.loop.now_ns = 1;

@@ -13,7 +13,8 @@
 #include <cmocka.h>
 
 #include "enclave/router.h"
-#include "enclave/wasm/internal.h"
+#include "enclave/wasi/wasi.h"
+#include "enclave/wasm/host.h"
 #include "tests/native/memory_client.h"
 
 #define SECOND UINT64_C(1000000000)
@@ -209,7 +210,7 @@ static void guests_without_a_client_are_ended(void **state)
 
 static int setup(void **state)
 {
-    struct wasm_runtime_config engine = {.log = on_log};
+    struct wasm_runtime_config engine = {.world = &wasi_world, .log = on_log};
     runtime = wasm_runtime_new(&engine);
     loop_init(&worker.loop, NULL);
     worker.loop.now_ns = 1;

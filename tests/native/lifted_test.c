@@ -15,7 +15,8 @@
 #include <cmocka.h>
 
 #include "enclave/router.h"
-#include "enclave/wasm/internal.h"
+#include "enclave/wasi/wasi.h"
+#include "enclave/wasm/host.h"
 #include "tests/native/memory_client.h"
 
 static const char *folder;
@@ -128,20 +129,20 @@ static void pairs(void **state)
 static void it_is_set_aside(void **state)
 {
     for (unsigned workers = 0; workers <= PROTO_MAX_WORKERS; workers++) {
-        const struct wasm_runtime_config config = {.guest_memory = MIB(768), .workers = workers};
+        const struct wasm_runtime_config config = {.world = &wasi_world, .guest_memory = MIB(768), .workers = workers};
         struct wasm_runtime *rt = wasm_runtime_new(&config);
         assert_non_null(rt);
         assert_int_equal(rt->guests.limit, MIB(768) - workers * GUEST_LIFTED_MAX);
         assert_true(rt->guests.limit >= MIB(256));
         wasm_runtime_delete(rt);
     }
-    const struct wasm_runtime_config small = {.guest_memory = 2 * GUEST_LIFTED_MAX, .workers = 2};
+    const struct wasm_runtime_config small = {.world = &wasi_world, .guest_memory = 2 * GUEST_LIFTED_MAX, .workers = 2};
     assert_null(wasm_runtime_new(&small));
 }
 
 static int setup(void **state)
 {
-    struct wasm_runtime_config config = {.log = NULL};
+    struct wasm_runtime_config config = {.world = &wasi_world, .log = NULL};
     runtime = wasm_runtime_new(&config);
     loop_init(&worker.loop, NULL);
     worker.loop.now_ns = 1;

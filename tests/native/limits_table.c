@@ -10,7 +10,7 @@
 #include "enclave/https/h1.h"
 #include "enclave/json.h"
 #include "enclave/kvstore/kvstore.h"
-#include "enclave/wasm/internal.h"
+#include "enclave/wasi/internal.h"
 
 struct limit {
     const char *name;

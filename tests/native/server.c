@@ -28,6 +28,7 @@
 #include "enclave/https/http.h"
 #include "enclave/https/transport.h"
 #include "enclave/router.h"
+#include "enclave/wasi/wasi.h"
 #include "enclave/wasm/app.h"
 #include "enclave/wasm/runtime.h"
 #include "enclave/wasm/settings.h"
@@ -332,7 +333,7 @@ int main(int argc, char **argv)
     mallopt(M_TRIM_THRESHOLD, INT_MAX);
     mallopt(M_TOP_PAD, 16 << 20);
     static struct http_admin_hook hook = {admit, methods, admin};
-    struct wasm_runtime_config config = {.dialer = &dialer, .log = log_line};
+    struct wasm_runtime_config config = {.world = &wasi_world, .dialer = &dialer, .log = log_line};
     runtime = wasm_runtime_new(&config);
     int workers = atoi(argv[2]);
     struct native_worker *all = calloc((size_t)workers, sizeof *all);

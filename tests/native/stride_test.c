@@ -17,7 +17,8 @@
 #include <cmocka.h>
 
 #include "enclave/router.h"
-#include "enclave/wasm/internal.h"
+#include "enclave/wasi/wasi.h"
+#include "enclave/wasm/host.h"
 #include "tests/native/memory_client.h"
 
 static const char *folder;
@@ -82,7 +83,7 @@ static void on_log(struct worker *w, const char *app, bool error, const char *li
 
 static int setup(void **state)
 {
-    struct wasm_runtime_config config = {.log = on_log};
+    struct wasm_runtime_config config = {.world = &wasi_world, .log = on_log};
     runtime = wasm_runtime_new(&config);
     loop_init(&worker.loop, NULL);
     worker.loop.now_ns = 1;

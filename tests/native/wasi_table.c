@@ -7,7 +7,8 @@
  */
 #include <stdio.h>
 
-#include "enclave/wasm/internal.h"
+#include "enclave/wasi/wasi.h"
+#include "enclave/wasm/host.h"
 
 #define ROWS_MAX 512
 
@@ -53,7 +54,7 @@ static void visit(void *user, const char *instance, size_t instance_size, const 
     char answer[128];
     if (kind != ITEM_FUNC || t->count == ROWS_MAX)
         return;
-    const struct host_func *func = link_find(instance, instance_size, name, name_size);
+    const struct host_func *func = link_find(&wasi_world, instance, instance_size, name, name_size);
     const char *slash = memchr(instance, '/', instance_size), *at = memchr(instance, '@', instance_size);
     answer_of(t, func, type, type_size, answer, sizeof answer);
     if (asprintf(&t->rows[t->count++], "%.*s%.*s| %.*s | `%.*s` | %s ", (int)(slash - instance), instance,
@@ -101,7 +102,7 @@ int main(int argc, char **argv)
     char error[512];
     size_t size;
     struct table table = {0};
-    struct wasm_runtime_config config = {0};
+    struct wasm_runtime_config config = {.world = &wasi_world};
     if (argc != 2) {
         fprintf(stderr, "usage: wasi_table ALL.wasm\n");
         return 2;

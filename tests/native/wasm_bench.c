@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "enclave/wasi/wasi.h"
 #include "enclave/wasm/app.h"
 #include "enclave/wasm/runtime.h"
 #include "enclave/worker.h"
@@ -94,7 +95,7 @@ int main(int argc, char **argv)
     mallopt(M_MMAP_MAX, 0);
     mallopt(M_TRIM_THRESHOLD, INT_MAX);
     mallopt(M_TOP_PAD, 16 << 20);
-    struct wasm_runtime_config config = {.log = log_line};
+    struct wasm_runtime_config config = {.world = &wasi_world, .log = log_line};
     struct wasm_runtime *rt = wasm_runtime_new(&config);
     struct wasm_component *component = wasm_compile(rt, bytes, size, error, sizeof error);
     struct app_config app_config = {.name = "bench"};

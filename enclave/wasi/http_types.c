@@ -6,10 +6,10 @@
  */
 #include <errno.h>
 
-#include "enclave/wasm/http_error_code.h"
-#include "enclave/wasm/http_fields.h"
-#include "enclave/wasm/http_outgoing.h"
-#include "enclave/wasm/internal.h"
+#include "enclave/wasi/http_error_code.h"
+#include "enclave/wasi/http_fields.h"
+#include "enclave/wasi/http_outgoing.h"
+#include "enclave/wasi/internal.h"
 
 struct resource *http_request_new(struct guest *g)
 {

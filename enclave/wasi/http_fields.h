@@ -1,10 +1,10 @@
 /*
  * wasi:http/types@0.2.x: the functions of the resource `fields`, for the table in http_types.c.
  */
-#ifndef ENCLAVE_OS_ENCLAVE_WASM_HTTP_FIELDS_H
-#define ENCLAVE_OS_ENCLAVE_WASM_HTTP_FIELDS_H
+#ifndef ENCLAVE_OS_ENCLAVE_WASI_HTTP_FIELDS_H
+#define ENCLAVE_OS_ENCLAVE_WASI_HTTP_FIELDS_H
 
-#include "enclave/wasm/internal.h"
+#include "enclave/wasi/internal.h"
 
 enum host_status fields_new(struct guest *g, const struct slot *args, size_t count);
 enum host_status fields_from_list(struct guest *g, const struct slot *args, size_t count);

@@ -4,7 +4,7 @@
  */
 #include <errno.h>
 
-#include "enclave/wasm/filesystem.h"
+#include "enclave/wasi/filesystem.h"
 
 /* ---- error codes: the position in wasi:filesystem/types error-code ---------------------------------------------- */
 

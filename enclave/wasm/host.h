@@ -1,9 +1,9 @@
 /*
- * Shared by the files of enclave/wasm: the runtime, an app, a guest (one request in progress), its resources, and
- * how host functions are declared.
+ * What host functions are made of: an app, a guest (one request in progress), its resources, the replies, and how
+ * functions are declared. For the files of enclave/wasm and for those who serve its guests (enclave/wasi).
  */
-#ifndef ENCLAVE_OS_ENCLAVE_WASM_INTERNAL_H
-#define ENCLAVE_OS_ENCLAVE_WASM_INTERNAL_H
+#ifndef ENCLAVE_OS_ENCLAVE_WASM_HOST_H
+#define ENCLAVE_OS_ENCLAVE_WASM_HOST_H
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -78,12 +78,6 @@ struct fields {
 };
 #define FIELDS_BYTES_MAX 65536u
 #define FIELDS_COUNT_MAX 512u
-
-void fields_clear(struct fields *f);
-/* Copies. -ENOSPC: too many or too long; -ENOMEM. */
-int fields_append(struct fields *f, const char *name, size_t name_size, const char *value, size_t value_size);
-int fields_copy(struct fields *to, const struct fields *from);
-const struct http_field *fields_find(const struct fields *f, const char *name, size_t name_size);
 
 /* Resources --------------------------------------------------------------------------------------------------- */
 
@@ -244,8 +238,9 @@ void guest_wake(struct guest *g);
 /* The host function that returns this is called again when the guest is polled again. */
 enum host_status guest_wait(struct guest *g, enum waits_for what);
 enum host_status guest_trap(struct guest *g, const char *why);
-/* One line in the app's log. */
+/* One line in the app's log; and what it prints to stdout (error: stderr), which is a line once it ends. */
 void guest_note(struct guest *g, const char *line);
+void guest_print(struct guest *g, bool error, const char *data, size_t size);
 /* It can give no answer any more: the client gets an error at once, the log a reason. The guest goes on. */
 void guest_misuse(struct guest *g, const char *why);
 
@@ -265,7 +260,6 @@ void reply_own(struct guest *g, const struct resource *r);
 enum host_status reply_error(struct guest *g, const char *message);     /* err(last-operation-failed(error)) */
 struct resource *reply_new_error(struct guest *g, const char *message); /* the same; NULL: the guest ends */
 enum host_status reply_closed(struct guest *g);                         /* err(closed) */
-enum host_status reply_broken_response(struct guest *g, const struct http_call *call); /* with its error-code */
 
 /* Host functions ------------------------------------------------------------------------------------------------ */
 
@@ -293,14 +287,34 @@ struct host_interface {
         .func_count = sizeof(table) / sizeof *(table)                              \
     }
 
-extern const struct host_interface wasi_io[3], wasi_clocks[3], wasi_random[3], wasi_cli[10], wasi_filesystem[2],
-    wasi_sockets[7], wasi_http[2], wasi_keyvalue[3], wasi_config[3], wasi_logging[1];
+/* The world that guests live in: what they may import, and what the engine leaves to those who serve it. All on the
+ * thread of the guest's worker; the lists end with an entry without a name. */
+struct host_package {
+    const char *name; /* "wasi:io" */
+    const struct host_interface *list;
+    size_t count;
+};
+struct host_world {
+    const struct host_package *packages;
+    /* May a command be asked this? If not, 400 with what comes back, a static text; else NULL. */
+    const char *(*command_refuses)(const struct http_exchange *x);
+    /* What a handler is called with; false: no memory. */
+    bool (*handler_arguments)(struct guest *g, struct resource **request, struct resource **outparam);
+    void (*command_waits)(struct guest *g); /* what it has printed goes out */
+    /* A command is over. status: 0, or how it failed as a shell says it; http: what the answer then says of it. */
+    void (*command_ends)(struct guest *g, int status, int http);
+    void (*abandon)(struct guest *g); /* a guest ends: forget the operations that it waits for */
+    /* A resource goes: give back what it owns beside `on`. last: with its guest, and all other resources. */
+    void (*release)(struct guest *g, struct resource *r, bool last);
+    void (*dropped)(struct guest *g, enum kind kind); /* the guest dropped its handle of one of that kind */
+};
 
 /* What serves a function of an interface ("wasi:io/poll@0.2.3"), or NULL. */
-const struct host_func *link_find(const char *interface, size_t interface_size, const char *name, size_t name_size);
+const struct host_func *link_find(const struct host_world *world, const char *interface, size_t interface_size,
+                                  const char *name, size_t name_size);
 /* Define in linker all that the component imports. 0 or -EINVAL with one line in error. */
-int link_component(wasmtime_component_linker_t *linker, const wasmtime_component_t *component, char *error,
-                   size_t error_size);
+int link_component(const struct host_world *world, wasmtime_component_linker_t *linker,
+                   const wasmtime_component_t *component, char *error, size_t error_size);
 /* How a component is entered: by the handler that it exports, or, if it has none, as a command. 0 or -EINVAL. */
 #define LINK_NAME_MAX 128u
 struct link_entry {
@@ -322,57 +336,11 @@ void *guest_scratch(struct guest *g);
 void *guest_buffer(struct guest *g, size_t size);
 /* Takes a block from charged_alloc: it lives until the next one, or the guest's end. */
 void guest_keep_large(struct guest *g, void *block);
-#define EARLY_SIZE 32768u /* of a body that is written before its response is set */
-
-/* Streams, for the files that make or use them */
-struct resource *pollable_on(struct guest *g, struct resource *target);
-bool resource_ready(struct guest *g, struct resource *target); /* what a pollable on target waits for */
-void log_write(struct guest *g, bool error, const char *data, size_t size);
-/* command.c. What a command's environment says of its request, behind the app's own variables. Returns how many there
- * were; texts live until the next call. */
-size_t command_variables(struct guest *g);
-/* Can the request be told in an environment? If not, 400. */
-bool command_takes(const struct http_exchange *x);
-/* A command's standard output: the answer's body, begun with its first byte. As write_body and write_space. */
-ssize_t command_write(struct guest *g, const void *data, size_t size);
-size_t command_space(struct guest *g);
-/* The command waits: what it printed so far goes out. And before so much more is printed, if it does not fit. */
-void command_flush(struct guest *g);
-void command_make_room(struct guest *g, size_t size);
-/* The command is over. status: 0, or how it failed as a shell says it; http: what the answer then says of it. */
-void command_end(struct guest *g, int status, int http);
-
-/* wasi:http. States of an outgoing body: */
-enum { BODY_EARLY, BODY_LIVE, BODY_DONE, BODY_REFUSED };
-/* The call that a body, a future or a response belongs to; NULL: they are the exchange's. */
-static inline struct http_call *call_of(const struct resource *part)
-{
-    return part && part->on && part->on->kind == KIND_HTTP_CALL ? part->on->outgoing.call : NULL;
-}
-void http_call_drop(struct guest *g, struct resource *part); /* what a KIND_HTTP_CALL owns */
-struct resource *http_request_new(struct guest *g);
-struct resource *http_outparam_new(struct guest *g);
-ssize_t outgoing_body_write(struct guest *g, struct resource *body, const void *data, size_t size);
-size_t outgoing_body_space(struct guest *g, const struct resource *body);
-/* As read_body of the exchange, or of the call if there is one. */
-ssize_t incoming_body_read(struct guest *g, struct http_call *call, void *buf, size_t size);
-
-/* wasi:keyvalue: forget the call that a dying guest waits for. */
-void keyvalue_abandon(struct guest *g);
 
 /* Fiber stacks: what runs now, so that stacks are charged, and scrubbed between apps. */
 void stacks_install(wasm_config_t *config, const struct wasm_stack_source *from, struct budget *all);
 void stacks_enter_app(struct app *app);
 bool stacks_refused(void); /* since then: there was no stack left, which is no fault of the guest's */
-/* wasi:filesystem: the same; what a descriptor or an entry stream holds; files as streams. -EINPROGRESS: the guest must
- * wait and call again. writing: a write is under way or done and has not been taken. */
-void filesystem_abandon(struct guest *g);
-void file_free(struct guest *g, struct resource *r);
-ssize_t file_stream_read(struct guest *g, struct resource *stream, void *buf, size_t size);
-ssize_t file_stream_write(struct guest *g, struct resource *stream, const void *data, size_t size);
-bool file_stream_writing(const struct guest *g);
-enum host_status reply_file_error(struct guest *g, int status);
-
 /* memories.c */
 void memories_install(wasm_config_t *config);
 /* all outlives the engine. */

@@ -7,7 +7,7 @@
 #include <errno.h>
 
 #include "enclave/https/client.h"
-#include "enclave/wasm/internal.h"
+#include "enclave/wasi/internal.h"
 
 #define STREAM_ERROR "variant{last-operation-failed:own<error>,closed}"
 #define WRITE_MAX 4096u /* what blocking-write-and-flush must take, says the WIT */
@@ -25,14 +25,6 @@ static enum host_status error_text_of(struct guest *g, const struct slot *args, 
 
 /* wasi:io/poll */
 
-struct resource *pollable_on(struct guest *g, struct resource *target)
-{
-    struct resource *pollable = resource_new(g, KIND_POLLABLE);
-    if (pollable && target)
-        pollable->on = resource_keep(target);
-    return pollable;
-}
-
 static size_t stream_space(struct guest *g, struct resource *stream)
 {
     if (stream->state == STREAM_BODY)
@@ -46,7 +38,8 @@ static bool body_ready(struct guest *g, struct http_call *call)
     return call ? http_call_readable(call) : !g->x || g->x->ops->body_ready(g->x);
 }
 
-bool resource_ready(struct guest *g, struct resource *target)
+/* What a pollable on target waits for. */
+static bool resource_ready(struct guest *g, struct resource *target)
 {
     switch (target->kind) {
     case KIND_INPUT_STREAM:
@@ -259,7 +252,7 @@ static ssize_t stream_write(struct guest *g, struct resource *stream, const void
         return file_stream_write(g, stream, data, size);
     if (stream->state == STREAM_ANSWER)
         return command_write(g, data, size);
-    log_write(g, stream->state == STREAM_STDERR, data, size);
+    guest_print(g, stream->state == STREAM_STDERR, data, size);
     return (ssize_t)size;
 }
 

@@ -2,10 +2,10 @@
  * wasi:http/types@0.2.x: outgoing-request, request-options, their future and the response, for the table in
  * http_types.c; and the calls that bodies belong to.
  */
-#ifndef ENCLAVE_OS_ENCLAVE_WASM_HTTP_OUTGOING_H
-#define ENCLAVE_OS_ENCLAVE_WASM_HTTP_OUTGOING_H
+#ifndef ENCLAVE_OS_ENCLAVE_WASI_HTTP_OUTGOING_H
+#define ENCLAVE_OS_ENCLAVE_WASI_HTTP_OUTGOING_H
 
-#include "enclave/wasm/internal.h"
+#include "enclave/wasi/internal.h"
 
 #define OUTGOING_FUNC(name) enum host_status name(struct guest *g, const struct slot *args, size_t count)
 OUTGOING_FUNC(outgoing_new);

@@ -9,7 +9,7 @@
 #include "common/ensure.h"
 #include "enclave/https/fields.h"
 #include "enclave/https/lines.h"
-#include "enclave/wasm/internal.h"
+#include "enclave/wasi/internal.h"
 
 /* The answer ---------------------------------------------------------------------------------------------------- */
 
@@ -160,13 +160,13 @@ static struct http_text decoded(struct http_text path, char *to)
     return (struct http_text){to, size};
 }
 
-bool command_takes(const struct http_exchange *x)
+const char *command_refuses(const struct http_exchange *x)
 {
     struct http_text path = x->request.target.path;
     char *copy = malloc(path.size);
     bool takes = copy && is_text(decoded(path, copy));
     free(copy);
-    return takes;
+    return takes ? NULL : "a command's path must be UTF-8 without control characters";
 }
 
 /* A name that a program could take for another field's is none here: '_' and '-' become the same, and what other

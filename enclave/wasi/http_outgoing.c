@@ -1,9 +1,9 @@
 /*
  * wasi:http/types@0.2.x: outgoing-request and request-options, as a guest puts them together. http_call.c sends them.
  */
-#include "enclave/wasm/http_outgoing.h"
+#include "enclave/wasi/http_outgoing.h"
 
-#include "enclave/wasm/http_fields.h"
+#include "enclave/wasi/http_fields.h"
 
 #define TEXT_MAX 8192u /* of a path, an authority, a method */
 

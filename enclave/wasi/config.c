@@ -2,7 +2,7 @@
  * wasi:config/store@0.2.0-rc.1, the same as @0.2.0-draft, and under its former name wasi:config/runtime@0.2.0-draft:
  * what the operator set for the app (settings.h).
  */
-#include "enclave/wasm/internal.h"
+#include "enclave/wasi/internal.h"
 
 #define CONFIG_ERROR "variant{upstream:string,io:string}"
 

@@ -2,11 +2,11 @@
  * Between the files of wasi:filesystem: one operation at a time for a guest, and replies. file_call.c has the calls and
  * error codes, file_streams.c reading and writing, filesystem.c everything else and the tables.
  */
-#ifndef ENCLAVE_OS_ENCLAVE_WASM_FILESYSTEM_H
-#define ENCLAVE_OS_ENCLAVE_WASM_FILESYSTEM_H
+#ifndef ENCLAVE_OS_ENCLAVE_WASI_FILESYSTEM_H
+#define ENCLAVE_OS_ENCLAVE_WASI_FILESYSTEM_H
 
 #include "enclave/fs/fs.h"
-#include "enclave/wasm/internal.h"
+#include "enclave/wasi/internal.h"
 
 /* descriptor-flags */
 enum {

@@ -1,11 +1,11 @@
 /*
  * wasi:http/types@0.2.x: the variant error-code, as text for the type check and as numbers.
  */
-#ifndef ENCLAVE_OS_ENCLAVE_WASM_HTTP_ERROR_CODE_H
-#define ENCLAVE_OS_ENCLAVE_WASM_HTTP_ERROR_CODE_H
+#ifndef ENCLAVE_OS_ENCLAVE_WASI_HTTP_ERROR_CODE_H
+#define ENCLAVE_OS_ENCLAVE_WASI_HTTP_ERROR_CODE_H
 
 #include "enclave/https/client.h"
-#include "enclave/wasm/internal.h"
+#include "enclave/wasi/internal.h"
 
 #define ERROR_CODE                                                                                  \
     "variant{DNS-timeout,DNS-error:record{rcode:option<string>,info-code:option<u16>},"             \

@@ -4,7 +4,7 @@
  */
 #include <errno.h>
 
-#include "enclave/wasm/keyvalue.h"
+#include "enclave/wasi/keyvalue.h"
 
 /* The keys of a get-many, copied, and what has been read of them so far. */
 struct kv_many {

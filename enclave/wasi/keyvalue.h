@@ -2,10 +2,10 @@
  * Between the files of wasi:keyvalue: a guest's one storage call, and replies. keyvalue.c has the calls,
  * keyvalue_batch.c those on many keys.
  */
-#ifndef ENCLAVE_OS_ENCLAVE_WASM_KEYVALUE_H
-#define ENCLAVE_OS_ENCLAVE_WASM_KEYVALUE_H
+#ifndef ENCLAVE_OS_ENCLAVE_WASI_KEYVALUE_H
+#define ENCLAVE_OS_ENCLAVE_WASI_KEYVALUE_H
 
-#include "enclave/wasm/internal.h"
+#include "enclave/wasi/internal.h"
 
 struct kv_many; /* of a get-many */
 

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <time.h>
 
-#include "enclave/wasm/filesystem.h"
+#include "enclave/wasi/filesystem.h"
 
 #define LIST_BYTES 16384u
 

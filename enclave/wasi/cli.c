@@ -4,26 +4,7 @@
  * A handler's output goes to the log line by line, and its input is empty; a command reads the request's body and
  * writes the answer's (command.c), with stderr in the log. Nothing is a terminal.
  */
-#include "enclave/wasm/internal.h"
-
-static void emit(struct guest *g, bool error)
-{
-    if (g->app->rt->config.log)
-        g->app->rt->config.log(g->worker, g->app->name, error, g->line[error], g->line_size[error]);
-    g->line_size[error] = 0;
-}
-
-void log_write(struct guest *g, bool error, const char *data, size_t size)
-{
-    if (!g->line[error])
-        g->line[error] = malloc(LINE_MAX_SIZE);
-    for (size_t i = 0; g->line[error] && i < size; i++) {
-        if (data[i] != '\n')
-            g->line[error][g->line_size[error]++] = data[i];
-        if (data[i] == '\n' || g->line_size[error] == LINE_MAX_SIZE)
-            emit(g, error);
-    }
-}
+#include "enclave/wasi/internal.h"
 
 static enum host_status get_environment(struct guest *g, const struct slot *args, size_t count)
 {

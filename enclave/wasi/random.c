@@ -1,7 +1,7 @@
 /*
  * wasi:random/{random,insecure,insecure-seed}@0.2.x. There is only one kind of randomness here, and it is secure.
  */
-#include "enclave/wasm/internal.h"
+#include "enclave/wasi/internal.h"
 
 static enum host_status bytes(struct guest *g, const struct slot *args, size_t count)
 {

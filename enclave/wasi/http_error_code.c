@@ -1,5 +1,5 @@
 /* wasi:http/types@0.2.x: the variant error-code, in replies. See http_error_code.h. */
-#include "enclave/wasm/http_error_code.h"
+#include "enclave/wasi/http_error_code.h"
 
 void reply_error_code(struct guest *g, enum http_error code)
 {

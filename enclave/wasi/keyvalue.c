@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "enclave/wasm/keyvalue.h"
+#include "enclave/wasi/keyvalue.h"
 
 static void call_free(struct kv_call *call)
 {

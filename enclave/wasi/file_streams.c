@@ -3,7 +3,7 @@
  */
 #include <errno.h>
 
-#include "enclave/wasm/filesystem.h"
+#include "enclave/wasi/filesystem.h"
 
 static enum host_status file_check(struct guest *g, const struct resource *d, bool allowed)
 {

@@ -3,7 +3,7 @@
  *
  * A guest has no sockets: making one is refused with access-denied, so the methods of sockets cannot be reached.
  */
-#include "enclave/wasm/internal.h"
+#include "enclave/wasi/internal.h"
 
 static enum host_status network(struct guest *g, const struct slot *args, size_t count)
 {

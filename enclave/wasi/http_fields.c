@@ -4,12 +4,12 @@
  * Names are kept in lower case. A resource's state 1 means immutable. One
  * allocation holds a name and its value.
  */
-#include "enclave/wasm/http_fields.h"
+#include "enclave/wasi/http_fields.h"
 
 #include <errno.h>
 #include <strings.h>
 
-#include "enclave/wasm/internal.h"
+#include "enclave/wasi/internal.h"
 
 enum { MUTABLE, IMMUTABLE };
 enum { INVALID_SYNTAX, FORBIDDEN, IMMUTABLE_ERROR };

@@ -8,9 +8,9 @@
  */
 #include <stdio.h>
 
-#include "enclave/wasm/http_error_code.h"
-#include "enclave/wasm/http_fields.h"
-#include "enclave/wasm/http_outgoing.h"
+#include "enclave/wasi/http_error_code.h"
+#include "enclave/wasi/http_fields.h"
+#include "enclave/wasi/http_outgoing.h"
 
 const char *const http_methods[9] = {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"};
 
@@ -279,5 +279,14 @@ OUTGOING_FUNC(incoming_response_consume)
     response->state = 1;
     body->on = resource_keep(response->on);
     reply_own(g, body);
+    return HOST_DONE;
+}
+
+enum host_status reply_broken_response(struct guest *g, const struct http_call *call)
+{
+    struct resource *error = reply_new_error(g, "the response broke off");
+    if (!error)
+        return HOST_TRAP;
+    error->error.http = (uint8_t)(http_error_of(http_call_failure(call)) + 1);
     return HOST_DONE;
 }

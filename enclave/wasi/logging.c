@@ -3,7 +3,7 @@
  */
 #include <stdio.h>
 
-#include "enclave/wasm/internal.h"
+#include "enclave/wasi/internal.h"
 
 #define LEVEL "enum{trace,debug,info,warn,error,critical}"
 enum { LEVEL_WARN = 3 };

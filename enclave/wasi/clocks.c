@@ -4,7 +4,7 @@
  */
 #include <time.h>
 
-#include "enclave/wasm/internal.h"
+#include "enclave/wasi/internal.h"
 
 static enum host_status now(struct guest *g, const struct slot *args, size_t count)
 {

@@ -1,0 +1,98 @@
+/* What host functions do to the guest that called them. See host.h. */
+#include "enclave/wasm/host.h"
+
+#include <time.h>
+
+uint64_t monotonic_now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+void guest_wake(struct guest *g)
+{
+    loop_post(&g->worker->loop, &g->task);
+}
+
+enum host_status guest_wait(struct guest *g, enum waits_for what)
+{
+    g->waiting = what;
+    return HOST_WAIT;
+}
+
+void guest_wake_at(struct guest *g, uint64_t deadline_ns)
+{
+    if (!g->wakeup.heap_index || deadline_ns < g->wakeup.deadline_ns)
+        if (loop_timer_start(&g->worker->loop, &g->wakeup, deadline_ns) != 0)
+            guest_wake(g); /* no memory for a timer: ask again at once */
+}
+
+void guest_note(struct guest *g, const char *line)
+{
+    if (g->app->rt->config.log)
+        g->app->rt->config.log(g->worker, g->app->name, true, line, strlen(line));
+}
+
+void guest_misuse(struct guest *g, const char *why)
+{
+    if (!g->x)
+        return;
+    guest_note(g, why);
+    struct http_exchange *x = g->x;
+    g->x = NULL;
+    g->finished = true;
+    x->ops->fail(x, 500, APP_FAILED);
+}
+
+static void emit(struct guest *g, bool error)
+{
+    if (g->app->rt->config.log)
+        g->app->rt->config.log(g->worker, g->app->name, error, g->line[error], g->line_size[error]);
+    g->line_size[error] = 0;
+}
+
+void guest_print(struct guest *g, bool error, const char *data, size_t size)
+{
+    if (!g->line[error])
+        g->line[error] = malloc(LINE_MAX_SIZE);
+    for (size_t i = 0; g->line[error] && i < size; i++) {
+        if (data[i] != '\n')
+            g->line[error][g->line_size[error]++] = data[i];
+        if (data[i] == '\n' || g->line_size[error] == LINE_MAX_SIZE)
+            emit(g, error);
+    }
+}
+
+enum host_status guest_trap(struct guest *g, const char *why)
+{
+    if (!g->trap)
+        g->trap = why;
+    return HOST_TRAP;
+}
+
+void *guest_scratch(struct guest *g)
+{
+    if (!g->scratch)
+        g->scratch = malloc(SCRATCH_SIZE);
+    if (!g->scratch)
+        guest_trap(g, "no memory");
+    return g->scratch;
+}
+
+void guest_keep_large(struct guest *g, void *block)
+{
+    charged_free(g->large);
+    g->large = block;
+}
+
+void *guest_buffer(struct guest *g, size_t size)
+{
+    if (size <= SCRATCH_SIZE)
+        return guest_scratch(g);
+    guest_keep_large(g, NULL);
+    g->large = charged_alloc(&g->app->memory, size);
+    if (!g->large)
+        guest_trap(g, "no memory");
+    return g->large;
+}

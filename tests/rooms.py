@@ -1,0 +1,162 @@
+#!/usr/bin/env python3
+"""Rooms and arrows as the linker sees them: which file needs a symbol that another file defines.
+
+usage: rooms.py BUILD            check against tests/rooms.txt; one line for each finding, exit status 1 if there are any
+       rooms.py BUILD --draw     the arrows between rooms, as ARCHITECTURE.md shows them
+       rooms.py BUILD --why A B  the symbols for which files of room A need files of room B
+
+A room is a folder of sources. tests/rooms.txt says what each may need; its order is a proof that no arrow goes up, since a
+room may only need rooms that stand above it in that file. Inside a room no two files may need each other, directly or
+around corners, unless the file says that they are one subject.
+"""
+import collections
+import os
+import subprocess
+import sys
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+# What is linked together. A symbol is looked for among those alone.
+SIDES = {
+    "image": ["enclave_early.dir", "enclave_core.dir", "sgx_trusted.dir"],
+    "host": ["enclave-os.dir", "host.dir", "kvstore.dir", "doctor.dir", "sgx_loader.dir", "sgx_device.dir", "sgx_emulator.dir",
+             "sgx_sign.dir", "quote.dir", "quote_aesm.dir", "common.dir"],
+    "cli": ["enclavectl.dir", "verifier_objects.dir", "sgx_sign.dir", "common.dir"],
+}
+
+
+def objects_of(build, parts):
+    """object -> its source in the tree; of sources that are ours and still there"""
+    found = {}
+    for folder, folders, names in os.walk(build):
+        folders[:] = [f for f in folders if f not in ("asan", "tsan", "fuzz", "apps", "install")]
+        at = folder.find(".dir")
+        if at < 0 or os.path.basename(folder[:at + 4]) not in parts:
+            continue
+        owner = os.path.dirname(os.path.dirname(folder[:at + 4]))  # .../CMakeFiles/X.dir
+        for name in names:
+            path = os.path.relpath(os.path.join(owner, folder[at + 5:].replace("__", ".."), name[:-2]), build)
+            if name.endswith(".o") and os.path.exists(os.path.join(TOP, path)):
+                found[os.path.join(folder, name)] = path
+    return found
+
+
+def symbols(objects):
+    """symbol -> the file that defines it; file -> the symbols that it needs"""
+    owners, needs = {}, collections.defaultdict(set)
+    for line in subprocess.run(["nm", "-A", *objects], capture_output=True, text=True, check=True).stdout.splitlines():
+        name, rest = line.split(":", 1)
+        kind, symbol = rest.split()[-2:]
+        if kind in "Uvw":
+            needs[objects[name]].add(symbol)
+        elif kind.isupper():
+            owners[symbol] = objects[name]
+    return owners, needs
+
+
+def graph(build):
+    """file -> file -> symbols"""
+    arrows = collections.defaultdict(lambda: collections.defaultdict(set))
+    for side, parts in SIDES.items():
+        objects = objects_of(build, parts)
+        if not objects:
+            sys.exit(f"rooms: {build} has no objects of the {side}: build it first")
+        owners, needs = symbols(objects)
+        for source, names in needs.items():
+            for name in names:
+                if owners.get(name, source) != source:
+                    arrows[source][owners[name]].add(name)
+    return arrows
+
+
+def room(path):
+    return os.path.dirname(path)
+
+
+def circles(arrows):
+    """Sets of files that need each other."""
+    index, low, stack, result, order = {}, {}, [], [], [0]
+    sys.setrecursionlimit(10000)
+
+    def visit(v):
+        index[v] = low[v] = order[0]
+        order[0] += 1
+        stack.append(v)
+        for w in list(arrows[v]) if v in arrows else []:
+            if w not in index:
+                visit(w)
+                low[v] = min(low[v], low[w])
+            elif w in stack:
+                low[v] = min(low[v], index[w])
+        if low[v] == index[v]:
+            circle = set(stack[stack.index(v):])
+            del stack[stack.index(v):]
+            if len(circle) > 1:
+                result.append(circle)
+
+    for v in list(arrows):
+        if v not in index:
+            visit(v)
+    return result
+
+
+def rules():
+    """room -> rooms that it may need; and the sets of files that are one subject"""
+    allowed, subjects = {}, []
+    with open(os.path.join(TOP, "tests", "rooms.txt")) as lines:
+        for number, line in enumerate(lines, 1):
+            line = line.split("#")[0].strip()
+            if line.startswith("one subject:"):
+                subjects.append(set(line.split(":", 1)[1].split()))
+            elif line:
+                name, needed = (part.strip() for part in line.split("->")) if "->" in line else (line, "")
+                for other in needed.split():
+                    if other not in allowed:
+                        sys.exit(f"rooms.txt:{number}: {other} does not stand above {name}")
+                allowed[name] = set(needed.split())
+    return allowed, subjects
+
+
+def check(arrows):
+    allowed, subjects = rules()
+    findings = []
+    for source, targets in sorted(arrows.items()):
+        for target, names in sorted(targets.items()):
+            a, b = room(source), room(target)
+            if a not in allowed or b not in allowed:
+                findings.append(f"{a if a not in allowed else b} is no room of tests/rooms.txt")
+            elif a != b and b not in allowed[a]:
+                findings.append(f"{source} needs {target} for {', '.join(sorted(names))}")
+    for circle in circles(arrows):
+        if not any(circle <= subject for subject in subjects):
+            findings.append(f"these need each other: {' '.join(sorted(circle))}")
+    for a, targets in allowed.items():
+        for b in targets:
+            if not any(room(s) == a and room(t) == b for s in arrows for t in arrows[s]):
+                findings.append(f"rooms.txt lets {a} need {b}, which it does not")
+    return sorted(set(findings))
+
+
+def main():
+    arrows = graph(sys.argv[1])
+    if len(sys.argv) > 2 and sys.argv[2] == "--draw":
+        needed = collections.defaultdict(set)
+        for source, targets in arrows.items():
+            for target in targets:
+                if room(source) != room(target):
+                    needed[room(source)].add(room(target))
+        for name in sorted(needed):
+            print(f"{name:18} -> {' '.join(sorted(needed[name]))}")
+        return 0
+    if len(sys.argv) > 4 and sys.argv[2] == "--why":
+        for source in sorted(arrows):
+            for target in sorted(arrows[source]):
+                if room(source) == sys.argv[3] and room(target) == sys.argv[4]:
+                    print(f"{source} -> {target}: {', '.join(sorted(arrows[source][target]))}")
+        return 0
+    findings = check(arrows)
+    for finding in findings:
+        print(f"rooms: {finding}")
+    return 1 if findings else 0
+
+
+sys.exit(main())
