@@ -46,7 +46,7 @@ error 20 error 20 error 18 error 18" "paths that lead out"
 equal "$(attack below)" "200 error 31 error 31 ok error 31" "paths that lead out of a directory below"
 equal "$(attack links)" "200 error 31 ok error 31 ok error 31" "links: one may lead out, and nobody follows it"
 equal "$(attack sockets)" "200 error 1 error 1 error 1" "sockets: access-denied"
-equal "$(attack far-write)" "200 error 8 error 8 error 8" "sizes that no file has: file-too-large"
+equal "$(attack far-write)" "200 error 12 error 12 error 12" "sizes that no file has: invalid, as EINVAL of Linux"
 # header names and values that would break out of their line: invalid-syntax (0), forbidden (1)
 equal "$(attack smuggle)" "200 error 0 error 0 error 0 error 0 error 1 error 1 error 1 ok error 0 error 0" "headers"
 # what ends a guest, and the reason in the log

@@ -22,12 +22,14 @@ push $other files-c
 push counter counter-c
 push steps steps
 get /counter/ >/dev/null
-head -c ${size[a]} /dev/urandom >"$work/a.old"
-equal "$(put /one/a "$work/a.old")" 200
+head -c 20000 "$work/a" >"$work/a.begin" # what is appended to it later changes the same record
+tail -c +20001 "$work/a" >"$work/a.rest"
+equal "$(put /one/a "$work/a.begin")" 200
 check stop
 cp -r "$work/data" "$work/old"
 check start --workers 2
-for file in a b c; do equal "$(put "/one/$file" "$work/$file")" 200; done
+equal "$(status "/one/a?append" --data-binary "@$work/a.rest")" 200
+for file in b c; do equal "$(put "/one/$file" "$work/$file")" 200; done
 equal "$(put /$other/victim "$work/victim")" 200
 check stop
 cp -r "$work/data" "$work/good"
