@@ -51,6 +51,7 @@ int component_check(const uint8_t *wasm, size_t size, struct component_needs *ne
         .loops = COMPONENT_LOOPS_MAX,
         .block_values = COMPONENT_BLOCK_VALUES_MAX,
         .handlers = COMPONENT_HANDLERS_MAX,
+        .bulk = COMPONENT_BULK_MAX,
         .function_work = COMPONENT_FUNCTION_STEPS_MAX,
         .work = COMPONENT_STEPS_MAX,
         .instances = COMPONENT_INSTANCES_MAX,

@@ -26,6 +26,8 @@
  * is a value, or an edge, of its own at every place that leads there. */
 #define COMPONENT_BLOCK_VALUES_MAX 64
 #define COMPONENT_HANDLERS_MAX 64
+/* Bulk instructions in a row, which nothing interrupts: each may take a tenth of a second. Compilers make ten. */
+#define COMPONENT_BULK_MAX 64
 /* What compiling a function takes beyond its length, in steps of about a microsecond (Work in wasmtime/src/check.rs
  * says what counts): of one function, and of all. */
 #define COMPONENT_FUNCTION_STEPS_MAX 4000000

@@ -93,6 +93,7 @@ struct component_limits {
     uint64_t core_items;
     uint64_t function_bytes, loops;
     uint64_t block_values, handlers;
+    uint64_t bulk;
     uint64_t function_work, work;
     uint64_t instances;
 };

@@ -325,6 +325,24 @@ static void handlers(struct bytes *b, unsigned depth)
     put_functions(b, 1, "", 0, &body);
 }
 
+/* A memory is filled again and again, and an import is called each time, which interrupts nothing. */
+static void bulk(struct bytes *b, unsigned count)
+{
+    struct bytes module = {0}, one = {0}, code = {0};
+    PUT(&module, "\0asm\1\0\0\0\1\4\1\x60\0\0"); /* a type: nothing to nothing */
+    PUT(&module, "\2\7\1\1a\1b\0\0");               /* a.b of that type */
+    PUT(&module, "\3\2\1\0\5\3\1\0\1");             /* a function, a memory of one page */
+    PUT(&one, "\0");
+    put_times(&one, count, "\x41\0\x41\0\x41\0\xfc\x0b\0\x10\0", 11);
+    PUT(&one, "\x0b");
+    PUT(&code, "\1");
+    put_number(&code, (uint32_t)one.size);
+    put(&code, one.data, one.size);
+    free(one.data);
+    put_section(&module, 10, &code);
+    put_section(b, 1, &module);
+}
+
 /* Calls whose exceptions are caught, with as many variables alive. */
 static void caught_calls(struct bytes *b, unsigned count)
 {
@@ -399,6 +417,7 @@ static const struct shape_kind {
     {"variables across calls", variables_and_calls, 1300, 1500, 40000, TOO_LONG},
     {"branches with values", branches_with_values, 1900, 2100, 200000, TOO_LONG},
     {"handlers", handlers, 64, 65, 20000, "64 exception handlers at one place"},
+    {"bulk instructions", bulk, 64, 65, 90000, "64 instructions like memory.copy in a row"},
     {"caught calls", caught_calls, 450, 500, 40000, TOO_LONG},
     {"tables of branches", table_of_branches, 1900, 2100, 40000, TOO_LONG},
 };

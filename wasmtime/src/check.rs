@@ -32,6 +32,9 @@ pub struct Limits {
     block_values: u64,
     /// Handlers of exceptions that are in force at one place.
     handlers: u64,
+    /// Instructions that may fill or copy all of a memory, a table or an array, with nothing between them at which the
+    /// guest can be interrupted.
+    bulk: u64,
     /// Steps that compiling one function takes, and all of them: see `Work`.
     function_work: u64,
     work: u64,
@@ -170,6 +173,7 @@ struct Check<'a> {
     /// The module that is read now, and how many values functions of its types take and give.
     module: Option<Weight>,
     signatures: Vec<(u64, u64)>,
+    imported_functions: u32,
     /// Of the module. Accepts all that wasmtime might: its only use is to know how many values lie on a function's
     /// stack. Components are not shown to it, since it reads them by recursion.
     validator: Validator,
@@ -196,6 +200,9 @@ struct Work<'l> {
     open: Vec<Block>,
     loops: u64,
     handlers: u64,
+    imported_functions: u32,
+    /// Bulk instructions since the guest could last be interrupted: at a loop, or where a function of its own begins.
+    bulk: u64,
     operators: u64,
     meetings: u64,
     steps: u64,
@@ -255,6 +262,18 @@ impl Work<'_> {
         self.place(height, 1 + PER_HANDLER * self.handlers)
     }
 
+    fn bulk(&mut self) -> Result<()> {
+        self.bulk += 1;
+        match self.bulk > self.limits.bulk {
+            true => refuse(format!(
+                "the component has a function with more than {} instructions like memory.copy in a row, without a loop or \
+                 a call between them",
+                self.limits.bulk
+            )),
+            false => Ok(()),
+        }
+    }
+
     fn operator(&mut self, operator: &Operator, height: u64, signatures: &[(u64, u64)]) -> Result<()> {
         let values = |ty: &BlockType| match *ty {
             BlockType::Empty => (0, 0),
@@ -269,6 +288,7 @@ impl Work<'_> {
             }
             Operator::Loop { blockty } => {
                 let values = values(blockty);
+                self.bulk = 0;
                 self.enter(height, values, Block { carried: values.0, loops: 1, handlers: 0 })
             }
             Operator::TryTable { try_table } => {
@@ -294,7 +314,25 @@ impl Work<'_> {
             | Operator::BrOnNonNull { relative_depth }
             | Operator::BrOnCast { relative_depth, .. }
             | Operator::BrOnCastFail { relative_depth, .. } => self.branch(height, *relative_depth),
-            Operator::Call { .. } | Operator::CallIndirect { .. } | Operator::CallRef { .. } => self.call(height),
+            Operator::Call { function_index } => {
+                if *function_index >= self.imported_functions {
+                    self.bulk = 0;
+                }
+                self.call(height)
+            }
+            Operator::CallIndirect { .. } | Operator::CallRef { .. } => self.call(height),
+            Operator::MemoryFill { .. }
+            | Operator::MemoryCopy { .. }
+            | Operator::MemoryInit { .. }
+            | Operator::MemoryGrow { .. }
+            | Operator::TableFill { .. }
+            | Operator::TableCopy { .. }
+            | Operator::TableInit { .. }
+            | Operator::TableGrow { .. }
+            | Operator::ArrayFill { .. }
+            | Operator::ArrayCopy { .. }
+            | Operator::ArrayNew { .. }
+            | Operator::ArrayNewDefault { .. } => self.bulk(),
             _ => Ok(()),
         }
     }
@@ -486,6 +524,7 @@ impl<'a> Check<'a> {
             Encoding::Module => {
                 self.module = Some(Weight { instances: 0, bytes: 1024 });
                 self.signatures.clear();
+                self.imported_functions = 0;
                 self.validator = Validator::new_with_features(WasmFeatures::all());
                 Ok(())
             }
@@ -579,6 +618,14 @@ impl<'a> Check<'a> {
         Ok(())
     }
 
+    fn imports(&mut self, section: wasmparser::ImportSectionReader<'a>) -> Result<()> {
+        self.count_core(section.count().into(), 32)?;
+        for import in section.into_imports() {
+            self.imported_functions += u32::from(matches!(import?.ty, TypeRef::Func(_) | TypeRef::FuncExact(_)));
+        }
+        Ok(())
+    }
+
     fn function(&mut self, body: &FunctionBody<'a>) -> Result<()> {
         let size = body.range().len() as u64;
         if size > self.limits.function_bytes {
@@ -624,6 +671,8 @@ impl<'a> Check<'a> {
             open: vec![Block { carried: values.1, loops: 0, handlers: 0 }],
             loops: 0,
             handlers: 0,
+            imported_functions: self.imported_functions,
+            bulk: 0,
             operators: 0,
             meetings: 1,
             steps: 0,
@@ -641,7 +690,7 @@ impl<'a> Check<'a> {
     fn module_payload(&mut self, payload: &Payload<'a>) -> Result<()> {
         match payload {
             Payload::TypeSection(s) => self.module_types(s.clone()),
-            Payload::ImportSection(s) => self.count_core(s.count().into(), 32),
+            Payload::ImportSection(s) => self.imports(s.clone()),
             Payload::FunctionSection(s) => self.count_core(s.count().into(), 32),
             Payload::TableSection(s) => self.count_core(s.count().into(), 64),
             Payload::MemorySection(s) => self.count_core(s.count().into(), 512),
@@ -714,6 +763,7 @@ pub unsafe extern "C" fn enclave_component_check(
         scopes: Vec::new(),
         module: None,
         signatures: Vec::new(),
+        imported_functions: 0,
         validator: Validator::new_with_features(WasmFeatures::all()),
         allocations: FuncValidatorAllocations::default(),
     };
