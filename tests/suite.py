@@ -23,8 +23,10 @@ def tests(build):
 
 
 def words_of(command):
-    """The words of a command, of the scripts that it runs and of those that they source."""
+    """The words of a command, of the scripts that it runs and of those that they source, and of a program's own file."""
     text = " ".join(command)
+    for source in pathlib.Path(__file__).parent.rglob(pathlib.Path(command[0]).name + ".c"):
+        text += source.read_text()
     scripts = [pathlib.Path(word) for word in command if word.endswith(".sh")]
     for script in scripts:
         if not script.is_file():
