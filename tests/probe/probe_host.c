@@ -389,6 +389,7 @@ static const struct number {
     NUMBER(http_min_rate, 1, 1 << 30, UINT32_MAX),
     NUMBER(http_rate_grace_ms, 1, 86400000, 0),
     NUMBER(app_memory_max_mib, 1, 4096, 0),
+    NUMBER(app_disk_max_mib, 1, PROTO_APP_DISK_MIB_MAX, 0),
     NUMBER(request_client_certificates, 0, 1, 0),
 };
 
