@@ -330,8 +330,8 @@ static void bulk(struct bytes *b, unsigned count)
 {
     struct bytes module = {0}, one = {0}, code = {0};
     PUT(&module, "\0asm\1\0\0\0\1\4\1\x60\0\0"); /* a type: nothing to nothing */
-    PUT(&module, "\2\7\1\1a\1b\0\0");               /* a.b of that type */
-    PUT(&module, "\3\2\1\0\5\3\1\0\1");             /* a function, a memory of one page */
+    PUT(&module, "\2\7\1\1a\1b\0\0");            /* a.b of that type */
+    PUT(&module, "\3\2\1\0\5\3\1\0\1");          /* a function, a memory of one page */
     PUT(&one, "\0");
     put_times(&one, count, "\x41\0\x41\0\x41\0\xfc\x0b\0\x10\0", 11);
     PUT(&one, "\x0b");
