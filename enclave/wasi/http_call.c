@@ -50,8 +50,7 @@ static void log_denied(struct guest *g, const char *why, const struct destinatio
 {
     char line[512];
     int size = snprintf(line, sizeof line, "a request to %s port %u is denied: %s", d->host, d->port, why);
-    if (g->app->rt->config.log)
-        g->app->rt->config.log(g->worker, g->app->name, true, line, (size_t)size);
+    guest_log(g, true, line, (size_t)size);
 }
 
 /* 0 or the error that the guest gets. */

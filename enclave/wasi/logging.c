@@ -21,8 +21,7 @@ static enum host_status log_message(struct guest *g, const struct slot *args, si
         const char *newline = memchr(at, '\n', (size_t)(end - at)), *stop = newline ? newline : end;
         size_t room = sizeof line - (size_t)prefix, size = (size_t)(stop - at) < room ? (size_t)(stop - at) : room;
         memcpy(line + prefix, at, size);
-        if (g->app->rt->config.log)
-            g->app->rt->config.log(g->worker, g->app->name, level >= LEVEL_WARN, line, (size_t)prefix + size);
+        guest_log(g, level >= LEVEL_WARN, line, (size_t)prefix + size);
         at += size;
         if (at == newline)
             at++;

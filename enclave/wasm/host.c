@@ -28,10 +28,15 @@ void guest_wake_at(struct guest *g, uint64_t deadline_ns)
             guest_wake(g); /* no memory for a timer: ask again at once */
 }
 
-void guest_note(struct guest *g, const char *line)
+void guest_log(struct guest *g, bool error, const char *line, size_t size)
 {
     if (g->app->rt->config.log)
-        g->app->rt->config.log(g->worker, g->app->name, true, line, strlen(line));
+        g->app->rt->config.log(g->worker, g->app->name, error, line, size);
+}
+
+void guest_note(struct guest *g, const char *line)
+{
+    guest_log(g, true, line, strlen(line));
 }
 
 void guest_misuse(struct guest *g, const char *why)
@@ -47,8 +52,7 @@ void guest_misuse(struct guest *g, const char *why)
 
 static void emit(struct guest *g, bool error)
 {
-    if (g->app->rt->config.log)
-        g->app->rt->config.log(g->worker, g->app->name, error, g->line[error], g->line_size[error]);
+    guest_log(g, error, g->line[error], g->line_size[error]);
     g->line_size[error] = 0;
 }
 

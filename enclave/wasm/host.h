@@ -238,7 +238,9 @@ void guest_wake(struct guest *g);
 /* The host function that returns this is called again when the guest is polled again. */
 enum host_status guest_wait(struct guest *g, enum waits_for what);
 enum host_status guest_trap(struct guest *g, const char *why);
-/* One line in the app's log; and what it prints to stdout (error: stderr), which is a line once it ends. */
+/* One whole line in the app's log. */
+void guest_log(struct guest *g, bool error, const char *line, size_t size);
+/* The same of a text of ours; and what it prints to stdout (error: stderr), which is a line once it ends. */
 void guest_note(struct guest *g, const char *line);
 void guest_print(struct guest *g, bool error, const char *data, size_t size);
 /* It can give no answer any more: the client gets an error at once, the log a reason. The guest goes on. */
