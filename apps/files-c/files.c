@@ -4,6 +4,8 @@
  *   PUT /a/b        make the body the file, once all is there     POST /a/b?append   append the body
  *   GET /a/b        the file, or a directory's entries            DELETE /a/b        remove a file or empty directory
  *   PUT /a?mkdir    make a directory                              POST /a?rename=/b  rename
+ *
+ * What was done to a file is on disk before the answer says so.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -78,6 +80,17 @@ static int close_with(int fd, int status)
     return status != 0 ? status : closed;
 }
 
+/*
+ * A name that was changed, before the client is told: it is on disk with the next fsync of any file, and fd is open on
+ * what has or had the name. A directory's is EBADF in the C library: its changes follow with the next file's.
+ */
+static int settle(int fd, int status)
+{
+    if (status == 0 && fsync(fd) != 0 && errno != EBADF)
+        status = -1;
+    return close_with(fd, status);
+}
+
 /* Written beside and renamed, so that the file is never half of what was sent. */
 static int store(uint32_t request, const char *path)
 {
@@ -86,9 +99,10 @@ static int store(uint32_t request, const char *path)
     int fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC, 0666);
     if (fd < 0)
         return -1;
-    int status = close_with(fd, receive(request, fd));
+    int status = receive(request, fd);
     if (status == 0 && (status = rename(beside, path)) == 0)
-        return 0;
+        return settle(fd, 0);
+    status = close_with(fd, status);
     int error = errno;
     unlink(beside);
     errno = error;
@@ -108,6 +122,18 @@ static int append(uint32_t request, const char *path)
         errno = error;
     }
     return close_with(fd, status);
+}
+
+static int move(const char *from, const char *to)
+{
+    int fd = open(from, O_RDONLY);
+    return fd < 0 ? -1 : settle(fd, rename(from, to));
+}
+
+static int erase(const char *path)
+{
+    int fd = open(path, O_RDONLY);
+    return fd < 0 ? -1 : settle(fd, remove(path));
 }
 
 static void send(uint32_t stream, const char *data, size_t size)
@@ -176,13 +202,13 @@ EXPORT("wasi:http/incoming-handler@0.2.12#handle") void handle(uint32_t request,
     else if (method.which == PUT && query && !strcmp(query, "mkdir"))
         status = mkdir(path, 0777);
     else if (method.which == POST && query && !strncmp(query, "rename=", 7))
-        status = rename(path, query + 7);
+        status = move(path, query + 7);
     else if (method.which == PUT)
         status = store(request, path);
     else if (method.which == POST && query && !strcmp(query, "append"))
         status = append(request, path);
     else if (method.which == DELETE)
-        status = remove(path);
+        status = erase(path);
     if (status != 0)
         respond_error(outparam, errno);
     else if (method.which != GET)

@@ -27,23 +27,39 @@ func keep(name string, body io.Reader) error {
 	if err := os.MkdirAll(folder, 0o777); err != nil {
 		return err
 	}
-	err := write(name+"~", body)
-	if err == nil {
-		err = os.Rename(name+"~", name)
-	}
+	err := write(name, body)
 	if err != nil { // also of a body that broke off
 		os.Remove(name + "~")
 	}
 	return err
 }
 
+// What is acknowledged is on disk: the content before it has its name, and the name with the next sync of any file.
 func write(name string, body io.Reader) error {
-	file, err := os.Create(name)
+	file, err := os.Create(name + "~")
 	if err != nil {
 		return err
 	}
 	defer file.Close()
 	if _, err := io.Copy(file, body); err != nil {
+		return err
+	}
+	if err := file.Sync(); err != nil {
+		return err
+	}
+	if err := os.Rename(name+"~", name); err != nil {
+		return err
+	}
+	return file.Sync()
+}
+
+func forget(name string) error {
+	file, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if err := os.Remove(name); err != nil {
 		return err
 	}
 	return file.Sync()
@@ -66,7 +82,7 @@ func note(request, outparam uint32, name string) error {
 		}
 		answer(outparam, 200, "kept\n")
 	case "DELETE":
-		if err := os.Remove(name); err != nil {
+		if err := forget(name); err != nil {
 			return err
 		}
 		answer(outparam, 200, "forgotten\n")

@@ -45,7 +45,7 @@ def respond(outparam, status, pieces):
 
 
 def keep(path, request):
-    """Write beside and rename, so that a note is never half of one."""
+    """Write beside and rename, so that a note is never half of one. The name is on disk with the next fsync of any file."""
     os.makedirs(FOLDER, exist_ok=True)
     try:
         with open(path + "~", "wb") as file:
@@ -53,10 +53,17 @@ def keep(path, request):
                 file.write(piece)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(path + "~", path)
+            os.replace(path + "~", path)
+            os.fsync(file.fileno())
     except BaseException:  # a body that broke off, too
         os.remove(path + "~")
         raise
+
+
+def forget(path):
+    with open(path, "rb") as file:
+        os.remove(path)
+        os.fsync(file.fileno())
 
 
 def note(request, outparam, name):
@@ -67,7 +74,7 @@ def note(request, outparam, name):
         return respond(outparam, 200, [b"kept\n"])
     try:
         if isinstance(method, Method_Delete):
-            os.remove(path)
+            forget(path)
             return respond(outparam, 200, [b"forgotten\n"])
         with open(path, "rb") as file:
             return respond(outparam, 200, iter(lambda: file.read(65536), b""))

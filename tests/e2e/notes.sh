@@ -35,6 +35,18 @@ equal "$(echo $(get /notes/notes))" "big small"
 equal "$(get /notes/notes/small -X DELETE)" forgotten
 equal "$(status /notes/notes/small)" 404
 
+# what was acknowledged is there after kill -9 right behind it: a note's content, its name, and that it is gone
+for round in 1 2 3; do
+    equal "$(get /notes/notes/small -X PUT -d "round $round")" kept
+    equal "$(get /notes/notes/gone -X PUT -d "round $round")" kept
+    equal "$(get /notes/notes/gone -X DELETE)" forgotten
+    crash
+    check start
+    equal "$(get /notes/notes/small)" "round $round"
+    equal "$(status /notes/notes/gone)" 404 "a note that was forgotten"
+done
+equal "$(get /notes/notes/small -X DELETE)" forgotten
+
 # values within values, as deep as wasmtime's own stack allows
 if [ "$app" = notes-python ]; then equal "$(get /notes/nested/900)" read "nested JSON"; fi
 

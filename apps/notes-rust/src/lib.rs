@@ -83,9 +83,12 @@ fn pass(outparam: ResponseOutparam, mut from: impl Read) {
     io::copy(&mut from, &mut response).expect("all of it is read and sent");
 }
 
-fn write(path: &str, mut body: Body) -> io::Result<()> {
-    let mut file = File::create(path)?;
+/// What is acknowledged is on disk: the content before it has its name, and the name with the next sync of any file.
+fn write(path: &str, beside: &str, mut body: Body) -> io::Result<()> {
+    let mut file = File::create(beside)?;
     io::copy(&mut body, &mut file)?;
+    file.sync_all()?;
+    fs::rename(beside, path)?;
     file.sync_all()
 }
 
@@ -93,11 +96,17 @@ fn write(path: &str, mut body: Body) -> io::Result<()> {
 fn keep(path: &str, body: Body) -> io::Result<()> {
     let beside = format!("{path}~");
     fs::create_dir_all(FOLDER)?;
-    let kept = write(&beside, body).and_then(|()| fs::rename(&beside, path));
+    let kept = write(path, &beside, body);
     if kept.is_err() {
         let _ = fs::remove_file(&beside);
     }
     kept
+}
+
+fn forget(path: &str) -> io::Result<()> {
+    let file = File::open(path)?;
+    fs::remove_file(path)?;
+    file.sync_all()
 }
 
 fn names() -> io::Result<String> {
@@ -119,7 +128,7 @@ fn names() -> io::Result<String> {
 fn note(request: &IncomingRequest, outparam: ResponseOutparam, path: &str) {
     let done = match request.method() {
         Method::Put => keep(path, Body::of(request)).map(|()| "kept\n"),
-        Method::Delete => fs::remove_file(path).map(|()| "forgotten\n"),
+        Method::Delete => forget(path).map(|()| "forgotten\n"),
         _ => match File::open(path) {
             Ok(file) => return pass(outparam, file),
             Err(error) => Err(error),
