@@ -77,8 +77,8 @@ for object in build/verifier/CMakeFiles/verifier_objects.dir/*.o; do
     [ -z "$outside" ] || bad "$(basename "$object") reaches outside: $outside"
 done
 
-# Memory is accounted for by charges (enclave/budget.h): nobody adds and subtracts by hand, or touches what is used.
-while read -r place; do bad "$place: by hand; see enclave/budget.h"; done < <(
+# Memory is accounted for by charges (enclave/budget/budget.h): nobody adds and subtracts by hand, or touches what is used.
+while read -r place; do bad "$place: by hand; see enclave/budget/budget.h"; done < <(
     git grep -nE '(->|\.)used\b|\b\w*(held|charged|reserved|memory|memory_used|all_bytes)\w* [-+]= |atomic_fetch_(add|sub)\w*\(&[^,]*(held|charge|memory|used)|\b\w*_(hold|uncharge|memory_take|memory_give)\(' \
         -- 'enclave/*.c' 'enclave/*.h' ':!enclave/budget*' | grep -vE 'kv_call_hold\(|store_uncharge_record\(' | cut -d: -f1,2)
 
@@ -90,7 +90,7 @@ while read -r place; do bad "$place is longer than 120 columns"; done < <(
 
 # Threads inside get their stacks from thread_start; elsewhere pthread_create would have one without a guard.
 while read -r place; do bad "$place makes a thread by itself: use thread_start"; done < <(
-    git grep -l 'pthread_create(' -- 'enclave/*.c' 'sgx/trusted/*.c' ':!enclave/threads.c' ':!*_test.c')
+    git grep -l 'pthread_create(' -- 'enclave/*.c' 'sgx/trusted/*.c' ':!enclave/thread/threads.c' ':!*_test.c')
 
 # Whoever fetches packages has sourced scripts/clients.sh.
 for script in $(git grep -lE '^[^#]*(\bnpm +(--|ci|install)|/pip"? |\bpip (install|download|wheel))' -- '*.sh' dev); do

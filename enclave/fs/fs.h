@@ -29,7 +29,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "enclave/worker.h"
+#include "enclave/thread/worker.h"
 
 #define FS_CHUNK_SIZE 65536u
 #define FS_IO_MAX FS_CHUNK_SIZE         /* one read or write, bytes; longer ones are done in part */

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "enclave/budget.h"
+#include "enclave/budget/budget.h"
 #include "enclave/https/exchange.h"
 
 struct h1_buffer {

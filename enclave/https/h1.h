@@ -11,8 +11,8 @@
 #include "enclave/https/lines.h"
 #include "enclave/https/strict.h"
 #include "enclave/https/transport.h"
-#include "enclave/loop.h"
-#include "enclave/worker.h"
+#include "enclave/thread/loop.h"
+#include "enclave/thread/worker.h"
 
 #define H1_IN_SIZE 16384u
 #define H1_OUT_SIZE 32768u

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "enclave/budget.h"
+#include "enclave/budget/budget.h"
 
 struct app_table;
 struct http_exchange;
@@ -73,7 +73,7 @@ struct http_server {
     bool (*authorize_monitoring)(void *user, const char *method, const char *path, const char *authorization);
     /* Adds members to /metrics: writes at most size bytes like snprintf, each with a leading comma. May be NULL. */
     int (*more_metrics)(void *user, char *buf, size_t size);
-    /* Writes the proof that an app is in the certificate's configuration (enclave/proof.h); NULL: there are none. */
+    /* Writes the proof that an app is in the certificate's configuration (service/proof.h); NULL: there are none. */
     int (*inclusion_proof)(void *user, const char *name, size_t name_size, char *json, size_t capacity);
     void *user;
     _Atomic bool stopping; /* answer with "connection: close", accept no further requests */

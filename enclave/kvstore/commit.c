@@ -9,7 +9,7 @@
 #include "common/ensure.h"
 #include "enclave/kvstore/internal.h"
 #include "enclave/kvstore/store.h"
-#include "enclave/rpc_client.h"
+#include "enclave/thread/rpc_client.h"
 
 #define COMMIT_PAYLOAD_MAX (PROTO_RPC_MAX - 65536u)
 

@@ -8,7 +8,7 @@
 #include "enclave/kvstore/index.h"
 #include "enclave/kvstore/kvstore.h"
 #include "enclave/kvstore/record.h"
-#include "enclave/worker.h"
+#include "enclave/thread/worker.h"
 
 struct kv_namespace {
     uint16_t size;

@@ -14,7 +14,7 @@
 
 #include "enclave/kvstore/internal.h"
 #include "enclave/kvstore/store.h"
-#include "enclave/rpc_client.h"
+#include "enclave/thread/rpc_client.h"
 
 struct store store;
 

@@ -14,13 +14,13 @@
 #include <stdint.h>
 
 #include "common/callbacks.h"
-#include "enclave/budget.h"
+#include "enclave/budget/budget.h"
 
 #define KV_KEY_MAX 512u         /* logical key, bytes */
 #define KV_VALUE_MAX (4u << 20) /* value, bytes */
 #define KV_NAMESPACE_MAX 160u   /* namespace name, bytes */
 
-struct worker; /* the calling worker: one per thread, see enclave/worker.h */
+struct worker; /* the calling worker: one per thread, see enclave/thread/worker.h */
 
 /* A namespace: a name that separates owners ("app:NAME:kv:BUCKET", "system"). Its keys are derived from the master
  * key and the name. Cheap to make; immutable; may be used by any worker. */

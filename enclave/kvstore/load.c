@@ -9,7 +9,7 @@
 #include "common/bytes.h"
 #include "enclave/kvstore/internal.h"
 #include "enclave/kvstore/store.h"
-#include "enclave/rpc_client.h"
+#include "enclave/thread/rpc_client.h"
 
 #define SCAN_KEY_MAX 64u
 #define PAGE_RECORDS_MAX 4096u

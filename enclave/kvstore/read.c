@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "enclave/kvstore/internal.h"
-#include "enclave/rpc_client.h"
+#include "enclave/thread/rpc_client.h"
 
 #define LIST_MAX 1000u
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "enclave/kvstore/kvstore.h"
-#include "enclave/worker.h"
+#include "enclave/thread/worker.h"
 
 struct wait {
     bool finished;

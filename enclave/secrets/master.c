@@ -9,8 +9,8 @@
 
 #include "enclave/crypto/seal.h"
 #include "enclave/kvstore/store.h"
-#include "enclave/rpc_client.h"
-#include "enclave/worker.h"
+#include "enclave/thread/rpc_client.h"
+#include "enclave/thread/worker.h"
 #include "sgx/trusted/bridge.h"
 
 static int fetch_blob(struct worker *owner, uint8_t **blob, size_t *size)

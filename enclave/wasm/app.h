@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "enclave/budget.h"
+#include "enclave/budget/budget.h"
 #include "enclave/https/exchange.h"
 
 struct wasm_runtime;

@@ -11,16 +11,16 @@
 #include <string.h>
 
 #include "common/ensure.h"
-#include "enclave/budget.h"
+#include "enclave/budget/budget.h"
 #include "enclave/fs/fs.h"
 #include "enclave/kvstore/kvstore.h"
-#include "enclave/loop.h"
+#include "enclave/thread/loop.h"
 #include "enclave/wasm/app.h"
 #include "enclave/wasm/limits.h"
 #include "enclave/wasm/runtime.h"
 #include "enclave/wasm/settings.h"
 #include "enclave/wasm/shim.h"
-#include "enclave/worker.h"
+#include "enclave/thread/worker.h"
 
 /* code.c */
 struct code_region;

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What strangers can make the enclave hold. One connection holds no more than CONNECTION_MEMORY_MAX (enclave/connection.h)
+# What strangers can make the enclave hold. One connection holds no more than CONNECTION_MEMORY_MAX (enclave/ratls/connection.h)
 # whatever is sent or left unread. More of them than fit are cut, those without progress for the longest time first: who is
 # served meanwhile never is, the administrator finds room, and all of it comes back.
 # CROWD=N: so many connections at their worst (default 2,600, which is more than fit; by hand up to 16,384).

@@ -4,9 +4,9 @@
 
 #include "enclave/https/http.h"
 #include "enclave/https/transport.h"
-#include "enclave/router.h"
+#include "enclave/service/router.h"
 #include "enclave/wasm/app.h"
-#include "enclave/worker.h"
+#include "enclave/thread/worker.h"
 #include "tests/fuzz/fuzz.h"
 
 #define TURNS_MAX 100000

@@ -4,7 +4,7 @@
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 
-#include "enclave/admin/jwt.h"
+#include "enclave/secrets/jwt.h"
 #include "tests/fuzz/fuzz.h"
 
 #define NOW 1800000000

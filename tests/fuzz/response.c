@@ -4,7 +4,7 @@
 
 #include "enclave/https/client.h"
 #include "enclave/https/transport.h"
-#include "enclave/worker.h"
+#include "enclave/thread/worker.h"
 #include "tests/fuzz/fuzz.h"
 
 #define TURNS_MAX 200000

@@ -30,7 +30,7 @@ chan bell_in = [4] of { byte };        /* struct doorbell_shared: names, here ge
 chan bell_out = [4] of { byte, bool }; /* with CHANNEL_ENDED */
 bool sleeping_in, sleeping_out;
 
-byte posted; /* enclave/channel.c: the generation that stands in the slot */
+byte posted; /* enclave/early/channel.c: the generation that stands in the slot */
 bool taken;
 
 /* The connection's other end and its socket. */

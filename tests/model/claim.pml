@@ -1,5 +1,5 @@
 /*
- * enclave/channel.c alone: one slot, a host that posts for either of two workers as it likes, and both workers taking.
+ * enclave/early/channel.c alone: one slot, a host that posts for either of two workers as it likes, and both workers taking.
  * A description is two words here that belong together, copied one after the other. Shown: whoever takes a channel has
  * the description that was posted for it, whole, however often the slot is used in between.
  *

@@ -12,12 +12,12 @@
 
 #include <cmocka.h>
 
-#include "enclave/crowd.h"
+#include "enclave/ratls/crowd.h"
 #include "enclave/https/http.h"
 #include "enclave/https/transport.h"
-#include "enclave/router.h"
+#include "enclave/service/router.h"
 #include "enclave/wasm/app.h"
-#include "enclave/worker.h"
+#include "enclave/thread/worker.h"
 
 #define MEMORY (64u << 20)
 #define COUNT 4096u

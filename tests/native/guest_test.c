@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "enclave/router.h"
+#include "enclave/service/router.h"
 #include "enclave/wasi/wasi.h"
 #include "enclave/wasm/host.h"
 #include "tests/native/memory_client.h"

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "common/bytes.h"
-#include "enclave/rpc_client.h"
+#include "enclave/thread/rpc_client.h"
 
 struct host_memory host_memory;
 

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "enclave/worker.h"
+#include "enclave/thread/worker.h"
 
 struct host_record {
     uint8_t *key, *value;

@@ -20,13 +20,13 @@
 #include <time.h>
 #include <cmocka.h>
 
-#include "enclave/channel.h"
-#include "enclave/connection.h"
-#include "enclave/crowd.h"
+#include "enclave/early/channel.h"
+#include "enclave/ratls/connection.h"
+#include "enclave/ratls/crowd.h"
 #include "enclave/https/http.h"
 #include "enclave/https/transport.h"
-#include "enclave/rpc_client.h"
-#include "enclave/worker.h"
+#include "enclave/thread/rpc_client.h"
+#include "enclave/thread/worker.h"
 
 #define SLOTS 12u
 #define CAPACITY PROTO_RING_MIN

@@ -16,9 +16,9 @@
 #include "enclave/https/h1.h"
 #include "enclave/https/http.h"
 #include "enclave/https/transport.h"
-#include "enclave/router.h"
+#include "enclave/service/router.h"
 #include "enclave/wasm/app.h"
-#include "enclave/worker.h"
+#include "enclave/thread/worker.h"
 
 struct memory {
     struct transport t;

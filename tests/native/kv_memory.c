@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "enclave/worker.h"
+#include "enclave/thread/worker.h"
 
 struct kv_namespace {
     char name[KV_NAMESPACE_MAX + 1];

@@ -8,7 +8,7 @@
 #include "enclave/fs/fs.h"
 #include "enclave/https/call.h"
 #include "enclave/https/h1.h"
-#include "enclave/json.h"
+#include "enclave/service/json.h"
 #include "enclave/kvstore/kvstore.h"
 #include "enclave/wasi/internal.h"
 

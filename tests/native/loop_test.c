@@ -1,7 +1,7 @@
 /*
  * enclave/loop: order of tasks and timers, posts from another thread, and a model check of the timer heap.
  */
-#include "enclave/loop.h"
+#include "enclave/thread/loop.h"
 
 #include <pthread.h>
 #include <setjmp.h>

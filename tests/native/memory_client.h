@@ -9,7 +9,7 @@
 #include "enclave/https/http.h"
 #include "enclave/https/transport.h"
 #include "enclave/wasm/app.h"
-#include "enclave/worker.h"
+#include "enclave/thread/worker.h"
 
 /* It sends what it is told to, and takes as much as it is allowed to. */
 struct memory_client {

@@ -9,10 +9,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "enclave/crowd.h"
+#include "enclave/ratls/crowd.h"
 #include "enclave/kvstore/kvstore.h"
 #include "enclave/kvstore/store.h"
-#include "enclave/worker.h"
+#include "enclave/thread/worker.h"
 #include "tests/native/host_memory.h"
 
 static struct worker worker;

@@ -14,12 +14,12 @@
 #include <cmocka.h>
 
 #include "common/rpc.h"
-#include "enclave/channel.h"
-#include "enclave/connection.h"
-#include "enclave/egress/dial.h"
-#include "enclave/egress/trust.h"
-#include "enclave/rpc_client.h"
-#include "enclave/worker.h"
+#include "enclave/early/channel.h"
+#include "enclave/ratls/connection.h"
+#include "enclave/ratls/dial.h"
+#include "enclave/service/trust.h"
+#include "enclave/thread/rpc_client.h"
+#include "enclave/thread/worker.h"
 
 #define CAPACITY 4096u
 #define CALLS 200

@@ -27,12 +27,12 @@
 #include "enclave/https/client.h"
 #include "enclave/https/http.h"
 #include "enclave/https/transport.h"
-#include "enclave/router.h"
+#include "enclave/service/router.h"
 #include "enclave/wasi/wasi.h"
 #include "enclave/wasm/app.h"
 #include "enclave/wasm/runtime.h"
 #include "enclave/wasm/settings.h"
-#include "enclave/worker.h"
+#include "enclave/thread/worker.h"
 
 static struct http_server server;
 static struct wasm_runtime *runtime;

@@ -14,7 +14,7 @@
 #include "enclave/wasi/wasi.h"
 #include "enclave/wasm/app.h"
 #include "enclave/wasm/runtime.h"
-#include "enclave/worker.h"
+#include "enclave/thread/worker.h"
 
 static size_t body_size;
 static int status_seen;

@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #include "common/protocol.h"
-#include "enclave/ecall.h"
-#include "enclave/threads.h"
+#include "enclave/early/ecall.h"
+#include "enclave/thread/threads.h"
 #include "enclave_os_t.h"
 #include "sgx/trusted/bridge.h"
 #include "tests/probe/calls.h"

@@ -1,0 +1,506 @@
+/* See connection.h. */
+#include "enclave/ratls/connection.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/ensure.h"
+#include "common/link.h"
+#include "enclave/early/channel.h"
+#include "enclave/https/http.h"
+#include "enclave/https/transport.h"
+#include "enclave/ratls/peer.h"
+#include "enclave/ratls/ring_bio.h"
+#include "enclave/thread/rpc_client.h"
+#include "enclave/service/system.h"
+#include "enclave/ratls/tls_memory.h"
+#include "enclave/thread/worker.h"
+
+#define MIN_WRITE_SPACE 256u /* a TLS record of a few bytes: header, tag, and some content */
+
+#define TURN_BYTES 131072u  /* of input that one connection takes in one pass of the loop */
+#define TURN_READS 128u     /* of its ring: two for each TLS record */
+#define KEY_UPDATES_MAX 32u /* without data in between, as other servers have it */
+#define TLS_MAX \
+    (112 << 10) /* bytes of OpenSSL's for one connection; a handshake with all that may be in it takes less */
+#define TLS_BEGUN (16 << 10) /* of an SSL that was made elsewhere */
+
+struct crowd_limits connection_limits;
+
+enum phase { HANDSHAKING, SERVING, CLOSED };
+
+struct connection {
+    struct transport transport; /* first: HTTP knows the connection by it */
+    struct worker *worker;
+    struct link link; /* empty once CLOSED */
+    enum phase phase;
+    bool in_use;  /* HTTP has the transport: it is freed only after close or abort */
+    bool alerted; /* OpenSSL has told the peer what it did wrong: that must arrive, whatever HTTP wants */
+    SSL *ssl;
+    bool crowded; /* a client's: it is in the worker's crowd */
+    struct crowd_member member;
+    struct charge structure, tls;
+    int64_t tls_bytes;
+    struct ring_turn turn;
+    uint64_t turn_pass;   /* of the loop, for which turn is */
+    uint32_t key_updates; /* since there was last data */
+    http_dialled opened;  /* a client's own: told of the handshake's end, then NULL */
+    void *opener;
+    struct loop_timer handshake_timer;
+    struct loop_task retry;   /* space appeared while we were about to wait for it */
+    struct loop_task release; /* frees the connection once nothing of it is on the stack */
+    char peer[48];
+    char *identity; /* what the client proved to be, or NULL */
+};
+
+static struct connection *of_transport(struct transport *t)
+{
+    struct connection *c = (struct connection *)t;
+    loop_check(&c->worker->loop);
+    return c;
+}
+
+/* Tell the host what moved: new bytes for it, or space it waits for. */
+static void publish(struct connection *c)
+{
+    if (link_publish(&c->link))
+        worker_ring_host(c->worker, c->link.name);
+}
+
+static void free_memory(struct connection *c)
+{
+    SSL_free(c->ssl);
+    free(c->identity);
+    charge_give(&c->tls);
+    charge_give(&c->structure);
+    if (c->crowded)
+        crowd_leave(&c->worker->crowd, &c->member);
+    else
+        budget_deinit(&c->member.memory);
+    free(c);
+}
+
+static void free_connection(struct loop_task *task)
+{
+    free_memory((struct connection *)((char *)task - offsetof(struct connection, release)));
+}
+
+/* ---- what a connection may take ---------------------------------------------------------------------------------- */
+
+/* Before OpenSSL is called for the connection, and after. It may take some of the input in each pass of the loop, and
+ * so much memory. */
+static void tls_begin(struct connection *c)
+{
+    if (c->turn_pass != c->worker->loop.passes) {
+        c->turn_pass = c->worker->loop.passes;
+        c->turn = (struct ring_turn){.bytes = TURN_BYTES, .reads = TURN_READS};
+    }
+    tls_memory_begin(c->tls_bytes, TLS_MAX);
+}
+
+static void tls_end(struct connection *c)
+{
+    int64_t bytes = tls_memory_end();
+    if (bytes != c->tls_bytes)
+        charge_must(&c->tls, bytes > 0 ? (size_t)bytes : 0);
+    c->tls_bytes = bytes;
+}
+
+static void progress(struct connection *c)
+{
+    c->key_updates = 0;
+    if (c->crowded)
+        crowd_progress(&c->worker->crowd, &c->member);
+}
+
+static void on_message(int sent, int version, int type, const void *data, size_t size, SSL *ssl, void *user)
+{
+    (void)version, (void)ssl;
+    struct connection *c = user;
+    if (!sent && type == SSL3_RT_HANDSHAKE && size > 0 && *(const uint8_t *)data == SSL3_MT_KEY_UPDATE)
+        c->key_updates++;
+}
+
+static struct connection *of_member(struct crowd_member *m)
+{
+    return (struct connection *)((char *)m - offsetof(struct connection, member));
+}
+
+static bool member_waits(struct crowd_member *m)
+{
+    struct connection *c = of_member(m);
+    return c->phase == HANDSHAKING ||
+           (c->phase == SERVING && (!c->transport.waits || c->transport.waits(&c->transport, c->transport.user)));
+}
+
+/* Charge c, whose budget is new. False: there are too many, or they have taken all. */
+static bool join(struct connection *c, bool crowded)
+{
+    struct worker *w = c->worker;
+    c->crowded = crowded && crowd_join(&w->crowd, &c->member, CONNECTION_MEMORY_MAX(w->http->limits.header_bytes));
+    if (crowded && !c->crowded)
+        return false;
+    if (!crowded)
+        budget_init(&c->member.memory, "connection to elsewhere", NULL, CONNECTION_EGRESS_MAX);
+    c->transport.memory = &c->member.memory;
+    charge_open(&c->tls, &c->member.memory);
+    return charge_take(&c->structure, &c->member.memory, sizeof *c + PEER_TEXT_SIZE);
+}
+
+/* ---- life -------------------------------------------------------------------------------------------------------- */
+
+/* The channel goes back to the host: FIN (what was written is still sent) or RST. */
+static void give_back_channel(struct connection *c, bool reset)
+{
+    struct worker *w = c->worker;
+    c->phase = CLOSED;
+    loop_timer_stop(&w->loop, &c->handshake_timer);
+    w->connections[(uint32_t)c->link.name] = NULL;
+    w->connection_count--;
+    worker_give_back(w, &c->link, reset ? RING_RST : RING_FIN);
+}
+
+static void finish(struct connection *c, bool reset)
+{
+    if (c->phase != CLOSED)
+        give_back_channel(c, reset);
+    if (!c->in_use)
+        loop_post(&c->worker->loop, &c->release);
+}
+
+/* The handshake is over without success. */
+static void give_up(struct connection *c, bool reset, enum http_call_failure why, uint8_t alert)
+{
+    http_dialled opened = c->opened;
+    c->opened = NULL;
+    finish(c, reset);
+    if (opened)
+        opened(c->opener, NULL, why, alert);
+}
+
+/* The host, or we, cut it: HTTP hears of it and lets go. */
+static void cut(struct connection *c)
+{
+    c->transport.broken = true;
+    give_up(c, true, CALL_TERMINATED, 0);
+    if (c->in_use)
+        c->transport.on_ready(&c->transport, c->transport.user);
+}
+
+static ssize_t map_error(struct connection *c, int result)
+{
+    int error = SSL_get_error(c->ssl, result);
+    ERR_clear_error();
+    switch (error) {
+    case SSL_ERROR_WANT_READ:
+        if (c->key_updates > KEY_UPDATES_MAX)
+            return -ECONNRESET;
+        if (c->turn.used_up) /* there is more: when the others have had theirs */
+            loop_post(&c->worker->loop, &c->retry);
+        return -EAGAIN;
+    case SSL_ERROR_WANT_WRITE:
+        publish(c); /* the host makes space only by reading what it has been told of */
+        if (!queue_producer_wait_space(&c->link.to, MIN_WRITE_SPACE) && !c->link.to.error)
+            loop_post(&c->worker->loop, &c->retry);
+        return -EAGAIN;
+    case SSL_ERROR_ZERO_RETURN:
+        return 0;
+    case SSL_ERROR_SSL:
+        c->alerted = true;
+        return -ECONNRESET;
+    default:
+        return -ECONNRESET;
+    }
+}
+
+static ssize_t tls_read(struct transport *t, void *buf, size_t size)
+{
+    struct connection *c = of_transport(t);
+    if (c->phase != SERVING)
+        return -ECONNRESET;
+    tls_begin(c);
+    int result = SSL_read(c->ssl, buf, size > INT32_MAX ? INT32_MAX : (int)size);
+    tls_end(c);
+    if (result > 0)
+        progress(c);
+    if (link_release(&c->link))
+        worker_ring_host(c->worker, c->link.name);
+    return result > 0 ? result : map_error(c, result);
+}
+
+static ssize_t tls_write(struct transport *t, const void *buf, size_t size)
+{
+    struct connection *c = of_transport(t);
+    if (c->phase != SERVING)
+        return -ECONNRESET;
+    if (size == 0)
+        return 0;
+    tls_begin(c);
+    int result = SSL_write(c->ssl, buf, size > INT32_MAX ? INT32_MAX : (int)size);
+    tls_end(c);
+    if (result > 0)
+        progress(c);
+    return result > 0 ? result : map_error(c, result);
+}
+
+static void tls_flush(struct transport *t)
+{
+    publish(of_transport(t));
+}
+
+static void tls_close(struct transport *t)
+{
+    struct connection *c = of_transport(t);
+    if (c->phase == SERVING)
+        SSL_shutdown(c->ssl); /* our close_notify; the peer's is not waited for */
+    ERR_clear_error();
+    c->in_use = false;
+    finish(c, false);
+}
+
+static void tls_abort(struct transport *t)
+{
+    struct connection *c = of_transport(t);
+    c->in_use = false;
+    finish(c, !c->alerted);
+}
+
+static const struct transport_ops tls_ops = {
+    .read = tls_read, .write = tls_write, .flush = tls_flush, .close = tls_close, .abort = tls_abort};
+
+static void on_handshake_timeout(struct loop_timer *timer)
+{
+    give_up((struct connection *)((char *)timer - offsetof(struct connection, handshake_timer)), true,
+            CALL_CONNECT_TIMEOUT, 0);
+}
+
+/* A client need not be anyone; one that shows a certificate is known by it if it holds, and by nothing if not. */
+static void identify(struct connection *c)
+{
+    char text[PEER_TEXT_SIZE] = "out of memory";
+    int status = peer_describe(c->ssl, system_is_debug(), text);
+    if (status == 0)
+        c->transport.identity = c->identity = strdup(text);
+    else if (status != -ENOENT)
+        rpc_log(c->worker->rpc, LOG_WARN, "a client's certificate is not verified: %s", text);
+    ERR_clear_error();
+}
+
+static void begin_serving(struct connection *c)
+{
+    http_dialled opened = c->opened;
+    ERR_clear_error(); /* of certificates that were tried: SSL_get_error would take them for the connection's */
+    loop_timer_stop(&c->worker->loop, &c->handshake_timer);
+    c->phase = SERVING;
+    publish(c);
+    c->in_use = true;
+    c->opened = NULL;
+    if (opened) {
+        opened(c->opener, &c->transport, CALL_OK, 0);
+        return;
+    }
+    c->transport.server_name = SSL_get_servername(c->ssl, TLSEXT_NAMETYPE_host_name);
+    identify(c);
+    http_connection_start(c->worker->http, c->worker, &c->transport);
+}
+
+/* What a server elsewhere did wrong; OpenSSL's errors are still there. */
+static enum http_call_failure why_failed(const struct connection *c, int result, uint8_t *alert)
+{
+    int reason = ERR_GET_REASON(ERR_peek_last_error());
+    *alert = 0;
+    if (SSL_get_verify_result(c->ssl) != X509_V_OK)
+        return CALL_TLS_CERTIFICATE;
+    if (reason > SSL_AD_REASON_OFFSET && reason <= SSL_AD_REASON_OFFSET + UINT8_MAX) {
+        *alert = (uint8_t)(reason - SSL_AD_REASON_OFFSET);
+        return CALL_TLS_ALERT;
+    }
+    bool ended = SSL_get_error(c->ssl, result) == SSL_ERROR_SYSCALL || reason == SSL_R_UNEXPECTED_EOF_WHILE_READING;
+    return ended ? CALL_TERMINATED : CALL_TLS_PROTOCOL;
+}
+
+static void handshake(struct connection *c)
+{
+    uint8_t alert = 0;
+    tls_begin(c);
+    int result = SSL_do_handshake(c->ssl);
+    tls_end(c);
+    if (result == 1) {
+        begin_serving(c);
+        return;
+    }
+    enum http_call_failure why = c->opened ? why_failed(c, result, &alert) : CALL_OK;
+    ssize_t error = map_error(c, result);
+    publish(c); /* also the alert that tells the peer what was wrong */
+    if (error != -EAGAIN)
+        give_up(c, false, why, alert);
+}
+
+/* What holds of every connection between its callbacks. */
+static void connection_check(const struct connection *c)
+{
+    loop_check(&c->worker->loop);
+    ENSURE((c->phase != CLOSED) == link_is_open(&c->link));
+    ENSURE(c->phase == CLOSED || c->worker->connections[(uint32_t)c->link.name] == c);
+    ENSURE(!c->in_use || c->phase != HANDSHAKING);
+}
+
+static void on_ready(struct connection *c)
+{
+    connection_check(c);
+    if (c->phase == CLOSED)
+        return;
+    if (queue_consumer_ended(&c->link.from) & RING_RST) {
+        cut(c);
+        return;
+    }
+    if (c->phase == HANDSHAKING)
+        handshake(c);
+    else
+        c->transport.on_ready(&c->transport, c->transport.user);
+    if (c->phase != CLOSED)
+        publish(c);
+}
+
+static void on_retry(struct loop_task *task)
+{
+    on_ready((struct connection *)((char *)task - offsetof(struct connection, retry)));
+}
+
+void connection_on_news(struct connection *c, channel_name name)
+{
+    loop_check(&c->worker->loop);
+    if (name != c->link.name)
+        return;
+    link_on_name(&c->link);
+    on_ready(c);
+}
+
+/* Takes ssl; NULL: as the server. */
+static int setup(struct connection *c, SSL *ssl, const struct channel_desc *d)
+{
+    c->tls_bytes = ssl ? TLS_BEGUN : 0;
+    tls_begin(c);
+    c->ssl = ssl ? ssl : SSL_new(c->worker->tls);
+    ENSURE(link_init_enclave(&c->link, d) == 0); /* checked when it was posted */
+    BIO *bio = c->ssl ? ring_bio_new(&c->link.from, &c->link.to, &c->turn) : NULL;
+    tls_end(c);
+    if (!bio)
+        return -ENOMEM;
+    SSL_set_bio(c->ssl, bio, bio);
+    SSL_set_msg_callback(c->ssl, on_message);
+    SSL_set_msg_callback_arg(c->ssl, c);
+    return 0;
+}
+
+void connection_refuse(struct worker *w, const struct channel_desc *d)
+{
+    loop_check(&w->loop);
+    struct link link;
+    ENSURE(link_init_enclave(&link, d) == 0);
+    worker_give_back(w, &link, RING_RST);
+}
+
+/* A connection that begins its handshake, as setup has it; NULL: the channel was given back. */
+static struct connection *begin(struct worker *w, const struct channel_desc *d, SSL *ssl)
+{
+    struct connection *c = calloc(1, sizeof *c);
+    if (c)
+        c->worker = w;
+    if (!c || !join(c, ssl == NULL) || setup(c, ssl, d) < 0) {
+        if (c && !c->ssl)
+            c->ssl = ssl;
+        if (c)
+            free_memory(c);
+        else
+            SSL_free(ssl);
+        connection_refuse(w, d);
+        return NULL;
+    }
+    c->transport.ops = &tls_ops;
+    inet_ntop(AF_INET6, d->peer, c->peer, sizeof c->peer);
+    c->transport.peer = c->peer;
+    c->handshake_timer.fn = on_handshake_timeout;
+    c->retry.fn = on_retry;
+    c->release.fn = free_connection;
+    w->connections[(uint32_t)d->name] = c;
+    w->connection_count++;
+    uint64_t deadline_ns = w->loop.now_ns + CONNECTION_HANDSHAKE_TIMEOUT_MS * 1000000ull;
+    if (loop_timer_start(&w->loop, &c->handshake_timer, deadline_ns) == 0)
+        return c;
+    finish(c, true);
+    return NULL;
+}
+
+void connection_posted(struct worker *w, channel_name name)
+{
+    struct channel_desc d;
+    if (!w->http || !channel_take(w->index, CHANNEL_CONNECTION, name, &d))
+        return;
+    struct connection *c = begin(w, &d, NULL);
+    if (!c)
+        return;
+    SSL_set_accept_state(c->ssl);
+    connection_on_news(c, name);
+}
+
+struct connection *connection_connect(struct worker *w, const struct channel_desc *d, SSL *ssl, http_dialled opened,
+                                      void *user)
+{
+    struct connection *c = begin(w, d, ssl);
+    if (!c)
+        return NULL;
+    SSL_set_connect_state(c->ssl);
+    c->opened = opened;
+    c->opener = user;
+    link_on_name(&c->link);
+    loop_post(&w->loop, &c->retry); /* the first flight, from the loop: opened is not called from in here */
+    return c;
+}
+
+static void cut_member(struct crowd_member *m)
+{
+    cut(of_member(m));
+}
+
+void connection_worker_init(struct worker *w, struct worker *first)
+{
+    crowd_init(&w->crowd, &connection_limits, &w->loop, w == first ? NULL : &first->crowd);
+    w->crowd.waits = member_waits;
+    w->crowd.cut = cut_member;
+}
+
+void connection_cancel(struct connection *c)
+{
+    connection_check(c);
+    c->opened = NULL;
+    finish(c, true);
+}
+
+void connection_close_idle(struct worker *w)
+{
+    loop_check(&w->loop);
+    if (w->http)
+        atomic_store(&w->http->stopping, true);
+    for (uint32_t id = 0; id < PROTO_MAX_CHANNELS; id++) {
+        struct connection *c = w->connections[id];
+        if (c && c->phase == HANDSHAKING)
+            give_up(c, true, CALL_TERMINATED, 0);
+        else if (c)
+            on_ready(c); /* HTTP sees that it should stop, and closes what is idle */
+    }
+}
+
+void connection_abort_all(struct worker *w)
+{
+    for (uint32_t id = 0; id < PROTO_MAX_CHANNELS; id++)
+        if (w->connections[id])
+            cut(w->connections[id]);
+    loop_run_once(&w->loop, w->loop.now_ns); /* HTTP lets go */
+    loop_run_once(&w->loop, w->loop.now_ns); /* and what it let go is freed */
+}

@@ -1,0 +1,49 @@
+/*
+ * A connection: TLS ended inside the enclave, over a channel's two rings, under HTTP's struct transport. A client's,
+ * with the worker's certificate, or one of our own to a server elsewhere.
+ *
+ * Ciphertext goes straight between OpenSSL's record layer and the rings: one copy in, one copy out. A full response
+ * ring stops SSL_write, an unread request ring stops the host's reading of the socket.
+ */
+#ifndef ENCLAVE_OS_ENCLAVE_RATLS_CONNECTION_H
+#define ENCLAVE_OS_ENCLAVE_RATLS_CONNECTION_H
+
+#include <openssl/ssl.h>
+
+#include "common/protocol.h"
+#include "enclave/https/client.h"
+
+struct worker;
+struct connection;
+
+/* What all clients' connections may hold together, and one of them: its structures, TLS, the request's head, input and
+ * output on their way. What would go beyond is refused, with 503 where something can be answered. Whatever a client
+ * sends or leaves unread, it holds no more; what it takes in one pass of the loop is bounded, too (connection.c). */
+extern struct crowd_limits connection_limits;
+#define CONNECTION_MEMORY_MAX(header_bytes) ((192u << 10) + (header_bytes))
+#define CONNECTION_EGRESS_MAX \
+    (144u << 10) /* one of an app's own to a server elsewhere; the app is charged (CALL_COST) */
+/* Before the first connection, for each worker. */
+void connection_worker_init(struct worker *w, struct worker *first);
+
+#define CONNECTION_HANDSHAKE_TIMEOUT_MS 10000u
+
+/* The doorbell named a channel that has no connection: if a client's is posted under that name, serve it. */
+void connection_posted(struct worker *w, channel_name name);
+
+/* A CHANNEL_EGRESS was taken up: be the client on it, with what ssl (which is taken) wants of the server. opened comes
+ * later, from the worker's loop. NULL: no memory, and opened never comes. Frees the channel in any case. */
+struct connection *connection_connect(struct worker *w, const struct channel_desc *desc, SSL *ssl, http_dialled opened,
+                                      void *user);
+void connection_cancel(struct connection *c); /* before opened: it never comes */
+/* Give a channel back that nobody wants any more. */
+void connection_refuse(struct worker *w, const struct channel_desc *desc);
+
+/* The doorbell named this connection's id; news of another generation are ignored. */
+void connection_on_news(struct connection *c, channel_name name);
+
+/* Shutdown: close what is between requests or in a handshake; the rest ends when its request does. */
+void connection_close_idle(struct worker *w);
+void connection_abort_all(struct worker *w);
+
+#endif

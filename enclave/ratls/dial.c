@@ -1,0 +1,152 @@
+/* See dial.h. */
+#include "enclave/ratls/dial.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <openssl/x509v3.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/bytes.h"
+#include "enclave/early/channel.h"
+#include "enclave/ratls/connection.h"
+#include "enclave/service/trust.h"
+#include "enclave/thread/rpc_client.h"
+#include "enclave/thread/worker.h"
+
+#define HOST_MAX 255u
+/* Of one worker at once: each waits for the host for seconds perhaps, and storage must have room among its RPCs. */
+#define DIALS_MAX 256u
+
+static _Thread_local unsigned dials;
+
+struct dial {
+    struct worker *worker;
+    SSL *ssl;                      /* until the connection has it */
+    struct connection *connection; /* from the host's answer on */
+    struct loop_task failed;       /* when it ends before it begins */
+    enum http_call_failure why;
+    bool cancelled; /* and the host's answer is still to come */
+    http_dialled done;
+    void *user;
+};
+
+static void dial_free(struct dial *d)
+{
+    dials--;
+    SSL_free(d->ssl);
+    free(d);
+}
+
+static void end(struct dial *d, struct transport *t, enum http_call_failure why, uint8_t alert)
+{
+    if (!d->cancelled)
+        d->done(d->user, t, why, alert);
+    dial_free(d);
+}
+
+static void on_failed(struct loop_task *task)
+{
+    struct dial *d = (struct dial *)((char *)task - offsetof(struct dial, failed));
+    end(d, NULL, d->why, 0);
+}
+
+static void on_opened(void *user, struct transport *t, enum http_call_failure why, uint8_t alert)
+{
+    end(user, t, why, alert);
+}
+
+static enum http_call_failure failure_of(int status)
+{
+    switch (status) {
+    case -EHOSTUNREACH:
+        return CALL_NO_NAME;
+    case -ECONNREFUSED:
+        return CALL_REFUSED;
+    case -ETIMEDOUT:
+        return CALL_CONNECT_TIMEOUT;
+    default:
+        return CALL_UNREACHABLE;
+    }
+}
+
+/* The host says that it is connected, and over which channel. */
+static void on_connected(void *user, int status, const uint8_t *payload, size_t size)
+{
+    struct dial *d = user;
+    struct channel_desc desc;
+    struct bytes_reader r = bytes_reader_make(payload, size);
+    uint32_t id = status == 0 ? bytes_take_u32(&r) : 0, generation = status == 0 ? bytes_take_u32(&r) : 0;
+    if (status == 0 && (!bytes_reader_complete(&r) ||
+                        !channel_take(d->worker->index, CHANNEL_EGRESS, channel_name_make(id, generation), &desc)))
+        status = -EIO;
+    if (status < 0) {
+        end(d, NULL, failure_of(status), 0);
+    } else if (d->cancelled) {
+        connection_refuse(d->worker, &desc);
+        dial_free(d);
+    } else {
+        d->connection = connection_connect(d->worker, &desc, d->ssl, on_opened, d);
+        d->ssl = NULL; /* taken */
+        if (!d->connection)
+            end(d, NULL, CALL_NO_MEMORY, 0);
+    }
+}
+
+/* The certificate must be for this name or address. */
+static bool expect(SSL *ssl, const char *host)
+{
+    uint8_t ignored[16];
+    SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    if (inet_pton(AF_INET, host, ignored) == 1 || inet_pton(AF_INET6, host, ignored) == 1)
+        return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1;
+    return SSL_set_tlsext_host_name(ssl, host) == 1 && SSL_set1_host(ssl, host) == 1;
+}
+
+MAY_REFUSE static int ask_host(struct dial *d, const char *host, uint16_t port)
+{
+    uint8_t payload[4 + HOST_MAX + 2];
+    struct bytes_writer w = bytes_writer_make(payload, sizeof payload);
+    bytes_append_blob(&w, host, strlen(host));
+    bytes_append_u16(&w, port);
+    return rpc_call(d->worker->rpc, RPC_NET_CONNECT, payload, w.size, on_connected, d);
+}
+
+static void *start(struct worker *worker, const char *host, uint16_t port, http_dialled done, void *user)
+{
+    struct dial *d = calloc(1, sizeof *d);
+    SSL_CTX *context = egress_trust_context();
+    if (!d) {
+        SSL_CTX_free(context);
+        return NULL;
+    }
+    dials++;
+    d->worker = worker;
+    d->done = done;
+    d->user = user;
+    d->failed.fn = on_failed;
+    d->ssl = context ? SSL_new(context) : NULL;
+    SSL_CTX_free(context);
+    d->why = !context                           ? CALL_NO_TRUST
+             : strlen(host) > HOST_MAX          ? CALL_NO_NAME
+             : !d->ssl || !expect(d->ssl, host) ? CALL_NO_MEMORY
+             : dials > DIALS_MAX                ? CALL_LIMIT
+                                                : CALL_OK;
+    if (!d->why && ask_host(d, host, port) < 0)
+        d->why = CALL_NO_MEMORY;
+    if (d->why)
+        loop_post(&worker->loop, &d->failed);
+    return d;
+}
+
+static void cancel(void *attempt)
+{
+    struct dial *d = attempt;
+    d->cancelled = true;
+    if (!d->connection)
+        return; /* on_connected or on_failed frees it */
+    connection_cancel(d->connection);
+    dial_free(d);
+}
+
+const struct http_dialer egress_dialer = {.start = start, .cancel = cancel};

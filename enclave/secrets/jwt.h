@@ -1,0 +1,32 @@
+/*
+ * JSON Web Tokens (RFC 7519) signed with ES256 (RFC 7518 section 3.4), as administrators send them.
+ *
+ * Expiry rests on the host's clock and proves nothing against the host; what a token can do is bound by the other
+ * claims: the audience is this boot's key, method, path and body are named, and jti is accepted once (admin.c).
+ */
+#ifndef ENCLAVE_OS_ENCLAVE_SECRETS_JWT_H
+#define ENCLAVE_OS_ENCLAVE_SECRETS_JWT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define JWT_MAX_SIZE 4096u
+#define JWT_LEEWAY_S 30
+#define JWT_LIFETIME_MAX_S 600
+
+struct jwt_claims {
+    char audience[65]; /* hex SHA-256 of the leaf's SubjectPublicKeyInfo */
+    char method[16];
+    char path[512];
+    char body_sha256[65]; /* hex; "" if absent */
+    char scope[32];       /* "" or "monitoring" */
+    char jti[65];
+    int64_t issued_at, expires_at; /* seconds since the epoch */
+};
+
+/* Check form, algorithm, signature under key (DER SubjectPublicKeyInfo) and times, and read the claims. 0; -EINVAL
+ * malformed; -EACCES wrong algorithm or signature; -ETIME expired, from the future, or valid for too long. */
+int jwt_verify(const char *token, size_t size, const uint8_t *key, size_t key_size, int64_t now_s,
+               struct jwt_claims *out);
+
+#endif

@@ -1,0 +1,143 @@
+/* Tokens: good ones, and each way of being bad. */
+#include <errno.h>
+#include <openssl/ecdsa.h>
+#include <openssl/evp.h>
+#include <openssl/ec.h>
+#include <openssl/x509.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "enclave/secrets/jwt.h"
+
+#define NOW 1800000000
+
+static EVP_PKEY *key, *stranger;
+static uint8_t *spki;
+static int spki_size;
+
+static int setup(void **state)
+{
+    (void)state;
+    key = EVP_EC_gen("P-256");
+    stranger = EVP_EC_gen("P-256");
+    spki_size = i2d_PUBKEY(key, &spki);
+    return spki_size > 0 ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    EVP_PKEY_free(key);
+    EVP_PKEY_free(stranger);
+    OPENSSL_free(spki);
+    return 0;
+}
+
+static size_t encode(const void *data, size_t size, char *out)
+{
+    size_t length = (size_t)EVP_EncodeBlock((uint8_t *)out, data, (int)size);
+    while (length > 0 && out[length - 1] == '=')
+        length--;
+    out[length] = 0;
+    for (char *at = out; *at; at++)
+        *at = *at == '+' ? '-' : *at == '/' ? '_' : *at;
+    return length;
+}
+
+static size_t make(EVP_PKEY *with, const char *header, const char *claims, char *out)
+{
+    size_t size = encode(header, strlen(header), out);
+    out[size++] = '.';
+    size += encode(claims, strlen(claims), out + size);
+    uint8_t der[80], rs[64];
+    size_t der_size = sizeof der;
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, with);
+    EVP_DigestSign(ctx, der, &der_size, (uint8_t *)out, size);
+    EVP_MD_CTX_free(ctx);
+    const uint8_t *at = der;
+    ECDSA_SIG *signature = d2i_ECDSA_SIG(NULL, &at, (long)der_size);
+    BN_bn2binpad(ECDSA_SIG_get0_r(signature), rs, 32);
+    BN_bn2binpad(ECDSA_SIG_get0_s(signature), rs + 32, 32);
+    ECDSA_SIG_free(signature);
+    out[size++] = '.';
+    return size + encode(rs, sizeof rs, out + size);
+}
+
+static int verify(const char *token, size_t size, struct jwt_claims *out)
+{
+    return jwt_verify(token, size, spki, (size_t)spki_size, NOW, out);
+}
+
+#define ES256 "{\"alg\":\"ES256\",\"typ\":\"JWT\"}"
+#define CLAIMS "\"aud\":\"a\",\"method\":\"GET\",\"path\":\"/x\",\"jti\":\"0123456789abcdef\""
+
+static void test_good(void **state)
+{
+    (void)state;
+    char token[2048];
+    struct jwt_claims claims;
+    size_t size = make(key, ES256, "{" CLAIMS ",\"iat\":1800000000,\"exp\":1800000060}", token);
+    assert_int_equal(verify(token, size, &claims), 0);
+    assert_string_equal(claims.method, "GET");
+    assert_string_equal(claims.path, "/x");
+    assert_string_equal(claims.scope, "");
+    assert_int_equal(claims.expires_at, 1800000060);
+}
+
+static void test_bad(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *header, *claims;
+        int expected;
+    } cases[] = {
+        {"{\"alg\":\"none\"}", "{" CLAIMS ",\"iat\":1800000000,\"exp\":1800000060}", -EACCES},
+        {"{\"alg\":\"HS256\"}", "{" CLAIMS ",\"iat\":1800000000,\"exp\":1800000060}", -EACCES},
+        {"{\"typ\":\"JWT\"}", "{" CLAIMS ",\"iat\":1800000000,\"exp\":1800000060}", -EINVAL},
+        {"{\"alg\":\"ES256\",\"crit\":[\"x\"]}", "{" CLAIMS ",\"iat\":1800000000,\"exp\":1800000060}", -EINVAL},
+        {"[]", "{" CLAIMS ",\"iat\":1800000000,\"exp\":1800000060}", -EINVAL},
+        {ES256, "{" CLAIMS ",\"iat\":1799990000,\"exp\":1799990060}", -ETIME},
+        {ES256, "{" CLAIMS ",\"iat\":1800001000,\"exp\":1800001060}", -ETIME},
+        {ES256, "{" CLAIMS ",\"iat\":1800000000,\"exp\":1800010000}", -ETIME},
+        {ES256, "{" CLAIMS ",\"exp\":1800000060}", -EINVAL},
+        {ES256, "{" CLAIMS ",\"iat\":\"1800000000\",\"exp\":1800000060}", -EINVAL},
+        {ES256, "{" CLAIMS ",\"aud\":\"b\",\"iat\":1800000000,\"exp\":1800000060}", -EINVAL}, /* twice */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char token[2048];
+        struct jwt_claims claims;
+        size_t size = make(key, cases[i].header, cases[i].claims, token);
+        assert_int_equal(verify(token, size, &claims), cases[i].expected);
+    }
+}
+
+static void test_signature(void **state)
+{
+    (void)state;
+    char token[2048];
+    struct jwt_claims claims;
+    size_t size = make(stranger, ES256, "{" CLAIMS ",\"iat\":1800000000,\"exp\":1800000060}", token);
+    assert_int_equal(verify(token, size, &claims), -EACCES);
+    size = make(key, ES256, "{" CLAIMS ",\"iat\":1800000000,\"exp\":1800000060}", token);
+    for (size_t i = 0; i < size; i++) {
+        char saved = token[i];
+        token[i] = saved == 'A' ? 'B' : 'A';
+        assert_int_not_equal(verify(token, size, &claims), 0);
+        token[i] = saved;
+        assert_int_not_equal(verify(token, i, &claims), 0);
+    }
+    assert_int_equal(verify(token, size, &claims), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_good), cmocka_unit_test(test_bad),
+                                       cmocka_unit_test(test_signature)};
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

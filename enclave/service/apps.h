@@ -1,0 +1,44 @@
+/*
+ * Deploying: which apps this enclave runs, kept sealed, changed one at a time.
+ *
+ * A change is compiled and checked on the compiler's own thread (nothing that takes seconds runs on a worker), then
+ * made durable, then put in force, then shown in a new certificate; only then is it answered.
+ */
+#ifndef ENCLAVE_OS_ENCLAVE_SERVICE_APPS_H
+#define ENCLAVE_OS_ENCLAVE_SERVICE_APPS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/callbacks.h"
+
+struct worker;
+
+/* Boot: load every deployed app from the store. 0 or a negative errno, a line in error naming the app. */
+int apps_load(char *error, size_t error_size);
+
+/* The body of the compiler thread, started at boot; ends when apps_stop is called. */
+void *apps_compiler(void *unused);
+void apps_stop(void);
+
+/* status is an HTTP status; json is a complete body, valid during the call. Runs on origin's loop. */
+typedef void (*apps_done)(void *user, int status, const char *json);
+
+/* The three changes: 0; or -ENOMEM, and done never runs (common/callbacks.h). wasm must live until done. */
+MAY_REFUSE int apps_push(struct worker *origin, const char *name, const uint8_t *wasm, size_t size, apps_done done,
+                         void *user);
+/* New settings (wasm/settings.h), which live until the app is removed or gets others; json is copied. -EINVAL, too:
+ * error says which member is wrong and how. */
+MAY_REFUSE int apps_set(struct worker *origin, const char *name, const char *json, size_t size, apps_done done,
+                        void *user, char *error, size_t error_size);
+MAY_REFUSE int apps_remove(struct worker *origin, const char *name, apps_done done, void *user);
+/* malloc'ed JSON: {"settings","salt","sha256"}, the last two as docs/attestation.md has them. NULL: there is no such
+ * app, or no memory. Any worker. */
+char *apps_settings_json(const char *name);
+/* malloc'ed JSON: {"apps":[{"name","sha256"}],"merkle_root"}. NULL: out of memory. Any worker. */
+char *apps_list_json(void);
+
+/* Letters, digits, '-' and '_', beginning with a letter or digit, and not one of the server's own paths. */
+int apps_name_ok(const char *name, size_t size);
+
+#endif

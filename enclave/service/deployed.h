@@ -1,0 +1,39 @@
+/*
+ * The sealed list of deployed apps: one record that names each app, its code's hash, its settings, and the records that
+ * hold its compiled artefact. Only the owner's thread calls these (asserted).
+ */
+#ifndef ENCLAVE_OS_ENCLAVE_SERVICE_DEPLOYED_H
+#define ENCLAVE_OS_ENCLAVE_SERVICE_DEPLOYED_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "enclave/wasm/app.h"
+#include "enclave/wasm/settings.h"
+
+#define DEPLOYED_CHUNK (2u << 20) /* of an artefact, one record each */
+
+struct deployed {
+    struct deployed *next;
+    char name[APP_NAME_MAX + 1];
+    uint8_t sha256[32];
+    char artefact[33];             /* random name of the artefact's records */
+    size_t size;                   /* of the artefact */
+    struct app_settings *settings; /* counted */
+};
+
+/* Boot: read the record. 0, -EBADMSG, or the store's error. */
+int deployed_load(void);
+const struct deployed *deployed_first(void);
+const struct deployed *deployed_find(const char *name); /* or NULL */
+void deployed_put(struct deployed *d);                  /* takes it; replaces the app of that name */
+void deployed_remove(const char *name);
+void deployed_free(struct deployed *d);
+
+/* The record as it will be: without the app of that name, and with another. malloc'ed; NULL: no memory. */
+char *deployed_text(const char *without, const struct deployed *with);
+
+size_t deployed_chunks(const struct deployed *d);
+void deployed_chunk_key(const struct deployed *d, size_t index, char out[64]);
+
+#endif

@@ -1,0 +1,223 @@
+/* See router.h. */
+#include "enclave/service/router.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/hex.h"
+#include "enclave/https/admin.h"
+#include "enclave/https/answer.h"
+#include "enclave/https/fields.h"
+#include "enclave/wasm/app.h"
+#include "enclave/thread/worker.h"
+
+#define PROOF_PATH "/_enclave/proof/"
+#define HTTP_METHODS "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"
+
+static void refuse_method(struct http_exchange *x, struct http_text allowed)
+{
+    http_refuse(x, 405, "Allow says which methods there are", (struct http_field){HTTP_TEXT("allow"), allowed});
+}
+
+static void healthz(struct http_server *server, struct http_exchange *x)
+{
+    static const char json[] = "{\"status\":\"ok\"}";
+    http_answer_json(x, 200, json, sizeof json - 1);
+}
+
+static void readyz(struct http_server *server, struct http_exchange *x)
+{
+    char json[80];
+    bool stopping = atomic_load(&server->stopping);
+    int size = snprintf(json, sizeof json, "{\"status\":\"%s\",\"modules\":%zu}", stopping ? "not_ready" : "ready",
+                        app_table_count(server->apps));
+    http_answer_json(x, stopping ? 503 : 200, json, (size_t)size);
+}
+
+struct text {
+    char data[65536];
+    size_t size;
+};
+
+static void add_status(void *user, struct app *app)
+{
+    struct text *text = user;
+    char hash[65];
+    hex_text(app_sha256(app), 32, hash);
+    if (text->size + 256 > sizeof text->data)
+        return;
+    text->size += (size_t)snprintf(text->data + text->size, sizeof text->data - text->size,
+                                   "%s{\"name\":\"%s\",\"details\":{\"sha256\":\"%s\",\"calls\":%llu}}",
+                                   text->size > 1 ? "," : "", app_name(app), hash, (unsigned long long)app_calls(app));
+}
+
+static void status(struct http_server *server, struct http_exchange *x)
+{
+    static _Thread_local struct text text; /* too large for a stack */
+    text.size = 1;
+    text.data[0] = '[';
+    app_table_each(server->apps, add_status, &text);
+    text.data[text.size++] = ']';
+    http_answer_json(x, 200, text.data, text.size);
+}
+
+static void metrics(struct http_server *server, struct http_exchange *x)
+{
+    static _Thread_local char json[65536]; /* apps are in it: too large for a stack */
+    struct http_counters *c = &server->counters;
+    unsigned long long uptime = (x->worker->loop.now_ns - server->started_ns) / 1000000000u;
+    int size =
+        snprintf(json, sizeof json,
+                 "{\"connections_total\":%llu,\"frames_total\":%llu,\"wasm_calls_total\":%llu,"
+                 "\"responses_2xx_total\":%llu,\"responses_3xx_total\":%llu,\"responses_4xx_total\":%llu,"
+                 "\"responses_5xx_total\":%llu,\"uptime_seconds\":%llu",
+                 (unsigned long long)c->connections, (unsigned long long)c->requests, (unsigned long long)c->app_calls,
+                 (unsigned long long)c->responses[2], (unsigned long long)c->responses[3],
+                 (unsigned long long)c->responses[4], (unsigned long long)c->responses[5], uptime);
+    if (server->more_metrics) {
+        int more = server->more_metrics(server->user, json + size, sizeof json - (size_t)size - 2);
+        if (more > 0 && (size_t)more < sizeof json - (size_t)size - 2)
+            size += more;
+    }
+    json[size++] = '}';
+    http_answer_json(x, 200, json, (size_t)size);
+}
+
+static const struct route {
+    const char *path;
+    bool monitoring; /* needs the monitoring right */
+    void (*answer)(struct http_server *server, struct http_exchange *x);
+} routes[] = {
+    {"/healthz", false, healthz},
+    {"/readyz", true, readyz},
+    {"/status", true, status},
+    {"/metrics", true, metrics},
+};
+
+static bool method_is(const struct http_exchange *x, const char *method)
+{
+    return x->request.method.size == strlen(method) &&
+           memcmp(x->request.method.data, method, x->request.method.size) == 0;
+}
+
+static bool reads(const struct http_exchange *x)
+{
+    return method_is(x, "GET") || method_is(x, "HEAD");
+}
+
+/* A token is for one method and one path, with its query. */
+static bool may_monitor(struct http_server *server, const struct http_exchange *x)
+{
+    char authorization[4096], method[16], path[512];
+    const struct http_text *target = &x->request.target.whole;
+    if (!server->authorize_monitoring || x->request.method.size >= sizeof method || target->size >= sizeof path)
+        return false;
+    http_header(x, "authorization", authorization, sizeof authorization);
+    snprintf(method, sizeof method, "%.*s", (int)x->request.method.size, x->request.method.data);
+    snprintf(path, sizeof path, "%.*s", (int)target->size, target->data);
+    return server->authorize_monitoring(server->user, method, path, authorization);
+}
+
+static void answer_route(struct http_server *server, const struct route *route, struct http_exchange *x)
+{
+    if (!reads(x))
+        refuse_method(x, HTTP_TEXT("GET, HEAD"));
+    else if (route->monitoring && !may_monitor(server, x))
+        http_refuse(x, 401, "a token that the admin key signed for this method and path is wanted",
+                    (struct http_field){HTTP_TEXT("www-authenticate"), HTTP_TEXT(HTTP_CHALLENGE)});
+    else
+        route->answer(server, x);
+}
+
+/* Public: a proof says nothing but that an app whose hash one knows is there. */
+static void answer_proof(struct http_server *server, struct http_exchange *x, struct http_text name)
+{
+    char json[8192];
+    if (!reads(x)) {
+        refuse_method(x, HTTP_TEXT("GET, HEAD"));
+        return;
+    }
+    int written =
+        server->inclusion_proof ? server->inclusion_proof(server->user, name.data, name.size, json, sizeof json) : -1;
+    if (written < 0)
+        x->ops->fail(x, 404, "no app of this name is deployed");
+    else
+        http_answer_json(x, 200, json, (size_t)written);
+}
+
+/* OPTIONS for the server as a whole (RFC 9110, section 9.3.7): what may be allowed somewhere. */
+static void answer_server(struct http_exchange *x)
+{
+    struct http_field allow = {HTTP_TEXT("allow"), HTTP_TEXT(HTTP_METHODS)};
+    if (x->ops->respond(x, 204, &allow, 1, 0) != 0)
+        x->ops->fail(x, 503, HTTP_NO_MEMORY);
+    else
+        x->ops->finish(x, NULL, 0);
+}
+
+/* The app gets the rest of the path, and is told what was cut off, and who the client proved to be. */
+static void forward(struct http_exchange *x, struct app *app)
+{
+    struct http_request *request = &x->request;
+    struct http_field *fields = (struct http_field *)request->fields; /* has room for two more */
+    size_t kept = 0;
+    for (size_t i = 0; i < request->field_count; i++)
+        if (!http_is_ours(fields[i].name))
+            fields[kept++] = fields[i];
+    const char *prefix = app_prefix(app);
+    fields[kept++] = (struct http_field){HTTP_TEXT("x-forwarded-prefix"), {prefix, strlen(prefix)}};
+    if (x->client)
+        fields[kept++] = (struct http_field){HTTP_TEXT("x-enclave-client"), {x->client, strlen(x->client)}};
+    request->field_count = kept;
+    http_target_cut(&request->target);
+    app_handle(app, x);
+}
+
+static bool text_is(struct http_text text, const char *wanted)
+{
+    return text.size == strlen(wanted) && memcmp(text.data, wanted, text.size) == 0;
+}
+
+/* One of the server's own paths? */
+static bool route_own(struct http_server *server, struct http_exchange *x)
+{
+    struct http_text path = x->request.target.path;
+    size_t proof = sizeof PROOF_PATH - 1;
+    for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
+        if (text_is(path, routes[i].path)) {
+            answer_route(server, &routes[i], x);
+            return true;
+        }
+    }
+    if (path.size >= proof && memcmp(path.data, PROOF_PATH, proof) == 0)
+        answer_proof(server, x, (struct http_text){path.data + proof, path.size - proof});
+    else if (path.size >= 10 && memcmp(path.data, "/_enclave/", 10) == 0)
+        http_admin_start(server, x);
+    else
+        return false;
+    return true;
+}
+
+void route_request(struct http_server *server, struct http_exchange *x)
+{
+    /* TRACE would show an app's cookies to scripts, CONNECT makes a proxy: nobody gets them. */
+    if (method_is(x, "TRACE") || method_is(x, "CONNECT")) {
+        refuse_method(x, HTTP_TEXT(HTTP_METHODS));
+        return;
+    }
+    if (text_is(x->request.target.path, "*")) {
+        answer_server(x);
+        return;
+    }
+    if (route_own(server, x))
+        return;
+    struct http_text name = http_target_first(&x->request.target);
+    struct app *app = name.size ? app_table_find(server->apps, name.data, name.size) : NULL;
+    if (!app) {
+        x->ops->fail(x, 404, "no app is deployed under the first part of this path");
+        return;
+    }
+    atomic_fetch_add_explicit(&server->counters.app_calls, 1, memory_order_relaxed);
+    forward(x, app);
+    app_unref(app);
+}

@@ -1,0 +1,171 @@
+/* See worker.h. */
+#include "enclave/thread/worker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "enclave/early/channel.h"
+#include "enclave/early/ecall.h"
+#include "enclave_os_t.h"
+
+#include "common/alive.h"
+
+/* Turns without work before the worker parks (docs/benchmarks.md). Where the last sleep was cut short, work is coming
+ * steadily, and looking for about a millisecond costs less than leaving and being woken; after a long sleep a few
+ * microseconds suffice, so that a quiet server does not hold a core. */
+#define QUIET_TURNS_STEADY 30000u
+#define QUIET_TURNS_SPARSE 200u
+#define SHORT_SLEEP_NS 500000u
+#define NAMES_PER_TURN 256u
+
+static uint64_t monotonic_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static void notify(struct worker *w, enum notify_op op, uint64_t timeout_ns)
+{
+    int32_t ignored;
+    atomic_store_explicit(&w->exits, w->exits + 1, memory_order_relaxed);
+    ocall_notify(&ignored, (uint32_t)op, w->index, timeout_ns);
+}
+
+static void wake_from_another_thread(struct loop *loop)
+{
+    struct worker *w = (struct worker *)loop;
+    int32_t ignored;
+    if (atomic_load(&w->parked))
+        ocall_notify(&ignored, NOTIFY_WAKE_WORKER, w->index, 0);
+}
+
+int worker_init(struct worker *w, uint32_t index, const struct worker_handlers *handlers, struct channel_desc *control)
+{
+    w->index = index;
+    w->handlers = handlers;
+    if (!channel_control(index, control))
+        return -ENODEV;
+    if (doorbell_consumer_init(&w->bell_in, (struct doorbell_shared *)control->doorbell_in) < 0 ||
+        doorbell_producer_init(&w->bell_out, (struct doorbell_shared *)control->doorbell_out) < 0)
+        return -ENODEV;
+    int result = loop_init(&w->loop, wake_from_another_thread);
+    if (result < 0)
+        return result;
+    w->loop.now_ns = monotonic_ns();
+    w->connections = calloc(PROTO_MAX_CHANNELS, sizeof(struct connection *));
+    return w->connections ? 0 : -ENOMEM;
+}
+
+void worker_ring_host(struct worker *w, channel_name name)
+{
+    loop_check(&w->loop);
+    doorbell_push(&w->bell_out, name); /* a full or broken bell is the host's doing, and its loss */
+    w->rang = true;
+}
+
+void worker_give_back(struct worker *w, struct link *link, uint32_t how)
+{
+    channel_free((uint32_t)link->name); /* first: once it has heard, the host may use the id again */
+    worker_ring_host(w, link_end(link, how));
+}
+
+static void on_name(struct worker *w, channel_name name)
+{
+    uint32_t id = (uint32_t)name;
+    if (id == CHANNEL_CONTROL_ID) {
+        w->handlers->control(w);
+        return;
+    }
+    if (id >= PROTO_MAX_CHANNELS)
+        return;
+    struct connection *c = w->connections[id];
+    if (c)
+        w->handlers->news(c, name);
+    else
+        w->handlers->posted(w, name);
+}
+
+static bool read_doorbell(struct worker *w)
+{
+    channel_name name;
+    uint32_t count = 0;
+    while (count < NAMES_PER_TURN && doorbell_pop(&w->bell_in, &name) == 1) {
+        on_name(w, name);
+        count++;
+    }
+    return count > 0;
+}
+
+static void park(struct worker *w)
+{
+    atomic_store(&w->parked, true);
+    bool asleep = doorbell_sleep(&w->bell_in);
+    uint64_t deadline = loop_next_deadline(&w->loop), now = monotonic_ns();
+    if (asleep && deadline > now && !atomic_load(&w->loop.remote)) {
+        w->rang = false; /* NOTIFY_WAIT wakes the host's side too */
+        notify(w, NOTIFY_WAIT, deadline == UINT64_MAX ? UINT64_MAX : deadline - now);
+        w->quiet_turns_max = monotonic_ns() - now < SHORT_SLEEP_NS ? QUIET_TURNS_STEADY : QUIET_TURNS_SPARSE;
+    }
+    doorbell_awake(&w->bell_in);
+    atomic_store(&w->parked, false);
+    w->quiet_turns = 0;
+}
+
+void worker_turn(struct worker *w)
+{
+    sgx_stop_if_dead();
+    w->loop.now_ns = monotonic_ns(); /* after a sleep, before anything starts a timer */
+    bool busy = read_doorbell(w);
+    busy |= loop_run_once(&w->loop, monotonic_ns());
+    if (w->rang && doorbell_wake(&w->bell_out))
+        notify(w, NOTIFY_HOST, 0);
+    w->rang = false;
+    if (busy) {
+        crowd_look(&w->crowd);
+        w->quiet_turns = 0;
+    } else if (++w->quiet_turns > w->quiet_turns_max) {
+        park(w);
+    } else {
+        __builtin_ia32_pause();
+    }
+}
+
+void worker_run(struct worker *w)
+{
+    uint64_t deadline;
+    loop_take(&w->loop); /* boot made it, and then this thread */
+    while (!ecall_shutdown_requested(&deadline))
+        worker_turn(w);
+    w->handlers->drain(w);
+    while (w->connection_count > 0 && monotonic_ns() < deadline)
+        worker_turn(w);
+    w->handlers->abort(w);
+}
+
+struct tls_change {
+    struct loop_task task;
+    struct worker *worker;
+    SSL_CTX *tls;
+};
+
+static void change_tls(struct loop_task *task)
+{
+    struct tls_change *change = (struct tls_change *)task;
+    SSL_CTX_free(change->worker->tls);
+    change->worker->tls = change->tls;
+    free(change);
+}
+
+void worker_set_tls(struct worker *w, SSL_CTX *tls)
+{
+    struct tls_change *change = calloc(1, sizeof *change);
+    if (!change)
+        return; /* the old certificate stays in use: still valid, still true of what was deployed then */
+    SSL_CTX_up_ref(tls);
+    change->task.fn = change_tls;
+    change->worker = w;
+    change->tls = tls;
+    loop_post_remote(&w->loop, &change->task);
+}
