@@ -18,7 +18,7 @@
 #include "enclave/ratls/connection.h"
 #include "enclave/crypto/processor.h"
 #include "enclave/early/ecall.h"
-#include "enclave/ratls/dial.h"
+#include "enclave/service/dial.h"
 #include "enclave/service/trust.h"
 #include "enclave/fs/fs.h"
 #include "enclave/https/http.h"
@@ -90,9 +90,9 @@ static int first_certificate(void)
     uint64_t ignored;
     int asked = identity_refresh(NULL, NULL);
     (void)asked;
-    while (!enclave_system.owner->tls && !ecall_shutdown_requested(&ignored))
+    while (!enclave_system.connections[0].tls && !ecall_shutdown_requested(&ignored))
         worker_turn(enclave_system.owner);
-    return enclave_system.owner->tls ? 0 : -ECANCELED;
+    return enclave_system.connections[0].tls ? 0 : -ECANCELED;
 }
 
 /* ---- threads ------------------------------------------------------------------------------------------------ */
@@ -147,7 +147,7 @@ static void stop_threads(void)
 static void guest_log(struct worker *worker, const char *app, bool error, const char *line, size_t size)
 {
     /* Guests' output may hold anything: it stays inside unless this is a debug enclave, which keeps no secrets. */
-    if (system_is_debug())
+    if (sgx_is_debug())
         rpc_log(worker->rpc, error ? LOG_WARN : LOG_INFO, "app %s: %.*s", app, (int)size, line);
 }
 
@@ -192,30 +192,20 @@ static void configure_http(void)
     server.more_metrics = system_metrics;
     server.inclusion_proof = proof_json;
     for (uint32_t i = 0; i < enclave_system.worker_count; i++)
-        enclave_system.workers[i].http = &server;
-}
-
-static void on_control(struct worker *w)
-{
-    rpc_client_on_news(w->rpc);
+        enclave_system.connections[i].http = &server;
 }
 
 static int open_worker(struct worker *w, uint32_t index)
 {
-    static const struct worker_handlers handlers = {.control = on_control,
-                                                    .posted = connection_posted,
-                                                    .news = connection_on_news,
-                                                    .drain = connection_close_idle,
-                                                    .abort = connection_abort_all};
+    struct connections *connections = &enclave_system.connections[index];
     struct channel_desc control;
-    int result = worker_init(w, index, &handlers, &control);
+    int result = worker_init(w, index, &connections_handlers, connections, &control);
     if (result < 0)
         return result;
     w->rpc = rpc_client_create(w, &control);
     if (!w->rpc)
         return -ENOMEM;
-    connection_worker_init(w, enclave_system.owner);
-    return 0;
+    return connections_init(connections, w, &enclave_system.connections[0]);
 }
 
 static int open_workers(char *error, size_t error_size)

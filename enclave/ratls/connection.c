@@ -14,12 +14,13 @@
 #include "enclave/early/channel.h"
 #include "enclave/https/http.h"
 #include "enclave/https/transport.h"
+#include "enclave/ratls/connections.h"
 #include "enclave/ratls/peer.h"
 #include "enclave/ratls/ring_bio.h"
-#include "enclave/thread/rpc_client.h"
-#include "enclave/service/system.h"
 #include "enclave/ratls/tls_memory.h"
+#include "enclave/thread/rpc_client.h"
 #include "enclave/thread/worker.h"
+#include "sgx/trusted/bridge.h"
 
 #define MIN_WRITE_SPACE 256u /* a TLS record of a few bytes: header, tag, and some content */
 
@@ -29,8 +30,6 @@
 #define TLS_MAX \
     (112 << 10) /* bytes of OpenSSL's for one connection; a handshake with all that may be in it takes less */
 #define TLS_BEGUN (16 << 10) /* of an SSL that was made elsewhere */
-
-struct crowd_limits connection_limits;
 
 enum phase { HANDSHAKING, SERVING, CLOSED };
 
@@ -79,7 +78,7 @@ static void free_memory(struct connection *c)
     charge_give(&c->tls);
     charge_give(&c->structure);
     if (c->crowded)
-        crowd_leave(&c->worker->crowd, &c->member);
+        crowd_leave(&connections_of(c->worker)->crowd, &c->member);
     else
         budget_deinit(&c->member.memory);
     free(c);
@@ -115,7 +114,7 @@ static void progress(struct connection *c)
 {
     c->key_updates = 0;
     if (c->crowded)
-        crowd_progress(&c->worker->crowd, &c->member);
+        crowd_progress(&connections_of(c->worker)->crowd, &c->member);
 }
 
 static void on_message(int sent, int version, int type, const void *data, size_t size, SSL *ssl, void *user)
@@ -141,8 +140,8 @@ static bool member_waits(struct crowd_member *m)
 /* Charge c, whose budget is new. False: there are too many, or they have taken all. */
 static bool join(struct connection *c, bool crowded)
 {
-    struct worker *w = c->worker;
-    c->crowded = crowded && crowd_join(&w->crowd, &c->member, CONNECTION_MEMORY_MAX(w->http->limits.header_bytes));
+    struct connections *cs = connections_of(c->worker);
+    c->crowded = crowded && crowd_join(&cs->crowd, &c->member, CONNECTION_MEMORY_MAX(cs->http->limits.header_bytes));
     if (crowded && !c->crowded)
         return false;
     if (!crowded)
@@ -160,8 +159,8 @@ static void give_back_channel(struct connection *c, bool reset)
     struct worker *w = c->worker;
     c->phase = CLOSED;
     loop_timer_stop(&w->loop, &c->handshake_timer);
-    w->connections[(uint32_t)c->link.name] = NULL;
-    w->connection_count--;
+    connections_of(w)->by_channel[(uint32_t)c->link.name] = NULL;
+    connections_of(w)->count--;
     worker_give_back(w, &c->link, reset ? RING_RST : RING_FIN);
 }
 
@@ -183,9 +182,9 @@ static void give_up(struct connection *c, bool reset, enum http_call_failure why
         opened(c->opener, NULL, why, alert);
 }
 
-/* The host, or we, cut it: HTTP hears of it and lets go. */
-static void cut(struct connection *c)
+void connection_cut(struct connection *c)
 {
+    loop_check(&c->worker->loop);
     c->transport.broken = true;
     give_up(c, true, CALL_TERMINATED, 0);
     if (c->in_use)
@@ -283,7 +282,7 @@ static void on_handshake_timeout(struct loop_timer *timer)
 static void identify(struct connection *c)
 {
     char text[PEER_TEXT_SIZE] = "out of memory";
-    int status = peer_describe(c->ssl, system_is_debug(), text);
+    int status = peer_describe(c->ssl, sgx_is_debug(), text);
     if (status == 0)
         c->transport.identity = c->identity = strdup(text);
     else if (status != -ENOENT)
@@ -306,7 +305,7 @@ static void begin_serving(struct connection *c)
     }
     c->transport.server_name = SSL_get_servername(c->ssl, TLSEXT_NAMETYPE_host_name);
     identify(c);
-    http_connection_start(c->worker->http, c->worker, &c->transport);
+    http_connection_start(connections_of(c->worker)->http, c->worker, &c->transport);
 }
 
 /* What a server elsewhere did wrong; OpenSSL's errors are still there. */
@@ -346,7 +345,7 @@ static void connection_check(const struct connection *c)
 {
     loop_check(&c->worker->loop);
     ENSURE((c->phase != CLOSED) == link_is_open(&c->link));
-    ENSURE(c->phase == CLOSED || c->worker->connections[(uint32_t)c->link.name] == c);
+    ENSURE(c->phase == CLOSED || connections_of(c->worker)->by_channel[(uint32_t)c->link.name] == c);
     ENSURE(!c->in_use || c->phase != HANDSHAKING);
 }
 
@@ -356,7 +355,7 @@ static void on_ready(struct connection *c)
     if (c->phase == CLOSED)
         return;
     if (queue_consumer_ended(&c->link.from) & RING_RST) {
-        cut(c);
+        connection_cut(c);
         return;
     }
     if (c->phase == HANDSHAKING)
@@ -386,7 +385,7 @@ static int setup(struct connection *c, SSL *ssl, const struct channel_desc *d)
 {
     c->tls_bytes = ssl ? TLS_BEGUN : 0;
     tls_begin(c);
-    c->ssl = ssl ? ssl : SSL_new(c->worker->tls);
+    c->ssl = ssl ? ssl : SSL_new(connections_of(c->worker)->tls);
     ENSURE(link_init_enclave(&c->link, d) == 0); /* checked when it was posted */
     BIO *bio = c->ssl ? ring_bio_new(&c->link.from, &c->link.to, &c->turn) : NULL;
     tls_end(c);
@@ -428,8 +427,8 @@ static struct connection *begin(struct worker *w, const struct channel_desc *d, 
     c->handshake_timer.fn = on_handshake_timeout;
     c->retry.fn = on_retry;
     c->release.fn = free_connection;
-    w->connections[(uint32_t)d->name] = c;
-    w->connection_count++;
+    connections_of(w)->by_channel[(uint32_t)d->name] = c;
+    connections_of(w)->count++;
     uint64_t deadline_ns = w->loop.now_ns + CONNECTION_HANDSHAKE_TIMEOUT_MS * 1000000ull;
     if (loop_timer_start(&w->loop, &c->handshake_timer, deadline_ns) == 0)
         return c;
@@ -437,16 +436,14 @@ static struct connection *begin(struct worker *w, const struct channel_desc *d, 
     return NULL;
 }
 
-void connection_posted(struct worker *w, channel_name name)
+void connection_accept(struct connections *cs, const struct channel_desc *d)
 {
-    struct channel_desc d;
-    if (!w->http || !channel_take(w->index, CHANNEL_CONNECTION, name, &d))
-        return;
-    struct connection *c = begin(w, &d, NULL);
+    loop_check(&cs->worker->loop);
+    struct connection *c = begin(cs->worker, d, NULL);
     if (!c)
         return;
     SSL_set_accept_state(c->ssl);
-    connection_on_news(c, name);
+    connection_on_news(c, d->name);
 }
 
 struct connection *connection_connect(struct worker *w, const struct channel_desc *d, SSL *ssl, http_dialled opened,
@@ -465,14 +462,13 @@ struct connection *connection_connect(struct worker *w, const struct channel_des
 
 static void cut_member(struct crowd_member *m)
 {
-    cut(of_member(m));
+    connection_cut(of_member(m));
 }
 
-void connection_worker_init(struct worker *w, struct worker *first)
+void connection_crowd_init(struct crowd *crowd)
 {
-    crowd_init(&w->crowd, &connection_limits, &w->loop, w == first ? NULL : &first->crowd);
-    w->crowd.waits = member_waits;
-    w->crowd.cut = cut_member;
+    crowd->waits = member_waits;
+    crowd->cut = cut_member;
 }
 
 void connection_cancel(struct connection *c)
@@ -482,25 +478,11 @@ void connection_cancel(struct connection *c)
     finish(c, true);
 }
 
-void connection_close_idle(struct worker *w)
+void connection_drain(struct connection *c)
 {
-    loop_check(&w->loop);
-    if (w->http)
-        atomic_store(&w->http->stopping, true);
-    for (uint32_t id = 0; id < PROTO_MAX_CHANNELS; id++) {
-        struct connection *c = w->connections[id];
-        if (c && c->phase == HANDSHAKING)
-            give_up(c, true, CALL_TERMINATED, 0);
-        else if (c)
-            on_ready(c); /* HTTP sees that it should stop, and closes what is idle */
-    }
-}
-
-void connection_abort_all(struct worker *w)
-{
-    for (uint32_t id = 0; id < PROTO_MAX_CHANNELS; id++)
-        if (w->connections[id])
-            cut(w->connections[id]);
-    loop_run_once(&w->loop, w->loop.now_ns); /* HTTP lets go */
-    loop_run_once(&w->loop, w->loop.now_ns); /* and what it let go is freed */
+    connection_check(c);
+    if (c->phase == HANDSHAKING)
+        give_up(c, true, CALL_TERMINATED, 0);
+    else
+        on_ready(c); /* HTTP sees that it should stop, and closes what is idle */
 }

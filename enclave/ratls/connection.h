@@ -15,23 +15,24 @@
 
 struct worker;
 struct connection;
+struct connections;
+struct crowd;
 
-/* What all clients' connections may hold together, and one of them: its structures, TLS, the request's head, input and
- * output on their way. What would go beyond is refused, with 503 where something can be answered. Whatever a client
- * sends or leaves unread, it holds no more; what it takes in one pass of the loop is bounded, too (connection.c). */
-extern struct crowd_limits connection_limits;
+/* What one client's connection may hold: its structures, TLS, the request's head, input and output on their way. What
+ * would go beyond is refused, with 503 where something can be answered. Whatever a client sends or leaves unread, it
+ * holds no more; what it takes in one pass of the loop is bounded, too (connection.c). */
 #define CONNECTION_MEMORY_MAX(header_bytes) ((192u << 10) + (header_bytes))
 #define CONNECTION_EGRESS_MAX \
     (144u << 10) /* one of an app's own to a server elsewhere; the app is charged (CALL_COST) */
-/* Before the first connection, for each worker. */
-void connection_worker_init(struct worker *w, struct worker *first);
+/* How the crowd that connections are members of asks and cuts them. */
+void connection_crowd_init(struct crowd *crowd);
 
 #define CONNECTION_HANDSHAKE_TIMEOUT_MS 10000u
 
-/* The doorbell named a channel that has no connection: if a client's is posted under that name, serve it. */
-void connection_posted(struct worker *w, channel_name name);
+/* A CHANNEL_CONNECTION was claimed: serve the client on it. */
+void connection_accept(struct connections *cs, const struct channel_desc *desc);
 
-/* A CHANNEL_EGRESS was taken up: be the client on it, with what ssl (which is taken) wants of the server. opened comes
+/* A CHANNEL_EGRESS was claimed: be the client on it, with what ssl (which is taken) wants of the server. opened comes
  * later, from the worker's loop. NULL: no memory, and opened never comes. Frees the channel in any case. */
 struct connection *connection_connect(struct worker *w, const struct channel_desc *desc, SSL *ssl, http_dialled opened,
                                       void *user);
@@ -42,8 +43,9 @@ void connection_refuse(struct worker *w, const struct channel_desc *desc);
 /* The doorbell named this connection's id; news of another generation are ignored. */
 void connection_on_news(struct connection *c, channel_name name);
 
-/* Shutdown: close what is between requests or in a handshake; the rest ends when its request does. */
-void connection_close_idle(struct worker *w);
-void connection_abort_all(struct worker *w);
+/* Shutdown: it closes if it is between requests or in a handshake, or else when its request ends. */
+void connection_drain(struct connection *c);
+/* The host, or we, end it at once: HTTP hears of it and lets go. */
+void connection_cut(struct connection *c);
 
 #endif

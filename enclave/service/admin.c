@@ -14,6 +14,7 @@
 #include "common/hex.h"
 #include "enclave/secrets/jwt.h"
 #include "enclave/service/apps.h"
+#include "enclave/service/deployed.h"
 #include "enclave/service/trust.h"
 #include "enclave/https/http.h"
 #include "enclave/service/identity.h"
@@ -200,7 +201,7 @@ static void handle_app(struct worker *worker, enum target target, const char *na
 {
     bool put = !strcmp(r->method, "PUT");
     char why[200] = "";
-    if (!apps_name_ok(name, strlen(name)))
+    if (!deployed_name_ok(name, strlen(name)))
         reply_error(reply, 400, "an app's name is 1 to 63 letters, digits, '-' or '_', and not a path of the server");
     else if (put && target == APP)
         reply_refused(reply, apps_push(worker, name, r->body, r->body_size, on_changed, reply), why);

@@ -46,24 +46,6 @@ static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
 static struct change *queue, **queue_end = &queue;
 static bool change_under_way, stopping;
 
-int apps_name_ok(const char *name, size_t size)
-{
-    static const char *const reserved[] = {"healthz",  "readyz",     "status", "metrics", "data", "attestation-servers",
-                                           "shutdown", ".well-known"};
-    if (size == 0 || size > APP_NAME_MAX)
-        return 0;
-    for (size_t i = 0; i < size; i++) {
-        char c = name[i];
-        int alnum = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        if (!alnum && (i == 0 || (c != '-' && c != '_')))
-            return 0;
-    }
-    for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
-        if (strlen(reserved[i]) == size && !memcmp(reserved[i], name, size))
-            return 0;
-    return 1;
-}
-
 /* ---- boot --------------------------------------------------------------------------------------------------- */
 
 static struct app *make_app(const char *name, const uint8_t sha256[32], struct app_settings *settings,

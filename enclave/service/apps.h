@@ -38,7 +38,4 @@ char *apps_settings_json(const char *name);
 /* malloc'ed JSON: {"apps":[{"name","sha256"}],"merkle_root"}. NULL: out of memory. Any worker. */
 char *apps_list_json(void);
 
-/* Letters, digits, '-' and '_', beginning with a letter or digit, and not one of the server's own paths. */
-int apps_name_ok(const char *name, size_t size);
-
 #endif

@@ -7,11 +7,28 @@
 #include <string.h>
 
 #include "common/hex.h"
-#include "enclave/service/apps.h"
 #include "enclave/service/json.h"
 #include "enclave/service/system.h"
 
 static struct deployed *list;
+
+bool deployed_name_ok(const char *name, size_t size)
+{
+    static const char *const reserved[] = {"healthz",  "readyz",     "status", "metrics", "data", "attestation-servers",
+                                           "shutdown", ".well-known"};
+    if (size == 0 || size > APP_NAME_MAX)
+        return false;
+    for (size_t i = 0; i < size; i++) {
+        char c = name[i];
+        bool alnum = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!alnum && (i == 0 || (c != '-' && c != '_')))
+            return false;
+    }
+    for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
+        if (strlen(reserved[i]) == size && !memcmp(reserved[i], name, size))
+            return false;
+    return true;
+}
 
 static int unhex(const char *text, uint8_t *out, size_t size)
 {
@@ -112,7 +129,7 @@ static int parse_entry(const json_t *item, struct deployed **out)
     if (!d)
         return -ENOMEM;
     d->settings = parse_settings(item);
-    if (!d->settings || !name || !apps_name_ok(name, strlen(name)) || !artefact || strlen(artefact) != 32 ||
+    if (!d->settings || !name || !deployed_name_ok(name, strlen(name)) || !artefact || strlen(artefact) != 32 ||
         size <= 0 || unhex(json_string_value(json_object_get(item, "sha256")), d->sha256, 32) < 0) {
         deployed_free(d);
         return -EBADMSG;

@@ -5,6 +5,7 @@
 #ifndef ENCLAVE_OS_ENCLAVE_SERVICE_DEPLOYED_H
 #define ENCLAVE_OS_ENCLAVE_SERVICE_DEPLOYED_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,6 +22,9 @@ struct deployed {
     size_t size;                   /* of the artefact */
     struct app_settings *settings; /* counted */
 };
+
+/* Letters, digits, '-' and '_', beginning with a letter or digit, and not one of the server's own paths (of HTTP). Any thread. */
+bool deployed_name_ok(const char *name, size_t size);
 
 /* Boot: read the record. 0, -EBADMSG, or the store's error. */
 int deployed_load(void);

@@ -376,7 +376,7 @@ static int install(struct refresh *r, const uint8_t *quote, size_t quote_size)
     pthread_mutex_unlock(&root_lock);
     proof_publish(&r->tree);
     for (uint32_t i = 0; i < enclave_system.worker_count; i++)
-        worker_set_tls(&enclave_system.workers[i], tls);
+        connections_set_tls(&enclave_system.connections[i], tls);
     SSL_CTX_free(tls);
     return 0;
 }

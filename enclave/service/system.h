@@ -5,6 +5,7 @@
 #ifndef ENCLAVE_OS_ENCLAVE_SERVICE_SYSTEM_H
 #define ENCLAVE_OS_ENCLAVE_SERVICE_SYSTEM_H
 
+#include "enclave/ratls/connections.h"
 #include "enclave/thread/worker.h"
 
 struct app_table;
@@ -13,6 +14,7 @@ struct kv_namespace;
 
 struct system {
     struct worker workers[PROTO_MAX_WORKERS];
+    struct connections connections[PROTO_MAX_WORKERS]; /* each worker's */
     uint32_t worker_count;
     struct worker *owner; /* worker 0: store, identity and app list live on its thread */
     struct app_table *apps;
@@ -25,9 +27,6 @@ extern struct system enclave_system;
 /* Boot only: a record of the enclave's own namespace. As kv_get_wait and kv_commit_wait. */
 int system_get(const char *key, uint8_t **value, size_t *size);
 int system_put(const char *key, const void *value, size_t size);
-
-/* ATTRIBUTES.DEBUG: whoever runs the enclave can read it, as always on the emulator. Any thread. */
-bool system_is_debug(void);
 
 /* For http_server.more_metrics. */
 int system_metrics(void *user, char *buf, size_t size);

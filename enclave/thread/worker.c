@@ -2,7 +2,6 @@
 #include "enclave/thread/worker.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <time.h>
 
 #include "enclave/early/channel.h"
@@ -10,6 +9,7 @@
 #include "enclave_os_t.h"
 
 #include "common/alive.h"
+#include "common/ensure.h"
 
 /* Turns without work before the worker parks (docs/benchmarks.md). Where the last sleep was cut short, work is coming
  * steadily, and looking for about a millisecond costs less than leaving and being woken; after a long sleep a few
@@ -41,21 +41,21 @@ static void wake_from_another_thread(struct loop *loop)
         ocall_notify(&ignored, NOTIFY_WAKE_WORKER, w->index, 0);
 }
 
-int worker_init(struct worker *w, uint32_t index, const struct worker_handlers *handlers, struct channel_desc *control)
+int worker_init(struct worker *w, uint32_t index, const struct worker_handlers *handlers, void *user,
+                struct channel_desc *control)
 {
+    ENSURE(index < PROTO_MAX_WORKERS && handlers != NULL);
     w->index = index;
     w->handlers = handlers;
+    w->user = user;
     if (!channel_control(index, control))
         return -ENODEV;
     if (doorbell_consumer_init(&w->bell_in, (struct doorbell_shared *)control->doorbell_in) < 0 ||
         doorbell_producer_init(&w->bell_out, (struct doorbell_shared *)control->doorbell_out) < 0)
         return -ENODEV;
     int result = loop_init(&w->loop, wake_from_another_thread);
-    if (result < 0)
-        return result;
     w->loop.now_ns = monotonic_ns();
-    w->connections = calloc(PROTO_MAX_CHANNELS, sizeof(struct connection *));
-    return w->connections ? 0 : -ENOMEM;
+    return result;
 }
 
 void worker_ring_host(struct worker *w, channel_name name)
@@ -74,17 +74,10 @@ void worker_give_back(struct worker *w, struct link *link, uint32_t how)
 static void on_name(struct worker *w, channel_name name)
 {
     uint32_t id = (uint32_t)name;
-    if (id == CHANNEL_CONTROL_ID) {
+    if (id == CHANNEL_CONTROL_ID)
         w->handlers->control(w);
-        return;
-    }
-    if (id >= PROTO_MAX_CHANNELS)
-        return;
-    struct connection *c = w->connections[id];
-    if (c)
-        w->handlers->news(c, name);
-    else
-        w->handlers->posted(w, name);
+    else if (id < PROTO_MAX_CHANNELS)
+        w->handlers->news(w, name);
 }
 
 static bool read_doorbell(struct worker *w)
@@ -123,7 +116,7 @@ void worker_turn(struct worker *w)
         notify(w, NOTIFY_HOST, 0);
     w->rang = false;
     if (busy) {
-        crowd_look(&w->crowd);
+        w->handlers->worked(w);
         w->quiet_turns = 0;
     } else if (++w->quiet_turns > w->quiet_turns_max) {
         park(w);
@@ -139,33 +132,7 @@ void worker_run(struct worker *w)
     while (!ecall_shutdown_requested(&deadline))
         worker_turn(w);
     w->handlers->drain(w);
-    while (w->connection_count > 0 && monotonic_ns() < deadline)
+    while (!w->handlers->drained(w) && monotonic_ns() < deadline)
         worker_turn(w);
     w->handlers->abort(w);
-}
-
-struct tls_change {
-    struct loop_task task;
-    struct worker *worker;
-    SSL_CTX *tls;
-};
-
-static void change_tls(struct loop_task *task)
-{
-    struct tls_change *change = (struct tls_change *)task;
-    SSL_CTX_free(change->worker->tls);
-    change->worker->tls = change->tls;
-    free(change);
-}
-
-void worker_set_tls(struct worker *w, SSL_CTX *tls)
-{
-    struct tls_change *change = calloc(1, sizeof *change);
-    if (!change)
-        return; /* the old certificate stays in use: still valid, still true of what was deployed then */
-    SSL_CTX_up_ref(tls);
-    change->task.fn = change_tls;
-    change->worker = w;
-    change->tls = tls;
-    loop_post_remote(&w->loop, &change->task);
 }

@@ -55,6 +55,9 @@ struct sgx_targetinfo;
 struct sgx_report;
 void sgx_report(const struct sgx_targetinfo *target, const uint8_t reportdata[64], struct sgx_report *out);
 
+/* ATTRIBUTES.DEBUG: whoever runs the enclave can read it, as always on the emulator. Any thread. */
+bool sgx_is_debug(void);
+
 /* EGETKEY. 0 or an SGX error code. */
 struct sgx_keyrequest;
 uint32_t sgx_get_key(const struct sgx_keyrequest *request, uint8_t key[16]);

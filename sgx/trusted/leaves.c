@@ -30,6 +30,18 @@ void sgx_report(const struct sgx_targetinfo *target, const uint8_t reportdata[64
     rt_unlock(&lock);
 }
 
+bool sgx_is_debug(void)
+{
+    static const uint8_t nothing[64];
+    static _Atomic int debug = -1;
+    if (debug < 0) {
+        struct sgx_report report;
+        sgx_report(NULL, nothing, &report);
+        debug = (report.body.attributes.flags & SGX_FLAGS_DEBUG) != 0;
+    }
+    return debug;
+}
+
 uint32_t sgx_get_key(const struct sgx_keyrequest *request, uint8_t key[16])
 {
     rt_lock(&lock);

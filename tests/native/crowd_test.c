@@ -43,6 +43,7 @@ struct peer {
 
 static struct http_server server;
 static struct worker worker;
+static struct crowd clients;
 static struct crowd_limits limits;
 static uint64_t most;
 
@@ -84,7 +85,7 @@ static ssize_t peer_read(struct transport *t, void *buf, size_t size)
     }
     if (got > 0) {
         p->sent += (size_t)got;
-        crowd_progress(&worker.crowd, &p->member);
+        crowd_progress(&clients, &p->member);
     }
     return got;
 }
@@ -97,7 +98,7 @@ static ssize_t peer_write(struct transport *t, const void *buf, size_t size)
     if (p->behaviour != GOOD)
         return -EAGAIN;
     p->received += size;
-    crowd_progress(&worker.crowd, &p->member);
+    crowd_progress(&clients, &p->member);
     return (ssize_t)size;
 }
 
@@ -128,7 +129,7 @@ static void cut(struct crowd_member *m)
 static void turn(void)
 {
     loop_run_once(&worker.loop, worker.loop.now_ns + 1000);
-    crowd_look(&worker.crowd);
+    crowd_look(&clients);
     if (budget_used(&limits.memory) > most)
         most = budget_used(&limits.memory);
 }
@@ -138,7 +139,7 @@ static struct peer *arrive(enum behaviour behaviour)
     struct peer *p = calloc(1, sizeof *p);
     p->behaviour = behaviour;
     p->t.ops = &ops;
-    assert_true(crowd_join(&worker.crowd, &p->member, BOUND));
+    assert_true(crowd_join(&clients, &p->member, BOUND));
     p->t.memory = &p->member.memory;
     assert_int_equal(http_connection_start(&server, &worker, &p->t), 0);
     return p;
@@ -149,7 +150,7 @@ static struct peer *look_after(struct peer *p)
 {
     if (!p || !p->gone)
         return p;
-    crowd_leave(&worker.crowd, &p->member);
+    crowd_leave(&clients, &p->member);
     free(p);
     return NULL;
 }
@@ -252,14 +253,14 @@ static void test_number(void **state)
     for (size_t k = 0; k < 2 * COUNT; k++)
         all[k] = look_after(all[k]);
     uint64_t before = limits.cut;
-    worker.crowd.waits = never;
+    clients.waits = never;
     struct peer *more[64];
     for (size_t i = 0; i < 64; i++)
         more[i] = arrive(HEAD);
     for (int i = 0; i < 100; i++)
         turn();
     assert_int_equal(limits.cut, before);
-    worker.crowd.waits = waits;
+    clients.waits = waits;
     worker.loop.now_ns += 20000000; /* it looks again after a while */
     for (int i = 0; i < 20; i++)
         turn();
@@ -310,9 +311,9 @@ static int setup(void **state)
     loop_init(&worker.loop, NULL);
     worker.loop.now_ns = 1;
     crowd_limits_init(&limits, MEMORY, COUNT);
-    crowd_init(&worker.crowd, &limits, &worker.loop, NULL);
-    worker.crowd.waits = waits;
-    worker.crowd.cut = cut;
+    crowd_init(&clients, &limits, &worker.loop, NULL);
+    clients.waits = waits;
+    clients.cut = cut;
     http_server_init(&server, route_request, apps, 1);
     server.admin = &hook;
     return 0;

@@ -21,8 +21,7 @@
 #include <cmocka.h>
 
 #include "enclave/early/channel.h"
-#include "enclave/ratls/connection.h"
-#include "enclave/ratls/crowd.h"
+#include "enclave/ratls/connections.h"
 #include "enclave/https/http.h"
 #include "enclave/https/transport.h"
 #include "enclave/thread/rpc_client.h"
@@ -50,6 +49,7 @@ struct slot {
 };
 
 static struct worker worker;
+static struct connections connections;
 static struct http_server server;
 static struct slot slots[SLOTS];
 static struct doorbell_shared *bell_in, *bell_out;
@@ -86,7 +86,7 @@ bool ecall_shutdown_requested(uint64_t *deadline_ns)
     return false;
 }
 
-bool system_is_debug(void)
+bool sgx_is_debug(void)
 {
     return true;
 }
@@ -343,17 +343,6 @@ static void *shared_memory(size_t size)
     return p;
 }
 
-static void on_control(struct worker *w)
-{
-    rpc_client_on_news(w->rpc);
-}
-
-static const struct worker_handlers handlers = {.control = on_control,
-                                                .posted = connection_posted,
-                                                .news = connection_on_news,
-                                                .drain = connection_close_idle,
-                                                .abort = connection_abort_all};
-
 static int set_up(void **state)
 {
     static struct memory *control;
@@ -370,13 +359,13 @@ static int set_up(void **state)
     doorbell_consumer_init(&from_worker, bell_out);
     crowd_limits_init(&connection_limits, 64u << 20, PROTO_MAX_CHANNELS);
     struct channel_desc claimed;
-    assert_int_equal(worker_init(&worker, 0, &handlers, &claimed), 0);
+    assert_int_equal(worker_init(&worker, 0, &connections_handlers, &connections, &claimed), 0);
     worker.rpc = rpc_client_create(&worker, &claimed);
     assert_non_null(worker.rpc);
-    connection_worker_init(&worker, &worker);
+    assert_int_equal(connections_init(&connections, &worker, &connections), 0);
     server.limits.header_bytes = 65536;
-    worker.tls = server_context();
-    worker.http = &server;
+    connections.tls = server_context();
+    connections.http = &server;
     client_context = SSL_CTX_new(TLS_client_method());
     for (unsigned i = 0; i < SLOTS; i++)
         slots[i] = (struct slot){.memory = shared_memory(sizeof(struct memory)), .name = i};
@@ -395,7 +384,7 @@ static void settle(void)
         worker_turn(&worker);
         read_doorbell();
     }
-    assert_int_equal(worker.connection_count, 0);
+    assert_int_equal(connections.count, 0);
     for (unsigned i = 0; i < SLOTS; i++)
         assert_false(slots[i].live);
 }

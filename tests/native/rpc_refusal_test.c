@@ -16,7 +16,7 @@
 #include "common/rpc.h"
 #include "enclave/early/channel.h"
 #include "enclave/ratls/connection.h"
-#include "enclave/ratls/dial.h"
+#include "enclave/service/dial.h"
 #include "enclave/service/trust.h"
 #include "enclave/thread/rpc_client.h"
 #include "enclave/thread/worker.h"

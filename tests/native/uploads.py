@@ -93,17 +93,20 @@ for app in apps:
                     expect(f"{method} {path}, {way}: 400", status(answer) == "400", answer[:200])
 
 if "files" in apps:
-    expect("no file of half an upload", get("/files/up").partition(b"\r\n\r\n")[2].strip() in (b"", b"No such file or directory"), get("/files/up"))
+    there = get("/files/up")
+    expect("no file of half an upload", there.partition(b"\r\n\r\n")[2].strip() in (b"", b"No such file or directory"), there)
     expect("whole ones are kept", waits("/files/up") == "200")
     for way, (headers, body, ending) in ways.items():
         for query in ("", "?append"):
             talk("POST" if query else "PUT", "/files/up" + query, headers, body, ending)
             if ending != "reset":
-                expect(f"a file stays as it was, {way}{query}", get("/files/up").endswith(b"\r\n\r\nall"), get("/files/up"))
+                there = get("/files/up")
+                expect(f"a file stays as it was, {way}{query}", there.endswith(b"\r\n\r\nall"), there)
     while b"up~" in get("/files/"):  # the guest of a reset removes it, when it hears of that
         pass
     print("ok   nothing beside it")
 for app in apps:
     if app.startswith("notes-"):
-        expect(f"{app} has no half note", status(get(f"/{app}/notes/up")) == "404", get(f"/{app}/notes/up"))
+        there = get(f"/{app}/notes/up")
+        expect(f"{app} has no half note", status(there) == "404", there)
 sys.exit(failed)

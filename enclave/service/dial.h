@@ -1,10 +1,10 @@
 /*
  * Connections that apps' requests go over: the host makes the TCP connection and names its channel, TLS begins in here
  * and ends at the server. The host chooses the address, so only the server's certificate says who is there: it must be
- * for the name that was asked for, under the operator's CA bundle (trust.h).
+ * for the name that was asked for, under the operator's CA bundle (service/trust.h).
  */
-#ifndef ENCLAVE_OS_ENCLAVE_RATLS_DIAL_H
-#define ENCLAVE_OS_ENCLAVE_RATLS_DIAL_H
+#ifndef ENCLAVE_OS_ENCLAVE_SERVICE_DIAL_H
+#define ENCLAVE_OS_ENCLAVE_SERVICE_DIAL_H
 
 #include "enclave/https/client.h"
 

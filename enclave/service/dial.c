@@ -1,5 +1,5 @@
 /* See dial.h. */
-#include "enclave/ratls/dial.h"
+#include "enclave/service/dial.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
