@@ -15,7 +15,7 @@
 
 #include "edl/enclave_os_u.h"
 #include "enclave/crypto/processor.h"
-#include "enclave/tls_memory.h"
+#include "enclave/ratls/tls_memory.h"
 #include "sgx/emulator/emu.h"
 #include "sgx/loader/enclave.h"
 #include "sgx/trusted/bridge.h"
