@@ -8,6 +8,8 @@
 
 #include "cli/authorised.h"
 #include "cli/cli.h"
+#include "cli/input.h"
+#include "cli/report.h"
 
 #define APPS_PATH "/_enclave/apps"
 #define WASM_MAX (256u << 20)

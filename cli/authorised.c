@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/input.h"
+#include "cli/report.h"
 #include "cli/token.h"
 
 #define KEY_FILE_MAX 65536u

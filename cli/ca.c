@@ -15,7 +15,10 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/input.h"
+#include "cli/report.h"
 #include "cli/trust.h"
+#include "common/hex.h"
 #include "common/names.h"
 
 #define CERTIFICATE_FILE_MAX (1u << 20)
@@ -147,16 +150,10 @@ static int save(const char *path, X509 *ca)
     int there = look_at_existing(path, pem); /* as it is now, whatever it was when the options were read */
     int result = there < 0 ? 1 : there == 1 ? 0 : write_file(path, pem);
     BIO_free(bio);
-    format_hex(digest, sizeof(digest), hex);
+    hex_text(digest, sizeof(digest), hex);
     if (result == 0)
         printf("%s: the CA with SHA-256 %s\n", path, hex);
     return result;
-}
-
-static bool is_folder(const char *path)
-{
-    struct stat s;
-    return stat(path, &s) == 0 && S_ISDIR(s.st_mode);
 }
 
 static int save_verified(const char *url, struct trust_options *trust, const struct ca_options *o)

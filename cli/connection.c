@@ -13,7 +13,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
+#include "cli/report.h"
 #include "common/arguments.h"
 #include "common/names.h"
 

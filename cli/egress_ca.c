@@ -7,6 +7,8 @@
 
 #include "cli/authorised.h"
 #include "cli/cli.h"
+#include "cli/input.h"
+#include "cli/report.h"
 
 #define BUNDLE_MAX (1u << 20)
 

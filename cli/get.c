@@ -3,6 +3,7 @@
  */
 #include "cli/authorised.h"
 #include "cli/cli.h"
+#include "cli/report.h"
 
 static const char usage[] = "usage: enclavectl get PATH, with --url, --admin-key and options\n"
                             "Prints /readyz, /status or /metrics.\n" AUTHORISED_USAGE TRUST_USAGE;

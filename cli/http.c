@@ -8,7 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "cli/cli.h"
+#include "cli/report.h"
 
 #define ANSWER_MAX (16u << 20)
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/report.h"
 #include "common/arguments.h"
 
 /* Never over an existing file: a lost admin key cannot be replaced. */

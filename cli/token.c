@@ -11,7 +11,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "cli/cli.h"
+#include "common/hex.h"
 
 #define LIFETIME_SECONDS 60
 
@@ -37,9 +37,9 @@ static json_t *make_claims(const struct token_request *r)
     if (RAND_bytes(random, sizeof(random)) != 1)
         return NULL;
     SHA256(r->body ? r->body : "", r->body_size, body);
-    format_hex(r->spki_sha256, 32, audience);
-    format_hex(body, sizeof(body), body_hex);
-    format_hex(random, sizeof(random), id);
+    hex_text(r->spki_sha256, 32, audience);
+    hex_text(body, sizeof(body), body_hex);
+    hex_text(random, sizeof(random), id);
     json_int_t now = (json_int_t)time(NULL);
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:s*}", "aud", audience, "method", r->method, "path", r->path,
                      "body_sha256", body_hex, "jti", id, "iat", now, "exp", now + LIFETIME_SECONDS, "scope", r->scope);

@@ -12,6 +12,9 @@
 
 #include "cli/cli.h"
 #include "cli/http.h"
+#include "cli/input.h"
+#include "cli/report.h"
+#include "common/hex.h"
 #include "verifier/http_get.h"
 
 #define PEM_MAX (1u << 20)
@@ -25,19 +28,11 @@ void trust_options_deinit(struct trust_options *t)
 
 /* ---- options --------------------------------------------------------------------------------------------------- */
 
-/* false: errno says why; 0: it is something else. */
-static bool is_folder(const char *path)
-{
-    struct stat st;
-    errno = 0;
-    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
 static int measurement(struct trust_options *t, int id, const char *value)
 {
     uint8_t hash[32];
     const char *name = id == TRUST_MRENCLAVE ? "mrenclave" : "mrsigner";
-    if (!parse_hex32(value, hash))
+    if (!hex_read(value, strlen(value), hash, sizeof(hash)))
         return wrong("--%s %s: expected 64 hex digits", name, value);
     t->names_enclave = true;
     if (id == TRUST_MRSIGNER)
@@ -99,7 +94,7 @@ static int extension(struct trust_options *t, const char *value)
     t->names_enclave = true;
     memcpy(oid, value, oid_size);
     oid[oid_size] = '\0';
-    if (!parse_hex(value + oid_size + 1, data, digits / 2) ||
+    if (!hex_read(value + oid_size + 1, digits, data, digits / 2) ||
         verifier_policy_expect_extension(t->policy, oid, data, digits / 2) != 0)
         return wrong("--extension %s: expected OID=HEX, at most 16 of them", value);
     return 0;
@@ -111,7 +106,8 @@ static int app(struct trust_options *t, const char *value)
     if (t->app_count == TRUST_APPS_MAX)
         return wrong("--app %s: more than %u of them", value, TRUST_APPS_MAX);
     if (name_size == 0 || strspn(value, APP_NAME_LETTERS) != name_size || name_size >= sizeof(t->apps[0].name) ||
-        !value[name_size] || !parse_hex32(value + name_size + 1, t->apps[t->app_count].sha256))
+        !value[name_size] ||
+        !hex_read(value + name_size + 1, strlen(value + name_size + 1), t->apps[t->app_count].sha256, 32))
         return wrong("--app %s: expected NAME=SHA256, with 64 hex digits", value);
     memcpy(t->apps[t->app_count].name, value, name_size);
     t->apps[t->app_count++].name[name_size] = '\0';
@@ -254,7 +250,8 @@ static int expect_app(struct trust_options *t, size_t index, const char *body)
     bool ok =
         json_is_integer(leaf_index) && json_is_integer(tree_size) && json_is_array(list) && json_array_size(list) <= 64;
     size_t i;
-    json_array_foreach(list, i, hash) ok = ok && json_is_string(hash) && parse_hex32(json_string_value(hash), path[i]);
+    json_array_foreach(list, i, hash) ok =
+        ok && hex_read(json_string_value(hash), json_string_length(hash), path[i], 32); /* size 0: no string */
     if (ok) {
         proof.leaf_index = (uint64_t)json_integer_value(leaf_index);
         proof.tree_size = (uint64_t)json_integer_value(tree_size);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "cli/cli.h"
+#include "cli/report.h"
 #include "cli/trust.h"
 
 static void print_text(const struct verifier_result *r, const char *url)

@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/hex.h"
 #include "edl/enclave_os_u.h"
 #include "host/clock.h"
 #include "host/cpuid_table.h"
@@ -186,14 +187,13 @@ static void serve_collateral(void)
 
 static void print_identity(void)
 {
-    const uint8_t *mrenclave = enclave_mrenclave(server.enclave);
+    char mrenclave[65];
     bool emulated = enclave_backend_of(server.enclave) == ENCLAVE_BACKEND_EMULATOR;
     printf("backend:   %s\n", emulated ? "emulator" : "sgx");
     if (emulated)
         printf("           the emulator gives no confidentiality: this machine can read everything inside\n");
-    printf("MRENCLAVE: ");
-    for (int i = 0; i < 32; i++)
-        printf("%02x", mrenclave[i]);
+    hex_text(enclave_mrenclave(server.enclave), 32, mrenclave);
+    printf("MRENCLAVE: %s", mrenclave);
     const struct enclave_memory *memory = enclave_memory(server.enclave);
     unsigned long heap_mib = memory->heap_size >> 20, max_mib = memory->heap_max_size >> 20;
     if (memory->edmm)

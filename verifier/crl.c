@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/hex.h"
 #include "verifier/crl.h"
 
 static X509_CRL *from_der(const uint8_t *der, size_t size)
@@ -25,7 +26,7 @@ static X509_CRL *from_hex(const char *text, size_t size)
     while (size > 0 && (text[size - 1] == '\n' || text[size - 1] == '\r'))
         size--;
     uint8_t *der = malloc(size / 2 + 1);
-    X509_CRL *crl = der && verifier__unhex(text, size, der, size / 2) ? from_der(der, size / 2) : NULL;
+    X509_CRL *crl = der && hex_read(text, size, der, size / 2) ? from_der(der, size / 2) : NULL;
     free(der);
     return crl;
 }

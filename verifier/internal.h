@@ -8,6 +8,7 @@
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 
+#include "common/hex.h"
 #include "verifier/verifier.h"
 
 /* ---- limits ---------------------------------------------------------------------------------------------------- */
@@ -251,9 +252,11 @@ const char *verifier__read_platform(X509 *pck, struct platform *platform);
 /* merkle.c */
 void verifier__merkle_leaf(const void *leaf, size_t size, uint8_t out[32]);
 
-/* hex.c */
-char *verifier__hex(const void *data, size_t size, char *out); /* 2 * size + 1 bytes; returns out */
-/* Exactly size bytes from 2 * size digits of either case. */
-bool verifier__unhex(const char *text, size_t text_size, uint8_t *out, size_t size);
+/* hex_text for use in an expression: 2 * size + 1 bytes go to out, which is returned. */
+static inline char *verifier__hex(const void *data, size_t size, char *out)
+{
+    hex_text(data, size, out);
+    return out;
+}
 
 #endif

@@ -82,7 +82,7 @@ static bool skip_escape(struct parser *p)
     if (c != 'u' || p->size - p->at < 4)
         return fail(p, "a malformed escape");
     uint8_t ignored[2];
-    if (!verifier__unhex(p->text + p->at, 4, ignored, 2))
+    if (!hex_read(p->text + p->at, 4, ignored, 2))
         return fail(p, "a malformed escape");
     p->at += 4;
     return true;
@@ -322,5 +322,5 @@ bool verifier__json_number(const struct json *j, uint32_t number, uint64_t most,
 bool verifier__json_hex(const struct json *j, uint32_t string, uint8_t *out, size_t size)
 {
     const struct json_value *v = &j->values[string];
-    return v->type == JSON_STRING && verifier__unhex(j->text + v->start, v->end - v->start, out, size);
+    return v->type == JSON_STRING && hex_read(j->text + v->start, v->end - v->start, out, size);
 }

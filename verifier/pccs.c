@@ -51,7 +51,7 @@ static bool url_decode(char *text)
     for (; *text; text++) {
         uint8_t byte = (uint8_t)*text;
         if (byte == '%') {
-            if (!text[1] || !text[2] || !verifier__unhex(text + 1, 2, &byte, 1) || byte == 0)
+            if (!text[1] || !text[2] || !hex_read(text + 1, 2, &byte, 1) || byte == 0)
                 return false;
             text += 2;
         }

@@ -10,9 +10,12 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/ensure.h"
+#include "common/hex.h"
 #include "sgx/quote/pki.h"
 
 #define EVALUATION_NUMBER 1
+#define HEX_MAX 64u /* a signature is the longest */
 
 struct text {
     char data[8192];
@@ -31,8 +34,10 @@ static void put(struct text *t, const char *format, ...)
 
 static void put_hex(struct text *t, const void *data, size_t size)
 {
-    for (size_t i = 0; i < size; i++)
-        put(t, "%02x", ((const uint8_t *)data)[i]);
+    char hex[2 * HEX_MAX + 1];
+    ENSURE(size <= HEX_MAX);
+    hex_text(data, size, hex);
+    put(t, "%s", hex);
 }
 
 static void put_time(struct text *t, int64_t unix_s)

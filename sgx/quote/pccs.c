@@ -10,6 +10,7 @@
 #include <strings.h>
 #include <time.h>
 
+#include "common/hex.h"
 #include "sgx/quote/files.h"
 #include "sgx/quote/pki.h"
 
@@ -101,8 +102,7 @@ static bool asks_for_our_ca(const char *folder, const char *query)
 static bool asks_for_our_platform(const char *query)
 {
     char fmspc[13];
-    for (int i = 0; i < 6; i++)
-        sprintf(fmspc + 2 * i, "%02x", (unsigned char)SIMULATION_FMSPC[i]);
+    hex_text((const uint8_t *)SIMULATION_FMSPC, 6, fmspc);
     return query_has(query, "fmspc", fmspc);
 }
 
@@ -119,8 +119,8 @@ static bool read_document(const char *folder, const char *file, const char *chai
 static bool to_hex(struct answer *a)
 {
     char *hex = malloc(2 * a->body_size + 1);
-    for (size_t i = 0; hex && i < a->body_size; i++)
-        sprintf(hex + 2 * i, "%02x", (unsigned char)a->body[i]);
+    if (hex)
+        hex_text((const uint8_t *)a->body, a->body_size, hex);
     free(a->body);
     a->body = hex;
     a->body_size *= 2;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/arguments.h"
+#include "common/hex.h"
 #include "sgx/sign/image.h"
 #include "sgx/sign/sigstruct.h"
 
@@ -102,11 +103,11 @@ static int write_signed(const struct image *image, const struct image_header *he
     return reason ? -reason : -EIO;
 }
 
-static void print_hex(const uint8_t *p, size_t size)
+static void print_hash(const uint8_t hash[32])
 {
-    for (size_t i = 0; i < size; i++)
-        printf("%02x", p[i]);
-    printf("\n");
+    char text[65];
+    hex_text(hash, 32, text);
+    puts(text);
 }
 
 struct options {
@@ -245,7 +246,7 @@ int sign_main(int argc, char **argv)
     EVP_PKEY_free(key);
     image_close(&image);
     if (result == 0)
-        print_hex(mrenclave, sizeof mrenclave);
+        print_hash(mrenclave);
     return result == 0 ? 0 : 1;
 }
 
@@ -260,7 +261,7 @@ int measure_main(int argc, char **argv)
     uint8_t mrenclave[32];
     if (open_measured(&o, &image, mrenclave) < 0)
         return 1;
-    print_hex(mrenclave, sizeof mrenclave);
+    print_hash(mrenclave);
     image_close(&image);
     return 0;
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/hex.h"
 #include "sgx/quote/assemble.h"
 #include "sgx/quote/pki.h"
 
@@ -291,9 +292,7 @@ char *fixture_sign(const char *name, const void *inner, size_t size)
     memcpy(out + used, inner, size);
     used += size;
     used += (size_t)sprintf(out + used, ",\"signature\":\"");
-    for (int i = 0; i < 64; i++)
-        used += (size_t)sprintf(out + used, "%02x", signature[i]);
-    strcpy(out + used, "\"}");
+    strcpy(hex_text(signature, sizeof(signature), out + used), "\"}");
     return out;
 }
 
