@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 #include "edl/enclave_os_u.h"
-#include "host/clock.h"
-#include "host/threads.h"
+#include "host/thread/clock.h"
+#include "host/thread/threads.h"
 
 #define TCS_MAX 256u
 #define WAKES_MAX 1000u /* enough; a count that runs away is an enclave's mistake */

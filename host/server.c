@@ -21,7 +21,7 @@
 
 #include "common/hex.h"
 #include "edl/enclave_os_u.h"
-#include "host/clock.h"
+#include "host/thread/clock.h"
 #include "host/cpuid_table.h"
 #include "host/dispatcher.h"
 #include "host/host.h"

@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "host/threads.h"
+#include "host/thread/threads.h"
 #include "sgx/quote/pccs.h"
 
 #define CLIENTS_MAX 16

@@ -29,10 +29,10 @@
 #include "common/ensure.h"
 #include "common/owner.h"
 #include "edl/enclave_os_u.h"
-#include "host/clock.h"
+#include "host/thread/clock.h"
 #include "host/net/closing.h"
 #include "host/net/slots.h"
-#include "host/threads.h"
+#include "host/thread/threads.h"
 
 #define EVENTS_MAX 128
 #define NAMES_PER_TURN 256

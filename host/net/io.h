@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "common/protocol.h"
-#include "host/control.h"
+#include "host/rpc/control.h"
 #include "sgx/loader/enclave.h"
 
 struct io;

@@ -1,8 +1,8 @@
 /*
  * Starting threads that may enter the enclave.
  */
-#ifndef ENCLAVE_OS_HOST_THREADS_H
-#define ENCLAVE_OS_HOST_THREADS_H
+#ifndef ENCLAVE_OS_HOST_THREAD_THREADS_H
+#define ENCLAVE_OS_HOST_THREAD_THREADS_H
 
 #include <pthread.h>
 #include <signal.h>

@@ -1,12 +1,12 @@
 /*
  * A queue under a lock, and threads that take from it. See service.h.
  */
-#include "host/service.h"
+#include "host/thread/service.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
 
-#include "host/threads.h"
+#include "host/thread/threads.h"
 
 #define THREADS_MAX 32u
 

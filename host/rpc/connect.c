@@ -1,7 +1,7 @@
 /*
  * Outgoing connections. See connect.h.
  */
-#include "host/net/connect.h"
+#include "host/rpc/connect.h"
 
 #include <errno.h>
 #include <netdb.h>

@@ -4,8 +4,8 @@
  * A thread stores the time about once a millisecond while any enclave thread is at work, and rests when all of them
  * wait; whoever wakes one stores the time first.
  */
-#ifndef ENCLAVE_OS_HOST_CLOCK_H
-#define ENCLAVE_OS_HOST_CLOCK_H
+#ifndef ENCLAVE_OS_HOST_THREAD_CLOCK_H
+#define ENCLAVE_OS_HOST_THREAD_CLOCK_H
 
 #include "common/protocol.h"
 

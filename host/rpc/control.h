@@ -5,15 +5,15 @@
  * thread, and its answer comes back to the I/O thread, the ring's only producer. Everything here is untrusted code
  * that serves the enclave; a malformed request can only come from a broken enclave and is answered with -EINVAL.
  */
-#ifndef ENCLAVE_OS_HOST_CONTROL_H
-#define ENCLAVE_OS_HOST_CONTROL_H
+#ifndef ENCLAVE_OS_HOST_RPC_CONTROL_H
+#define ENCLAVE_OS_HOST_RPC_CONTROL_H
 
 #include <stdbool.h>
 
 #include "common/link.h"
 #include "common/rpc.h"
 #include "host/kvstore/kvstore.h"
-#include "host/service.h"
+#include "host/thread/service.h"
 #include "sgx/quote/quote.h"
 
 /* What all workers' control channels share. The last two are called on an I/O thread. */

@@ -1,7 +1,7 @@
 /*
  * The ticker of the time page. See clock.h.
  */
-#include "host/clock.h"
+#include "host/thread/clock.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "host/threads.h"
+#include "host/thread/threads.h"
 
 #define TICK_NS 1000000
 #define REST_AFTER_TICKS 50 /* without anyone at work; long enough not to start and stop under load */

@@ -2,8 +2,8 @@
  * Work that may block (disk, name look-ups, signatures) on threads of its own, so that it never holds up the
  * network. Jobs run in the order of their submission, on as many threads as the service has.
  */
-#ifndef ENCLAVE_OS_HOST_SERVICE_H
-#define ENCLAVE_OS_HOST_SERVICE_H
+#ifndef ENCLAVE_OS_HOST_THREAD_SERVICE_H
+#define ENCLAVE_OS_HOST_THREAD_SERVICE_H
 
 #include <stddef.h>
 

@@ -1,7 +1,7 @@
 /*
  * Answering the enclave's RPCs. See control.h.
  */
-#include "host/control.h"
+#include "host/rpc/control.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "common/bytes.h"
-#include "host/net/connect.h"
+#include "host/rpc/connect.h"
 
 /* A request that is being dealt with. */
 struct control_job {

@@ -1,8 +1,8 @@
 /*
  * Outgoing connections, for the enclave's egress. Blocks: for service threads.
  */
-#ifndef ENCLAVE_OS_HOST_NET_CONNECT_H
-#define ENCLAVE_OS_HOST_NET_CONNECT_H
+#ifndef ENCLAVE_OS_HOST_RPC_CONNECT_H
+#define ENCLAVE_OS_HOST_RPC_CONNECT_H
 
 #include <stdint.h>
 
