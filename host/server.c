@@ -16,9 +16,9 @@
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <poll.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/hex.h"
 #include "edl/enclave_os_u.h"
 #include "host/thread/clock.h"
@@ -51,13 +51,6 @@ static struct {
     uint64_t start_ns, loaded_ns;
     char listen_text[80];
 } server;
-
-static uint64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 static void tell_main(void)
 {
@@ -99,7 +92,7 @@ static void open_port(void)
         if (result < 0)
             fail("cannot listen on %s: %s", server.listen_text, strerror(-result));
     }
-    double ms = (double)(now_ns() - server.start_ns) / 1e6;
+    double ms = (double)(clock_monotonic_ns() - server.start_ns) / 1e6;
     printf("boot:\n  %-32s %8.1f ms\n%sready after %.1f ms, listening on https://%s\n", "load and measure the image",
            (double)(server.loaded_ns - server.start_ns) / 1e6, server.phases, ms, server.listen_text);
     fflush(stdout);
@@ -155,7 +148,7 @@ static void load_enclave(void)
     if (result != 0)
         fail("%s%s", strncmp(error, o->image, strlen(o->image)) == 0 ? "--image " : "",
              error[0] ? error : strerror(-result));
-    server.loaded_ns = now_ns();
+    server.loaded_ns = clock_monotonic_ns();
     uint32_t tcs_count = enclave_tcs_count(server.enclave);
     if (o->workers + 3 > tcs_count) /* the clock, the compiler, and one for short calls */
         fail("--workers %u: the image has room for %u", o->workers, tcs_count > 3 ? tcs_count - 3 : 0);
@@ -262,11 +255,11 @@ static void start(const int *listeners)
 static bool tell_enclave_to_stop(void)
 {
     int32_t result = 0;
-    int status = ecall_shutdown_u(server.enclave, &result, server.options.grace_ms);
-    if (status == 0 && result == -EAGAIN)
+    int error = ecall_shutdown_u(server.enclave, &result, server.options.grace_ms);
+    if (error == 0 && result == -EAGAIN)
         return false;
-    if ((status != 0 || result != 0) && !atomic_load(&server.ended))
-        fail("the enclave cannot be stopped in good order (%d): exiting", status != 0 ? status : result);
+    if ((error != 0 || result != 0) && !atomic_load(&server.ended))
+        fail("the enclave cannot be stopped in good order (%d): exiting", error != 0 ? error : result);
     return true;
 }
 
@@ -356,7 +349,7 @@ static int open_signals(void)
 static int serve(int argc, char **argv)
 {
     int listeners[PROTO_MAX_WORKERS];
-    server.start_ns = now_ns();
+    server.start_ns = clock_monotonic_ns();
     options_parse(&server.options, argc, argv);
     int signals = open_signals();
     server.events = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

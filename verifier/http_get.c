@@ -16,9 +16,9 @@
 #include <strings.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "verifier/internal.h"
 
 #define REPLY_SIZE_MAX (HTTP_HEAD_SIZE_MAX + 2 * VERIFIER_DOCUMENT_SIZE_MAX) /* hexadecimal doubles a CRL */
@@ -82,9 +82,7 @@ struct connection {
 
 static bool set_timeout(const struct connection *c)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    uint64_t now_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+    uint64_t now_ns = clock_monotonic_ns();
     if (now_ns >= c->deadline_ns) {
         errno = ETIMEDOUT;
         return false;

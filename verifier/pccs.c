@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "common/clock.h"
 #include "common/pem.h"
 #include "verifier/http_get.h"
 #include "verifier/internal.h"
@@ -216,10 +216,8 @@ int verifier_collateral_fetch(struct verifier_collateral *collateral, const char
     STACK_OF(X509) *chain = verifier__read_certificates(q.chain, q.chain_size, CERTIFICATES_MAX);
     if (!chain)
         return complain(&f, -EINVAL, "the quote", "its certificate chain is malformed");
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
     unsigned timeout_ms = o->timeout_ms ? o->timeout_ms : DEFAULT_TIMEOUT_MS;
-    f.deadline_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec + timeout_ms * 1000000ull;
+    f.deadline_ns = clock_monotonic_ns() + timeout_ms * 1000000ull;
     f.tls = make_tls(o);
     int result = f.tls ? take_all(&f, chain)
                        : complain(&f, -EINVAL, o->ca_file ? o->ca_file : "the system's CAs",

@@ -12,19 +12,19 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "host/thread/threads.h"
 #include "sgx/quote/pccs.h"
 
 #define CLIENTS_MAX 16
 #define REQUEST_MAX 2048u
-#define PATIENCE_MS 5000
+#define PATIENCE_NS 5000000000u
 
 struct client {
     int fd; /* -1: a free place */
-    uint64_t until_ms;
+    uint64_t until_ns;
     char request[REQUEST_MAX + 1];
     size_t received;
     char *answer;
@@ -37,13 +37,6 @@ struct collateral_server {
     pthread_t thread;
     struct client clients[CLIENTS_MAX];
 };
-
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static void drop(struct client *c)
 {
@@ -103,7 +96,7 @@ static void accept_one(struct collateral_server *s)
     for (int i = 0; fd >= 0 && i < CLIENTS_MAX; i++) {
         if (s->clients[i].fd < 0) {
             s->clients[i].fd = fd;
-            s->clients[i].until_ms = now_ms() + PATIENCE_MS;
+            s->clients[i].until_ns = clock_monotonic_ns() + PATIENCE_NS;
             return;
         }
     }
@@ -141,7 +134,7 @@ static void *serve(void *argument)
                 receive(s, c);
             else if (c->fd >= 0 && fds[2 + i].revents)
                 transmit(c);
-            if (c->fd >= 0 && now_ms() > c->until_ms)
+            if (c->fd >= 0 && clock_monotonic_ns() > c->until_ns)
                 drop(c);
         }
         if (fds[1].revents)

@@ -7,10 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/bytes.h"
+#include "common/clock.h"
 #include "host/rpc/connect.h"
 
 /* A request that is being dealt with. */
@@ -20,7 +20,7 @@ struct control_job {
     struct control_job *next;
     uint64_t req_id;
     uint16_t method;
-    int status;
+    int error;
     int fd; /* of a connect, until the I/O thread makes a channel of it */
     uint8_t *answer;
     size_t answer_size;
@@ -50,7 +50,7 @@ static void do_get(struct control_job *j)
     struct bytes_reader r = bytes_reader_make(j->payload, j->payload_size);
     struct kvstore_bytes key = take_bytes(&r);
     void *value = NULL;
-    j->status =
+    j->error =
         bytes_reader_complete(&r) ? kvstore_get(j->control->backends->kv, key, &value, &j->answer_size) : -EINVAL;
     j->answer = value;
 }
@@ -61,7 +61,7 @@ static void do_commit(struct control_job *j)
     uint32_t count = bytes_take_u32(&r);
     /* An operation takes at least its kind and its key's length. */
     struct kvstore_op *ops = count <= j->payload_size / 5 ? calloc(count ? count : 1, sizeof(*ops)) : NULL;
-    j->status = -EINVAL;
+    j->error = -EINVAL;
     for (uint32_t i = 0; ops && i < count; i++) {
         uint8_t kind = bytes_take_u8(&r);
         if (kind != 1 && kind != 2)
@@ -72,7 +72,7 @@ static void do_commit(struct control_job *j)
             ops[i].value = take_bytes(&r);
     }
     if (ops && bytes_reader_complete(&r))
-        j->status = kvstore_commit(j->control->backends->kv, ops, count);
+        j->error = kvstore_commit(j->control->backends->kv, ops, count);
     free(ops);
 }
 
@@ -103,18 +103,18 @@ static void do_scan(struct control_job *j)
     struct scan s = {.max_count = bytes_take_u32(&r)};
     size_t max_bytes = bytes_take_u32(&r);
     if (!bytes_reader_complete(&r)) {
-        j->status = -EINVAL;
+        j->error = -EINVAL;
         return;
     }
     if (max_bytes > PROTO_RPC_MAX - 5)
         max_bytes = PROTO_RPC_MAX - 5;
     j->answer = malloc(max_bytes + 5);
     if (!j->answer) {
-        j->status = -ENOMEM;
+        j->error = -ENOMEM;
         return;
     }
     s.out = bytes_writer_make(j->answer + 4, max_bytes);
-    j->status = kvstore_scan(j->control->backends->kv, prefix, after, visit, &s);
+    j->error = kvstore_scan(j->control->backends->kv, prefix, after, visit, &s);
     bytes_put_u32(j->answer, s.count);
     j->answer[4 + s.out.size] = s.more;
     j->answer_size = 5 + s.out.size;
@@ -126,16 +126,16 @@ static void do_quote(struct control_job *j)
 {
     struct quote_backend *quote = j->control->backends->quote;
     size_t expected = j->method == RPC_QUOTE ? QUOTE_REPORT_SIZE : 0;
-    j->status = !quote ? -ENOSYS : j->payload_size != expected ? -EINVAL : 0;
-    if (j->status != 0)
+    j->error = !quote ? -ENOSYS : j->payload_size != expected ? -EINVAL : 0;
+    if (j->error != 0)
         return;
     j->answer = malloc(QUOTE_SIZE_MAX);
     if (!j->answer) {
-        j->status = -ENOMEM;
+        j->error = -ENOMEM;
     } else if (j->method == RPC_QUOTE) {
-        j->status = quote_get(quote, j->payload, j->answer, QUOTE_SIZE_MAX, &j->answer_size);
+        j->error = quote_get(quote, j->payload, j->answer, QUOTE_SIZE_MAX, &j->answer_size);
     } else {
-        j->status = quote_target_info(quote, j->answer);
+        j->error = quote_target_info(quote, j->answer);
         j->answer_size = QUOTE_TARGET_INFO_SIZE;
     }
 }
@@ -148,26 +148,24 @@ static void do_connect(struct control_job *j)
     uint16_t port = bytes_take_u16(&r);
     char host[256];
     if (!bytes_reader_complete(&r) || size == 0 || size >= sizeof(host) || memchr(name, 0, size)) {
-        j->status = -EINVAL;
+        j->error = -EINVAL;
         return;
     }
     memcpy(host, name, size);
     host[size] = '\0';
     int fd = connect_tcp(host, port);
-    j->status = fd < 0 ? fd : 0;
+    j->error = fd < 0 ? fd : 0;
     j->fd = fd < 0 ? -1 : fd;
 }
 
 static void do_time(struct control_job *j)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
     j->answer = malloc(8);
     if (!j->answer) {
-        j->status = -ENOMEM;
+        j->error = -ENOMEM;
         return;
     }
-    bytes_put_u64(j->answer, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
+    bytes_put_u64(j->answer, clock_realtime_ns());
     j->answer_size = 8;
 }
 
@@ -272,7 +270,7 @@ static void start(struct control *c, struct control_job *j)
         service = b->egress;
         break;
     default:
-        j->status = -ENOSYS;
+        j->error = -ENOSYS;
         break;
     }
     j->job.run = run_on_service;
@@ -324,8 +322,8 @@ static void finish_connect(struct control *c, struct control_job *j)
         return;
     int fd = j->fd;
     j->fd = -1;
-    j->status = c->open(c->user, fd, &name);
-    j->answer = j->status == 0 ? malloc(8) : NULL;
+    j->error = c->open(c->user, fd, &name);
+    j->answer = j->error == 0 ? malloc(8) : NULL;
     if (j->answer) {
         bytes_put_u32(j->answer, (uint32_t)name);
         bytes_put_u32(j->answer + 4, (uint32_t)(name >> 32));
@@ -356,9 +354,9 @@ void control_turn(struct control *c)
     collect_completed(c);
     while (c->unsent_first) {
         struct control_job *j = c->unsent_first;
-        bool ok = j->status == 0;
+        bool ok = j->error == 0;
         struct rpc_response response = {
-            .req_id = j->req_id, .status = j->status, .payload_size = ok ? (uint32_t)j->answer_size : 0};
+            .req_id = j->req_id, .status = j->error, .payload_size = ok ? (uint32_t)j->answer_size : 0};
         int result = rpc_response_send(&c->link.to, &response, j->answer);
         if (result == -EAGAIN &&
             queue_producer_wait_space(&c->link.to, RPC_FRAME_MAX - PROTO_RPC_MAX + response.payload_size))

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "host/thread/threads.h"
 
 #define TICK_NS 1000000
@@ -27,13 +28,8 @@ static struct {
 
 static void store_time(void)
 {
-    struct timespec monotonic, real;
-    clock_gettime(CLOCK_MONOTONIC, &monotonic);
-    clock_gettime(CLOCK_REALTIME, &real);
-    atomic_store_explicit(&ticker.page->monotonic_ns,
-                          (uint64_t)monotonic.tv_sec * 1000000000u + (uint64_t)monotonic.tv_nsec, memory_order_relaxed);
-    atomic_store_explicit(&ticker.page->realtime_ns, (uint64_t)real.tv_sec * 1000000000u + (uint64_t)real.tv_nsec,
-                          memory_order_relaxed);
+    atomic_store_explicit(&ticker.page->monotonic_ns, clock_monotonic_ns(), memory_order_relaxed);
+    atomic_store_explicit(&ticker.page->realtime_ns, clock_realtime_ns(), memory_order_relaxed);
 }
 
 static void rest(void)

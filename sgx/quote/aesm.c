@@ -10,11 +10,11 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "aesm.pb-c.h"
 #include "common/bytes.h"
+#include "common/clock.h"
 #include "sgx/include/arch.h"
 
 #define MESSAGE_MAX 65536u    /* a quote with its certificates has about 5,000 bytes */
@@ -89,22 +89,15 @@ const char *quote_aesm_error_text(uint32_t code)
 
 /* ---- one exchange ---------------------------------------------------------------------------------------------- */
 
-static uint64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000u + (uint64_t)t.tv_nsec / 1000000u;
-}
-
 /* Wait until fd is ready for events or the deadline has passed: 0 or -ETIMEDOUT. */
-static int wait_for(int fd, short events, uint64_t deadline)
+static int wait_for(int fd, short events, uint64_t deadline_ms)
 {
     for (;;) {
-        uint64_t now = now_ms();
-        if (now >= deadline)
+        uint64_t now = clock_monotonic_ns() / 1000000u;
+        if (now >= deadline_ms)
             return -ETIMEDOUT;
         struct pollfd p = {.fd = fd, .events = events};
-        int ready = poll(&p, 1, (int)(deadline - now));
+        int ready = poll(&p, 1, (int)(deadline_ms - now));
         if (ready > 0)
             return 0;
         if (ready < 0 && errno != EINTR)
@@ -113,10 +106,10 @@ static int wait_for(int fd, short events, uint64_t deadline)
 }
 
 /* Move all of size bytes, in one direction. */
-static int move_all(int fd, uint8_t *data, size_t size, bool out, uint64_t deadline)
+static int move_all(int fd, uint8_t *data, size_t size, bool out, uint64_t deadline_ms)
 {
     while (size > 0) {
-        int result = wait_for(fd, out ? POLLOUT : POLLIN, deadline);
+        int result = wait_for(fd, out ? POLLOUT : POLLIN, deadline_ms);
         if (result < 0)
             return result;
         ssize_t n = out ? send(fd, data, size, MSG_NOSIGNAL) : recv(fd, data, size, 0);
@@ -156,33 +149,33 @@ static int open_socket(struct aesm *a)
     }
 }
 
-static int transfer(int fd, const Aesm__Request *request, uint8_t *message, size_t *size, uint64_t deadline)
+static int transfer(int fd, const Aesm__Request *request, uint8_t *message, size_t *size, uint64_t deadline_ms)
 {
     size_t request_size = aesm__request__get_packed_size(request);
     if (request_size > MESSAGE_MAX - 4)
         return -EMSGSIZE;
     bytes_put_u32(message, (uint32_t)request_size);
     aesm__request__pack(request, message + 4);
-    int result = move_all(fd, message, 4 + request_size, true, deadline);
+    int result = move_all(fd, message, 4 + request_size, true, deadline_ms);
     if (result == 0)
-        result = move_all(fd, message, 4, false, deadline);
+        result = move_all(fd, message, 4, false, deadline_ms);
     if (result < 0)
         return result;
     uint32_t answer_size = bytes_u32(message);
     if (answer_size == 0 || answer_size > MESSAGE_MAX)
         return -EBADMSG;
     *size = answer_size;
-    return move_all(fd, message, answer_size, false, deadline);
+    return move_all(fd, message, answer_size, false, deadline_ms);
 }
 
 /* Ask, and parse the answer, which the caller frees. */
 static int ask(struct aesm *a, const Aesm__Request *request, Aesm__Response **out)
 {
-    uint64_t deadline = now_ms() + a->timeout_ms;
+    uint64_t deadline_ms = clock_monotonic_ns() / 1000000u + a->timeout_ms;
     size_t size = 0;
     uint8_t *message = malloc(MESSAGE_MAX);
     int fd = message ? open_socket(a) : fail(a, -ENOMEM, "AESM: out of memory");
-    int result = fd < 0 ? fd : transfer(fd, request, message, &size, deadline);
+    int result = fd < 0 ? fd : transfer(fd, request, message, &size, deadline_ms);
     if (fd >= 0)
         close(fd);
     if (result == 0) {
