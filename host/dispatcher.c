@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "edl/enclave_os_u.h"
 #include "host/thread/clock.h"
 #include "host/thread/threads.h"
@@ -39,10 +40,10 @@ static void *run(void *is_boot)
     int32_t result = 0;
     pthread_setname_np(pthread_self(), is_boot ? "enclave boot" : "enclave");
     clock_thread_works();
-    int status = ecall_run_u(dispatcher.options.enclave, &result, dispatcher.options.args);
+    int error = ecall_run_u(dispatcher.options.enclave, &result, dispatcher.options.args);
     clock_thread_rests();
-    if (status != 0)
-        result = status;
+    if (error != 0)
+        result = error;
     if (is_boot)
         atomic_store(&dispatcher.boot_result, result);
     else if (result != 0 && result != -EAGAIN && result != -ESHUTDOWN)
@@ -95,13 +96,6 @@ static bool take_wake(_Atomic uint32_t *word)
     return false;
 }
 
-static uint64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 static int32_t thread_wait(uint64_t tcs, uint64_t timeout_ns)
 {
     if (tcs >= TCS_MAX)
@@ -109,7 +103,7 @@ static int32_t thread_wait(uint64_t tcs, uint64_t timeout_ns)
     _Atomic uint32_t *word = &dispatcher.wakes[tcs];
     if (take_wake(word))
         return 0;
-    uint64_t now = now_ns();
+    uint64_t now = clock_monotonic_ns();
     bool forever = timeout_ns > UINT64_MAX - now;
     uint64_t until = now + timeout_ns;
     struct timespec deadline = {(time_t)(until / 1000000000u), (long)(until % 1000000000u)};
@@ -140,6 +134,14 @@ static int32_t thread_wake(uint64_t tcs)
     return 0;
 }
 
+static int32_t worker_wait(struct io *io, uint64_t timeout_ns)
+{
+    clock_thread_rests();
+    int error = io_wait_for_news(io, timeout_ns);
+    clock_thread_works();
+    return error;
+}
+
 int32_t ocall_notify(uint32_t op, uint64_t arg, uint64_t timeout_ns)
 {
     bool for_worker = op == NOTIFY_WAIT || op == NOTIFY_HOST || op == NOTIFY_WAKE_WORKER;
@@ -147,7 +149,7 @@ int32_t ocall_notify(uint32_t op, uint64_t arg, uint64_t timeout_ns)
         return -EINVAL;
     switch (op) {
     case NOTIFY_WAIT:
-        return io_wait_for_news(dispatcher.options.ios[arg], timeout_ns);
+        return worker_wait(dispatcher.options.ios[arg], timeout_ns);
     case NOTIFY_HOST:
         io_kick(dispatcher.options.ios[arg]);
         return 0;

@@ -148,3 +148,19 @@ bool closing_is_unsent(const struct channel *ch)
     int bytes = 0;
     return ch->state == CHANNEL_SENDING || (ioctl(ch->fd, SIOCOUTQ, &bytes) == 0 && bytes > 0);
 }
+
+void closing_check(const struct closing *c, const struct slots *s)
+{
+    uint32_t listed = 0, closing = 0, before = NONE;
+    for (uint32_t i = c->first; i != NONE; before = i, i = s->channels[i].next) {
+        ENSURE(i < s->never_used);
+        ENSURE(s->channels[i].state == CHANNEL_SENDING || s->channels[i].state == CHANNEL_LINGERING);
+        ENSURE(s->channels[i].previous == before);
+        listed++;
+        ENSURE(listed <= s->never_used); /* no circle */
+    }
+    for (uint32_t i = 0; i < s->never_used; i++)
+        closing += s->channels[i].state == CHANNEL_SENDING || s->channels[i].state == CHANNEL_LINGERING;
+    ENSURE(c->last == before);
+    ENSURE(listed == c->count && listed == closing);
+}

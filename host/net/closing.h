@@ -34,6 +34,8 @@ bool closing_turn(struct closing *c, struct slots *s, struct channel *ch, uint64
 /* At once. */
 void closing_end(struct closing *c, struct slots *s, struct channel *ch);
 bool closing_is_late(const struct channel *ch, uint64_t now_ns);
+/* Asserts that the list holds the slots that close and nothing else, each once, linked both ways. Goes through it. */
+void closing_check(const struct closing *c, const struct slots *s);
 /* Still to be sent, or not acknowledged by the peer. */
 bool closing_is_unsent(const struct channel *ch);
 

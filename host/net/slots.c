@@ -64,6 +64,7 @@ static uint8_t *data_of(const struct slots *s, const struct channel *ch, unsigne
 struct channel *slots_take(struct slots *s)
 {
     struct channel *ch;
+    ENSURE(s->channels && s->memory);
     if (s->free_first != NONE) {
         ch = &s->channels[s->free_first];
         s->free_first = ch->next;
@@ -85,6 +86,7 @@ struct channel *slots_take(struct slots *s)
 
 void slots_release_memory(struct slots *s, struct channel *ch)
 {
+    ENSURE(ch->state != CHANNEL_FREE && ch->state != CHANNEL_LINGERING); /* whose memory is given back already */
     queue_producer_drop(&ch->link.to);
     queue_consumer_drop(&ch->link.from);
     if (s->warm < WARM_MAX)
@@ -108,6 +110,39 @@ struct channel *slots_find(struct slots *s, channel_name name)
     if (index >= s->count || s->channels[index].state == CHANNEL_FREE || s->channels[index].link.name != name)
         return NULL;
     return &s->channels[index];
+}
+
+uint32_t slots_used(const struct slots *s)
+{
+    uint32_t used = 0;
+    for (uint32_t i = 0; i < s->never_used; i++)
+        used += s->channels[i].state != CHANNEL_FREE;
+    return used;
+}
+
+static void check_one(const struct slots *s, const struct channel *ch)
+{
+    ENSURE((uint32_t)ch->link.name == s->first_id + slots_index(s, ch));
+    ENSURE(ch->state >= CHANNEL_FREE && ch->state <= CHANNEL_LINGERING);
+    if (ch->state == CHANNEL_FREE)
+        ENSURE(ch->fd < 0);
+    else if (ch->state != CHANNEL_OPEN) /* an open one's socket may be gone before the enclave has let go */
+        ENSURE(ch->fd >= 0);
+}
+
+void slots_check(const struct slots *s)
+{
+    uint32_t listed = 0;
+    ENSURE(s->never_used <= s->count);
+    for (uint32_t i = 0; i < s->never_used; i++)
+        check_one(s, &s->channels[i]);
+    for (uint32_t i = s->free_first; i != NONE; i = s->channels[i].next) {
+        ENSURE(i < s->never_used && s->channels[i].state == CHANNEL_FREE);
+        listed++;
+        ENSURE(listed <= s->never_used); /* no circle */
+    }
+    ENSURE(listed == s->never_used - slots_used(s));
+    ENSURE(s->warm <= listed && s->warm <= WARM_MAX);
 }
 
 void slots_describe(const struct slots *s, const struct channel *ch, enum channel_kind kind, uint32_t worker,

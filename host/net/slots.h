@@ -56,6 +56,12 @@ void slots_give(struct slots *s, struct channel *ch);
 /* The slot of a name, or NULL if the name is stale or not ours. */
 struct channel *slots_find(struct slots *s, channel_name name);
 uint32_t slots_index(const struct slots *s, const struct channel *ch);
+/* How many are not free. */
+uint32_t slots_used(const struct slots *s);
+/* Asserts that every slot which was ever used is either free, and then in the list of free ones exactly once, or has
+ * what its state needs. Goes through all of them. */
+void slots_check(const struct slots *s);
+
 /* What the enclave is told. Everything but the peer's address. */
 void slots_describe(const struct slots *s, const struct channel *ch, enum channel_kind kind, uint32_t worker,
                     struct channel_desc *desc);

@@ -1,0 +1,89 @@
+/* What host/net's files share; nobody else includes it. */
+#ifndef ENCLAVE_OS_HOST_NET_INTERNAL_H
+#define ENCLAVE_OS_HOST_NET_INTERNAL_H
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "common/clock.h"
+#include "common/doorbell.h"
+#include "common/ensure.h"
+#include "common/owner.h"
+#include "host/net/closing.h"
+#include "host/net/io.h"
+#include "host/net/slots.h"
+
+/* epoll's data for what is no channel; channel ids are far below. */
+#define TAG_LISTENER ((uint64_t)UINT32_MAX)
+#define TAG_WAKE ((uint64_t)UINT32_MAX - 1)
+
+/* The I/O thread's own unless a comment says otherwise. */
+struct io {
+    /* Set once, by io_create. */
+    struct enclave *enclave;
+    uint32_t worker;
+    int epoll, wake;
+    uint8_t *shared; /* everything shared but the slots, one mapping */
+    size_t shared_size;
+    struct doorbell_shared *bell_in, *bell_out;
+
+    /* The maker's: its thread may open and close the port. */
+    struct owner maker;
+    pthread_t thread;
+    bool started;
+    bool stopped; /* the listener may be closed */
+
+    /* What it asks of the I/O thread, and how anyone wakes that. */
+    atomic_bool asked_accept, asked_stop, asked_finish;
+    _Atomic uint32_t asleep; /* 1: a write to wake is needed */
+
+    struct owner owner; /* the I/O thread */
+    int listener;
+    bool accepting;
+    bool listener_armed;
+    bool slot_came_free; /* since the listener was last looked at */
+    struct doorbell_producer to_worker;
+    struct doorbell_consumer from_worker;
+    bool rang;  /* into to_worker, without waking its reader yet */
+    bool quiet; /* the last look into from_worker found nothing */
+    struct control control;
+    struct slots slots;
+    struct closing closing;
+    _Atomic uint32_t used_count; /* slots that are not free; others may read it */
+    uint64_t finish_by_ns;       /* 0: nobody has asked for the end */
+};
+
+/* wake.c: put a channel's name into the worker's doorbell; and, once a turn, wake it if there is something in it. */
+void io_ring_worker(struct io *io, channel_name name);
+void io_wake_if_rang(struct io *io);
+
+/* channels.c. A channel for a connected socket, which is closed on failure: 0 or a negative errno. */
+int channels_open(struct io *io, int fd, enum channel_kind kind, const struct sockaddr_storage *peer,
+                  struct channel **out);
+int channels_post(struct io *io, const struct channel_desc *desc); /* tell the enclave of one */
+/* Slots are short: those that only linger go first. */
+void channels_make_room(struct io *io);
+void channels_sweep(struct io *io); /* about once a second */
+/* Its name stood in the doorbell; its socket has these events. */
+void channels_on_name(struct io *io, channel_name name);
+void channels_on_event(struct io *io, channel_name name, uint32_t events);
+/* Whether a channel still has bytes that the peer has not got, of those that the enclave has let go of. */
+bool channels_all_sent(const struct io *io);
+void channels_close_all(struct io *io); /* at the end, whatever they are doing */
+/* Asserts what must be true of the table, the list of those that close and the listener between two steps of a turn;
+ * goes through all slots that were ever used. */
+void channels_check(const struct io *io);
+
+/* accept.c */
+int accept_begin(struct io *io);   /* the port is listened on: take connections from it. 0 or -errno */
+void accept_end(struct io *io);    /* and no more; the port is closed */
+void accept_some(struct io *io);   /* there are some */
+void accept_resume(struct io *io); /* after a pause, if there are slots again */
+
+/* turn.c: the thread. */
+void *io_run(void *io);
+
+#endif
