@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "enclave/https/h1.h"
-#include "enclave/https/lines.h"
+#include "enclave/https/fields.h"
+#include "enclave/https/reason.h"
 
 void http_answer_json_with(struct http_exchange *x, int status, struct http_field field, const char *json, size_t size)
 {

@@ -1,4 +1,7 @@
-/* Inside an HTTP call: shared by client.c (life, request) and client_response.c (response). */
+/*
+ * Inside an HTTP call: client.c has its life and its request, client_response.c its response, and call.c, below both, how
+ * it fails, waits, and gets its turns.
+ */
 #ifndef ENCLAVE_OS_ENCLAVE_HTTPS_CALL_H
 #define ENCLAVE_OS_ENCLAVE_HTTPS_CALL_H
 
@@ -52,7 +55,7 @@ struct http_call {
     size_t field_count;
 };
 
-/* client.c */
+/* call.c */
 void http_call_fail(struct http_call *c, enum http_call_failure why);
 void http_call_post(struct http_call *c);
 void http_call_limit(struct http_call *c, uint64_t timeout_ns); /* from now */

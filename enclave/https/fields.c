@@ -111,3 +111,15 @@ size_t http_keep_trailers(struct http_field *fields, size_t count)
             fields[kept++] = fields[i];
     return kept;
 }
+
+size_t http_fields_find(const struct http_field *fields, size_t count, const char *name, struct http_text *value)
+{
+    size_t found = 0, size = strlen(name);
+    for (size_t i = 0; i < count; i++) {
+        if (fields[i].name.size != size || memcmp(fields[i].name.data, name, size) != 0)
+            continue;
+        if (found++ == 0)
+            *value = fields[i].value;
+    }
+    return found;
+}

@@ -18,4 +18,7 @@ bool http_list_has(struct http_text list, struct http_text name);
 /* Compact fields to those that may be trailers: how many. */
 size_t http_keep_trailers(struct http_field *fields, size_t count);
 
+/* How many fields have the name (lower case); the first one's value. */
+size_t http_fields_find(const struct http_field *fields, size_t count, const char *name, struct http_text *value);
+
 #endif

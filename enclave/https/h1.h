@@ -1,5 +1,13 @@
 /*
- * Inside an HTTP/1.1 connection: shared by h1.c (life and timers), h1_parse.c (requests) and h1_write.c (responses).
+ * Inside an HTTP/1.1 connection. Its files, each of which needs those below it only:
+ *
+ *   h1.c          its life: one state machine, run from the worker's loop
+ *   h1_write.c    responses: the operations that an answerer has
+ *   h1_body.c     the request's body, as it is wanted
+ *   h1_parse.c    requests, as llhttp finds their parts
+ *   h1_request.c  a parsed head, judged and made into a request
+ *   h1_io.c       its buffers and the transport
+ *   h1_pace.c     its clock and its turns
  */
 #ifndef ENCLAVE_OS_ENCLAVE_HTTPS_H1_H
 #define ENCLAVE_OS_ENCLAVE_HTTPS_H1_H
@@ -83,41 +91,46 @@ struct h1 {
     uint32_t head_size;      /* of the response, as long as it is not framed */
 };
 
-/* h1.c */
-void h1_post(struct h1 *c);
-void h1_progress(struct h1 *c);   /* restart the timer of the present state */
-void h1_pace_reset(struct h1 *c); /* a new request */
+/* h1_pace.c */
+void h1_post(struct h1 *c);                       /* a turn, soon: one more, if this is one */
+void h1_enter(struct h1 *c, enum h1_state state); /* and restart the timer */
+void h1_progress(struct h1 *c);                   /* restart the timer of the present state */
+void h1_timer_due(struct h1 *c);                  /* it fired: what follows from that is in slow and timed_out */
+void h1_pace_reset(struct h1 *c);                 /* a new request */
 void h1_pace_moved(struct h1 *c, struct h1_pace *pace, size_t size);
+/* Too slow for too long: true. Else the timer stands for the time when it may become so. */
+bool h1_too_slow(struct h1 *c);
+
+/* h1_io.c */
 /* Take more input: 1 something came, 0 nothing now, -1 no more ever. */
 int h1_fill(struct h1 *c);
+void h1_flush(struct h1 *c);
+
+/* h1_request.c */
+enum h1_fault h1_make_request(struct h1 *c); /* the parsed head into x.request */
+static inline bool h1_method_is(const struct h1 *c, const char *method)
+{
+    return c->method_size == strlen(method) && memcmp(c->method, method, c->method_size) == 0;
+}
 
 /* h1_parse.c */
-void h1_parse_init(struct h1 *c);
 void h1_parse_begin(struct h1 *c); /* a new message */
 void h1_parse(struct h1 *c);       /* as much of the input as can be taken now */
-bool h1_method_is(const struct h1 *c, const char *method);
 void h1_free_head(struct h1 *c);
 size_t h1_trailers(struct h1 *c, const struct http_field **fields);
+
+/* h1_body.c */
 /* Bring the body's next bytes into span: 1 done, 0 the body is complete, -EAGAIN, other negative errno: it is broken,
  * and fault says how. */
 int h1_body(struct h1 *c);
 
-/* h1_request.c */
-enum h1_fault h1_make_request(struct h1 *c); /* the parsed head into x.request */
-
 /* h1_write.c */
 extern const struct http_exchange_ops h1_ops;
-void h1_end_exchange(struct h1 *c);
 void h1_answer_fault(struct h1 *c); /* a whole answer, made by the connection itself, in place of a head not yet sent */
 /* The answer is to be that something is wrong with the request, and no other was begun. */
 static inline bool h1_is_refused(const struct h1 *c)
 {
     return c->fault && !c->framed;
 }
-void h1_flush(struct h1 *c);
-const char *http_reason(int status);
-/* The line that an answer of the server's own says why it is one: how long it is. */
-#define H1_WHY_MAX 320u
-int http_refusal_text(int status, const char *why, char out[H1_WHY_MAX]);
 
 #endif

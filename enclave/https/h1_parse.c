@@ -101,11 +101,6 @@ static const llhttp_settings_t *settings(void)
     return &table;
 }
 
-void h1_parse_init(struct h1 *c)
-{
-    h1_parser_init(&c->parser, HTTP_REQUEST, settings(), c);
-}
-
 void h1_parse_begin(struct h1 *c)
 {
     h1_free_head(c);
@@ -117,7 +112,7 @@ void h1_parse_begin(struct h1 *c)
     c->target_size = 0;
     c->body_read = 0;
     c->fault = H1_FINE;
-    h1_parse_init(c);
+    h1_parser_init(&c->parser, HTTP_REQUEST, settings(), c);
 }
 
 void h1_free_head(struct h1 *c)
@@ -134,11 +129,6 @@ static enum h1_fault fault_of(const struct h1 *c, llhttp_errno_t error)
 {
     bool known = c->parser.http_major == 1 && c->parser.http_minor <= 1;
     return error == HPE_INVALID_VERSION && !known ? H1_BAD_VERSION : H1_BAD_SYNTAX;
-}
-
-bool h1_method_is(const struct h1 *c, const char *method)
-{
-    return c->method_size == strlen(method) && memcmp(c->method, method, c->method_size) == 0;
 }
 
 static bool is_token(char c)

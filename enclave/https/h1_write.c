@@ -12,66 +12,11 @@
 
 #include "enclave/https/fields.h"
 #include "enclave/https/h1.h"
+#include "enclave/https/reason.h"
 
 static struct h1 *of(struct http_exchange *x)
 {
     return (struct h1 *)((char *)x - offsetof(struct h1, x));
-}
-
-const char *http_reason(int status)
-{
-    static const struct {
-        int status;
-        const char *text;
-    } known[] = {
-        {100, "Continue"},
-        {102, "Processing"},
-        {103, "Early Hints"},
-        {200, "OK"},
-        {201, "Created"},
-        {202, "Accepted"},
-        {204, "No Content"},
-        {205, "Reset Content"},
-        {206, "Partial Content"},
-        {301, "Moved Permanently"},
-        {302, "Found"},
-        {303, "See Other"},
-        {304, "Not Modified"},
-        {307, "Temporary Redirect"},
-        {308, "Permanent Redirect"},
-        {400, "Bad Request"},
-        {401, "Unauthorized"},
-        {403, "Forbidden"},
-        {404, "Not Found"},
-        {405, "Method Not Allowed"},
-        {408, "Request Timeout"},
-        {409, "Conflict"},
-        {411, "Length Required"},
-        {413, "Content Too Large"},
-        {414, "URI Too Long"},
-        {417, "Expectation Failed"},
-        {422, "Unprocessable Content"},
-        {429, "Too Many Requests"},
-        {431, "Request Header Fields Too Large"},
-        {500, "Internal Server Error"},
-        {501, "Not Implemented"},
-        {502, "Bad Gateway"},
-        {503, "Service Unavailable"},
-        {504, "Gateway Timeout"},
-        {505, "HTTP Version Not Supported"},
-    };
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (known[i].status == status)
-            return known[i].text;
-    return "Status"; /* the phrase means nothing to a client */
-}
-
-int http_refusal_text(int status, const char *why, char out[H1_WHY_MAX])
-{
-    int size = snprintf(out, H1_WHY_MAX - 1, "%d %s: %s", status, http_reason(status), why);
-    size = size < (int)H1_WHY_MAX - 2 ? size : (int)H1_WHY_MAX - 2;
-    out[size++] = '\n';
-    return size;
 }
 
 static const char *date_line(void)
@@ -88,86 +33,7 @@ static const char *date_line(void)
     return line;
 }
 
-void h1_flush(struct h1 *c)
-{
-    struct h1_buffer *b = &c->out;
-    if (b->start == b->end || c->broken)
-        return;
-    while (b->start < b->end) {
-        uint32_t size = h1_used(b);
-        /* A head whose framing is not decided yet stays. */
-        if (c->state == H1_EXCHANGE && c->responded && !c->framed)
-            size -= c->head_size;
-        if (size == 0)
-            break;
-        ssize_t sent = c->transport->ops->write(c->transport, b->data + b->start, size);
-        if (sent == -EAGAIN)
-            break;
-        if (sent < 0) {
-            c->broken = true;
-            h1_post(c);
-            return;
-        }
-        b->start += (uint32_t)sent;
-        h1_pace_moved(c, &c->taking, (size_t)sent);
-        h1_progress(c);
-    }
-    if (b->start == b->end)
-        b->start = b->end = 0;
-    c->transport->ops->flush(c->transport);
-}
-
 /* Reading ------------------------------------------------------------------------------------------------------- */
-
-static void send_continue(struct h1 *c)
-{
-    static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
-    c->expect_continue = false;
-    if (c->framed || h1_room(&c->out, sizeof text) != 0)
-        return;
-    /* It goes before a head that has not been sent. */
-    uint32_t head = c->responded ? c->head_size : 0, size = sizeof text - 1;
-    char *at = c->out.data + c->out.end - head;
-    memmove(at + size, at, head);
-    memcpy(at, text, size);
-    c->out.end += size;
-    h1_flush(c);
-}
-
-/* The rest of the connection cannot be understood: h1_run answers, if nothing was answered yet. */
-static int body_is_broken(struct h1 *c)
-{
-    c->keep_alive = false;
-    h1_post(c);
-    return c->fault == H1_LARGE_BODY ? -EMSGSIZE : c->fault == H1_SHORT_BODY ? -ECONNRESET : -EBADMSG;
-}
-
-int h1_body(struct h1 *c)
-{
-    for (;;) {
-        if (c->body_read > c->server->limits.streamed_body && !c->fault)
-            c->fault = H1_LARGE_BODY;
-        if (c->fault)
-            return body_is_broken(c);
-        if (c->span_size)
-            return 1;
-        if (c->message_complete)
-            return 0;
-        if (c->in_start < c->in_end) {
-            h1_parse(c);
-            continue;
-        }
-        if (c->expect_continue)
-            send_continue(c);
-        int got = h1_fill(c);
-        if (got == 0)
-            return -EAGAIN;
-        if (got < 0) {
-            c->fault = H1_SHORT_BODY;
-            return body_is_broken(c);
-        }
-    }
-}
 
 static ssize_t read_body(struct http_exchange *x, void *buf, size_t size)
 {
@@ -388,6 +254,22 @@ static ssize_t write_body(struct http_exchange *x, const void *buf, size_t size)
     return (ssize_t)size;
 }
 
+static void end_exchange(struct h1 *c)
+{
+    c->x.on_event = NULL;
+    /* What is left of the body is no more than H1_DRAIN_MAX if the answer promised to go on, in however many pieces it
+     * comes. If not, the host drops what the client still sends. */
+    if (!c->keep_alive)
+        h1_enter(c, H1_CLOSING);
+    else
+        h1_enter(c, c->message_complete ? H1_IDLE : H1_DRAIN);
+    if (c->message_complete) {
+        h1_free_head(c);
+        c->span_size = 0;
+    }
+    h1_post(c);
+}
+
 /* What has come of a body that nobody will read is looked at before it is answered: it may be broken. */
 static void look_at_rest(struct h1 *c)
 {
@@ -414,7 +296,7 @@ static int finish(struct http_exchange *x, const struct http_field *fields, size
     } else if (c->chunked) {
         c->broken |= h1_put_trailers(&c->out, fields, count) != 0;
     }
-    h1_end_exchange(c);
+    end_exchange(c);
     return status;
 }
 
@@ -456,7 +338,7 @@ static void fail(struct http_exchange *x, int status, const char *why)
         h1_answer_fault(c);
     else
         answer_simple(c, status, why);
-    h1_end_exchange(c);
+    end_exchange(c);
 }
 
 const struct http_exchange_ops h1_ops = {

@@ -47,7 +47,4 @@ struct http_field *h1_lines_fields(const struct h1_lines *l);
  * is dropped. */
 size_t h1_lines_trailers(struct h1_lines *l, struct http_field **kept, const struct http_field **fields);
 
-/* How many fields have the name (lower case); the first one's value. */
-size_t http_fields_find(const struct http_field *fields, size_t count, const char *name, struct http_text *value);
-
 #endif

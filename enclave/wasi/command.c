@@ -8,7 +8,6 @@
 
 #include "common/ensure.h"
 #include "enclave/https/fields.h"
-#include "enclave/https/lines.h"
 #include "enclave/wasi/internal.h"
 
 /* The answer ---------------------------------------------------------------------------------------------------- */

@@ -1,0 +1,56 @@
+/*
+ * The body of an HTTP/1.1 request, as it is wanted.
+ */
+#include <errno.h>
+
+#include "enclave/https/h1.h"
+
+static void send_continue(struct h1 *c)
+{
+    static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    c->expect_continue = false;
+    if (c->framed || h1_room(&c->out, sizeof text) != 0)
+        return;
+    /* It goes before a head that has not been sent. */
+    uint32_t head = c->responded ? c->head_size : 0, size = sizeof text - 1;
+    char *at = c->out.data + c->out.end - head;
+    memmove(at + size, at, head);
+    memcpy(at, text, size);
+    c->out.end += size;
+    h1_flush(c);
+}
+
+/* The rest of the connection cannot be understood: h1_run answers, if nothing was answered yet. */
+static int body_is_broken(struct h1 *c)
+{
+    c->keep_alive = false;
+    h1_post(c);
+    return c->fault == H1_LARGE_BODY ? -EMSGSIZE : c->fault == H1_SHORT_BODY ? -ECONNRESET : -EBADMSG;
+}
+
+int h1_body(struct h1 *c)
+{
+    for (;;) {
+        if (c->body_read > c->server->limits.streamed_body && !c->fault)
+            c->fault = H1_LARGE_BODY;
+        if (c->fault)
+            return body_is_broken(c);
+        if (c->span_size)
+            return 1;
+        if (c->message_complete)
+            return 0;
+        if (c->in_start < c->in_end) {
+            h1_parse(c);
+            continue;
+        }
+        if (c->expect_continue)
+            send_continue(c);
+        int got = h1_fill(c);
+        if (got == 0)
+            return -EAGAIN;
+        if (got < 0) {
+            c->fault = H1_SHORT_BODY;
+            return body_is_broken(c);
+        }
+    }
+}
