@@ -1,51 +1,11 @@
 /*
- * wasi:keyvalue/{store,atomics,batch}@0.2.0-draft over the sealed store. A bucket is the namespace
- * "app:NAME:kv:BUCKET".
- *
- * The guest is suspended while its one storage call runs. The call outlives a guest that ends meanwhile.
+ * wasi:keyvalue/{store,atomics}@0.2.0-draft over the sealed store, and the table of batch as well. A bucket is the
+ * namespace "app:NAME:kv:BUCKET".
  */
 #include <errno.h>
 #include <stdio.h>
 
 #include "enclave/wasi/keyvalue.h"
-
-static void call_free(struct kv_call *call)
-{
-    if (!call)
-        return;
-    charged_free(call->value);
-    charged_free(call->names);
-    kv_many_free(call->many);
-    charge_give(&call->charge);
-    app_unref(call->app);
-    free(call);
-}
-
-void keyvalue_abandon(struct guest *g)
-{
-    if (g->kv && !g->kv->done)
-        g->kv->guest = NULL;
-    else
-        call_free(g->kv);
-    g->kv = NULL;
-    call_free(g->kv_kept);
-    g->kv_kept = NULL;
-}
-
-void kv_call_complete(struct kv_call *call, int status)
-{
-    call->status = status;
-    call->done = true;
-    if (call->guest)
-        guest_wake(call->guest);
-    else
-        call_free(call);
-}
-
-bool kv_call_hold(struct kv_call *call, size_t size)
-{
-    return charge_take(&call->charge, &call->app->memory, size);
-}
 
 static void got_value(void *user, int status, const uint8_t *value, size_t size)
 {
@@ -59,17 +19,6 @@ static void got_value(void *user, int status, const uint8_t *value, size_t size)
             status = -ENOMEM;
     }
     kv_call_complete(call, status);
-}
-
-void kv_call_status(void *user, int status)
-{
-    kv_call_complete(user, status);
-}
-
-void kv_call_begun(struct kv_call *call, int status)
-{
-    if (status < 0)
-        kv_call_complete(call, status);
 }
 
 static void got_names(void *user, int status, const struct kv_name *names, size_t count, uint64_t cursor)
@@ -93,87 +42,6 @@ static void got_names(void *user, int status, const struct kv_name *names, size_
         call->number = cursor;
     }
     kv_call_complete(call, status);
-}
-
-static void drop_kept(struct guest *g)
-{
-    call_free(g->kv_kept);
-    g->kv_kept = NULL;
-}
-
-void kv_call_keep(struct guest *g, struct kv_call *call)
-{
-    drop_kept(g);
-    g->kv_kept = call;
-}
-
-struct kv_call *kv_call_begin(struct guest *g)
-{
-    struct kv_call *call = calloc(1, sizeof *call);
-    if (!call) {
-        guest_trap(g, "no memory");
-        return NULL;
-    }
-    drop_kept(g);
-    call->guest = g;
-    call->app = app_ref(g->app);
-    g->kv = call;
-    return call;
-}
-
-enum host_status kv_fail(struct guest *g, unsigned which, const char *why)
-{
-    reply_word(g, 1);
-    reply_word(g, which);
-    if (which == OTHER)
-        reply_text(g, why, strlen(why));
-    return HOST_DONE;
-}
-
-enum host_status kv_fail_status(struct guest *g, int status)
-{
-    switch (status) {
-    case -EBADMSG:
-        return kv_fail(g, OTHER, "the stored record was tampered with");
-    case -EINVAL:
-        return kv_fail(g, OTHER, "key or value too long");
-    case -ENOSPC:
-        return kv_fail(g, OTHER, "the store is full");
-    case -ENOMEM:
-        return kv_fail(g, OTHER, "no memory is left for this app");
-    default:
-        return kv_fail(g, OTHER, "the store failed");
-    }
-}
-
-/* A call that is over. What it brought stays until the reply is read: the next one, or the guest's end, frees it. */
-void kv_call_end(struct guest *g, struct kv_call *call)
-{
-    if (call->value) {
-        guest_keep_large(g, call->value);
-        call->value = NULL;
-    }
-    call_free(call);
-}
-
-static struct kv_call *finished(struct guest *g)
-{
-    return g->kv && g->kv->done ? g->kv : NULL;
-}
-
-/* The steps that all functions share: bucket, then wait for a call, then leave what it brought in *call. */
-enum host_status kv_call_step(struct guest *g, const struct slot *args, struct kv_namespace **ns, struct kv_call **call)
-{
-    struct resource *bucket = resource_get(g, &args[0], KIND_BUCKET);
-    if (!bucket)
-        return guest_trap(g, "not a bucket");
-    *ns = bucket->bucket;
-    *call = finished(g);
-    if (*call) {
-        g->kv = NULL;
-        return HOST_DONE;
-    }
-    return guest_wait(g, WAITS_OTHERS); /* and begin one, if none is running */
 }
 
 static bool bucket_name_ok(const char *name, size_t size)

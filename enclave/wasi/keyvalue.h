@@ -1,6 +1,6 @@
 /*
- * Between the files of wasi:keyvalue: a guest's one storage call, and replies. keyvalue.c has the calls,
- * keyvalue_batch.c those on many keys.
+ * Between the files of wasi:keyvalue: a guest's one storage call, and replies (keyvalue_call.c). Above it, keyvalue_batch.c
+ * has the functions on many keys, and keyvalue.c the others, and the tables.
  */
 #ifndef ENCLAVE_OS_ENCLAVE_WASI_KEYVALUE_H
 #define ENCLAVE_OS_ENCLAVE_WASI_KEYVALUE_H
@@ -19,7 +19,8 @@ struct kv_call {
     struct kv_name *names; /* copies, in value; charged */
     size_t name_count;
     uint64_t number;      /* cursor of a listing; delta, then result, of an increment */
-    struct kv_many *many; /* freed with the call */
+    struct kv_many *many; /* freed with the call, by many_free */
+    void (*many_free)(struct kv_many *many);
     struct charge charge; /* for what the store holds of it meanwhile */
 };
 
@@ -51,7 +52,6 @@ enum host_status kv_call_step(struct guest *g, const struct slot *args, struct k
 enum host_status kv_fail(struct guest *g, unsigned which, const char *why);
 enum host_status kv_fail_status(struct guest *g, int status);
 
-void kv_many_free(struct kv_many *many);
 enum host_status kv_get_many(struct guest *g, const struct slot *args, size_t count);
 enum host_status kv_set_many(struct guest *g, const struct slot *args, size_t count);
 enum host_status kv_delete_many(struct guest *g, const struct slot *args, size_t count);

@@ -18,10 +18,8 @@ struct kv_many {
     char *text;
 };
 
-void kv_many_free(struct kv_many *m)
+static void many_free(struct kv_many *m)
 {
-    if (!m)
-        return;
     for (size_t i = 0; m->entries && i < m->count; i++)
         charged_free(m->entries[i].value);
     charged_free(m->entries);
@@ -43,7 +41,7 @@ static struct kv_many *many_new(struct budget *memory, struct kv_namespace *ns, 
     m->text = charged_alloc(memory, size);
     m->ns = ns;
     if (!m->entries || !m->text) {
-        kv_many_free(m);
+        many_free(m);
         return NULL;
     }
     char *at = m->text;
@@ -101,6 +99,7 @@ enum host_status kv_get_many(struct guest *g, const struct slot *args, size_t co
             return kv_fail(g, OTHER, "more than 4096 keys at once");
         if (!kv_call_begin(g))
             return HOST_TRAP;
+        g->kv->many_free = many_free;
         g->kv->many = many_new(&g->app->memory, ns, &args[1]);
         if (g->kv->many)
             read_next(g->kv);
