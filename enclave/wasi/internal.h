@@ -4,6 +4,8 @@
 #ifndef ENCLAVE_OS_ENCLAVE_WASI_INTERNAL_H
 #define ENCLAVE_OS_ENCLAVE_WASI_INTERNAL_H
 
+#include "enclave/fs/fs.h"
+#include "enclave/kvstore/kvstore.h"
 #include "enclave/wasm/host.h"
 
 extern const struct host_interface wasi_io[3], wasi_clocks[3], wasi_random[3], wasi_cli[10], wasi_filesystem[2],

@@ -88,6 +88,7 @@ static const struct host_package packages[] = {
 
 const struct host_world wasi_world = {
     .packages = packages,
+    .files_of = fs_of_app,
     .command_refuses = command_refuses,
     .handler_arguments = handler_arguments,
     .command_waits = command_flush,

@@ -11,16 +11,21 @@
 #include <string.h>
 
 #include "common/ensure.h"
+#include "common/protocol.h"
 #include "enclave/budget/budget.h"
-#include "enclave/fs/fs.h"
-#include "enclave/kvstore/kvstore.h"
 #include "enclave/thread/loop.h"
+#include "enclave/thread/worker.h"
 #include "enclave/wasm/app.h"
 #include "enclave/wasm/limits.h"
 #include "enclave/wasm/runtime.h"
 #include "enclave/wasm/settings.h"
 #include "enclave/wasm/shim.h"
-#include "enclave/thread/worker.h"
+
+/* The world's, of which the engine holds pointers only. */
+struct fs;
+struct fs_node;
+struct fs_op;
+struct kv_namespace;
 
 /* code.c */
 struct code_region;
@@ -60,7 +65,7 @@ struct app {
     struct budget memory;    /* what its guests hold, of the runtime's */
     struct budget calls_out; /* requests to servers elsewhere, at this moment: a number, not bytes */
     struct budget stacks;    /* of its guests: a number too */
-    struct fs *fs;           /* NULL: there is no file system */
+    struct fs *fs;           /* what the world keeps its files in: host_world.files_of */
     uint8_t sha256[32];
     char path[APP_NAME_MAX + 2]; /* "/" and the name */
     const char *name;
@@ -298,6 +303,8 @@ struct host_package {
 };
 struct host_world {
     const struct host_package *packages;
+    /* Where an app's files are, for the world's own functions: lives for ever. NULL: there are none. Any thread. */
+    struct fs *(*files_of)(const char *app);
     /* May a command be asked this? If not, 400 with what comes back, a static text; else NULL. */
     const char *(*command_refuses)(const struct http_exchange *x);
     /* What a handler is called with; false: no memory. */

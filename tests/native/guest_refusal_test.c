@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "enclave/fs/fs.h"
 #include "enclave/https/client.h"
 #include "enclave/service/router.h"
 #include "enclave/wasi/wasi.h"
