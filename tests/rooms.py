@@ -2,7 +2,7 @@
 """Rooms and arrows as the linker sees them: which file needs a symbol that another file defines.
 
 usage: rooms.py BUILD            check against tests/rooms.txt; one line for each finding, exit status 1 if there are any
-       rooms.py BUILD --draw     the arrows between rooms, as ARCHITECTURE.md shows them
+       rooms.py BUILD --draw     the picture of ARCHITECTURE.md: see draw()
        rooms.py BUILD --why A B  the symbols for which files of room A need files of room B
 
 A room is a folder of sources. tests/rooms.txt says what each may need; its order is a proof that no arrow goes up, since a
@@ -17,10 +17,10 @@ import sys
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # What is linked together. A symbol is looked for among those alone.
 SIDES = {
-    "image": ["enclave_early.dir", "enclave_core.dir", "sgx_trusted.dir"],
-    "host": ["enclave-os.dir", "host.dir", "kvstore.dir", "doctor.dir", "sgx_loader.dir", "sgx_device.dir", "sgx_emulator.dir",
-             "sgx_sign.dir", "quote.dir", "quote_aesm.dir", "common.dir"],
-    "cli": ["enclavectl.dir", "verifier_objects.dir", "sgx_sign.dir", "common.dir"],
+    "enclave_os.signed": ["enclave_early.dir", "enclave_core.dir", "sgx_trusted.dir"],
+    "enclave-os": ["enclave-os.dir", "host.dir", "kvstore.dir", "doctor.dir", "sgx_loader.dir", "sgx_device.dir",
+                   "sgx_emulator.dir", "sgx_sign.dir", "quote.dir", "quote_aesm.dir", "common.dir"],
+    "enclavectl": ["enclavectl.dir", "verifier_objects.dir", "sgx_sign.dir", "common.dir"],
 }
 
 
@@ -53,11 +53,11 @@ def symbols(objects):
     return owners, needs
 
 
-def graph(build):
+def graph(build, sides=tuple(SIDES)):
     """file -> file -> symbols"""
     arrows = collections.defaultdict(lambda: collections.defaultdict(set))
-    for side, parts in SIDES.items():
-        objects = objects_of(build, parts)
+    for side in sides:
+        objects = objects_of(build, SIDES[side])
         if not objects:
             sys.exit(f"rooms: {build} has no objects of the {side}: build it first")
         owners, needs = symbols(objects)
@@ -136,17 +136,53 @@ def check(arrows):
     return sorted(set(findings))
 
 
+def between_rooms(arrows):
+    """room -> rooms that it needs"""
+    needed = collections.defaultdict(set)
+    for source, targets in arrows.items():
+        for target in targets:
+            needed[room(source)] |= {room(target)} - {room(source)}
+            needed[room(target)] |= set()
+    return needed
+
+
+def reached(needed, start, without):
+    """What start needs, directly or by way of others, but for the arrow from start to `without`."""
+    found, ahead = set(), [other for other in needed[start] if other != without]
+    while ahead:
+        name = ahead.pop()
+        if name != start and name not in found:
+            found.add(name)
+            ahead += needed[name]
+    return found
+
+
+def draw(needed):
+    """One line for each room: its name, an arrow, the rooms that it needs. An arrow that follows from others is left out,
+    and a room stands above all that it needs; where that cannot be, since rooms need each other, the arrow goes ^up."""
+    together = {name: circle for circle in circles(needed) for name in circle}
+    below = {name: reached(needed, name, None) for name in needed}
+    above = {name: {a for a in needed if name in below[a] and a not in together.get(name, ())} for name in needed}
+    lines, height = [], {}
+    while len(height) < len(needed):  # a floor is as far down as the longest way to it
+        ready = [n for n in needed if n not in height and all(a in height for t in together.get(n, {n}) for a in above[t])]
+        floor = 1 + max(height.values(), default=-1)
+        height.update((name, floor) for name in ready)
+    order = sorted(needed, key=lambda name: (height[name], name))
+    for name in order:
+        shown = [other for other in order if other in needed[name]
+                 and (other in together.get(name, ()) or other not in reached(needed, name, other))]
+        marked = [("^" if order.index(other) < order.index(name) else "") + other for other in shown]
+        lines.append(f"  {name:16} -> {' '.join(marked)}" if shown else f"  {name}")
+    return lines
+
+
 def main():
-    arrows = graph(sys.argv[1])
-    if len(sys.argv) > 2 and sys.argv[2] == "--draw":
-        needed = collections.defaultdict(set)
-        for source, targets in arrows.items():
-            for target in targets:
-                if room(source) != room(target):
-                    needed[room(source)].add(room(target))
-        for name in sorted(needed):
-            print(f"{name:18} -> {' '.join(sorted(needed[name]))}")
+    if sys.argv[2:] == ["--draw"]:
+        for side in SIDES:
+            print("\n".join([f"{side}:", *draw(between_rooms(graph(sys.argv[1], [side])))]))
         return 0
+    arrows = graph(sys.argv[1])
     if len(sys.argv) > 4 and sys.argv[2] == "--why":
         for source in sorted(arrows):
             for target in sorted(arrows[source]):
