@@ -190,7 +190,7 @@ static void write_file(struct side *s, unsigned long step)
     if (!node)
         return; /* refused: what it held is there still */
     struct fs_op *op = fs_op_new(s->worker, fs, FS_WRITE, node, NULL, 0, NULL, 0, sizeof text);
-    snprintf(text, sizeof text, "worker %u, step %010lu", s->index, step);
+    snprintf(text, sizeof text, "worker %u, step %010u", s->index % 10, (unsigned)step);
     memcpy(op->buffer, text, op->size = sizeof text);
     op->flags = FS_WHOLE | (step % 2 ? FS_DURABLE : 0);
     ask(s, op);
