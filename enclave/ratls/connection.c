@@ -449,6 +449,7 @@ void connection_accept(struct connections *cs, const struct channel_desc *d)
 struct connection *connection_connect(struct worker *w, const struct channel_desc *d, SSL *ssl, http_dialled opened,
                                       void *user)
 {
+    loop_check(&w->loop);
     struct connection *c = begin(w, d, ssl);
     if (!c)
         return NULL;

@@ -32,6 +32,8 @@ static void on_control(struct worker *w)
 /* Of a connection, or of a channel that was posted for one: the host says so, and the enclave's own table knows. */
 static void on_news(struct worker *w, channel_name name)
 {
+    loop_check(&w->loop);
+    ENSURE((uint32_t)name < PROTO_MAX_CHANNELS);
     struct connections *cs = connections_of(w);
     struct connection *c = cs->by_channel[(uint32_t)name];
     struct channel_desc d;
@@ -59,12 +61,14 @@ static void close_idle(struct worker *w)
 
 static bool drained(struct worker *w)
 {
+    loop_check(&w->loop);
     return connections_of(w)->count == 0;
 }
 
 static void abort_all(struct worker *w)
 {
     struct connections *cs = connections_of(w);
+    loop_check(&w->loop);
     for (uint32_t id = 0; id < PROTO_MAX_CHANNELS; id++)
         if (cs->by_channel[id])
             connection_cut(cs->by_channel[id]);

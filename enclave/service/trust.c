@@ -232,6 +232,7 @@ static void begin_on_owner(struct loop_task *task)
 int egress_trust_set(struct worker *origin, const void *pem, size_t size, egress_trust_done done, void *user,
                      char *error, size_t error_size)
 {
+    loop_check(&origin->loop);
     struct change *c = calloc(1, sizeof *c);
     int result = c && (c->pem = malloc(size ? size : 1)) ? 0 : -ENOMEM;
     snprintf(error, error_size, "out of memory");

@@ -108,6 +108,7 @@ static void park(struct worker *w)
 
 void worker_turn(struct worker *w)
 {
+    loop_check(&w->loop);
     sgx_stop_if_dead();
     w->loop.now_ns = monotonic_ns(); /* after a sleep, before anything starts a timer */
     bool busy = read_doorbell(w);

@@ -1,17 +1,16 @@
 /*
- * What belongs to one thread stops whoever calls from another: each door in turn, in a process of its own, from a
- * second thread; and each lets its own thread in.
+ * The doors of what can be tried without an enclave: the loop, the crowd, the store and the file system.
  */
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include "tests/native/doors.h"
 
-#include "enclave/ratls/crowd.h"
+#include <errno.h>
+
+#include "enclave/fs/internal.h"
+#include "enclave/kvstore/internal.h"
+
 #include "enclave/kvstore/kvstore.h"
 #include "enclave/kvstore/store.h"
+#include "enclave/ratls/crowd.h"
 #include "enclave/thread/worker.h"
 #include "tests/native/host_memory.h"
 
@@ -97,9 +96,87 @@ static void do_each(void)
     (void)!kv_each(names, visit, NULL);
 }
 
+static int keep(void *user, const uint8_t *value, size_t size, uint8_t **out, size_t *out_size)
+{
+    (void)user, (void)value, (void)size, (void)out, (void)out_size;
+    return -ECANCELED;
+}
+
+static void do_exists(void)
+{
+    (void)!kv_exists(&worker, names, "k", 1, NULL, NULL);
+}
+
+static void do_list(void)
+{
+    (void)!kv_list(&worker, names, 0, NULL, NULL);
+}
+
+static void do_commit(void)
+{
+    struct kv_op op = {KV_PUT, names, "k", 1, "v", 1};
+    (void)!kv_commit(&worker, &op, 1, NULL, NULL);
+}
+
+static void do_update(void)
+{
+    (void)!kv_update(&worker, names, "k", 1, keep, NULL, NULL);
+}
+
+static void do_memory(void)
+{
+    kv_memory(names);
+}
+
 static void do_flush(void)
 {
     store_flush();
+}
+
+static void do_close(void)
+{
+    store_close();
+}
+
+static void do_proceed(void)
+{
+    store_proceed();
+}
+
+static void do_finish(void)
+{
+    struct kv_op op = {KV_PUT, names, "k", 1, "v", 1};
+    struct job *j = job_new(&worker, JOB_COMMIT, &op, 1, NULL);
+    *store.jobs_end = j;
+    store.jobs_end = &j->next;
+    store_finish(j, -EIO);
+}
+
+static struct fs_op *stat_root(void)
+{
+    struct fs_op *op = fs_op_new(&worker, fs_of_app("x"), FS_STAT, NULL, NULL, 0, NULL, 0, 0);
+    op->flags = FS_SELF;
+    return op;
+}
+
+static void do_submit(void)
+{
+    fs_submit(stat_root());
+}
+
+static void do_fs_run(void)
+{
+    fs_run(stat_root());
+}
+
+static void do_wake(void)
+{
+    fs_wake(fs_of_app("x"));
+}
+
+static void do_fs_flush(void)
+{
+    fs_flush();
 }
 
 static void do_remote(void)
@@ -113,25 +190,33 @@ static void do_taken(void)
     loop_run_once(&worker.loop, 1);
 }
 
-static const struct door {
-    const char *name;
-    void (*go)(void);
-    bool anybody;
-} doors[] = {
-    {"loop_post", do_post, false},
-    {"loop_timer_start", do_timer_start, false},
-    {"loop_timer_stop", do_timer_stop, false},
-    {"loop_run_once", do_run, false},
-    {"loop_next_deadline", do_deadline, false},
-    {"crowd_join", do_join, false},
-    {"crowd_leave", do_leave, false},
-    {"crowd_progress", do_progress, false},
-    {"crowd_look", do_look, false},
-    {"kv_get", do_get, false},
-    {"kv_each", do_each, false},
-    {"store_flush", do_flush, false},
-    {"loop_post_remote", do_remote, true},
-    {"loop_take, loop_run_once", do_taken, true},
+static const struct door doors[] = {
+    {"loop_post", do_post, OWN},
+    {"loop_timer_start", do_timer_start, OWN},
+    {"loop_timer_stop", do_timer_stop, OWN},
+    {"loop_run_once", do_run, OWN},
+    {"loop_next_deadline", do_deadline, OWN},
+    {"crowd_join", do_join, OWN},
+    {"crowd_leave", do_leave, OWN},
+    {"crowd_progress", do_progress, OWN},
+    {"crowd_look", do_look, OWN},
+    {"kv_get", do_get, OWN},
+    {"kv_each", do_each, OWN},
+    {"kv_exists", do_exists, OWN},
+    {"kv_list", do_list, OWN},
+    {"kv_commit", do_commit, OWN},
+    {"kv_update", do_update, OWN},
+    {"kv_memory", do_memory, OWN},
+    {"store_flush", do_flush, OWN},
+    {"store_close", do_close, OWN},
+    {"store_proceed", do_proceed, OWN},
+    {"store_finish", do_finish, OWN},
+    {"fs_submit", do_submit, OWN},
+    {"fs_run", do_fs_run, OWN},
+    {"fs_wake", do_wake, OWN},
+    {"fs_flush", do_fs_flush, OWN},
+    {"loop_post_remote", do_remote, ANYBODY},
+    {"loop_take, loop_run_once", do_taken, ANYBODY},
 };
 
 static void prepare(void)
@@ -143,45 +228,14 @@ static void prepare(void)
     if (host_memory_worker(&worker) != 0 || store_open(&worker, master, (const uint8_t *)"m", 1, error, sizeof error))
         exit(2);
     names = kv_namespace_open("app:x:kv:");
+    fs_init(&worker);
     crowd_limits_init(&limits, 1 << 20, 100);
     crowd_init(&crowd, &limits, &worker.loop, NULL);
     if (!crowd_join(&crowd, &member, 1000))
         exit(2);
 }
 
-static void *from_another(void *go)
-{
-    ((const struct door *)go)->go();
-    return NULL;
-}
-
-/* The status of a process that prepares everything and goes through the door. */
-static int try_door(const struct door *door, bool other)
-{
-    fflush(stdout);
-    pid_t child = fork();
-    if (child == 0) {
-        pthread_t thread;
-        prepare();
-        if (!other)
-            door->go();
-        else if (pthread_create(&thread, NULL, from_another, (void *)door) != 0 || pthread_join(thread, NULL) != 0)
-            _exit(2);
-        _exit(0);
-    }
-    int status = -1;
-    return child > 0 && waitpid(child, &status, 0) == child ? status : -1;
-}
-
 int main(void)
 {
-    int failures = 0;
-    for (size_t i = 0; i < sizeof doors / sizeof *doors; i++) {
-        int own = try_door(&doors[i], false), other = try_door(&doors[i], true);
-        bool stopped = WIFSIGNALED(other) && WTERMSIG(other) == SIGABRT;
-        bool right = own == 0 && (doors[i].anybody ? other == 0 : stopped);
-        printf("%s %s: own %d, another's %d\n", right ? "ok  " : "FAIL", doors[i].name, own, other);
-        failures += !right;
-    }
-    return failures > 0;
+    return doors_try(doors, sizeof doors / sizeof *doors, prepare) > 0;
 }

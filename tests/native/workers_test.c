@@ -31,7 +31,7 @@ struct side {
     size_t values[KEYS]; /* sizes; 0: none */
     uint64_t added;      /* to the counter that all share */
     uint64_t refused, failed;
-    char file[32]; /* what was written last and acknowledged; "": not known */
+    char file[48]; /* what was written last and acknowledged; "": not known */
     pthread_t thread;
 };
 
