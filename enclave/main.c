@@ -244,12 +244,13 @@ static int boot(char *error, size_t error_size)
         return -ENODEV;
     }
     phase("store");
-    result = master_open_store(enclave_system.owner, &first_boot, error, error_size);
+    enclave_system.store = store_new(enclave_system.owner);
+    result = enclave_system.store ? master_open_store(enclave_system.store, &first_boot, error, error_size) : -ENOMEM;
     if (result < 0)
         return result;
     if (ecall_run_args()->app_disk_max_mib)
-        store_limit_disk((uint64_t)ecall_run_args()->app_disk_max_mib << 20);
-    enclave_system.settings = kv_namespace_open("system");
+        store_limit_disk(enclave_system.store, (uint64_t)ecall_run_args()->app_disk_max_mib << 20);
+    enclave_system.settings = kv_namespace_open(enclave_system.store, "system");
     result = identity_open(first_boot, error, error_size);
     if (result < 0)
         return result;
@@ -259,6 +260,7 @@ static int boot(char *error, size_t error_size)
         .random = sgx_random,
         .log = guest_log,
         .dialer = &egress_dialer,
+        .store = enclave_system.store,
         .guest_memory = heap_size / 2,
         .workers = enclave_system.worker_count,
         .memory_left = memory_left,
@@ -271,7 +273,7 @@ static int boot(char *error, size_t error_size)
     enclave_system.apps = app_table_new();
     if (enclave_system.wasm)
         sgx_at_death(stop_guests);
-    fs_init(enclave_system.owner);
+    fs_init(enclave_system.owner, enclave_system.store);
     phase("apps");
     result = enclave_system.wasm && enclave_system.apps ? apps_load(error, error_size) : -ENOMEM;
     if (result < 0)
@@ -290,11 +292,11 @@ static int boot(char *error, size_t error_size)
 
 static void close_store(void)
 {
-    store_flush(); /* what was asked for before now has arrived */
+    store_flush(enclave_system.store); /* what was asked for before now has arrived */
     while (fs_flush())
         worker_turn(enclave_system.owner);
-    store_flush();
-    store_close();
+    store_flush(enclave_system.store);
+    store_close(enclave_system.store);
 }
 
 int main(void)
@@ -313,9 +315,10 @@ int main(void)
         }
         return 1;
     }
-    if (store_damaged_count() > 0)
+    if (store_damaged_count(enclave_system.store) > 0)
         rpc_log(enclave_system.owner->rpc, LOG_ERROR, "store: %lu of %lu records are damaged; reading them is refused",
-                (unsigned long)store_damaged_count(), (unsigned long)store_record_count());
+                (unsigned long)store_damaged_count(enclave_system.store),
+                (unsigned long)store_record_count(enclave_system.store));
     report_phases();
     thread_runs_guests();
     worker_run(enclave_system.owner);

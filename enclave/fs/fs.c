@@ -14,6 +14,7 @@
 #include "enclave/fs/internal.h"
 
 struct worker *fs_home;
+static struct store *fs_store;
 static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct fs *all;
 
@@ -132,8 +133,9 @@ void fs_op_free(struct fs_op *op)
     free(op);
 }
 
-void fs_init(struct worker *home)
+void fs_init(struct worker *home, struct store *store)
 {
+    fs_store = store;
     fs_home = home;
 }
 
@@ -161,7 +163,7 @@ struct fs *fs_of_app(const char *app)
     if (!fs && fs_home && strlen(app) < sizeof fs->app && (fs = calloc(1, sizeof *fs))) {
         strcpy(fs->app, app);
         snprintf(name, sizeof name, "app:%s:fs", app);
-        fs->ns = kv_namespace_open(name);
+        fs->ns = kv_namespace_open(fs_store, name);
         fs->root = (struct fs_node){.directory = true, .known = true};
         fs->waiting_end = &fs->waiting;
         fs->pending_end = &fs->pending;

@@ -40,11 +40,12 @@
 #define FS_FOLLOWED_MAX 40u             /* symbolic links on the way of one path: -ELOOP beyond */
 #define FS_SIZE_MAX (UINT64_C(1) << 40) /* of a file, holes included: -EFBIG beyond */
 
+struct store;
 struct fs;      /* an app's file system */
 struct fs_node; /* a file or directory, held by whoever opened it */
 
 /* Before anything else: the worker whose thread runs it all, the store's owner. */
-void fs_init(struct worker *home);
+void fs_init(struct worker *home, struct store *store);
 /* Shutdown, on the home worker's thread: begins to write what has not been written. False: nothing is on its way any
  * more, or all of it failed; else turn the loop and ask again. */
 bool fs_flush(void);

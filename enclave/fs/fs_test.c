@@ -25,6 +25,7 @@ const char *__asan_default_options(void)
 
 static const uint8_t master[32] = {4, 5};
 static struct worker worker;
+static struct store *store;
 static struct fs *fs;
 static char app[32];
 
@@ -34,15 +35,19 @@ static void boot(bool first)
     static int boots;
     char error[256];
     loop_deinit(&worker.loop);
-    store_close();
     host_memory_worker(&worker);
+    store = store_new(&worker);
     assert_int_equal(
-        store_open(&worker, master, first ? (const uint8_t *)"sealed" : NULL, first ? 6 : 0, error, sizeof error), 0);
-    fs_init(&worker);
+        store_open(store, master, first ? (const uint8_t *)"sealed" : NULL, first ? 6 : 0, error, sizeof error), 0);
+    fs_init(&worker, store);
     if (first)
         snprintf(app, sizeof app, "app%d", boots++);
     fs = fs_of_app(app);
     assert_non_null(fs);
+    char name[64];
+    snprintf(name, sizeof name, "app:%s:fs", app);
+    fs->ns = kv_namespace_open(store, name);
+    fs->memory = NULL;
     fs->loaded = false;
     fs->names = fs->ids = NULL; /* forgotten, not given back to an account that begins anew */
     fs->table_size = 0;
@@ -61,7 +66,6 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    store_close();
     host_memory_reset();
     return 0;
 }

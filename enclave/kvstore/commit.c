@@ -6,14 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/ensure.h"
 #include "enclave/kvstore/internal.h"
-#include "enclave/kvstore/store.h"
 #include "enclave/thread/rpc_client.h"
 
-#define COMMIT_PAYLOAD_MAX (PROTO_RPC_MAX - 65536u)
-
 struct transaction {
+    struct store *store;
     struct job **jobs;
     size_t job_count;
     struct root root; /* as it will be */
@@ -24,6 +21,8 @@ struct transaction {
 
 static bool append(struct transaction *t, const void *data, size_t size)
 {
+    ENSURE(t->size <= t->capacity);
+    ENSURE(size <= PROTO_RPC_MAX);
     if (t->size + size > t->capacity) {
         size_t capacity = 2 * t->capacity + size + 4096;
         uint8_t *grown = realloc(t->payload, capacity);
@@ -54,8 +53,10 @@ static bool append_op(struct transaction *t, uint8_t kind, const void *key, size
 /* One operation: into the payload, and into the root as it will be. */
 static int add_to_transaction(struct transaction *t, struct job_op *op)
 {
-    struct index_entry *old = index_find(&store.index, op->storage_key);
-    if (old && root_digest(&store.keys, &t->root, old->storage_key, old->version, old->tag, 0) < 0)
+    struct store *s = t->store;
+    ENSURE(op->kind == KV_PUT || op->kind == KV_DELETE);
+    struct index_entry *old = index_find(&s->index, op->storage_key);
+    if (old && root_digest(&s->keys, &t->root, old->storage_key, old->version, old->tag, 0) < 0)
         return -EIO;
     if (op->kind == KV_DELETE)
         return !old || append_op(t, KV_DELETE, op->storage_key, STORAGE_KEY_SIZE, NULL, 0) ? 0 : -ENOMEM;
@@ -66,36 +67,41 @@ static int add_to_transaction(struct transaction *t, struct job_op *op)
     if (!record)
         return -ENOMEM;
     op->version = t->root.epoch;
-    int64_t size = record_seal(&store.keys, &name, op->storage_key, op->version, op->value, op->value_size, record);
-    int result = size < 0 ? (int)size : 0;
-    if (result == 0) {
+    int64_t size = record_seal(&s->keys, &name, op->storage_key, op->version, op->value, op->value_size, record);
+    int error = size < 0 ? (int)size : 0;
+    if (error == 0) {
         op->size = (uint32_t)size;
         memcpy(op->tag, record + size - 16, 16);
-        result = root_digest(&store.keys, &t->root, op->storage_key, op->version, op->tag, 1);
+        error = root_digest(&s->keys, &t->root, op->storage_key, op->version, op->tag, 1);
     }
-    if (result == 0 && !append_op(t, KV_PUT, op->storage_key, STORAGE_KEY_SIZE, record, (size_t)size))
-        result = -ENOMEM;
+    if (error == 0 && !append_op(t, KV_PUT, op->storage_key, STORAGE_KEY_SIZE, record, (size_t)size))
+        error = -ENOMEM;
     free(record);
-    return result;
+    return error;
 }
 
 /* The host has it on disk: now it is so. */
-static void apply_op(struct job_op *op)
+static void apply_op(struct store *s, struct job_op *op)
 {
-    struct index_entry *e = index_find(&store.index, op->storage_key);
+    struct index_entry *e = index_find(&s->index, op->storage_key);
+    ENSURE(op->kind == KV_DELETE || op->version == s->root.epoch);
     if (e) {
-        store.damaged -= e->damaged;
-        store.nameless -= !e->name;
+        ENSURE(s->damaged >= e->damaged);
+        ENSURE(s->nameless >= !e->name);
+        s->damaged -= e->damaged;
+        s->nameless -= !e->name;
     }
     if (op->kind == KV_DELETE) {
-        if (e)
-            store_uncharge_record(e), index_remove(&store.index, e);
+        if (e) {
+            memory_uncharge(s, e);
+            index_remove(&s->index, e);
+        }
         return;
     }
     if (e)
-        store_uncharge_record(e);
+        memory_uncharge(s, e);
     if (!e || !e->name) { /* new, or in place of one that could not be read */
-        e = e ? e : index_put(&store.index, op->storage_key);
+        e = e ? e : index_put(&s->index, op->storage_key);
         ENSURE(e && op->name); /* reserved: the root on disk already counts this record */
         memcpy(op->name, op->ns.name, op->ns.size);
         memcpy(op->name + op->ns.size, op->key, op->key_size);
@@ -105,10 +111,10 @@ static void apply_op(struct job_op *op)
         e->key_size = (uint16_t)op->key_size;
     }
     e->size = op->size;
-    store_charge_record(e);
     e->damaged = false;
     e->version = op->version;
     memcpy(e->tag, op->tag, 16);
+    memory_charge(s, e);
 }
 
 static void transaction_free(struct transaction *t)
@@ -118,73 +124,82 @@ static void transaction_free(struct transaction *t)
     free(t);
 }
 
-static void on_committed(void *user, int status, const uint8_t *payload, size_t size)
+static void on_committed(void *user, int error, const uint8_t *payload, size_t size)
 {
     (void)payload, (void)size;
     struct transaction *t = user;
-    store.in_flight = false;
-    if (status == 0)
-        store.root = t->root;
+    struct store *s = t->store;
+    store_enter(s);
+    ENSURE(s->in_flight);
+    s->in_flight = false;
+    if (error == 0)
+        s->root = t->root;
     for (size_t i = 0; i < t->job_count; i++) {
-        for (size_t k = 0; status == 0 && k < t->jobs[i]->op_count; k++)
-            apply_op(&t->jobs[i]->ops[k]);
-        store_finish(t->jobs[i], status);
+        for (size_t k = 0; error == 0 && k < t->jobs[i]->op_count; k++)
+            apply_op(s, &t->jobs[i]->ops[k]);
+        job_finish(t->jobs[i], error);
     }
     transaction_free(t);
-    store_pump_commits();
-    store_proceed();
+    ENSURE(s->root.count == s->index.count);
+    commit_pump(s); /* before others start: what waited longest goes first */
+    s->proceed(s);
 }
 
 static size_t payload_size_of(const struct job *j)
 {
     size_t size = 0;
     for (size_t i = 0; i < j->op_count; i++)
-        size += j->ops[i].kind == KV_DELETE ? 64 : j->ops[i].value_size + RECORD_OVERHEAD + 64;
+        size += COMMIT_OP_SIZE + (j->ops[i].kind == KV_DELETE ? 0 : j->ops[i].value_size + RECORD_OVERHEAD);
     return size;
 }
 
 static bool job_in_transaction(struct transaction *t, struct job *j)
 {
-    int result = 0;
-    for (size_t i = 0; i < j->op_count && result == 0; i++)
-        result = add_to_transaction(t, &j->ops[i]);
-    if (result == 0) {
+    int error = 0;
+    ENSURE(j->running);
+    ENSURE(j->store == t->store);
+    for (size_t i = 0; i < j->op_count && error == 0; i++)
+        error = add_to_transaction(t, &j->ops[i]);
+    if (error == 0) {
         void *grown = realloc(t->jobs, (t->job_count + 1) * sizeof *t->jobs);
         if (!grown)
             return false;
         t->jobs = grown;
         t->jobs[t->job_count++] = j;
     }
-    return result == 0;
+    return error == 0;
 }
 
-static void fail_transaction(struct transaction *t, struct job *rest, int status)
+static void fail_transaction(struct transaction *t, struct job *rest, int error)
 {
     for (size_t i = 0; i < t->job_count; i++)
-        store_finish(t->jobs[i], status);
+        job_finish(t->jobs[i], error);
     if (rest)
-        store_finish(rest, status);
+        job_finish(rest, error);
     transaction_free(t);
 }
 
-static struct job *next_commit(void)
+static struct job *next_commit(struct store *s)
 {
-    struct job *j = store.commits;
-    store.commits = j->queue_next;
-    if (!store.commits)
-        store.commits_end = &store.commits;
+    struct job *j = s->commits.first;
+    ENSURE(j);
+    s->commits.first = j->queue_next;
+    j->queue_next = NULL;
+    if (!s->commits.first)
+        s->commits.end = &s->commits.first;
     return j;
 }
 
 /* As many jobs as go together. The one that could not be added, or NULL. */
 static struct job *gather(struct transaction *t)
 {
+    struct store *s = t->store;
     size_t estimate = 0;
-    while (store.commits) {
-        estimate += payload_size_of(store.commits);
+    while (s->commits.first) {
+        estimate += payload_size_of(s->commits.first);
         if (t->job_count > 0 && estimate > COMMIT_PAYLOAD_MAX)
             return NULL;
-        struct job *j = next_commit();
+        struct job *j = next_commit(s);
         if (!job_in_transaction(t, j))
             return j;
     }
@@ -193,68 +208,85 @@ static struct job *gather(struct transaction *t)
 
 static bool close_transaction(struct transaction *t)
 {
+    struct store *s = t->store;
     uint8_t sealed_root[ROOT_SIZE];
-    if (!index_reserve(&store.index, t->op_count) || root_seal(&store.keys, &t->root, sealed_root) < 0 ||
+    if (!index_reserve(&s->index, t->op_count) || root_seal(&s->keys, &t->root, sealed_root) < 0 ||
         !append_op(t, KV_PUT, STORE_ROOT_KEY, strlen(STORE_ROOT_KEY), sealed_root, sizeof sealed_root))
         return false;
     memcpy(t->payload, &t->op_count, 4);
+    ENSURE(t->size <= PROTO_RPC_MAX);
     return true;
 }
 
-void store_pump_commits(void)
+/* What is queued, as far as it goes together, to the host. 0, or why all of it failed. */
+static int send_transaction(struct store *s)
 {
-    while (!store.in_flight && store.commits) {
-        struct transaction *t = calloc(1, sizeof *t);
-        if (!t || !append(t, &t->op_count, 4)) { /* nothing else may come that would try again: so it ends here */
-            free(t);
-            store_finish(next_commit(), -ENOMEM);
-            continue;
-        }
-        t->root = store.root;
-        t->root.epoch++;
-        struct job *broken = gather(t);
-        int sent = broken || !close_transaction(t)
-                       ? -ENOMEM
-                       : rpc_call(store.owner->rpc, RPC_KV_COMMIT, t->payload, t->size, on_committed, t);
-        store.in_flight = sent == 0;
-        if (sent < 0)
-            fail_transaction(t, broken, sent);
+    struct transaction *t = calloc(1, sizeof *t);
+    if (!t || !append(t, &t->op_count, 4)) { /* nothing else may come that would try again: so it ends here */
+        free(t);
+        job_finish(next_commit(s), -ENOMEM);
+        return -ENOMEM;
     }
+    t->store = s;
+    t->root = s->root;
+    t->root.epoch++;
+    struct job *broken = gather(t);
+    int error = broken || !close_transaction(t)
+                    ? -ENOMEM
+                    : rpc_call(s->owner->rpc, RPC_KV_COMMIT, t->payload, t->size, on_committed, t);
+    if (error < 0)
+        fail_transaction(t, broken, error);
+    return error;
 }
 
-void store_queue_commit(struct job *j)
+bool commit_pump(struct store *s)
 {
+    bool failed = false;
+    store_enter(s);
+    while (!s->in_flight && s->commits.first) {
+        s->in_flight = send_transaction(s) == 0;
+        failed |= !s->in_flight;
+    }
+    return failed;
+}
+
+void commit_queue(struct job *j)
+{
+    struct store *s = j->store;
+    ENSURE(j->running);
+    ENSURE(!j->queue_next);
     if (payload_size_of(j) > COMMIT_PAYLOAD_MAX) {
-        store_finish(j, -EINVAL);
+        job_finish(j, -EINVAL);
         return;
     }
-    store_release(j); /* what it read, where it is an update */
-    int result = j->op_count ? store_reserve(j) : 0;
-    if (result < 0) {
-        store_finish(j, result);
+    memory_release(j); /* what it read, where it is an update */
+    int error = j->op_count ? memory_reserve(j) : 0;
+    if (error < 0) {
+        job_finish(j, error);
         return;
     }
-    j->queue_next = NULL;
-    *store.commits_end = j;
-    store.commits_end = &j->queue_next;
+    *s->commits.end = j;
+    s->commits.end = &j->queue_next;
 }
 
-int store_create(const uint8_t *master_blob, size_t size)
+int commit_first(struct store *s, const uint8_t *master_blob, size_t size)
 {
-    struct transaction t = {.root = {.epoch = 1}};
+    struct transaction t = {.store = s, .root = {.epoch = 1}};
     uint8_t sealed_root[ROOT_SIZE];
-    int result = root_seal(&store.keys, &t.root, sealed_root);
-    if (result < 0)
-        return result;
+    ENSURE(s->index.count == 0);
+    ENSURE(!s->open);
+    int error = root_seal(&s->keys, &t.root, sealed_root);
+    if (error < 0)
+        return error;
     if (!append(&t, &t.op_count, 4) ||
         !append_op(&t, KV_PUT, STORE_MASTER_KEY, strlen(STORE_MASTER_KEY), master_blob, size) ||
         !append_op(&t, KV_PUT, STORE_ROOT_KEY, strlen(STORE_ROOT_KEY), sealed_root, sizeof sealed_root))
-        result = -ENOMEM;
-    if (result == 0) {
+        error = -ENOMEM;
+    if (error == 0) {
         memcpy(t.payload, &t.op_count, 4);
-        result = rpc_call_wait(store.owner->rpc, RPC_KV_COMMIT, t.payload, t.size, NULL, NULL);
+        error = rpc_call_wait(s->owner->rpc, RPC_KV_COMMIT, t.payload, t.size, NULL, NULL);
     }
-    store.root = t.root;
+    s->root = t.root;
     free(t.payload);
-    return result;
+    return error;
 }

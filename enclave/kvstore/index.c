@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/ensure.h"
+
 static size_t home(const struct index *x, const uint8_t *storage_key)
 {
     uint64_t hash;
@@ -13,6 +15,7 @@ static size_t home(const struct index *x, const uint8_t *storage_key)
 
 static struct index_entry *slot_for(const struct index *x, const uint8_t *storage_key)
 {
+    ENSURE(x->count < x->capacity); /* or the search has no end */
     size_t i = home(x, storage_key);
     while (x->entries[i].version && memcmp(x->entries[i].storage_key, storage_key, STORAGE_KEY_SIZE) != 0)
         i = (i + 1) & (x->capacity - 1);
@@ -30,6 +33,8 @@ struct index_entry *index_find(const struct index *x, const uint8_t storage_key[
 static bool grow(struct index *x)
 {
     struct index bigger = {.capacity = x->capacity ? 2 * x->capacity : 256};
+    ENSURE(bigger.capacity > x->count);
+    ENSURE((bigger.capacity & (bigger.capacity - 1)) == 0);
     bigger.entries = calloc(bigger.capacity, sizeof *bigger.entries);
     if (!bigger.entries)
         return false;
@@ -66,6 +71,8 @@ struct index_entry *index_put(struct index *x, const uint8_t storage_key[STORAGE
 
 void index_remove(struct index *x, struct index_entry *entry)
 {
+    ENSURE(x->count > 0);
+    ENSURE(entry >= x->entries && entry < x->entries + x->capacity && entry->version);
     free(entry->name);
     memset(entry, 0, sizeof *entry);
     x->count--;
@@ -84,4 +91,22 @@ void index_free(struct index *x)
         free(x->entries[i].name);
     free(x->entries);
     memset(x, 0, sizeof *x);
+}
+
+void index_check(const struct index *x)
+{
+    size_t count = 0;
+    ENSURE(x->capacity == 0 || (x->entries && (x->capacity & (x->capacity - 1)) == 0));
+    for (size_t i = 0; i < x->capacity; i++) {
+        const struct index_entry *e = &x->entries[i];
+        if (!e->version)
+            continue;
+        ENSURE(index_find(x, e->storage_key) == e);
+        ENSURE(e->version != UINT64_MAX); /* made, and never filled in */
+        ENSURE(e->name || e->damaged);
+        ENSURE(e->ns_size <= KV_NAMESPACE_MAX);
+        ENSURE(e->key_size <= KV_KEY_MAX);
+        count++;
+    }
+    ENSURE(x->count == count);
 }

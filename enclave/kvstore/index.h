@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define STORAGE_KEY_SIZE 32u
+#include "enclave/kvstore/limits.h"
 
 struct index_entry {
     uint8_t storage_key[STORAGE_KEY_SIZE];
@@ -22,10 +22,13 @@ struct index_entry {
     uint8_t *name; /* namespace name, then logical key; owned. NULL: damaged, and nobody knows */
 };
 
+/* Its place costs that much at most where the table has just grown to twice its size, name and malloc's own beside. */
+static_assert(sizeof(struct index_entry) * 8 / 3 <= KV_RECORD_COST, "what a record is charged for");
+
 /* Open addressing, linear probing; storage keys are HMACs, so their bytes are the hash. Zero-initialise. */
 struct index {
     struct index_entry *entries;
-    size_t capacity;
+    size_t capacity;      /* 0, or a power of two */
     _Atomic size_t count; /* metrics read it on other threads */
 };
 
@@ -36,5 +39,7 @@ struct index_entry *index_put(struct index *x, const uint8_t storage_key[STORAGE
 bool index_reserve(struct index *x, size_t more);
 void index_remove(struct index *x, struct index_entry *entry);
 void index_free(struct index *x);
+/* Stops unless every entry is whole and can be found, and count says how many there are. Walks all of it. */
+void index_check(const struct index *x);
 
 #endif

@@ -1,6 +1,17 @@
 /*
  * What the store's files share. A job is one operation on its way: made by the caller's worker, run by the owner's,
  * and handed back. All of this is touched by the owner's thread only, but for making and freeing jobs.
+ *
+ * Files need each other downwards only:
+ *
+ *     kvstore, wait    doors, opening and closing
+ *     check, load      the whole of it: whether it is in order; all records of the host's
+ *     schedule         which job may run now. Those below call it through struct store's proceed
+ *     list, read       names; records
+ *     commit           transactions
+ *     job              a job's making, its end and its way back
+ *     memory           who is charged
+ *     index, record    the table; the sealed form
  */
 #ifndef ENCLAVE_OS_ENCLAVE_KVSTORE_INTERNAL_H
 #define ENCLAVE_OS_ENCLAVE_KVSTORE_INTERNAL_H
@@ -8,9 +19,12 @@
 #include "enclave/kvstore/index.h"
 #include "enclave/kvstore/kvstore.h"
 #include "enclave/kvstore/record.h"
+#include "enclave/kvstore/store.h"
+#include "enclave/thread/errand.h"
 #include "enclave/thread/worker.h"
 
 struct kv_namespace {
+    struct store *store;
     uint16_t size;
     uint8_t name[KV_NAMESPACE_MAX];
 };
@@ -29,10 +43,11 @@ struct job_op {
     uint8_t tag[16];
 };
 
-_Static_assert(sizeof(struct job_op) + 2 * sizeof(void *) + 64 <= KV_OP_COST, "what an operation costs");
+static_assert(sizeof(struct job_op) + 2 * sizeof(void *) + 64 <= KV_OP_COST, "what an operation costs");
 
 struct job {
-    struct loop_task task; /* first: carries the job between threads */
+    struct errand errand; /* first: carries the job between threads */
+    struct store *store;
     struct job *next, *queue_next;
     enum job_kind kind;
     struct worker *origin;
@@ -50,56 +65,102 @@ struct job {
     kv_list_done list_done;
     kv_modify modify;
     void *user;
-    int status;
+    int error;
     struct record_opened opened; /* GET's answer */
     struct kv_name *names;       /* LIST's answer: array, then the bytes */
     size_t name_count;
 };
 
+/* Jobs in a row, by next or by queue_next. */
+struct job_queue {
+    struct job *first, **end;
+};
+
 struct store {
-    struct worker *owner;
+    struct worker *owner; /* whose thread all of this belongs to */
+    bool open;
+    void (*proceed)(struct store *s); /* schedule.c's: a job has ended, so others may run now */
     struct record_keys keys;
     struct index index;
     struct root root;
-    _Atomic uint64_t damaged;           /* records that did not open at start-up; metrics read it, too */
-    uint64_t nameless;                  /* of those that did not open, those whose very name did not */
-    struct job *jobs, **jobs_end;       /* all that are not finished, in order of arrival */
-    struct job *commits, **commits_end; /* running, waiting for a transaction; by queue_next */
-    struct job *lists, **lists_end;     /* running, waiting for their turn; by queue_next */
+    _Atomic uint64_t damaged; /* records that did not open at start-up; metrics read it, too */
+    uint64_t nameless;        /* of those that did not open, those whose very name did not */
+    struct job_queue jobs;    /* all that are not finished, in order of arrival; by next */
+    struct job_queue commits; /* running, waiting for a transaction; by queue_next */
+    struct job_queue lists;   /* running, waiting for their turn; by queue_next */
     struct loop_task list_task;
     struct kv_namespace listed; /* whose turn was the last */
     bool in_flight;             /* a transaction is with the host */
+    /* Who is charged; these outlive closing, since charges on them may. */
+    struct holder *holders; /* the one asked for last is the first */
+    struct budget all_memory;
+    uint64_t disk_limit;
 };
-extern struct store store;
 
-/* job.c: the caller's worker makes a job, the owner's runs it; after store_finish it belongs to the caller's again. */
-struct job *job_new(struct worker *w, enum job_kind kind, const struct kv_op *ops, size_t count, void *user);
-void job_submit(struct job *j);
-void store_finish(struct job *j, int status);
-/* Start what no longer conflicts with an earlier job, and send commits. After every finish. */
-void store_proceed(void);
+/* Every door of the store's own thread begins so. */
+static inline void store_enter(const struct store *s)
+{
+    ENSURE(s);
+    loop_check(&s->owner->loop);
+}
 
-/* read.c */
-void store_start_read(struct job *j);
+static inline bool kv_same_namespace(const struct kv_namespace *a, const struct kv_namespace *b)
+{
+    return a->size == b->size && !memcmp(a->name, b->name, a->size);
+}
+
+/* ---- schedule.c --------------------------------------------------------------------------------------------------- */
+
+/* On the caller's thread: off to the owner's. Never fails; the job is answered later, from the caller's loop. */
+void schedule_submit(struct job *j);
+/* struct store's proceed: start what no longer conflicts with an earlier job, and send commits. */
+void schedule_proceed(struct store *s);
+
+/* ---- list.c ------------------------------------------------------------------------------------------------------- */
+
 /* One for each turn of the loop: it walks the whole index. */
-void store_queue_list(struct job *j);
+void list_queue(struct job *j);
 
-/* commit.c */
-void store_queue_commit(struct job *j);
-void store_pump_commits(void);
+/* ---- read.c ------------------------------------------------------------------------------------------------------- */
+
+void read_start(struct job *j);
+
+/* ---- commit.c ----------------------------------------------------------------------------------------------------- */
+
+void commit_queue(struct job *j);
+/* Send what is queued, if nothing is with the host. True: jobs have failed meanwhile, so others may run now. */
+bool commit_pump(struct store *s);
 /* At first boot: the sealed master key and the empty store's root, in one transaction. Waits. */
-int store_create(const uint8_t *master_blob, size_t size);
+int commit_first(struct store *s, const uint8_t *master_blob, size_t size);
 
-/* memory.c: who is charged for records. An entry is charged once it is complete, and uncharged before it changes. */
-void store_charge_record(const struct index_entry *e);
-void store_uncharge_record(const struct index_entry *e);
+/* ---- job.c -------------------------------------------------------------------------------------------------------- */
+
+void job_queue_init(struct job_queue *q);
+/* On the caller's thread. ops are copied; what cannot be done with them is in the job's error. NULL: no memory. */
+struct job *job_new(struct store *s, struct worker *w, enum job_kind kind, const struct kv_op *ops, size_t count,
+                    void *user);
+/* It is over: off the list, and back to the caller's loop, whose it is from here on. Then call proceed. */
+void job_finish(struct job *j, int error);
+
+/* ---- memory.c: who is charged for records ------------------------------------------------------------------------- */
+
+void memory_init(struct store *s);
+/* Records are charged no more; what others hold in apps' names still is. */
+void memory_reset(struct store *s);
+void memory_deinit(struct store *s);
+/* An entry is charged once it is complete, and uncharged before it changes. */
+void memory_charge(struct store *s, const struct index_entry *e);
+void memory_uncharge(struct store *s, const struct index_entry *e);
 /* For what a commit will add: 0, -ENOSPC or -ENOMEM. For a record that is read: 0 or -ENOMEM. */
-int store_reserve(struct job *j);
-int store_reserve_read(struct job *j, size_t size);
-void store_release(struct job *j); /* any thread */
-void store_memory_reset(void);
+int memory_reserve(struct job *j);
+int memory_reserve_read(struct job *j, size_t size);
+void memory_release(struct job *j); /* any thread */
+/* What the charges add up to is what the index holds. */
+void memory_check(struct store *s);
 
-/* load.c: every record of the host's into the index; the root that they add up to into store.root. Waits. */
-int store_load(void);
+/* ---- load.c ------------------------------------------------------------------------------------------------------- */
+
+/* Every record of the host's into the index; the root that they add up to into the store's. Waits. */
+int load_all(struct store *s);
 
 #endif

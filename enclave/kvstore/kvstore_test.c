@@ -19,6 +19,7 @@
 
 static const uint8_t master[32] = {1, 2, 3};
 static struct worker worker;
+static struct store *store;
 static struct kv_namespace *ns;
 static char error[256];
 
@@ -26,19 +27,23 @@ static int reopen(bool first)
 {
     loop_deinit(&worker.loop);
     host_memory_worker(&worker);
-    return store_open(&worker, master, first ? (const uint8_t *)"sealed" : NULL, first ? 6 : 0, error, sizeof error);
+    return store_open(store, master, first ? (const uint8_t *)"sealed" : NULL, first ? 6 : 0, error, sizeof error);
 }
 
 static int setup(void **state)
 {
-    ns = kv_namespace_open("app:a");
+    host_memory_worker(&worker);
+    store = store_new(&worker);
+    ns = kv_namespace_open(store, "app:a");
     return reopen(true);
 }
 
 static int teardown(void **state)
 {
     kv_namespace_close(ns);
-    store_close();
+    store_check(store);
+    store_close(store);
+    store_free(store);
     loop_deinit(&worker.loop);
     worker = (struct worker){0};
     host_memory_reset();
@@ -76,6 +81,8 @@ static void finish(struct result *r)
         assert_true(turns < 1000);
         loop_run_once(&worker.loop, worker.loop.now_ns + 1);
     }
+    if (store_record_count(store) < 100) /* it walks all of them */
+        store_check(store);
 }
 
 static int put(const char *key, const void *value, size_t size)
@@ -122,8 +129,9 @@ static void assert_value(const char *key, const char *expected)
 
 static void close_store(void)
 {
-    store_flush();
-    store_close();
+    store_flush(store);
+    store_check(store);
+    store_close(store);
 }
 
 /* ---- what is acknowledged stays ---------------------------------------------------------------------------*/
@@ -309,12 +317,12 @@ static void test_damaged_value(void **state)
     r->value[r->value_size - 17] ^= 1;
     close_store();
     assert_int_equal(reopen(false), 0);
-    assert_int_equal(store_damaged_count(), 1);
+    assert_int_equal(store_damaged_count(store), 1);
     assert_int_equal(kv_each(ns, count_name, &count), 0);
     assert_int_equal(count, 1);
     assert_int_equal(get_status("k0"), -EBADMSG);
     assert_int_equal(delete_key("k0"), 0);
-    assert_int_equal(store_damaged_count(), 0);
+    assert_int_equal(store_damaged_count(store), 0);
     assert_int_equal(kv_each(ns, count_name, &count), 0);
     assert_int_equal(count, 1);
     close_store();
@@ -360,12 +368,12 @@ static void test_emptiness(void **state)
 {
     close_store();
     host_memory_reset();
-    assert_int_equal(store_is_empty(&worker), 1);
+    assert_int_equal(store_is_empty(store), 1);
     static const uint8_t large[6u << 20];
     host_memory_put("x", 1, large, sizeof large);
-    assert_int_equal(store_is_empty(&worker), 0);
+    assert_int_equal(store_is_empty(store), 0);
     host_memory_put("x", 1, "", 0);
-    assert_int_equal(store_is_empty(&worker), 0);
+    assert_int_equal(store_is_empty(store), 0);
     host_memory_reset();
     assert_int_equal(reopen(true), 0);
 }
@@ -450,7 +458,8 @@ static void test_impossible_listings(void **state)
 /* An app may hold as much memory as it leaves free: one that stores without end is refused, others are not. */
 static void test_memory_is_shared_out(void **state)
 {
-    struct kv_namespace *first = kv_namespace_open("app:first:kv:x"), *also_first = kv_namespace_open("app:first:fs");
+    struct kv_namespace *first = kv_namespace_open(store, "app:first:kv:x"),
+                        *also_first = kv_namespace_open(store, "app:first:fs");
     struct kv_namespace *own = ns;
     ns = first;
     assert_int_equal(put("before", "x", 1), 0);
@@ -467,7 +476,7 @@ static void test_memory_is_shared_out(void **state)
     assert_int_equal(put("in its place", "x", 1), 0);
     assert_int_equal(put("one too many", "x", 1), -ENOSPC);
     ns = own;
-    store_close();
+    store_close(store);
     assert_int_equal(reopen(false), 0); /* counted again from what is there */
     ns = first;
     assert_int_equal(put("one too many", "x", 1), -ENOSPC);
@@ -480,10 +489,11 @@ static void test_memory_is_shared_out(void **state)
 /* Bytes on disk: what an app stores has a limit; what is written over counts once, what is removed no more. */
 static void test_disk_is_limited(void **state)
 {
-    struct kv_namespace *app = kv_namespace_open("app:large:kv:x"), *other = kv_namespace_open("app:other:kv:x");
+    struct kv_namespace *app = kv_namespace_open(store, "app:large:kv:x"),
+                        *other = kv_namespace_open(store, "app:other:kv:x");
     struct kv_namespace *own = ns;
     static char value[1 << 20];
-    store_limit_disk(3u << 20);
+    store_limit_disk(store, 3u << 20);
     ns = app;
     assert_int_equal(put("one", value, sizeof value), 0);
     assert_int_equal(put("two", value, sizeof value), 0);
@@ -494,7 +504,7 @@ static void test_disk_is_limited(void **state)
     ns = other;
     assert_int_equal(put("one", value, sizeof value), 0); /* is not concerned */
     ns = own;
-    store_close();
+    store_close(store);
     assert_int_equal(reopen(false), 0); /* counted again from what is there */
     ns = app;
     assert_int_equal(put("four", value, sizeof value), -ENOSPC);
@@ -502,7 +512,7 @@ static void test_disk_is_limited(void **state)
     assert_int_equal(put("four", value, sizeof value), 0);
     assert_int_equal(put("five", value, sizeof value), -ENOSPC);
     ns = own;
-    store_limit_disk(KV_DISK_DEFAULT);
+    store_limit_disk(store, KV_DISK_DEFAULT);
     kv_namespace_close(app);
     kv_namespace_close(other);
 }

@@ -8,9 +8,8 @@
 #include <string.h>
 
 #include "enclave/kvstore/internal.h"
-#include "enclave/kvstore/store.h"
 
-/* One for each app that ever stored something since boot; never freed, since charges may outlive the store. */
+/* One for each app that ever stored something since boot; goes with the store alone, since charges outlive closing. */
 struct holder {
     struct holder *next;
     struct budget memory, disk;
@@ -18,10 +17,6 @@ struct holder {
     size_t size;
     uint8_t name[KV_NAMESPACE_MAX];
 };
-
-static struct holder *holders; /* the one asked for last is the first */
-static struct budget all_memory = {.name = "stored names", .limit = KV_MEMORY};
-static uint64_t disk_limit = KV_DISK_DEFAULT;
 
 /* "app:NAME" of a namespace of an app's; 0: it is the system's own, which is not limited. */
 static size_t holder_name_size(const uint8_t *ns, size_t size)
@@ -33,30 +28,32 @@ static size_t holder_name_size(const uint8_t *ns, size_t size)
     return end ? (size_t)(end - ns) : size;
 }
 
-static struct holder *holder_new(const uint8_t *name, size_t size)
+static struct holder *holder_new(struct store *s, const uint8_t *name, size_t size)
 {
+    ENSURE(size > 0);
+    ENSURE(size <= KV_NAMESPACE_MAX);
     struct holder *made = calloc(1, sizeof *made);
     if (!made)
         return NULL;
-    budget_init_shared(&made->memory, "app's names", &all_memory);
-    budget_init(&made->disk, "app's disk", NULL, disk_limit);
+    budget_init_shared(&made->memory, "app's names", &s->all_memory);
+    budget_init(&made->disk, "app's disk", NULL, s->disk_limit);
     charge_open(&made->records, &made->memory);
     charge_open(&made->stored, &made->disk);
     memcpy(made->name, name, made->size = size);
-    made->next = holders;
-    return holders = made;
+    made->next = s->holders;
+    return s->holders = made;
 }
 
-static struct holder *find(const uint8_t *ns, size_t size)
+static struct holder *find(struct store *s, const uint8_t *ns, size_t size)
 {
     size_t name_size = holder_name_size(ns, size);
-    for (struct holder **at = &holders, *h; name_size && (h = *at); at = &h->next)
+    for (struct holder **at = &s->holders, *h; name_size && (h = *at); at = &h->next)
         if (h->size == name_size && !memcmp(h->name, ns, name_size)) {
             *at = h->next;
-            h->next = holders;
-            return holders = h;
+            h->next = s->holders;
+            return s->holders = h;
         }
-    return name_size ? holder_new(ns, name_size) : NULL;
+    return name_size ? holder_new(s, ns, name_size) : NULL;
 }
 
 static size_t cost_of(const struct index_entry *e)
@@ -64,35 +61,46 @@ static size_t cost_of(const struct index_entry *e)
     return KV_RECORD_COST + e->ns_size + e->key_size;
 }
 
-void store_charge_record(const struct index_entry *e)
+void memory_init(struct store *s)
 {
-    struct holder *h = e->name ? find(e->name, e->ns_size) : NULL;
+    budget_init(&s->all_memory, "stored names", NULL, KV_MEMORY);
+    s->disk_limit = KV_DISK_DEFAULT;
+}
+
+void memory_charge(struct store *s, const struct index_entry *e)
+{
+    ENSURE(e->version);
+    struct holder *h = e->name ? find(s, e->name, e->ns_size) : NULL;
     if (h) {
         charge_grow(&h->records, cost_of(e));
         charge_grow(&h->stored, e->size);
     }
 }
 
-void store_uncharge_record(const struct index_entry *e)
+void memory_uncharge(struct store *s, const struct index_entry *e)
 {
-    struct holder *h = e->name ? find(e->name, e->ns_size) : NULL;
+    ENSURE(e->version);
+    struct holder *h = e->name ? find(s, e->name, e->ns_size) : NULL;
     if (h) {
         charge_shrink(&h->records, cost_of(e));
         charge_shrink(&h->stored, e->size);
     }
 }
 
-int store_reserve(struct job *j)
+int memory_reserve(struct job *j)
 {
+    struct store *s = j->store;
     size_t in_index = 0, on_disk = 0;
-    struct holder *h = find(j->ops[0].ns.name, j->ops[0].ns.size);
+    ENSURE(j->op_count > 0);
+    ENSURE(!j->memory.from && !j->disk.from);
+    struct holder *h = find(s, j->ops[0].ns.name, j->ops[0].ns.size);
     if (!h)
         return holder_name_size(j->ops[0].ns.name, j->ops[0].ns.size) ? -ENOMEM : 0;
     for (size_t i = 0; i < j->op_count; i++) {
         const struct job_op *op = &j->ops[i];
         if (op->kind != KV_PUT)
             continue;
-        const struct index_entry *old = index_find(&store.index, op->storage_key);
+        const struct index_entry *old = index_find(&s->index, op->storage_key);
         size_t size = op->value_size + RECORD_OVERHEAD, before = old && old->name ? old->size : 0;
         in_index += old ? 0 : KV_RECORD_COST + op->ns.size + op->key_size;
         on_disk += size > before ? size - before : 0;
@@ -103,13 +111,14 @@ int store_reserve(struct job *j)
     return -ENOSPC; /* what was taken goes with the job */
 }
 
-int store_reserve_read(struct job *j, size_t size)
+int memory_reserve_read(struct job *j, size_t size)
 {
-    struct holder *h = find(j->ops[0].ns.name, j->ops[0].ns.size);
+    ENSURE(j->op_count == 1);
+    struct holder *h = find(j->store, j->ops[0].ns.name, j->ops[0].ns.size);
     return !h || charge_take(&j->memory, &h->memory, 2 * size) ? 0 : -ENOMEM;
 }
 
-void store_release(struct job *j)
+void memory_release(struct job *j)
 {
     charge_give(&j->memory);
     charge_give(&j->disk);
@@ -117,22 +126,58 @@ void store_release(struct job *j)
 
 struct budget *kv_memory(const struct kv_namespace *ns)
 {
-    loop_check(&store.owner->loop);
-    struct holder *h = find(ns->name, ns->size);
+    ENSURE(ns);
+    store_enter(ns->store);
+    struct holder *h = find(ns->store, ns->name, ns->size);
     return h ? &h->memory : NULL;
 }
 
-void store_limit_disk(uint64_t bytes)
+void store_limit_disk(struct store *s, uint64_t bytes)
 {
-    disk_limit = bytes;
-    for (struct holder *h = holders; h; h = h->next)
+    store_enter(s);
+    s->disk_limit = bytes;
+    for (struct holder *h = s->holders; h; h = h->next)
         h->disk.limit = bytes;
 }
 
-void store_memory_reset(void)
+void memory_reset(struct store *s)
 {
-    for (struct holder *h = holders; h; h = h->next) {
+    for (struct holder *h = s->holders; h; h = h->next) {
         charge_must(&h->records, 0);
         charge_must(&h->stored, 0);
+    }
+}
+
+void memory_deinit(struct store *s)
+{
+    for (struct holder *h = s->holders, *next; h; h = next) {
+        next = h->next;
+        charge_give(&h->records);
+        charge_give(&h->stored);
+        budget_deinit(&h->memory);
+        budget_deinit(&h->disk);
+        free(h);
+    }
+    s->holders = NULL;
+    budget_deinit(&s->all_memory);
+}
+
+void memory_check(struct store *s)
+{
+    for (const struct holder *h = s->holders; h; h = h->next) {
+        uint64_t records = 0, stored = 0;
+        ENSURE(h->size > 0 && h->size <= KV_NAMESPACE_MAX);
+        for (size_t i = 0; i < s->index.capacity; i++) {
+            const struct index_entry *e = &s->index.entries[i];
+            if (!e->version || !e->name || holder_name_size(e->name, e->ns_size) != h->size ||
+                memcmp(e->name, h->name, h->size) != 0)
+                continue;
+            records += cost_of(e);
+            stored += e->size;
+        }
+        ENSURE(h->records.bytes == records);
+        ENSURE(h->stored.bytes == stored);
+        ENSURE(budget_used(&h->memory) >= records);
+        ENSURE(budget_used(&h->disk) >= stored);
     }
 }

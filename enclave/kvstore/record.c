@@ -10,28 +10,26 @@
 static const char aad_name[6] = {'E', 'O', 'S', 'K', 'N', '2'}, aad_value[6] = {'E', 'O', 'S', 'K', 'V', '2'};
 static const char aad_root[8] = {'E', 'O', 'S', 'R', 'O', 'O', 'T', '1'};
 
-#define NAME_HEAD 3u
-
 int record_keys_derive(const uint8_t master[32], struct record_keys *out)
 {
-    int result = kdf(master, 32, "kv record", NULL, 0, out->record);
-    if (result == 0)
-        result = kdf(master, 32, "kv digest", NULL, 0, out->digest);
-    if (result == 0)
-        result = kdf(master, 32, "kv root", NULL, 0, out->root);
-    if (result == 0)
-        result = kdf(master, 32, "kv names", NULL, 0, out->names);
-    return result;
+    int error = kdf(master, 32, "kv record", NULL, 0, out->record);
+    if (error == 0)
+        error = kdf(master, 32, "kv digest", NULL, 0, out->digest);
+    if (error == 0)
+        error = kdf(master, 32, "kv root", NULL, 0, out->root);
+    if (error == 0)
+        error = kdf(master, 32, "kv names", NULL, 0, out->names);
+    return error;
 }
 
 int record_storage_key(const struct record_keys *k, const struct record_name *name, uint8_t out[STORAGE_KEY_SIZE])
 {
     uint8_t namespace_key[32];
-    int result = kdf(k->names, 32, "namespace", name->ns, name->ns_size, namespace_key);
-    if (result == 0)
-        result = hmac_sha256(namespace_key, name->key, name->key_size, out);
+    int error = kdf(k->names, 32, "namespace", name->ns, name->ns_size, namespace_key);
+    if (error == 0)
+        error = hmac_sha256(namespace_key, name->key, name->key_size, out);
     OPENSSL_cleanse(namespace_key, sizeof namespace_key);
-    return result;
+    return error;
 }
 
 struct record_aad {
@@ -39,6 +37,8 @@ struct record_aad {
     uint8_t storage_key[32];
     uint8_t version[8];
 };
+static_assert(sizeof(struct record_aad) == 6 + 32 + 8, "what is authenticated has no padding");
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are stored as they are in memory");
 
 static struct record_aad make_aad(const char tag[6], const uint8_t storage_key[32], uint64_t version)
 {
@@ -53,29 +53,29 @@ int64_t record_seal(const struct record_keys *k, const struct record_name *name,
                     uint64_t version, const void *value, size_t value_size, uint8_t *out)
 {
     uint8_t plain[RECORD_NAME_MAX] = {0};
-    size_t size = NAME_HEAD + name->ns_size + name->key_size;
+    size_t size = RECORD_NAME_HEADER_SIZE + name->ns_size + name->key_size;
     size += -size % RECORD_NAME_STEP;
     if (name->ns_size > 255 || size > sizeof plain)
         return -EINVAL;
     uint16_t sealed_size = (uint16_t)(size + AEAD_OVERHEAD);
     plain[0] = (uint8_t)name->ns_size;
     memcpy(plain + 1, &name->key_size, 2);
-    memcpy(plain + NAME_HEAD, name->ns, name->ns_size);
-    memcpy(plain + NAME_HEAD + name->ns_size, name->key, name->key_size);
+    memcpy(plain + RECORD_NAME_HEADER_SIZE, name->ns, name->ns_size);
+    memcpy(plain + RECORD_NAME_HEADER_SIZE + name->ns_size, name->key, name->key_size);
     memcpy(out, &version, 8);
     memcpy(out + 8, &sealed_size, 2);
     struct record_aad aad = make_aad(aad_name, storage_key, version);
-    int result = aead_seal(k->record, &aad, sizeof aad, plain, size, out + 10);
+    int error = aead_seal(k->record, &aad, sizeof aad, plain, size, out + RECORD_HEADER_SIZE);
     OPENSSL_cleanse(plain, sizeof plain);
     aad = make_aad(aad_value, storage_key, version);
-    if (result == 0)
-        result = aead_seal(k->record, &aad, sizeof aad, value, value_size, out + 10 + sealed_size);
-    return result < 0 ? result : (int64_t)(10 + sealed_size + value_size + AEAD_OVERHEAD);
+    if (error == 0)
+        error = aead_seal(k->record, &aad, sizeof aad, value, value_size, out + RECORD_HEADER_SIZE + sealed_size);
+    return error < 0 ? error : (int64_t)(RECORD_HEADER_SIZE + sealed_size + value_size + AEAD_OVERHEAD);
 }
 
 int record_claims(const uint8_t *record, size_t size, uint64_t *version, uint8_t tag[16])
 {
-    if (size < 10 + 2 * AEAD_OVERHEAD + 1)
+    if (size < RECORD_HEADER_SIZE + 2 * AEAD_OVERHEAD + 1)
         return -EBADMSG;
     memcpy(version, record, 8);
     memcpy(tag, record + size - 16, 16);
@@ -87,17 +87,18 @@ static size_t sealed_name_size(const uint8_t *record, size_t size)
 {
     uint16_t sealed_size;
     memcpy(&sealed_size, record + 8, 2);
-    return sealed_size > AEAD_OVERHEAD && size - 10 - AEAD_OVERHEAD >= sealed_size ? sealed_size : 0;
+    return sealed_size > AEAD_OVERHEAD && size - RECORD_HEADER_SIZE - AEAD_OVERHEAD >= sealed_size ? sealed_size : 0;
 }
 
 static bool parse_name(const uint8_t *plain, size_t size, struct record_name *out)
 {
     uint16_t key_size;
-    if (size < NAME_HEAD)
+    if (size < RECORD_NAME_HEADER_SIZE)
         return false;
     memcpy(&key_size, plain + 1, 2);
-    *out = (struct record_name){plain + NAME_HEAD, plain + NAME_HEAD + plain[0], plain[0], key_size};
-    return size - NAME_HEAD >= (size_t)plain[0] + key_size;
+    *out = (struct record_name){plain + RECORD_NAME_HEADER_SIZE, plain + RECORD_NAME_HEADER_SIZE + plain[0], plain[0],
+                                key_size};
+    return size - RECORD_NAME_HEADER_SIZE >= (size_t)plain[0] + key_size;
 }
 
 int record_open(const struct record_keys *k, const uint8_t storage_key[32], uint64_t version, const uint8_t *record,
@@ -111,30 +112,30 @@ int record_open(const struct record_keys *k, const uint8_t storage_key[32], uint
     size_t sealed_size = sealed_name_size(record, size), name_size = sealed_size - AEAD_OVERHEAD;
     if (sealed_size == 0)
         return -EBADMSG;
-    const uint8_t *value = record + 10 + sealed_size;
-    size_t value_size = size - 10 - sealed_size - AEAD_OVERHEAD;
+    const uint8_t *value = record + RECORD_HEADER_SIZE + sealed_size;
+    size_t value_size = size - RECORD_HEADER_SIZE - sealed_size - AEAD_OVERHEAD;
     uint8_t *plain = malloc(name_size + value_size + 1);
     if (!plain)
         return -ENOMEM;
     struct record_aad aad = make_aad(aad_name, storage_key, version);
-    int result = aead_open(k->record, &aad, sizeof aad, record + 10, sealed_size, plain);
-    if (result == 0 && !parse_name(plain, name_size, &out->name))
-        result = -EBADMSG;
-    if (result < 0) {
+    int error = aead_open(k->record, &aad, sizeof aad, record + RECORD_HEADER_SIZE, sealed_size, plain);
+    if (error == 0 && !parse_name(plain, name_size, &out->name))
+        error = -EBADMSG;
+    if (error < 0) {
         OPENSSL_cleanse(plain, name_size);
         free(plain);
         *out = (struct record_opened){0};
-        return result;
+        return error;
     }
     out->plain = plain;
     out->plain_size = name_size + value_size;
     aad = make_aad(aad_value, storage_key, version);
-    result = aead_open(k->record, &aad, sizeof aad, value, value_size + AEAD_OVERHEAD, plain + name_size);
-    if (result == 0) {
+    error = aead_open(k->record, &aad, sizeof aad, value, value_size + AEAD_OVERHEAD, plain + name_size);
+    if (error == 0) {
         out->value = plain + name_size;
         out->value_size = value_size;
     }
-    return result;
+    return error;
 }
 
 void record_opened_free(struct record_opened *opened)
@@ -147,7 +148,7 @@ void record_opened_free(struct record_opened *opened)
 
 int root_seal(const struct record_keys *k, const struct root *root, uint8_t out[ROOT_SIZE])
 {
-    uint8_t plain[48];
+    uint8_t plain[ROOT_PLAIN_SIZE];
     memcpy(plain, &root->epoch, 8);
     memcpy(plain + 8, &root->count, 8);
     memcpy(plain + 16, root->digest, 32);
@@ -156,7 +157,7 @@ int root_seal(const struct record_keys *k, const struct root *root, uint8_t out[
 
 int root_open(const struct record_keys *k, const uint8_t *sealed, size_t size, struct root *out)
 {
-    uint8_t plain[48];
+    uint8_t plain[ROOT_PLAIN_SIZE];
     if (size != ROOT_SIZE || aead_open(k->root, aad_root, sizeof aad_root, sealed, size, plain) < 0)
         return -EBADMSG;
     memcpy(&out->epoch, plain, 8);

@@ -20,12 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "enclave/crypto/aead.h"
-#include "enclave/kvstore/index.h"
-
-#define RECORD_NAME_STEP 32u
-#define RECORD_NAME_MAX (3u + 255u + 512u + RECORD_NAME_STEP)
-#define RECORD_OVERHEAD (10u + 2u * AEAD_OVERHEAD + RECORD_NAME_MAX)
+#include "enclave/kvstore/limits.h"
 
 struct record_keys {
     uint8_t record[32], digest[32], root[32], names[32];
@@ -65,7 +60,6 @@ struct root {
     uint64_t epoch, count;
     uint8_t digest[32];
 };
-#define ROOT_SIZE (48u + AEAD_OVERHEAD)
 int root_seal(const struct record_keys *k, const struct root *root, uint8_t out[ROOT_SIZE]);
 int root_open(const struct record_keys *k, const uint8_t *sealed, size_t size, struct root *out);
 /* Add (or take away) one record's share. */

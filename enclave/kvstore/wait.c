@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/ensure.h"
 #include "enclave/kvstore/kvstore.h"
 #include "enclave/thread/worker.h"
 
@@ -36,6 +37,7 @@ static void on_committed(void *user, int error)
 int kv_get_wait(struct worker *worker, struct kv_namespace *ns, const char *key, uint8_t **value, size_t *size)
 {
     struct wait w = {0};
+    ENSURE(key && value && size);
     int error = kv_get(worker, ns, key, strlen(key), on_got, &w);
     if (error < 0)
         return error;

@@ -48,7 +48,8 @@ int system_metrics(void *user, char *buf, size_t size)
         "\"connection_memory_limit_bytes\":%lu,\"connection_memory_refused_total\":%lu,\"connections_cut_total\":%lu,"
         "\"apps\":{",
         (unsigned long)exits, (unsigned long)syscalls, (unsigned long)refused, (unsigned long)used,
-        (unsigned long)total, (unsigned long)store_record_count(), (unsigned long)store_damaged_count(),
+        (unsigned long)total, (unsigned long)store_record_count(enclave_system.store),
+        (unsigned long)store_damaged_count(enclave_system.store),
         (unsigned long)wasm_runtime_guest_memory(enclave_system.wasm),
         (unsigned long)atomic_load(&http_call_counters.requests),
         (unsigned long)atomic_load(&http_call_counters.failures), (unsigned long)budget_used(count),

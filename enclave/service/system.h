@@ -11,6 +11,7 @@
 struct app_table;
 struct wasm_runtime;
 struct kv_namespace;
+struct store;
 
 struct system {
     struct worker workers[PROTO_MAX_WORKERS];
@@ -19,6 +20,7 @@ struct system {
     struct worker *owner; /* worker 0: store, identity and app list live on its thread */
     struct app_table *apps;
     struct wasm_runtime *wasm;
+    struct store *store;
     struct kv_namespace *settings; /* the enclave's own namespace in the store */
     uint64_t started_ns;
 };

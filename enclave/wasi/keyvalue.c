@@ -64,7 +64,7 @@ static enum host_status open(struct guest *g, const struct slot *args, size_t co
     struct resource *bucket = size < (int)sizeof full ? resource_new(g, KIND_BUCKET) : NULL;
     if (!bucket)
         return g->trap ? HOST_TRAP : kv_fail(g, NO_SUCH_STORE, NULL);
-    bucket->bucket = kv_namespace_open(full);
+    bucket->bucket = kv_namespace_open(g->app->rt->config.store, full);
     if (!bucket->bucket)
         return guest_trap(g, "no memory");
     reply_word(g, 0);

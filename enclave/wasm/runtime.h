@@ -15,6 +15,7 @@
 struct http_dialer; /* enclave/https/client.h */
 struct wasm_runtime;
 struct worker;
+struct store; /* enclave/kvstore/store.h */
 
 /* Where the stacks of guests come from. A stack lies above memory that faults. */
 struct wasm_stack_source {
@@ -34,6 +35,7 @@ struct wasm_runtime_config {
     void (*log)(struct worker *worker, const char *app, bool error, const char *line, size_t size);
     /* For requests that guests make. NULL: all are denied. */
     const struct http_dialer *dialer;
+    struct store *store; /* what guests' buckets are in */
     /* Bytes that all guests together may hold (memories.c says how they share them); 0: 1 GiB. Some are set aside for
      * what each thread that serves guests reads of their memory (GUEST_LIFTED_MAX). */
     uint64_t guest_memory;

@@ -15,6 +15,7 @@
 
 static const uint8_t master[32] = {9};
 static struct worker worker;
+static struct store *store;
 static struct kv_namespace *ns;
 static struct host_record genuine[KEYS + 2], older[KEYS + 2];
 static struct input *input; /* for made-up pages */
@@ -28,14 +29,13 @@ static void ignore(void *user, int status)
 static void open_store(bool first)
 {
     char error[256];
-    MUST(store_open(&worker, master, first ? (const uint8_t *)"sealed" : NULL, first ? 6 : 0, error, sizeof error) ==
-         0);
+    MUST(store_open(store, master, first ? (const uint8_t *)"sealed" : NULL, first ? 6 : 0, error, sizeof error) == 0);
 }
 
 /* Everything done, and every answer handed back. */
 static void finish_all(void)
 {
-    store_flush();
+    store_flush(store);
     loop_run_once(&worker.loop, worker.loop.now_ns + 1);
 }
 
@@ -61,13 +61,15 @@ static void keep(struct host_record *copies)
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     host_memory_worker(&worker);
-    ns = kv_namespace_open("app:a");
+    store = store_new(&worker);
+    ns = store ? kv_namespace_open(store, "app:a") : NULL;
+    MUST(ns);
     open_store(true);
     write_all("old");
     keep(older);
     write_all("new");
     keep(genuine);
-    store_close();
+    store_close(store);
     return 0;
 }
 
@@ -137,13 +139,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         while (in.at < in.end)
             change(&in);
     }
-    if (store_open(&worker, master, NULL, 0, error, sizeof error) == 0) {
+    if (store_open(store, master, NULL, 0, error, sizeof error) == 0) {
         host_memory.answer = NULL;
         for (char key = 'a'; key < 'a' + KEYS; key++)
             MUST(kv_get(&worker, ns, &key, 1, check, NULL) == 0);
         finish_all();
+        store_check(store);
     }
     host_memory.answer = NULL;
-    store_close();
+    store_close(store);
     return 0;
 }

@@ -198,7 +198,7 @@ static int setup(void **state)
     runtime = wasm_runtime_new(&config);
     loop_init(&worker.loop, NULL);
     worker.loop.now_ns = 1;
-    fs_init(&worker);
+    fs_init(&worker, NULL);
     struct app_table *apps = app_table_new();
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (app_table_put(apps, built_app(runtime, folder, names[i], settings, 0)) != 0)

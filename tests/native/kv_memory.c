@@ -24,7 +24,7 @@ struct record {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct record *records;
 
-struct kv_namespace *kv_namespace_open(const char *name)
+struct kv_namespace *kv_namespace_open(struct store *store, const char *name)
 {
     struct kv_namespace *ns = calloc(1, sizeof *ns);
     if (ns)

@@ -20,6 +20,7 @@ static struct loop_timer timer;
 static struct crowd_limits limits;
 static struct crowd crowd;
 static struct crowd_member member;
+static struct store *store;
 static struct kv_namespace *names;
 
 static void run_task(struct loop_task *t)
@@ -86,9 +87,14 @@ static void do_look(void)
     crowd_look(&crowd);
 }
 
+static void got(void *user, int error, const uint8_t *value, size_t size)
+{
+    (void)user, (void)error, (void)value, (void)size;
+}
+
 static void do_get(void)
 {
-    (void)!kv_get(&worker, names, "k", 1, NULL, NULL);
+    (void)!kv_get(&worker, names, "k", 1, got, NULL);
 }
 
 static void do_each(void)
@@ -130,26 +136,26 @@ static void do_memory(void)
 
 static void do_flush(void)
 {
-    store_flush();
+    store_flush(store);
 }
 
 static void do_close(void)
 {
-    store_close();
+    store_close(store);
 }
 
 static void do_proceed(void)
 {
-    store_proceed();
+    schedule_proceed(store);
 }
 
 static void do_finish(void)
 {
     struct kv_op op = {KV_PUT, names, "k", 1, "v", 1};
-    struct job *j = job_new(&worker, JOB_COMMIT, &op, 1, NULL);
-    *store.jobs_end = j;
-    store.jobs_end = &j->next;
-    store_finish(j, -EIO);
+    struct job *j = job_new(store, &worker, JOB_COMMIT, &op, 1, NULL);
+    *store->jobs.end = j;
+    store->jobs.end = &j->next;
+    job_finish(j, -EIO);
 }
 
 static struct fs_op *stat_root(void)
@@ -209,8 +215,8 @@ static const struct door doors[] = {
     {"kv_memory", do_memory, OWN},
     {"store_flush", do_flush, OWN},
     {"store_close", do_close, OWN},
-    {"store_proceed", do_proceed, OWN},
-    {"store_finish", do_finish, OWN},
+    {"schedule_proceed", do_proceed, OWN},
+    {"job_finish", do_finish, OWN},
     {"fs_submit", do_submit, OWN},
     {"fs_run", do_fs_run, OWN},
     {"fs_wake", do_wake, OWN},
@@ -225,10 +231,11 @@ static void prepare(void)
     char error[256];
     task.fn = run_task;
     timer.fn = run_timer;
-    if (host_memory_worker(&worker) != 0 || store_open(&worker, master, (const uint8_t *)"m", 1, error, sizeof error))
+    if (host_memory_worker(&worker) != 0 || !(store = store_new(&worker)) ||
+        store_open(store, master, (const uint8_t *)"m", 1, error, sizeof error))
         exit(2);
-    names = kv_namespace_open("app:x:kv:");
-    fs_init(&worker);
+    names = kv_namespace_open(store, "app:x:kv:");
+    fs_init(&worker, store);
     crowd_limits_init(&limits, 1 << 20, 100);
     crowd_init(&crowd, &limits, &worker.loop, NULL);
     if (!crowd_join(&crowd, &member, 1000))

@@ -61,6 +61,7 @@ void *__wrap_realloc(void *p, size_t size)
 
 static const uint8_t master[32] = {6};
 static struct worker worker;
+static struct store *store;
 static struct kv_namespace *ns;
 
 struct asked {
@@ -128,12 +129,15 @@ static void fresh_store(void)
 {
     char error[256];
     if (worker.loop.timers) {
-        store_close();
+        kv_namespace_close(ns);
+        store_close(store); /* not freed: file systems that were forgotten are charged there */
         loop_deinit(&worker.loop);
     }
     host_memory_reset();
     host_memory_worker(&worker);
-    assert_int_equal(store_open(&worker, master, (const uint8_t *)"sealed", 6, error, sizeof error), 0);
+    store = store_new(&worker);
+    ns = kv_namespace_open(store, "app:a");
+    assert_int_equal(store_open(store, master, (const uint8_t *)"sealed", 6, error, sizeof error), 0);
 }
 
 static int put(const char *key, const char *value)
@@ -179,10 +183,11 @@ static void check_store(void)
     assert_int_equal(get("c"), 0);
     int a = get("a"), b = get("b");
     assert_true((a == 0 || a == -ENOENT) && (b == 0 || b == -ENOENT));
-    store_close();
+    store_check(store);
+    store_close(store);
     loop_deinit(&worker.loop);
     host_memory_worker(&worker);
-    if (store_open(&worker, master, NULL, 0, error, sizeof error) != 0)
+    if (store_open(store, master, NULL, 0, error, sizeof error) != 0)
         fail_msg("%s", error);
     assert_int_equal(get("c"), 0);
     assert_int_equal(get("a"), a);
@@ -255,7 +260,7 @@ static void fresh_fs(void)
     static int number;
     char app[32];
     fresh_store();
-    fs_init(&worker);
+    fs_init(&worker, store);
     snprintf(app, sizeof app, "app%d", number++);
     fs = fs_of_app(app);
     assert_non_null(fs);
@@ -299,7 +304,6 @@ static void test_fs(void **state)
 
 int main(void)
 {
-    ns = kv_namespace_open("app:a");
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_store), cmocka_unit_test(test_fs)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

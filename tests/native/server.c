@@ -337,7 +337,7 @@ int main(int argc, char **argv)
     runtime = wasm_runtime_new(&config);
     int workers = atoi(argv[2]);
     struct native_worker *all = calloc((size_t)workers, sizeof *all);
-    fs_init(&all[0].worker);
+    fs_init(&all[0].worker, NULL);
     struct app_table *apps = app_table_new();
     for (int i = 3; i < argc; i++)
         load(apps, argv[i]);

@@ -1,0 +1,52 @@
+/* The store's bounds, each by what it is for. Bytes unless said otherwise. */
+#ifndef ENCLAVE_OS_ENCLAVE_KVSTORE_LIMITS_H
+#define ENCLAVE_OS_ENCLAVE_KVSTORE_LIMITS_H
+
+#include <assert.h>
+
+#include "common/protocol.h"
+#include "enclave/crypto/aead.h"
+
+/* What callers may ask for ---------------------------------------------------------------------------------------- */
+
+#define KV_KEY_MAX 512u         /* logical key */
+#define KV_VALUE_MAX (4u << 20) /* value */
+#define KV_NAMESPACE_MAX 160u   /* a namespace's name */
+#define KV_LIST_MAX 1000u       /* keys that kv_list gives at once */
+
+/* What an app may hold ---------------------------------------------------------------------------------------------- */
+
+#define KV_MEMORY (256u << 20) /* of the enclave's, all apps together */
+#define KV_RECORD_COST 256u    /* of a record beside its name: its place in the index, and room for the index to grow */
+#define KV_OP_COST 512u        /* of an operation on its way, beside its key and value */
+#define KV_DISK_DEFAULT (UINT64_C(8) << 30) /* of the host's disk, one app */
+
+/* A record on the host's disk ------------------------------------------------------------------------------------ */
+
+#define STORAGE_KEY_SIZE 32u
+#define RECORD_HEADER_SIZE (8u + 2u) /* version, size of the sealed name */
+#define RECORD_NAME_STEP 32u         /* names are padded to a multiple of it */
+#define RECORD_NAME_HEADER_SIZE (1u + 2u)
+#define RECORD_NAME_MAX (RECORD_NAME_HEADER_SIZE + 255u + KV_KEY_MAX + RECORD_NAME_STEP)
+#define RECORD_OVERHEAD (RECORD_HEADER_SIZE + 2u * AEAD_OVERHEAD + RECORD_NAME_MAX)
+static_assert(KV_NAMESPACE_MAX <= 255, "a name's size is one byte of a record");
+static_assert(KV_KEY_MAX <= UINT16_MAX, "a key's size is two bytes of a record");
+static_assert(RECORD_NAME_MAX + AEAD_OVERHEAD <= UINT16_MAX, "a sealed name's size is two bytes of a record");
+
+#define ROOT_PLAIN_SIZE (8u + 8u + 32u) /* epoch, count, digest */
+#define ROOT_SIZE (ROOT_PLAIN_SIZE + AEAD_OVERHEAD)
+
+/* What goes to the host and comes from it ------------------------------------------------------------------------- */
+
+#define COMMIT_OP_SIZE 64u /* of an operation in a transaction beside its record: kind, storage key, two lengths */
+static_assert(COMMIT_OP_SIZE >= 1 + 4 + STORAGE_KEY_SIZE + 4, "an operation's framing");
+#define COMMIT_ROOT_SIZE 65536u /* set aside for the root, the count and the RPC's own header */
+#define COMMIT_PAYLOAD_MAX (PROTO_RPC_MAX - COMMIT_ROOT_SIZE)
+static_assert(COMMIT_PAYLOAD_MAX >= KV_VALUE_MAX + RECORD_OVERHEAD + COMMIT_OP_SIZE, "the largest value fits");
+
+#define SCAN_KEY_MAX 64u /* a key of the host's, ours or not */
+#define SCAN_PAGE_RECORDS_MAX 4096u
+#define SCAN_PAGE_MAX (KV_VALUE_MAX + RECORD_OVERHEAD + SCAN_KEY_MAX + 4u + 4u) /* the largest record, two lengths */
+static_assert(SCAN_PAGE_MAX + 4u + 1u <= PROTO_RPC_MAX, "a page travels as one answer: count, records, whether more");
+
+#endif
