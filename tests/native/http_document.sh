@@ -9,7 +9,7 @@ while IFS= read -r row; do
     test=$(sed -E 's/.*\| ([^|]*) \|$/\1/' <<<"$row")
     name=${test%% *} what=${test#* }
     case $name in
-    http) file=$tests/native/http_test.c ;;
+    enclave/*) file=$tests/../${name}_test.c ;;
     http/target) file=$tests/native/target_test.c ;;
     apps) file=$tests/native/apps_test.sh ;;
     e2e/*) file=$tests/$name.sh ;;
