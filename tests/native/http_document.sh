@@ -10,7 +10,6 @@ while IFS= read -r row; do
     name=${test%% *} what=${test#* }
     case $name in
     enclave/*) file=$tests/../${name}_test.c ;;
-    http/target) file=$tests/native/target_test.c ;;
     apps) file=$tests/native/apps_test.sh ;;
     e2e/*) file=$tests/$name.sh ;;
     *) file=/nonexistent ;;
