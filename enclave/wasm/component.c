@@ -68,7 +68,7 @@ int component_check(const uint8_t *wasm, size_t size, struct component_needs *ne
     return -EINVAL;
 }
 
-/* An estimate, above what the example apps took (component_test --measure: JavaScript's engine 768 MiB, CPython 517,
+/* An estimate, above what the example apps took (component_needs --measure: JavaScript's engine 768 MiB, CPython 517,
  * Go 127). One function is compiled at a time: what is held beside the code that was made is its graph, in which each
  * variable can be a new value wherever branches meet. */
 uint64_t component_compile_memory(size_t size, const struct component_needs *needs)
