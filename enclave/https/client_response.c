@@ -12,14 +12,17 @@ static struct http_call *of(llhttp_t *parser)
     return parser->data;
 }
 
-static int judge(struct http_call *c, enum h1_lines_status status)
+static int refuse(struct http_call *c, enum http_call_failure why)
 {
-    static const enum http_call_failure why[] = {
-        [LINES_MALFORMED] = CALL_PROTOCOL, [LINES_TOO_LARGE] = CALL_HEAD_SIZE, [LINES_NO_MEMORY] = CALL_NO_MEMORY};
-    if (status == LINES_OK)
-        return 0;
-    http_call_fail(c, why[status]);
+    http_call_fail(c, why);
     return -1;
+}
+
+static int judge(struct http_call *c, int error)
+{
+    if (error == 0)
+        return 0;
+    return refuse(c, error == -EMSGSIZE ? CALL_HEAD_SIZE : error == -ENOMEM ? CALL_NO_MEMORY : CALL_PROTOCOL);
 }
 
 static int on_field(llhttp_t *parser, const char *at, size_t size)
@@ -35,12 +38,6 @@ static int on_field_complete(llhttp_t *parser)
 static int on_value(llhttp_t *parser, const char *at, size_t size)
 {
     return judge(of(parser), h1_lines_value(&of(parser)->lines, of(parser)->in, at, size));
-}
-
-static int refuse(struct http_call *c, enum http_call_failure why)
-{
-    http_call_fail(c, why);
-    return -1;
 }
 
 /* Exactly one way of saying how long the body is. */

@@ -22,13 +22,12 @@ static int refuse(struct h1 *c, enum h1_fault fault)
     return -1;
 }
 
-/* What a line's status means, or 0. */
-static int judge(struct h1 *c, enum h1_lines_status status, enum h1_fault if_too_large)
+/* What a line's error means, or 0. */
+static int judge(struct h1 *c, int error, enum h1_fault if_too_large)
 {
-    static const enum h1_fault answers[] = {[LINES_MALFORMED] = H1_BAD_LINE, [LINES_NO_MEMORY] = H1_NO_MEMORY};
-    if (status == LINES_OK)
+    if (error == 0)
         return 0;
-    return refuse(c, status == LINES_TOO_LARGE ? if_too_large : answers[status]);
+    return refuse(c, error == -EMSGSIZE ? if_too_large : error == -ENOMEM ? H1_NO_MEMORY : H1_BAD_LINE);
 }
 
 static int on_url(llhttp_t *parser, const char *at, size_t size)

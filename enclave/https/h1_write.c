@@ -282,22 +282,22 @@ static void look_at_rest(struct h1 *c)
 static int finish(struct http_exchange *x, const struct http_field *fields, size_t count)
 {
     struct h1 *c = of(x);
-    int status = 0;
+    int error = 0;
     look_at_rest(c);
     if (h1_is_refused(c)) {
         h1_answer_fault(c);
-        status = -EPIPE;
+        error = -EPIPE;
     } else if (c->length >= 0 && c->written < c->length && !c->x.head && !c->no_body) {
         c->broken = true; /* the client must notice that something is missing */
-        status = -EMSGSIZE;
+        error = -EMSGSIZE;
     } else if (frame(c, true, count > 0) != 0) {
         c->broken = true;
-        status = -ENOMEM;
+        error = -ENOMEM;
     } else if (c->chunked) {
         c->broken |= h1_put_trailers(&c->out, fields, count) != 0;
     }
     end_exchange(c);
-    return status;
+    return error;
 }
 
 /* A whole answer in place of a head that was not sent. */

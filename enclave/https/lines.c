@@ -29,15 +29,15 @@ static struct h1_buffer *arena(struct h1_lines *l)
     return l->in_trailers ? &l->tail : &l->head;
 }
 
-enum h1_lines_status h1_lines_text(struct h1_lines *l, const char *at, size_t size)
+int h1_lines_text(struct h1_lines *l, const char *at, size_t size)
 {
     struct h1_buffer *to = arena(l);
     if (l->head.end + l->tail.end + size > l->bytes_max)
-        return LINES_TOO_LARGE;
+        return -EMSGSIZE;
     if (h1_room(to, size) != 0)
-        return LINES_NO_MEMORY;
+        return -ENOMEM;
     h1_put(to, at, size);
-    return LINES_OK;
+    return 0;
 }
 
 static struct h1_line *current(struct h1_lines *l)
@@ -45,47 +45,47 @@ static struct h1_line *current(struct h1_lines *l)
     return &l->lines[l->count - 1];
 }
 
-static enum h1_lines_status new_line(struct h1_lines *l)
+static int new_line(struct h1_lines *l)
 {
     if (l->count >= l->count_max)
-        return LINES_TOO_LARGE;
+        return -EMSGSIZE;
     if (l->count == l->capacity) {
         uint32_t capacity = l->capacity ? l->capacity * 2 : 16;
         struct h1_line *grown = charged_realloc(l->memory, l->lines, capacity * sizeof *grown);
         if (!grown)
-            return LINES_NO_MEMORY;
+            return -ENOMEM;
         l->lines = grown;
         l->capacity = capacity;
     }
     l->lines[l->count++] = (struct h1_line){.name = arena(l)->end};
     l->value_end = NULL;
-    return LINES_OK;
+    return 0;
 }
 
-enum h1_lines_status h1_lines_name(struct h1_lines *l, const char *at, size_t size)
+int h1_lines_name(struct h1_lines *l, const char *at, size_t size)
 {
     if (size == 0)
-        return LINES_OK; /* cut off at the buffer's end, or none at all: h1_lines_name_complete knows */
+        return 0; /* cut off at the buffer's end, or none at all: h1_lines_name_complete knows */
     bool fresh = l->count == 0 || current(l)->value || current(l)->value_size;
-    enum h1_lines_status status = fresh ? new_line(l) : LINES_OK;
+    int error = fresh ? new_line(l) : 0;
     uint32_t start = arena(l)->end;
-    if (status == LINES_OK)
-        status = h1_lines_text(l, at, size);
-    if (status != LINES_OK)
-        return status;
+    if (error == 0)
+        error = h1_lines_text(l, at, size);
+    if (error != 0)
+        return error;
     for (char *c = arena(l)->data + start; c < arena(l)->data + arena(l)->end; c++)
         if (*c >= 'A' && *c <= 'Z')
             *c += 32;
     current(l)->name_size += (uint32_t)size;
-    return LINES_OK;
+    return 0;
 }
 
-enum h1_lines_status h1_lines_name_complete(struct h1_lines *l)
+int h1_lines_name_complete(struct h1_lines *l)
 {
     if (l->count == 0 || current(l)->value)
-        return LINES_MALFORMED; /* no name came before this colon */
+        return -EBADMSG; /* no name came before this colon */
     current(l)->value = arena(l)->end;
-    return LINES_OK;
+    return 0;
 }
 
 /* The last byte before end that is not blank; otherwise, if there is none. */
@@ -106,12 +106,12 @@ static bool folded(const struct h1_lines *l, const char *input, const char *at)
     return before == '\n' || before == '\r';
 }
 
-enum h1_lines_status h1_lines_value(struct h1_lines *l, const char *input, const char *at, size_t size)
+int h1_lines_value(struct h1_lines *l, const char *input, const char *at, size_t size)
 {
     if (size == 0)
-        return LINES_OK;
+        return 0;
     if (folded(l, input, at) || memchr(at, 0, size))
-        return LINES_MALFORMED;
+        return -EBADMSG;
     l->value_end = at + size;
     current(l)->value_size += (uint32_t)size;
     return h1_lines_text(l, at, size);

@@ -24,17 +24,17 @@ struct h1_lines {
     uint32_t bytes_max, count_max;
 };
 
-enum h1_lines_status { LINES_OK, LINES_MALFORMED, LINES_TOO_LARGE, LINES_NO_MEMORY };
+/* Errors: -EBADMSG: malformed; -EMSGSIZE: beyond the limits; -ENOMEM. */
 
 /* A new message, with these limits: head and trailers together have so many bytes, each of them so many lines. */
 void h1_lines_begin(struct h1_lines *l, uint32_t bytes_max, uint32_t count_max);
 void h1_lines_free(struct h1_lines *l);
 /* Other text of the head, before the first line; counted with the rest. */
-enum h1_lines_status h1_lines_text(struct h1_lines *l, const char *at, size_t size);
-enum h1_lines_status h1_lines_name(struct h1_lines *l, const char *at, size_t size);
-enum h1_lines_status h1_lines_name_complete(struct h1_lines *l);
+int h1_lines_text(struct h1_lines *l, const char *at, size_t size);
+int h1_lines_name(struct h1_lines *l, const char *at, size_t size);
+int h1_lines_name_complete(struct h1_lines *l);
 /* input: where the buffer begins that at lies in. */
-enum h1_lines_status h1_lines_value(struct h1_lines *l, const char *input, const char *at, size_t size);
+int h1_lines_value(struct h1_lines *l, const char *input, const char *at, size_t size);
 /* The buffer, of capacity bytes at input, was parsed up to end; the next one begins at its start again. */
 void h1_lines_next_input(struct h1_lines *l, const char *input, const char *end, size_t capacity);
 /* What follows are trailers. */

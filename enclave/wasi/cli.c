@@ -6,7 +6,7 @@
  */
 #include "enclave/wasi/internal.h"
 
-static enum host_status get_environment(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(get_environment)
 {
     reply_word(g, 0);
     const struct setting_list *own = &g->app->settings->environment;
@@ -20,7 +20,7 @@ static enum host_status get_environment(struct guest *g, const struct slot *args
 }
 
 /* The first is the program's name, as everywhere. */
-static enum host_status get_arguments(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(get_arguments)
 {
     const struct setting_list *set = &g->app->settings->arguments;
     reply_word(g, 1 + set->count);
@@ -30,20 +30,20 @@ static enum host_status get_arguments(struct guest *g, const struct slot *args, 
     return HOST_DONE;
 }
 
-static enum host_status nothing(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(nothing)
 {
     reply_word(g, 0); /* none */
     return HOST_DONE;
 }
 
-static enum host_status do_exit(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(do_exit)
 {
     g->exited = true;
-    g->exit_status = (uint8_t)args[0].word; /* of exit(): 1 for an error */
-    return guest_trap(g, g->exit_status ? "the guest exited with a failure" : "the guest exited");
+    g->exit_code = (uint8_t)args[0].word; /* of exit(): 1 for an error */
+    return guest_trap(g, g->exit_code ? "the guest exited with a failure" : "the guest exited");
 }
 
-static enum host_status stream(struct guest *g, enum kind kind, enum stream_end end)
+static enum host_result stream(struct guest *g, enum kind kind, enum stream_end end)
 {
     struct resource *r = resource_new(g, kind);
     if (!r)
@@ -53,17 +53,17 @@ static enum host_status stream(struct guest *g, enum kind kind, enum stream_end 
     return HOST_DONE;
 }
 
-static enum host_status get_stdin(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(get_stdin)
 {
     return stream(g, KIND_INPUT_STREAM, g->app->command ? STREAM_BODY : STREAM_EMPTY);
 }
 
-static enum host_status get_stdout(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(get_stdout)
 {
     return stream(g, KIND_OUTPUT_STREAM, g->app->command ? STREAM_ANSWER : STREAM_STDOUT);
 }
 
-static enum host_status get_stderr(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(get_stderr)
 {
     return stream(g, KIND_OUTPUT_STREAM, STREAM_STDERR);
 }

@@ -6,19 +6,19 @@
 
 #include "enclave/wasi/internal.h"
 
-static enum host_status now(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(now)
 {
     reply_word(g, monotonic_now_ns());
     return HOST_DONE;
 }
 
-static enum host_status resolution(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(resolution)
 {
     reply_word(g, 1000000); /* a shared time page that the host updates */
     return HOST_DONE;
 }
 
-static enum host_status pollable_at(struct guest *g, uint64_t deadline_ns)
+static enum host_result pollable_at(struct guest *g, uint64_t deadline_ns)
 {
     struct resource *pollable = pollable_on(g, NULL);
     if (!pollable)
@@ -28,18 +28,18 @@ static enum host_status pollable_at(struct guest *g, uint64_t deadline_ns)
     return HOST_DONE;
 }
 
-static enum host_status subscribe_instant(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(subscribe_instant)
 {
     return pollable_at(g, args[0].word);
 }
 
-static enum host_status subscribe_duration(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(subscribe_duration)
 {
     uint64_t start = monotonic_now_ns(), deadline;
     return pollable_at(g, __builtin_add_overflow(start, args[0].word, &deadline) ? UINT64_MAX : deadline);
 }
 
-static enum host_status wall_now(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(wall_now)
 {
     struct timespec wall;
     clock_gettime(CLOCK_REALTIME, &wall);
@@ -48,14 +48,14 @@ static enum host_status wall_now(struct guest *g, const struct slot *args, size_
     return HOST_DONE;
 }
 
-static enum host_status wall_resolution(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(wall_resolution)
 {
     reply_word(g, 0);
     reply_word(g, 1000000);
     return HOST_DONE;
 }
 
-static enum host_status zone_display(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(zone_display)
 {
     reply_word(g, 0); /* the offset */
     reply_text(g, "UTC", 3);
@@ -63,7 +63,7 @@ static enum host_status zone_display(struct guest *g, const struct slot *args, s
     return HOST_DONE;
 }
 
-static enum host_status zone_offset(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(zone_offset)
 {
     reply_word(g, 0);
     return HOST_DONE;

@@ -12,17 +12,17 @@
 
 /* The answer ---------------------------------------------------------------------------------------------------- */
 
-/* The head, and what was printed before it. length: of the whole body; -1: nobody knows yet. status: of the command. */
-static int begin_answer(struct guest *g, int http, int64_t length, int status)
+/* The head, and what was printed before it. length: of the whole body; -1: nobody knows yet. exit_code: of the command. */
+static int begin_answer(struct guest *g, int http, int64_t length, int exit_code)
 {
     char number[8];
-    int digits = snprintf(number, sizeof number, "%d", status);
+    int digits = snprintf(number, sizeof number, "%d", exit_code);
     const struct http_field fields[] = {
         {HTTP_TEXT("content-type"), HTTP_TEXT("text/plain; charset=utf-8")},
         {HTTP_TEXT("x-exit-status"), {number, (size_t)digits}},
     };
     g->responded = true;
-    int result = g->x->ops->respond(g->x, http, fields, status ? 2 : 1, length);
+    int result = g->x->ops->respond(g->x, http, fields, exit_code ? 2 : 1, length);
     if (result == 0 && g->printed_size > 0)
         result = g->x->ops->write_body(g->x, g->printed, g->printed_size) < 0 ? -EPIPE : 0;
     charged_free(g->printed);
@@ -76,16 +76,16 @@ ssize_t command_write(struct guest *g, const void *data, size_t size)
     return g->x->ops->write_body(g->x, data, size);
 }
 
-void command_end(struct guest *g, int status, int http)
+void command_end(struct guest *g, int exit_code, int http)
 {
     struct http_exchange *x = g->x;
     bool begun = g->responded;
     if (!x)
         return;
-    int result = begun ? 0 : begin_answer(g, status ? http : 200, (int64_t)g->printed_size, status);
+    int result = begun ? 0 : begin_answer(g, exit_code ? http : 200, (int64_t)g->printed_size, exit_code);
     g->x = NULL;
     g->finished = true;
-    if (result == 0 && (status == 0 || !begun))
+    if (result == 0 && (exit_code == 0 || !begun))
         x->ops->finish(x, NULL, 0);
     else
         x->ops->fail(x, 503,

@@ -6,7 +6,7 @@
 
 #define CONFIG_ERROR "variant{upstream:string,io:string}"
 
-static enum host_status get(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(get)
 {
     const char *value = setting_find(&g->app->settings->config, slot_text(&args[0]), args[0].size);
     reply_word(g, 0);
@@ -16,7 +16,7 @@ static enum host_status get(struct guest *g, const struct slot *args, size_t cou
     return HOST_DONE;
 }
 
-static enum host_status get_all(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(get_all)
 {
     const struct setting_list *all = &g->app->settings->config;
     reply_word(g, 0);

@@ -29,9 +29,9 @@ enum {
     CODE_NOT_PERMITTED = 31,
 };
 
-static unsigned code_of(int status)
+static unsigned code_of(int error)
 {
-    switch (status) {
+    switch (error) {
     case -EBADF:
         return CODE_BAD_DESCRIPTOR;
     case -EBUSY:
@@ -69,14 +69,14 @@ static unsigned code_of(int status)
     }
 }
 
-enum host_status file_fail(struct guest *g, int status)
+enum host_result file_fail(struct guest *g, int error)
 {
     reply_word(g, 1);
-    reply_word(g, code_of(status));
+    reply_word(g, code_of(error));
     return HOST_DONE;
 }
 
-enum host_status file_reply_bytes(struct guest *g, const struct fs_op *op)
+enum host_result file_reply_bytes(struct guest *g, const struct fs_op *op)
 {
     void *buffer = guest_scratch(g); /* the operation's own goes before the reply is taken */
     if (!buffer)
@@ -182,7 +182,7 @@ struct fs_op *file_begin(struct guest *g, enum fs_call call, const struct resour
     return w->op;
 }
 
-enum host_status file_submit(struct guest *g, struct fs_op *op)
+enum host_result file_submit(struct guest *g, struct fs_op *op)
 {
     if (!op)
         return HOST_TRAP;
@@ -198,7 +198,7 @@ struct resource *file_descriptor(struct guest *g, const struct slot *handle)
     return d;
 }
 
-enum host_status file_step(struct guest *g, const struct slot *handle, struct resource **d, struct fs_op **op)
+enum host_result file_step(struct guest *g, const struct slot *handle, struct resource **d, struct fs_op **op)
 {
     *d = file_descriptor(g, handle);
     *op = file_finished(g);
@@ -232,12 +232,12 @@ void file_free(struct guest *g, struct resource *r)
         file_drop_page(r);
 }
 
-enum host_status reply_file_error(struct guest *g, int status)
+enum host_result reply_file_error(struct guest *g, int error)
 {
-    struct resource *error = reply_new_error(g, "the file system failed; filesystem-error-code says how");
-    if (!error)
+    struct resource *told = reply_new_error(g, "the file system failed; filesystem-error-code says how");
+    if (!told)
         return HOST_TRAP;
-    error->state = (uint8_t)(code_of(status) + 1);
+    told->state = (uint8_t)(code_of(error) + 1);
     return HOST_DONE;
 }
 

@@ -5,18 +5,18 @@
 
 #include "enclave/wasi/filesystem.h"
 
-static enum host_status file_check(struct guest *g, const struct resource *d, bool allowed)
+static enum host_result file_check(struct guest *g, const struct resource *d, bool allowed)
 {
     return d->file.directory ? file_fail(g, -EISDIR) : allowed ? HOST_WAIT : file_fail(g, -EBADF);
 }
 
-FILE_FUNC(file_read)
+HOST_FUNC(file_read)
 {
     struct resource *d;
     struct fs_op *op;
-    enum host_status status = file_step(g, &args[0], &d, &op);
-    if (status != HOST_DONE)
-        return status;
+    enum host_result result = file_step(g, &args[0], &d, &op);
+    if (result != HOST_DONE)
+        return result;
     if (!op) {
         if (file_check(g, d, d->file.may_read) == HOST_DONE)
             return HOST_DONE;
@@ -36,13 +36,13 @@ FILE_FUNC(file_read)
     return HOST_DONE;
 }
 
-FILE_FUNC(file_write)
+HOST_FUNC(file_write)
 {
     struct resource *d;
     struct fs_op *op;
-    enum host_status status = file_step(g, &args[0], &d, &op);
-    if (status != HOST_DONE)
-        return status;
+    enum host_result result = file_step(g, &args[0], &d, &op);
+    if (result != HOST_DONE)
+        return result;
     if (!op) {
         if (file_check(g, d, d->file.may_write) == HOST_DONE)
             return HOST_DONE;
@@ -66,7 +66,7 @@ FILE_FUNC(file_write)
     return HOST_DONE;
 }
 
-static enum host_status via_stream(struct guest *g, const struct slot *args, enum kind kind, enum stream_end end,
+static enum host_result via_stream(struct guest *g, const struct slot *args, enum kind kind, enum stream_end end,
                                    uint64_t position)
 {
     struct resource *d = file_descriptor(g, &args[0]);
@@ -85,17 +85,17 @@ static enum host_status via_stream(struct guest *g, const struct slot *args, enu
     return HOST_DONE;
 }
 
-FILE_FUNC(file_read_via_stream)
+HOST_FUNC(file_read_via_stream)
 {
     return via_stream(g, args, KIND_INPUT_STREAM, STREAM_FILE, args[1].word);
 }
 
-FILE_FUNC(file_write_via_stream)
+HOST_FUNC(file_write_via_stream)
 {
     return via_stream(g, args, KIND_OUTPUT_STREAM, STREAM_FILE, args[1].word);
 }
 
-FILE_FUNC(file_append_via_stream)
+HOST_FUNC(file_append_via_stream)
 {
     return via_stream(g, args, KIND_OUTPUT_STREAM, STREAM_FILE_END, 0);
 }
@@ -145,7 +145,7 @@ ssize_t file_stream_write(struct guest *g, struct resource *stream, const void *
     return result;
 }
 
-FILE_FUNC(file_error_code_of)
+HOST_FUNC(file_error_code_of)
 {
     struct resource *error = resource_get(g, &args[0], KIND_ERROR);
     if (!error)

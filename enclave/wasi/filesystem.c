@@ -8,49 +8,49 @@
 
 #define LIST_BYTES 16384u
 
-static enum host_status ok(struct guest *g)
+static enum host_result ok(struct guest *g)
 {
     reply_word(g, 0);
     return HOST_DONE;
 }
 
 /* Operations that only succeed or fail. */
-static enum host_status plain(struct guest *g, const struct slot *args, enum fs_call call, struct file_paths paths)
+static enum host_result plain(struct guest *g, const struct slot *args, enum fs_call call, struct file_paths paths)
 {
     struct resource *d;
     struct fs_op *op;
-    enum host_status status = file_step(g, &args[0], &d, &op);
-    if (status != HOST_DONE)
-        return status;
+    enum host_result result = file_step(g, &args[0], &d, &op);
+    if (result != HOST_DONE)
+        return result;
     if (!op)
         return file_submit(g, file_begin(g, call, d, paths, 0));
-    status = op->status ? file_fail(g, op->status) : ok(g);
+    result = op->status ? file_fail(g, op->status) : ok(g);
     file_end(g);
-    return status;
+    return result;
 }
 
-static enum host_status create_directory_at(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(create_directory_at)
 {
     return plain(g, args, FS_MKDIR, (struct file_paths){&args[1], NULL});
 }
 
-static enum host_status remove_directory_at(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(remove_directory_at)
 {
     return plain(g, args, FS_RMDIR, (struct file_paths){&args[1], NULL});
 }
 
-static enum host_status unlink_file_at(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(unlink_file_at)
 {
     return plain(g, args, FS_UNLINK, (struct file_paths){&args[1], NULL});
 }
 
-static enum host_status sync(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(sync)
 {
     return plain(g, args, FS_SYNC, (struct file_paths){NULL, NULL});
 }
 
 /* From one directory to another: the path in the other stands behind it. */
-static enum host_status between(struct guest *g, const struct slot *args, enum fs_call call, const struct slot *path,
+static enum host_result between(struct guest *g, const struct slot *args, enum fs_call call, const struct slot *path,
                                 const struct slot *into, uint32_t flags)
 {
     struct resource *from = file_descriptor(g, &args[0]), *to = file_descriptor(g, into);
@@ -66,7 +66,7 @@ static enum host_status between(struct guest *g, const struct slot *args, enum f
     return file_submit(g, op);
 }
 
-static enum host_status rename_at(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(rename_at)
 {
     return between(g, args, FS_RENAME, &args[1], &args[2], 0);
 }
@@ -77,23 +77,23 @@ static uint32_t path_flags(const struct slot *flags)
     return flags->word & 1 ? FS_FOLLOW : 0;
 }
 
-static enum host_status link_at(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(link_at)
 {
     return between(g, args, FS_LINK, &args[2], &args[3], path_flags(&args[1]));
 }
 
-static enum host_status symlink_at(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(symlink_at)
 {
     return plain(g, args, FS_MAKE_SYMLINK, (struct file_paths){&args[2], &args[1]});
 }
 
-static enum host_status readlink_at(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(readlink_at)
 {
     struct resource *d;
     struct fs_op *op;
-    enum host_status status = file_step(g, &args[0], &d, &op);
-    if (status != HOST_DONE)
-        return status;
+    enum host_result result = file_step(g, &args[0], &d, &op);
+    if (result != HOST_DONE)
+        return result;
     if (!op)
         return file_submit(g, file_begin(g, FS_READLINK, d, (struct file_paths){&args[1], NULL}, FS_PATH_MAX));
     if (file_reply_bytes(g, op) == HOST_TRAP)
@@ -102,7 +102,7 @@ static enum host_status readlink_at(struct guest *g, const struct slot *args, si
     return HOST_DONE;
 }
 
-static enum host_status set_size(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(set_size)
 {
     struct resource *d = file_descriptor(g, &args[0]);
     if (!d)
@@ -132,7 +132,7 @@ static const struct slot *take_time(const struct slot *at, bool *set, uint64_t *
 }
 
 /* path NULL: the descriptor's own file; else its flags stand before it. */
-static enum host_status set_times_common(struct guest *g, const struct slot *args, const struct slot *path,
+static enum host_result set_times_common(struct guest *g, const struct slot *args, const struct slot *path,
                                          const struct slot *times)
 {
     struct resource *d = file_descriptor(g, &args[0]);
@@ -147,12 +147,12 @@ static enum host_status set_times_common(struct guest *g, const struct slot *arg
     return file_submit(g, op);
 }
 
-static enum host_status set_times(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(set_times)
 {
     return set_times_common(g, args, NULL, &args[1]);
 }
 
-static enum host_status set_times_at(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(set_times_at)
 {
     return set_times_common(g, args, &args[2], &args[3]);
 }
@@ -187,14 +187,14 @@ static void reply_hash(struct guest *g, const struct fs_stat *stat)
 }
 
 /* path NULL: the descriptor's own file; else its flags stand before it. */
-static enum host_status stat_common(struct guest *g, const struct slot *args, const struct slot *path,
+static enum host_result stat_common(struct guest *g, const struct slot *args, const struct slot *path,
                                     void (*reply)(struct guest *g, const struct fs_stat *stat))
 {
     struct resource *d;
     struct fs_op *op;
-    enum host_status status = file_step(g, &args[0], &d, &op);
-    if (status != HOST_DONE)
-        return status;
+    enum host_result result = file_step(g, &args[0], &d, &op);
+    if (result != HOST_DONE)
+        return result;
     if (!op) {
         op = file_begin(g, FS_STAT, d, (struct file_paths){path, NULL}, 0);
         if (op)
@@ -209,22 +209,22 @@ static enum host_status stat_common(struct guest *g, const struct slot *args, co
     return HOST_DONE;
 }
 
-static enum host_status stat_self(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(stat_self)
 {
     return stat_common(g, args, NULL, reply_stat);
 }
 
-static enum host_status stat_at(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(stat_at)
 {
     return stat_common(g, args, &args[2], reply_stat);
 }
 
-static enum host_status metadata_hash(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(metadata_hash)
 {
     return stat_common(g, args, NULL, reply_hash);
 }
 
-static enum host_status metadata_hash_at(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(metadata_hash_at)
 {
     return stat_common(g, args, &args[2], reply_hash);
 }
@@ -244,13 +244,13 @@ static struct fs_op *begin_open(struct guest *g, const struct slot *args, const 
     return op;
 }
 
-static enum host_status open_at(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(open_at)
 {
     struct resource *d;
     struct fs_op *op;
-    enum host_status status = file_step(g, &args[0], &d, &op);
-    if (status != HOST_DONE)
-        return status;
+    enum host_result result = file_step(g, &args[0], &d, &op);
+    if (result != HOST_DONE)
+        return result;
     if (!op)
         return file_submit(g, begin_open(g, args, d));
     if (op->status) {
@@ -273,7 +273,7 @@ static enum host_status open_at(struct guest *g, const struct slot *args, size_t
     return HOST_DONE;
 }
 
-static enum host_status get_flags(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(get_flags)
 {
     struct resource *d = file_descriptor(g, &args[0]);
     if (!d)
@@ -284,7 +284,7 @@ static enum host_status get_flags(struct guest *g, const struct slot *args, size
     return HOST_DONE;
 }
 
-static enum host_status get_type(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(get_type)
 {
     struct resource *d = file_descriptor(g, &args[0]);
     if (!d)
@@ -294,7 +294,7 @@ static enum host_status get_type(struct guest *g, const struct slot *args, size_
     return HOST_DONE;
 }
 
-static enum host_status is_same_object(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(is_same_object)
 {
     struct resource *a = file_descriptor(g, &args[0]), *b = file_descriptor(g, &args[1]);
     if (!a || !b)
@@ -304,7 +304,7 @@ static enum host_status is_same_object(struct guest *g, const struct slot *args,
 }
 
 /* Nothing is read ahead, so no advice makes a difference; but it is advice on a file's bytes. */
-static enum host_status advise(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(advise)
 {
     struct resource *d = file_descriptor(g, &args[0]);
     return !d ? HOST_TRAP : d->file.directory ? file_fail(g, -EBADF) : ok(g);
@@ -312,7 +312,7 @@ static enum host_status advise(struct guest *g, const struct slot *args, size_t 
 
 /* ---- directories ------------------------------------------------------------------------------------------------ */
 
-static enum host_status read_directory(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(read_directory)
 {
     struct resource *d = file_descriptor(g, &args[0]);
     if (!d)
@@ -331,25 +331,25 @@ static enum host_status read_directory(struct guest *g, const struct slot *args,
 /* The next page of names, kept by the stream. */
 static int take_page(struct guest *g, struct resource *stream)
 {
-    int status = file_finished(g)->status;
-    if (status) {
+    int error = file_finished(g)->status;
+    if (error) {
         file_end(g);
-        return status;
+        return error;
     }
     file_keep_page(g, stream);
     return 0;
 }
 
-static enum host_status read_directory_entry(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(read_directory_entry)
 {
     struct resource *stream = resource_get(g, &args[0], KIND_DIRECTORY_ENTRY_STREAM);
     if (!stream)
         return guest_trap(g, "not a directory-entry-stream");
     if (g->fs && !file_finished(g))
         return guest_wait(g, WAITS_OTHERS);
-    int status = g->fs ? take_page(g, stream) : 0;
-    if (status)
-        return file_fail(g, status);
+    int error = g->fs ? take_page(g, stream) : 0;
+    if (error)
+        return file_fail(g, error);
     struct fs_op *page = stream->entries.page;
     if (page && stream->entries.at < page->transferred) {
         const uint8_t *entry = page->buffer + stream->entries.at;
@@ -371,7 +371,7 @@ static enum host_status read_directory_entry(struct guest *g, const struct slot 
     return file_submit(g, op);
 }
 
-static enum host_status get_directories(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(get_directories)
 {
     if (!g->app->fs) {
         reply_word(g, 0);

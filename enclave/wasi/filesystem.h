@@ -28,7 +28,7 @@ struct file_paths {
 struct fs_op *file_begin(struct guest *g, enum fs_call call, const struct resource *on, struct file_paths paths,
                          size_t bytes);
 /* Send it off, and have the guest wait. op NULL: its trap. */
-enum host_status file_submit(struct guest *g, struct fs_op *op);
+enum host_result file_submit(struct guest *g, struct fs_op *op);
 /* The guest's operation if it is over. */
 struct fs_op *file_finished(struct guest *g);
 /* Free it. */
@@ -39,21 +39,20 @@ void file_drop_page(struct resource *stream);
 
 /* The first steps of every function on a descriptor that waits. HOST_DONE: go on, with *op, which is over, or if it is
  * NULL by beginning one. Anything else is the function's answer. */
-enum host_status file_step(struct guest *g, const struct slot *handle, struct resource **d, struct fs_op **op);
+enum host_result file_step(struct guest *g, const struct slot *handle, struct resource **d, struct fs_op **op);
 
 /* NULL after a trap. */
 struct resource *file_descriptor(struct guest *g, const struct slot *handle);
 /* err(error-code), for a negative errno. */
-enum host_status file_fail(struct guest *g, int status);
+enum host_result file_fail(struct guest *g, int error);
 /* ok with what the operation, which is over, has read; or its error. HOST_TRAP: no memory. */
-enum host_status file_reply_bytes(struct guest *g, const struct fs_op *op);
+enum host_result file_reply_bytes(struct guest *g, const struct fs_op *op);
 
-#define FILE_FUNC(name) enum host_status name(struct guest *g, const struct slot *args, size_t count)
-FILE_FUNC(file_read);
-FILE_FUNC(file_write);
-FILE_FUNC(file_read_via_stream);
-FILE_FUNC(file_write_via_stream);
-FILE_FUNC(file_append_via_stream);
-FILE_FUNC(file_error_code_of);
+HOST_FUNC(file_read);
+HOST_FUNC(file_write);
+HOST_FUNC(file_read_via_stream);
+HOST_FUNC(file_write_via_stream);
+HOST_FUNC(file_append_via_stream);
+HOST_FUNC(file_error_code_of);
 
 #endif

@@ -165,7 +165,7 @@ static struct resource *call_new(struct guest *g, struct resource *request, cons
     return NULL;
 }
 
-OUTGOING_FUNC(outgoing_handle)
+HOST_FUNC(outgoing_handle)
 {
     struct destination d;
     struct resource *request = resource_get(g, &args[0], KIND_OUTGOING_REQUEST), *part = NULL;
@@ -197,7 +197,7 @@ OUTGOING_FUNC(outgoing_handle)
 
 /* The future ------------------------------------------------------------------------------------------------------ */
 
-OUTGOING_FUNC(future_subscribe)
+HOST_FUNC(future_subscribe)
 {
     struct resource *future = resource_get(g, &args[0], KIND_FUTURE_INCOMING_RESPONSE);
     struct resource *pollable = future ? pollable_on(g, future) : NULL;
@@ -207,7 +207,7 @@ OUTGOING_FUNC(future_subscribe)
     return HOST_DONE;
 }
 
-OUTGOING_FUNC(future_get)
+HOST_FUNC(future_get)
 {
     struct resource *future = resource_get(g, &args[0], KIND_FUTURE_INCOMING_RESPONSE);
     if (!future)
@@ -241,7 +241,7 @@ static struct resource *response_of(struct guest *g, const struct slot *handle)
     return resource_get(g, handle, KIND_INCOMING_RESPONSE);
 }
 
-OUTGOING_FUNC(incoming_response_status)
+HOST_FUNC(incoming_response_status)
 {
     struct resource *response = response_of(g, &args[0]);
     if (!response)
@@ -250,7 +250,7 @@ OUTGOING_FUNC(incoming_response_status)
     return HOST_DONE;
 }
 
-OUTGOING_FUNC(incoming_response_headers)
+HOST_FUNC(incoming_response_headers)
 {
     const struct http_field *items;
     struct resource *response = response_of(g, &args[0]);
@@ -264,7 +264,7 @@ OUTGOING_FUNC(incoming_response_headers)
     return HOST_DONE;
 }
 
-OUTGOING_FUNC(incoming_response_consume)
+HOST_FUNC(incoming_response_consume)
 {
     struct resource *response = response_of(g, &args[0]);
     if (!response)
@@ -281,7 +281,7 @@ OUTGOING_FUNC(incoming_response_consume)
     return HOST_DONE;
 }
 
-enum host_status reply_broken_response(struct guest *g, const struct http_call *call)
+enum host_result reply_broken_response(struct guest *g, const struct http_call *call)
 {
     struct resource *error = reply_new_error(g, "the response broke off");
     if (!error)

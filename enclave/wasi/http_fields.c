@@ -115,9 +115,9 @@ int fields_copy(struct fields *to, const struct fields *from)
 {
     for (size_t i = 0; i < from->count; i++) {
         const struct http_field *item = &from->items[i];
-        int status = fields_append(to, item->name.data, item->name.size, item->value.data, item->value.size);
-        if (status)
-            return status;
+        int error = fields_append(to, item->name.data, item->name.size, item->value.data, item->value.size);
+        if (error)
+            return error;
     }
     return 0;
 }
@@ -147,7 +147,7 @@ static void fields_remove(struct fields *f, const char *name, size_t size)
 
 /* Host functions ------------------------------------------------------------------------------------------------ */
 
-static enum host_status refuse(struct guest *g, unsigned why)
+static enum host_result refuse(struct guest *g, unsigned why)
 {
     g->reply_count = 0;
     reply_word(g, 1);
@@ -165,7 +165,7 @@ static int check(const struct resource *r, const char *name, size_t name_size, c
     return http_name_forbidden(name, name_size) ? FORBIDDEN : -1;
 }
 
-enum host_status fields_new(struct guest *g, const struct slot *args, size_t count)
+HOST_FUNC(fields_new)
 {
     struct resource *r = resource_new(g, KIND_FIELDS);
     if (!r)
@@ -174,7 +174,7 @@ enum host_status fields_new(struct guest *g, const struct slot *args, size_t cou
     return HOST_DONE;
 }
 
-enum host_status fields_from_list(struct guest *g, const struct slot *args, size_t count)
+HOST_FUNC(fields_from_list)
 {
     struct resource *r = resource_new(g, KIND_FIELDS);
     if (!r || args[0].word > FIELDS_COUNT_MAX)
@@ -194,7 +194,7 @@ enum host_status fields_from_list(struct guest *g, const struct slot *args, size
     return HOST_DONE;
 }
 
-enum host_status fields_get(struct guest *g, const struct slot *args, size_t count)
+HOST_FUNC(fields_get)
 {
     struct resource *r = resource_get(g, &args[0], KIND_FIELDS);
     if (!r)
@@ -211,7 +211,7 @@ enum host_status fields_get(struct guest *g, const struct slot *args, size_t cou
     return HOST_DONE;
 }
 
-enum host_status fields_has(struct guest *g, const struct slot *args, size_t count)
+HOST_FUNC(fields_has)
 {
     struct resource *r = resource_get(g, &args[0], KIND_FIELDS);
     if (!r)
@@ -220,7 +220,7 @@ enum host_status fields_has(struct guest *g, const struct slot *args, size_t cou
     return HOST_DONE;
 }
 
-enum host_status fields_set(struct guest *g, const struct slot *args, size_t count)
+HOST_FUNC(fields_set)
 {
     struct resource *r = resource_get(g, &args[0], KIND_FIELDS);
     if (!r)
@@ -240,7 +240,7 @@ enum host_status fields_set(struct guest *g, const struct slot *args, size_t cou
     return HOST_DONE;
 }
 
-enum host_status fields_delete(struct guest *g, const struct slot *args, size_t count)
+HOST_FUNC(fields_delete)
 {
     struct resource *r = resource_get(g, &args[0], KIND_FIELDS);
     if (!r)
@@ -253,7 +253,7 @@ enum host_status fields_delete(struct guest *g, const struct slot *args, size_t 
     return HOST_DONE;
 }
 
-enum host_status fields_append_call(struct guest *g, const struct slot *args, size_t count)
+HOST_FUNC(fields_append_call)
 {
     struct resource *r = resource_get(g, &args[0], KIND_FIELDS);
     if (!r)
@@ -267,7 +267,7 @@ enum host_status fields_append_call(struct guest *g, const struct slot *args, si
     return HOST_DONE;
 }
 
-enum host_status fields_entries(struct guest *g, const struct slot *args, size_t count)
+HOST_FUNC(fields_entries)
 {
     struct resource *r = resource_get(g, &args[0], KIND_FIELDS);
     if (!r)
@@ -280,7 +280,7 @@ enum host_status fields_entries(struct guest *g, const struct slot *args, size_t
     return HOST_DONE;
 }
 
-enum host_status fields_clone(struct guest *g, const struct slot *args, size_t count)
+HOST_FUNC(fields_clone)
 {
     struct resource *r = resource_get(g, &args[0], KIND_FIELDS), *copy = resource_new(g, KIND_FIELDS);
     if (!r || !copy || fields_copy(&copy->fields, &r->fields))

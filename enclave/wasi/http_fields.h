@@ -6,15 +6,15 @@
 
 #include "enclave/wasi/internal.h"
 
-enum host_status fields_new(struct guest *g, const struct slot *args, size_t count);
-enum host_status fields_from_list(struct guest *g, const struct slot *args, size_t count);
-enum host_status fields_get(struct guest *g, const struct slot *args, size_t count);
-enum host_status fields_has(struct guest *g, const struct slot *args, size_t count);
-enum host_status fields_set(struct guest *g, const struct slot *args, size_t count);
-enum host_status fields_delete(struct guest *g, const struct slot *args, size_t count);
-enum host_status fields_append_call(struct guest *g, const struct slot *args, size_t count);
-enum host_status fields_entries(struct guest *g, const struct slot *args, size_t count);
-enum host_status fields_clone(struct guest *g, const struct slot *args, size_t count);
+HOST_FUNC(fields_new);
+HOST_FUNC(fields_from_list);
+HOST_FUNC(fields_get);
+HOST_FUNC(fields_has);
+HOST_FUNC(fields_set);
+HOST_FUNC(fields_delete);
+HOST_FUNC(fields_append_call);
+HOST_FUNC(fields_entries);
+HOST_FUNC(fields_clone);
 
 bool http_name_forbidden(const char *name, size_t size);
 /* A new immutable resource with a copy of from, or empty; NULL if memory is short. */

@@ -12,13 +12,13 @@ static struct resource *request_of(struct guest *g, const struct slot *handle)
     return resource_get(g, handle, KIND_OUTGOING_REQUEST);
 }
 
-static enum host_status ok(struct guest *g)
+static enum host_result ok(struct guest *g)
 {
     reply_word(g, 0);
     return HOST_DONE;
 }
 
-OUTGOING_FUNC(outgoing_new)
+HOST_FUNC(outgoing_new)
 {
     struct resource *headers = resource_get(g, &args[0], KIND_FIELDS);
     struct resource *request = resource_new(g, KIND_OUTGOING_REQUEST);
@@ -29,7 +29,7 @@ OUTGOING_FUNC(outgoing_new)
     return HOST_DONE;
 }
 
-OUTGOING_FUNC(outgoing_body)
+HOST_FUNC(outgoing_body)
 {
     struct resource *request = request_of(g, &args[0]);
     if (!request)
@@ -48,7 +48,7 @@ OUTGOING_FUNC(outgoing_body)
 }
 
 /* A case with a text of its own is the last one of its variant. */
-static enum host_status get_variant(struct guest *g, unsigned which, const char *other)
+static enum host_result get_variant(struct guest *g, unsigned which, const char *other)
 {
     reply_word(g, which);
     if (other)
@@ -56,7 +56,7 @@ static enum host_status get_variant(struct guest *g, unsigned which, const char 
     return HOST_DONE;
 }
 
-static enum host_status get_text(struct guest *g, const char *text)
+static enum host_result get_text(struct guest *g, const char *text)
 {
     reply_word(g, text != NULL);
     if (text)
@@ -64,7 +64,7 @@ static enum host_status get_text(struct guest *g, const char *text)
     return HOST_DONE;
 }
 
-static enum host_status invalid(struct guest *g)
+static enum host_result invalid(struct guest *g)
 {
     reply_word(g, 1);
     return HOST_DONE;
@@ -98,7 +98,7 @@ static bool text_ok(const struct slot *text, bool token)
     return true;
 }
 
-OUTGOING_FUNC(outgoing_method)
+HOST_FUNC(outgoing_method)
 {
     struct resource *request = request_of(g, &args[0]);
     if (!request)
@@ -106,7 +106,7 @@ OUTGOING_FUNC(outgoing_method)
     return get_variant(g, request->state, request->state == METHOD_OTHER ? request->request.method : NULL);
 }
 
-OUTGOING_FUNC(outgoing_set_method)
+HOST_FUNC(outgoing_set_method)
 {
     struct resource *request = request_of(g, &args[0]);
     if (!request)
@@ -120,32 +120,32 @@ OUTGOING_FUNC(outgoing_set_method)
     return ok(g);
 }
 
-OUTGOING_FUNC(outgoing_path)
+HOST_FUNC(outgoing_path)
 {
     struct resource *request = request_of(g, &args[0]);
     return request ? get_text(g, request->request.path) : guest_trap(g, "not a request");
 }
 
-static enum host_status set_text(struct guest *g, char **to, const struct slot *option)
+static enum host_result set_text(struct guest *g, char **to, const struct slot *option)
 {
     if (option->word && !text_ok(&option[1], false))
         return invalid(g);
     return keep_text(g, to, option->word ? &option[1] : NULL) ? ok(g) : HOST_TRAP;
 }
 
-OUTGOING_FUNC(outgoing_set_path)
+HOST_FUNC(outgoing_set_path)
 {
     struct resource *request = request_of(g, &args[0]);
     return request ? set_text(g, &request->request.path, &args[1]) : guest_trap(g, "not a request");
 }
 
-OUTGOING_FUNC(outgoing_authority)
+HOST_FUNC(outgoing_authority)
 {
     struct resource *request = request_of(g, &args[0]);
     return request ? get_text(g, request->request.authority) : guest_trap(g, "not a request");
 }
 
-OUTGOING_FUNC(outgoing_set_authority)
+HOST_FUNC(outgoing_set_authority)
 {
     struct resource *request = request_of(g, &args[0]);
     if (!request)
@@ -156,7 +156,7 @@ OUTGOING_FUNC(outgoing_set_authority)
     return set_text(g, &request->request.authority, &args[1]);
 }
 
-OUTGOING_FUNC(outgoing_scheme)
+HOST_FUNC(outgoing_scheme)
 {
     struct resource *request = request_of(g, &args[0]);
     if (!request)
@@ -168,7 +168,7 @@ OUTGOING_FUNC(outgoing_scheme)
     return get_variant(g, scheme - 1, scheme - 1 == SCHEME_OTHER ? request->request.other_scheme : NULL);
 }
 
-OUTGOING_FUNC(outgoing_set_scheme)
+HOST_FUNC(outgoing_set_scheme)
 {
     struct resource *request = request_of(g, &args[0]);
     if (!request)
@@ -182,7 +182,7 @@ OUTGOING_FUNC(outgoing_set_scheme)
     return ok(g);
 }
 
-OUTGOING_FUNC(outgoing_headers)
+HOST_FUNC(outgoing_headers)
 {
     struct resource *request = request_of(g, &args[0]);
     struct resource *copy = request ? fields_immutable(g, &request->request.headers->fields) : NULL;
@@ -194,7 +194,7 @@ OUTGOING_FUNC(outgoing_headers)
 
 /* request-options: kept, so that a guest reads back what it set. */
 
-OUTGOING_FUNC(options_new)
+HOST_FUNC(options_new)
 {
     struct resource *options = resource_new(g, KIND_REQUEST_OPTIONS);
     if (!options)
@@ -205,7 +205,7 @@ OUTGOING_FUNC(options_new)
     return HOST_DONE;
 }
 
-static enum host_status get_timeout(struct guest *g, const struct slot *args, int which)
+static enum host_result get_timeout(struct guest *g, const struct slot *args, int which)
 {
     struct resource *options = resource_get(g, &args[0], KIND_REQUEST_OPTIONS);
     if (!options)
@@ -216,7 +216,7 @@ static enum host_status get_timeout(struct guest *g, const struct slot *args, in
     return HOST_DONE;
 }
 
-static enum host_status set_timeout(struct guest *g, const struct slot *args, int which)
+static enum host_result set_timeout(struct guest *g, const struct slot *args, int which)
 {
     struct resource *options = resource_get(g, &args[0], KIND_REQUEST_OPTIONS);
     if (!options)
@@ -225,27 +225,27 @@ static enum host_status set_timeout(struct guest *g, const struct slot *args, in
     return ok(g);
 }
 
-OUTGOING_FUNC(options_get_connect)
+HOST_FUNC(options_get_connect)
 {
     return get_timeout(g, args, 0);
 }
-OUTGOING_FUNC(options_set_connect)
+HOST_FUNC(options_set_connect)
 {
     return set_timeout(g, args, 0);
 }
-OUTGOING_FUNC(options_get_first)
+HOST_FUNC(options_get_first)
 {
     return get_timeout(g, args, 1);
 }
-OUTGOING_FUNC(options_set_first)
+HOST_FUNC(options_set_first)
 {
     return set_timeout(g, args, 1);
 }
-OUTGOING_FUNC(options_get_between)
+HOST_FUNC(options_get_between)
 {
     return get_timeout(g, args, 2);
 }
-OUTGOING_FUNC(options_set_between)
+HOST_FUNC(options_set_between)
 {
     return set_timeout(g, args, 2);
 }

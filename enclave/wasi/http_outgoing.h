@@ -7,31 +7,30 @@
 
 #include "enclave/wasi/internal.h"
 
-#define OUTGOING_FUNC(name) enum host_status name(struct guest *g, const struct slot *args, size_t count)
-OUTGOING_FUNC(outgoing_new);
-OUTGOING_FUNC(outgoing_body);
-OUTGOING_FUNC(outgoing_method);
-OUTGOING_FUNC(outgoing_set_method);
-OUTGOING_FUNC(outgoing_path);
-OUTGOING_FUNC(outgoing_set_path);
-OUTGOING_FUNC(outgoing_scheme);
-OUTGOING_FUNC(outgoing_set_scheme);
-OUTGOING_FUNC(outgoing_authority);
-OUTGOING_FUNC(outgoing_set_authority);
-OUTGOING_FUNC(outgoing_headers);
-OUTGOING_FUNC(options_new);
-OUTGOING_FUNC(options_get_connect);
-OUTGOING_FUNC(options_set_connect);
-OUTGOING_FUNC(options_get_first);
-OUTGOING_FUNC(options_set_first);
-OUTGOING_FUNC(options_get_between);
-OUTGOING_FUNC(options_set_between);
-OUTGOING_FUNC(future_subscribe);
-OUTGOING_FUNC(future_get);
-OUTGOING_FUNC(incoming_response_status);
-OUTGOING_FUNC(incoming_response_headers);
-OUTGOING_FUNC(incoming_response_consume);
-OUTGOING_FUNC(outgoing_handle);
+HOST_FUNC(outgoing_new);
+HOST_FUNC(outgoing_body);
+HOST_FUNC(outgoing_method);
+HOST_FUNC(outgoing_set_method);
+HOST_FUNC(outgoing_path);
+HOST_FUNC(outgoing_set_path);
+HOST_FUNC(outgoing_scheme);
+HOST_FUNC(outgoing_set_scheme);
+HOST_FUNC(outgoing_authority);
+HOST_FUNC(outgoing_set_authority);
+HOST_FUNC(outgoing_headers);
+HOST_FUNC(options_new);
+HOST_FUNC(options_get_connect);
+HOST_FUNC(options_set_connect);
+HOST_FUNC(options_get_first);
+HOST_FUNC(options_set_first);
+HOST_FUNC(options_get_between);
+HOST_FUNC(options_set_between);
+HOST_FUNC(future_subscribe);
+HOST_FUNC(future_get);
+HOST_FUNC(incoming_response_status);
+HOST_FUNC(incoming_response_headers);
+HOST_FUNC(incoming_response_consume);
+HOST_FUNC(outgoing_handle);
 
 enum { METHOD_GET = 0, METHOD_CONNECT = 5, METHOD_OTHER = 9 };
 enum { SCHEME_NONE = 0 };                 /* else the scheme's position + 1 */

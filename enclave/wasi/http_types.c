@@ -28,7 +28,7 @@ static bool is_request(struct guest *g, const struct slot *handle)
     return g->x && resource_get(g, handle, KIND_INCOMING_REQUEST);
 }
 
-static enum host_status request_method(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(request_method)
 {
     if (!is_request(g, &args[0]))
         return guest_trap(g, "the request is over");
@@ -44,7 +44,7 @@ static enum host_status request_method(struct guest *g, const struct slot *args,
     return HOST_DONE;
 }
 
-static enum host_status option_text(struct guest *g, struct http_text text)
+static enum host_result option_text(struct guest *g, struct http_text text)
 {
     reply_word(g, text.size > 0);
     if (text.size > 0)
@@ -52,25 +52,25 @@ static enum host_status option_text(struct guest *g, struct http_text text)
     return HOST_DONE;
 }
 
-static enum host_status request_path(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(request_path)
 {
     return is_request(g, &args[0]) ? option_text(g, g->x->request.target.whole) : guest_trap(g, "the request is over");
 }
 
-static enum host_status request_authority(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(request_authority)
 {
     return is_request(g, &args[0]) ? option_text(g, g->x->request.target.authority)
                                    : guest_trap(g, "the request is over");
 }
 
-static enum host_status request_scheme(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(request_scheme)
 {
     reply_word(g, 1);
     reply_word(g, SCHEME_HTTPS);
     return HOST_DONE;
 }
 
-static enum host_status request_headers(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(request_headers)
 {
     if (!is_request(g, &args[0]))
         return guest_trap(g, "the request is over");
@@ -81,13 +81,13 @@ static enum host_status request_headers(struct guest *g, const struct slot *args
     return HOST_DONE;
 }
 
-static enum host_status failed(struct guest *g)
+static enum host_result failed(struct guest *g)
 {
     reply_word(g, 1);
     return HOST_DONE;
 }
 
-static enum host_status request_consume(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(request_consume)
 {
     struct resource *request = resource_get(g, &args[0], KIND_INCOMING_REQUEST);
     if (!request)
@@ -105,7 +105,7 @@ static enum host_status request_consume(struct guest *g, const struct slot *args
 
 /* incoming-body, future-trailers -------------------------------------------------------------------------------- */
 
-static enum host_status body_stream(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(body_stream)
 {
     struct resource *body = resource_get(g, &args[0], KIND_INCOMING_BODY);
     if (!body)
@@ -123,7 +123,7 @@ static enum host_status body_stream(struct guest *g, const struct slot *args, si
     return HOST_DONE;
 }
 
-static enum host_status body_finish(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(body_finish)
 {
     struct resource *body = resource_get(g, &args[0], KIND_INCOMING_BODY);
     struct resource *future = resource_new(g, KIND_FUTURE_TRAILERS);
@@ -136,7 +136,7 @@ static enum host_status body_finish(struct guest *g, const struct slot *args, si
     return HOST_DONE;
 }
 
-static enum host_status trailers_subscribe(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(trailers_subscribe)
 {
     struct resource *future = resource_get(g, &args[0], KIND_FUTURE_TRAILERS);
     struct resource *pollable = future ? pollable_on(g, future) : NULL;
@@ -166,7 +166,7 @@ static ssize_t drain(struct guest *g, struct http_call *call)
     }
 }
 
-static enum host_status trailers_get(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(trailers_get)
 {
     struct resource *future = resource_get(g, &args[0], KIND_FUTURE_TRAILERS);
     if (!future)
@@ -201,7 +201,7 @@ static enum host_status trailers_get(struct guest *g, const struct slot *args, s
 
 /* outgoing-response --------------------------------------------------------------------------------------------- */
 
-static enum host_status response_new(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(response_new)
 {
     struct resource *headers = resource_get(g, &args[0], KIND_FIELDS);
     struct resource *response = resource_new(g, KIND_OUTGOING_RESPONSE);
@@ -213,7 +213,7 @@ static enum host_status response_new(struct guest *g, const struct slot *args, s
     return HOST_DONE;
 }
 
-static enum host_status response_status(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(response_status)
 {
     struct resource *response = resource_get(g, &args[0], KIND_OUTGOING_RESPONSE);
     if (!response)
@@ -222,7 +222,7 @@ static enum host_status response_status(struct guest *g, const struct slot *args
     return HOST_DONE;
 }
 
-static enum host_status response_set_status(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(response_set_status)
 {
     struct resource *response = resource_get(g, &args[0], KIND_OUTGOING_RESPONSE);
     if (!response)
@@ -234,7 +234,7 @@ static enum host_status response_set_status(struct guest *g, const struct slot *
     return HOST_DONE;
 }
 
-static enum host_status response_headers(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(response_headers)
 {
     struct resource *response = resource_get(g, &args[0], KIND_OUTGOING_RESPONSE);
     struct resource *copy = response ? fields_immutable(g, &response->response.headers->fields) : NULL;
@@ -244,7 +244,7 @@ static enum host_status response_headers(struct guest *g, const struct slot *arg
     return HOST_DONE;
 }
 
-static enum host_status response_body(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(response_body)
 {
     struct resource *response = resource_get(g, &args[0], KIND_OUTGOING_RESPONSE);
     if (!response)
@@ -271,7 +271,7 @@ static void finish_exchange(struct guest *g, const struct fields *trailers)
 }
 
 /* The response is set: hand it to the connection, with what the guest has already written of its body. */
-static enum host_status respond(struct guest *g, struct resource *response)
+static enum host_result respond(struct guest *g, struct resource *response)
 {
     struct resource *body = response->on;
     struct fields *fields = &response->response.headers->fields;
@@ -293,7 +293,7 @@ static enum host_status respond(struct guest *g, struct resource *response)
     return HOST_DONE;
 }
 
-static enum host_status outparam_set(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(outparam_set)
 {
     struct resource *outparam = resource_get(g, &args[0], KIND_RESPONSE_OUTPARAM);
     if (!outparam)
@@ -311,24 +311,24 @@ static enum host_status outparam_set(struct guest *g, const struct slot *args, s
     struct resource *response = resource_get(g, &args[2], KIND_OUTGOING_RESPONSE);
     if (!response)
         return guest_trap(g, "not a response");
-    enum host_status status = respond(g, response);
+    enum host_result result = respond(g, response);
     resource_put(g, response);
-    return status;
+    return result;
 }
 
-static enum host_status outparam_inform(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(outparam_inform)
 {
     struct resource *headers = resource_get(g, &args[2], KIND_FIELDS);
     if (!resource_get(g, &args[0], KIND_RESPONSE_OUTPARAM) || !headers)
         return guest_trap(g, "not an outparam");
     const struct fields *fields = &headers->fields;
-    int status = g->x ? g->x->ops->inform(g->x, (int)args[1].word, fields->items, fields->count) : 0;
-    if (status == -EAGAIN)
+    int error = g->x ? g->x->ops->inform(g->x, (int)args[1].word, fields->items, fields->count) : 0;
+    if (error == -EAGAIN)
         return guest_wait(g, WAITS_ROOM);
     resource_put(g, headers);
-    reply_word(g, status != 0);
-    if (status)
-        reply_error_code(g, status == -ENOMEM ? ERROR_INTERNAL : ERROR_HTTP_PROTOCOL);
+    reply_word(g, error != 0);
+    if (error)
+        reply_error_code(g, error == -ENOMEM ? ERROR_INTERNAL : ERROR_HTTP_PROTOCOL);
     return HOST_DONE;
 }
 
@@ -367,7 +367,7 @@ ssize_t outgoing_body_write(struct guest *g, struct resource *body, const void *
     return g->x ? g->x->ops->write_body(g->x, data, size) : -EPIPE;
 }
 
-static enum host_status body_write(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(body_write)
 {
     struct resource *body = resource_get(g, &args[0], KIND_OUTGOING_BODY);
     if (!body)
@@ -385,29 +385,29 @@ static enum host_status body_write(struct guest *g, const struct slot *args, siz
     return HOST_DONE;
 }
 
-static enum host_status finish_live(struct guest *g, const struct resource *body, const struct fields *trailers)
+static enum host_result finish_live(struct guest *g, const struct resource *body, const struct fields *trailers)
 {
-    int status = 0;
+    int error = 0;
     const struct http_field *items = trailers ? trailers->items : NULL;
     size_t count = trailers ? trailers->count : 0;
     struct http_call *call = call_of(body);
     if (call) {
-        status = http_call_finish(call, items, count);
+        error = http_call_finish(call, items, count);
     } else {
         struct http_exchange *x = g->x;
         g->x = NULL;
         g->finished = true;
-        status = x ? x->ops->finish(x, items, count) : 0;
+        error = x ? x->ops->finish(x, items, count) : 0;
     }
-    reply_word(g, status == -EMSGSIZE);
-    if (status == -EMSGSIZE)
+    reply_word(g, error == -EMSGSIZE);
+    if (error == -EMSGSIZE)
         guest_note(g, "the guest finished a body that is shorter than its content-length");
-    if (status == -EMSGSIZE)
+    if (error == -EMSGSIZE)
         reply_error_code(g, call ? ERROR_REQUEST_BODY_SIZE : ERROR_RESPONSE_BODY_SIZE);
     return HOST_DONE;
 }
 
-static enum host_status body_finish_out(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(body_finish_out)
 {
     struct resource *body = resource_get(g, &args[0], KIND_OUTGOING_BODY);
     struct resource *trailers = args[1].word ? resource_get(g, &args[2], KIND_FIELDS) : NULL;
@@ -416,17 +416,17 @@ static enum host_status body_finish_out(struct guest *g, const struct slot *args
     bool live = body->state == BODY_LIVE;
     if (body->state != BODY_REFUSED)
         body->state = BODY_DONE;
-    enum host_status status = HOST_DONE;
+    enum host_result result = HOST_DONE;
     if (live)
-        status = finish_live(g, body, trailers ? &trailers->fields : NULL);
+        result = finish_live(g, body, trailers ? &trailers->fields : NULL);
     else
         reply_word(g, 0);
     resource_put(g, trailers);
     resource_put(g, body);
-    return status;
+    return result;
 }
 
-static enum host_status error_code_of(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(error_code_of)
 {
     struct resource *error = resource_get(g, &args[0], KIND_ERROR);
     if (!error)

@@ -31,8 +31,8 @@ size_t command_space(struct guest *g);
 /* The command waits: what it printed so far goes out. And before so much more is printed, if it does not fit. */
 void command_flush(struct guest *g);
 void command_make_room(struct guest *g, size_t size);
-/* The command is over. status: 0, or how it failed as a shell says it; http: what the answer then says of it. */
-void command_end(struct guest *g, int status, int http);
+/* The command is over. exit_code: 0, or how it failed as a shell says it; http: what the answer then says of it. */
+void command_end(struct guest *g, int exit_code, int http);
 
 #define EARLY_SIZE 32768u /* of a body that is written before its response is set */
 /* wasi:http. States of an outgoing body: */
@@ -49,7 +49,7 @@ ssize_t outgoing_body_write(struct guest *g, struct resource *body, const void *
 size_t outgoing_body_space(struct guest *g, const struct resource *body);
 /* As read_body of the exchange, or of the call if there is one. */
 ssize_t incoming_body_read(struct guest *g, struct http_call *call, void *buf, size_t size);
-enum host_status reply_broken_response(struct guest *g, const struct http_call *call); /* with its error-code */
+enum host_result reply_broken_response(struct guest *g, const struct http_call *call); /* with its error-code */
 
 /* wasi:keyvalue: forget the call that a dying guest waits for. */
 void keyvalue_abandon(struct guest *g);
@@ -61,6 +61,6 @@ void file_free(struct guest *g, struct resource *r);
 ssize_t file_stream_read(struct guest *g, struct resource *stream, void *buf, size_t size);
 ssize_t file_stream_write(struct guest *g, struct resource *stream, const void *data, size_t size);
 bool file_stream_writing(const struct guest *g);
-enum host_status reply_file_error(struct guest *g, int status);
+enum host_result reply_file_error(struct guest *g, int error);
 
 #endif

@@ -14,7 +14,7 @@
 
 /* wasi:io/error */
 
-static enum host_status error_text_of(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(error_text_of)
 {
     struct resource *error = resource_get(g, &args[0], KIND_ERROR);
     if (!error)
@@ -70,7 +70,7 @@ static bool never_ready(struct guest *g, struct resource *target)
     return early && outgoing_body_space(g, target->on) == 0;
 }
 
-static enum host_status wait_in_vain(struct guest *g)
+static enum host_result wait_in_vain(struct guest *g)
 {
     return guest_trap(g, "the guest wrote more than 32 KiB of a body that nobody can read yet: first set the response "
                          "(response-outparam.set) or send the request (outgoing-handler.handle)");
@@ -92,7 +92,7 @@ static enum waits_for wait_for(struct guest *g, struct resource *pollable)
     return WAITS_OTHERS;
 }
 
-static enum host_status ready(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(ready)
 {
     struct resource *pollable = resource_get(g, &args[0], KIND_POLLABLE);
     if (!pollable)
@@ -101,7 +101,7 @@ static enum host_status ready(struct guest *g, const struct slot *args, size_t c
     return HOST_DONE;
 }
 
-static enum host_status block(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(block)
 {
     struct resource *pollable = resource_get(g, &args[0], KIND_POLLABLE);
     if (!pollable)
@@ -113,7 +113,7 @@ static enum host_status block(struct guest *g, const struct slot *args, size_t c
     return guest_wait(g, wait_for(g, pollable));
 }
 
-static enum host_status poll(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(poll)
 {
     size_t wanted = args[0].word, found = 0;
     if (wanted == 0 || wanted != count - 1)
@@ -142,7 +142,7 @@ static enum host_status poll(struct guest *g, const struct slot *args, size_t co
     return in_vain == wanted ? wait_in_vain(g) : guest_wait(g, in_vain ? WAITS_OTHERS : what);
 }
 
-static enum host_status subscribe(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(subscribe)
 {
     struct resource *stream = resource_get(g, &args[0], (enum kind)args[0].size);
     struct resource *pollable = stream ? pollable_on(g, stream) : NULL;
@@ -176,17 +176,17 @@ static enum stream_end close_stream(struct resource *stream)
     return was;
 }
 
-static enum host_status read_failed(struct guest *g, struct resource *stream, ssize_t status)
+static enum host_result read_failed(struct guest *g, struct resource *stream, ssize_t error)
 {
     if (g->trap)
         return HOST_TRAP;
     if (close_stream(stream) == STREAM_FILE)
-        return reply_file_error(g, (int)status);
+        return reply_file_error(g, (int)error);
     const struct http_call *call = call_of(stream->on);
     return call ? reply_broken_response(g, call) : reply_error(g, "the request's body is broken");
 }
 
-static enum host_status read_common(struct guest *g, const struct slot *args, bool blocking, bool skip)
+static enum host_result read_common(struct guest *g, const struct slot *args, bool blocking, bool skip)
 {
     struct resource *stream = resource_get(g, &args[0], KIND_INPUT_STREAM);
     void *buf = guest_scratch(g);
@@ -208,22 +208,22 @@ static enum host_status read_common(struct guest *g, const struct slot *args, bo
     return HOST_DONE;
 }
 
-static enum host_status read_now(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(read_now)
 {
     return read_common(g, args, false, false);
 }
 
-static enum host_status blocking_read(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(blocking_read)
 {
     return read_common(g, args, true, false);
 }
 
-static enum host_status skip(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(skip)
 {
     return read_common(g, args, false, true);
 }
 
-static enum host_status blocking_skip(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(blocking_skip)
 {
     return read_common(g, args, true, true);
 }
@@ -256,7 +256,7 @@ static ssize_t stream_write(struct guest *g, struct resource *stream, const void
     return (ssize_t)size;
 }
 
-static enum host_status check_write(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(check_write)
 {
     struct resource *stream = resource_get(g, &args[0], KIND_OUTPUT_STREAM);
     if (!stream)
@@ -268,7 +268,7 @@ static enum host_status check_write(struct guest *g, const struct slot *args, si
     return HOST_DONE;
 }
 
-static enum host_status write_result(struct guest *g, struct resource *stream, ssize_t written)
+static enum host_result write_result(struct guest *g, struct resource *stream, ssize_t written)
 {
     if (written == -EINPROGRESS)
         return guest_wait(g, WAITS_OTHERS);
@@ -293,7 +293,7 @@ static void make_room(struct guest *g, struct resource *stream, size_t size)
         command_make_room(g, size);
 }
 
-static enum host_status write_now(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(write_now)
 {
     struct resource *stream = resource_get(g, &args[0], KIND_OUTPUT_STREAM);
     if (!stream)
@@ -307,13 +307,13 @@ static enum host_status write_now(struct guest *g, const struct slot *args, size
 }
 
 /* A body that nobody can read yet makes no room while the guest waits. */
-static enum host_status wait_for_space(struct guest *g, const struct resource *stream)
+static enum host_result wait_for_space(struct guest *g, const struct resource *stream)
 {
     bool early = stream->state == STREAM_BODY && stream->on->state == BODY_EARLY;
     return early ? wait_in_vain(g) : guest_wait(g, waits_on(stream));
 }
 
-static enum host_status blocking_write(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(blocking_write)
 {
     struct resource *stream = resource_get(g, &args[0], KIND_OUTPUT_STREAM);
     if (!stream || args[1].size > WRITE_MAX)
@@ -327,7 +327,7 @@ static enum host_status blocking_write(struct guest *g, const struct slot *args,
 }
 
 /* What was written is on its way: the connection sends it when the guest waits or ends. */
-static enum host_status flush(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(flush)
 {
     struct resource *stream = resource_get(g, &args[0], KIND_OUTPUT_STREAM);
     if (!stream)
@@ -338,7 +338,7 @@ static enum host_status flush(struct guest *g, const struct slot *args, size_t c
     return HOST_DONE;
 }
 
-static enum host_status zeroes(struct guest *g, const struct slot *args, bool blocking)
+static enum host_result zeroes(struct guest *g, const struct slot *args, bool blocking)
 {
     struct resource *stream = resource_get(g, &args[0], KIND_OUTPUT_STREAM);
     if (!stream)
@@ -358,17 +358,17 @@ static enum host_status zeroes(struct guest *g, const struct slot *args, bool bl
     return write_result(g, stream, stream_write(g, stream, zero, size));
 }
 
-static enum host_status write_zeroes(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(write_zeroes)
 {
     return zeroes(g, args, false);
 }
 
-static enum host_status blocking_write_zeroes(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(blocking_write_zeroes)
 {
     return zeroes(g, args, true);
 }
 
-static enum host_status splice_common(struct guest *g, const struct slot *args, bool blocking)
+static enum host_result splice_common(struct guest *g, const struct slot *args, bool blocking)
 {
     struct resource *to = resource_get(g, &args[0], KIND_OUTPUT_STREAM);
     struct resource *from = resource_get(g, &args[1], KIND_INPUT_STREAM);
@@ -396,12 +396,12 @@ static enum host_status splice_common(struct guest *g, const struct slot *args, 
     return HOST_DONE;
 }
 
-static enum host_status splice(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(splice)
 {
     return splice_common(g, args, false);
 }
 
-static enum host_status blocking_splice(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(blocking_splice)
 {
     return splice_common(g, args, true);
 }

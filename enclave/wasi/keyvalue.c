@@ -7,33 +7,33 @@
 
 #include "enclave/wasi/keyvalue.h"
 
-static void got_value(void *user, int status, const uint8_t *value, size_t size)
+static void got_value(void *user, int error, const uint8_t *value, size_t size)
 {
     struct kv_call *call = user;
-    if (status == 0 && call->guest) {
+    if (error == 0 && call->guest) {
         call->value = charged_alloc(&call->app->memory, size + 1);
         call->size = size;
         if (call->value && size)
             memcpy(call->value, value, size);
         if (!call->value)
-            status = -ENOMEM;
+            error = -ENOMEM;
     }
-    kv_call_complete(call, status);
+    kv_call_complete(call, error);
 }
 
-static void got_names(void *user, int status, const struct kv_name *names, size_t count, uint64_t cursor)
+static void got_names(void *user, int error, const struct kv_name *names, size_t count, uint64_t cursor)
 {
     struct kv_call *call = user;
     size_t size = 1;
-    for (size_t i = 0; status == 0 && i < count; i++)
+    for (size_t i = 0; error == 0 && i < count; i++)
         size += names[i].size;
-    if (status == 0 && call->guest) {
+    if (error == 0 && call->guest) {
         call->value = charged_alloc(&call->app->memory, size);
         call->names = charged_calloc(&call->app->memory, (count + 1) * sizeof *call->names);
         if (!call->value || !call->names)
-            status = -ENOMEM;
+            error = -ENOMEM;
         uint8_t *at = call->value;
-        for (size_t i = 0; status == 0 && i < count; i++) {
+        for (size_t i = 0; error == 0 && i < count; i++) {
             memcpy(at, names[i].data, names[i].size);
             call->names[i] = (struct kv_name){at, names[i].size};
             at += names[i].size;
@@ -41,7 +41,7 @@ static void got_names(void *user, int status, const struct kv_name *names, size_
         call->name_count = count;
         call->number = cursor;
     }
-    kv_call_complete(call, status);
+    kv_call_complete(call, error);
 }
 
 static bool bucket_name_ok(const char *name, size_t size)
@@ -52,7 +52,7 @@ static bool bucket_name_ok(const char *name, size_t size)
     return size < 64;
 }
 
-static enum host_status open(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(open)
 {
     const char *name = slot_text(&args[0]);
     if (!bucket_name_ok(name, args[0].size))
@@ -72,94 +72,94 @@ static enum host_status open(struct guest *g, const struct slot *args, size_t co
     return HOST_DONE;
 }
 
-static enum host_status get(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(get)
 {
     struct kv_namespace *ns = NULL;
     struct kv_call *call = NULL;
-    enum host_status status = kv_call_step(g, args, &ns, &call);
-    if (status == HOST_WAIT && !g->kv && kv_call_begin(g))
+    enum host_result result = kv_call_step(g, args, &ns, &call);
+    if (result == HOST_WAIT && !g->kv && kv_call_begin(g))
         kv_call_begun(g->kv, kv_get(g->worker, ns, slot_text(&args[1]), args[1].size, got_value, g->kv));
-    if (status != HOST_DONE)
-        return g->trap ? HOST_TRAP : status;
-    if (call->status && call->status != -ENOENT) {
-        status = kv_fail_status(g, call->status);
+    if (result != HOST_DONE)
+        return g->trap ? HOST_TRAP : result;
+    if (call->error && call->error != -ENOENT) {
+        result = kv_fail_error(g, call->error);
     } else {
         reply_word(g, 0);
-        reply_word(g, call->status == 0);
-        if (call->status == 0)
+        reply_word(g, call->error == 0);
+        if (call->error == 0)
             reply_text(g, call->value, call->size);
     }
     kv_call_end(g, call);
-    return status;
+    return result;
 }
 
-static enum host_status commit(struct guest *g, const struct slot *args, enum kv_op_kind kind)
+static enum host_result commit(struct guest *g, const struct slot *args, enum kv_op_kind kind)
 {
     struct kv_namespace *ns = NULL;
     struct kv_call *call = NULL;
-    enum host_status status = kv_call_step(g, args, &ns, &call);
-    if (status == HOST_WAIT && !g->kv && kv_call_begin(g)) {
+    enum host_result result = kv_call_step(g, args, &ns, &call);
+    if (result == HOST_WAIT && !g->kv && kv_call_begin(g)) {
         struct kv_op op = {.kind = kind, .ns = ns, .key = slot_text(&args[1]), .key_size = args[1].size};
         if (kind == KV_PUT) {
             op.value = slot_text(&args[2]);
             op.value_size = args[2].size;
         }
         if (!kv_call_hold(g->kv, kv_call_cost(1, op.key_size, op.value_size))) {
-            kv_call_status(g->kv, -ENOMEM);
+            kv_call_over(g->kv, -ENOMEM);
             return HOST_WAIT;
         }
-        kv_call_begun(g->kv, kv_commit(g->worker, &op, 1, kv_call_status, g->kv));
+        kv_call_begun(g->kv, kv_commit(g->worker, &op, 1, kv_call_over, g->kv));
     }
-    if (status != HOST_DONE)
-        return g->trap ? HOST_TRAP : status;
-    if (call->status && call->status != -ENOENT)
-        status = kv_fail_status(g, call->status);
+    if (result != HOST_DONE)
+        return g->trap ? HOST_TRAP : result;
+    if (call->error && call->error != -ENOENT)
+        result = kv_fail_error(g, call->error);
     else
         reply_word(g, 0);
     kv_call_end(g, call);
-    return status;
+    return result;
 }
 
-static enum host_status set(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(set)
 {
     return commit(g, args, KV_PUT);
 }
 
-static enum host_status delete_key(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(delete_key)
 {
     return commit(g, args, KV_DELETE);
 }
 
-static enum host_status exists(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(exists)
 {
     struct kv_namespace *ns = NULL;
     struct kv_call *call = NULL;
-    enum host_status status = kv_call_step(g, args, &ns, &call);
-    if (status == HOST_WAIT && !g->kv && kv_call_begin(g))
-        kv_call_begun(g->kv, kv_exists(g->worker, ns, slot_text(&args[1]), args[1].size, kv_call_status, g->kv));
-    if (status != HOST_DONE)
-        return g->trap ? HOST_TRAP : status;
-    if (call->status && call->status != -ENOENT) {
-        status = kv_fail_status(g, call->status);
+    enum host_result result = kv_call_step(g, args, &ns, &call);
+    if (result == HOST_WAIT && !g->kv && kv_call_begin(g))
+        kv_call_begun(g->kv, kv_exists(g->worker, ns, slot_text(&args[1]), args[1].size, kv_call_over, g->kv));
+    if (result != HOST_DONE)
+        return g->trap ? HOST_TRAP : result;
+    if (call->error && call->error != -ENOENT) {
+        result = kv_fail_error(g, call->error);
     } else {
         reply_word(g, 0);
-        reply_word(g, call->status == 0);
+        reply_word(g, call->error == 0);
     }
     kv_call_end(g, call);
-    return status;
+    return result;
 }
 
-static enum host_status list_keys(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(list_keys)
 {
     struct kv_namespace *ns = NULL;
     struct kv_call *call = NULL;
-    enum host_status status = kv_call_step(g, args, &ns, &call);
-    if (status == HOST_WAIT && !g->kv && kv_call_begin(g))
+    enum host_result result = kv_call_step(g, args, &ns, &call);
+    if (result == HOST_WAIT && !g->kv && kv_call_begin(g))
         kv_call_begun(g->kv, kv_list(g->worker, ns, args[1].word ? args[2].word : 0, got_names, g->kv));
-    if (status != HOST_DONE)
-        return g->trap ? HOST_TRAP : status;
-    if (call->status) {
-        status = kv_fail_status(g, call->status);
+    if (result != HOST_DONE)
+        return g->trap ? HOST_TRAP : result;
+    if (call->error) {
+        result = kv_fail_error(g, call->error);
     } else {
         reply_word(g, 0);
         reply_word(g, call->name_count);
@@ -170,7 +170,7 @@ static enum host_status list_keys(struct guest *g, const struct slot *args, size
             reply_word(g, call->number);
     }
     kv_call_end(g, call);
-    return status;
+    return result;
 }
 
 /* wasi:keyvalue/atomics: a counter is eight bytes, little endian. */
@@ -192,27 +192,27 @@ static int add(void *user, const uint8_t *value, size_t size, uint8_t **out, siz
     return 0;
 }
 
-static enum host_status increment(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(increment)
 {
     struct kv_namespace *ns = NULL;
     struct kv_call *call = NULL;
-    enum host_status status = kv_call_step(g, args, &ns, &call);
-    if (status == HOST_WAIT && !g->kv && kv_call_begin(g)) {
+    enum host_result result = kv_call_step(g, args, &ns, &call);
+    if (result == HOST_WAIT && !g->kv && kv_call_begin(g)) {
         g->kv->number = args[2].word;
-        kv_call_begun(g->kv, kv_update(g->worker, ns, slot_text(&args[1]), args[1].size, add, kv_call_status, g->kv));
+        kv_call_begun(g->kv, kv_update(g->worker, ns, slot_text(&args[1]), args[1].size, add, kv_call_over, g->kv));
     }
-    if (status != HOST_DONE)
-        return g->trap ? HOST_TRAP : status;
-    if (call->status == -ECANCELED) {
-        status = kv_fail(g, OTHER, "the value is not a counter");
-    } else if (call->status) {
-        status = kv_fail_status(g, call->status);
+    if (result != HOST_DONE)
+        return g->trap ? HOST_TRAP : result;
+    if (call->error == -ECANCELED) {
+        result = kv_fail(g, OTHER, "the value is not a counter");
+    } else if (call->error) {
+        result = kv_fail_error(g, call->error);
     } else {
         reply_word(g, 0);
         reply_word(g, call->number);
     }
     kv_call_end(g, call);
-    return status;
+    return result;
 }
 
 #define KV_ERROR "variant{no-such-store,access-denied,other:string}"

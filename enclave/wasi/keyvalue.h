@@ -12,7 +12,7 @@ struct kv_many; /* of a get-many */
 struct kv_call {
     struct guest *guest; /* NULL: ended */
     bool done;
-    int status;
+    int error;
     struct app *app; /* a reference: what the call holds is charged to it, and may outlive the guest */
     uint8_t *value;  /* charged */
     size_t size;
@@ -36,24 +36,24 @@ static inline size_t kv_call_cost(size_t count, size_t key_bytes, size_t value_b
     return count * KV_OP_COST + key_bytes + 3 * value_bytes;
 }
 /* From the store's callback: the guest goes on, or the call is freed if it has ended. */
-void kv_call_complete(struct kv_call *call, int status);
-void kv_call_status(void *user, int status); /* the same, as a kv_done */
+void kv_call_complete(struct kv_call *call, int error);
+void kv_call_over(void *user, int error); /* the same, as a kv_done */
 /* With what the store said when it was asked: if it refused, that is the call's end. */
-void kv_call_begun(struct kv_call *call, int status);
+void kv_call_begun(struct kv_call *call, int error);
 /* What it brought stays until the reply is read: the next call, or the guest's end, frees it. */
 void kv_call_end(struct guest *g, struct kv_call *call);
 /* The same for all of the call. */
 void kv_call_keep(struct guest *g, struct kv_call *call);
 /* The steps that all functions share: HOST_DONE: *call is over and the guest's no more; HOST_WAIT: begin one unless
  * g->kv is set; HOST_TRAP. */
-enum host_status kv_call_step(struct guest *g, const struct slot *args, struct kv_namespace **ns,
+enum host_result kv_call_step(struct guest *g, const struct slot *args, struct kv_namespace **ns,
                               struct kv_call **call);
 
-enum host_status kv_fail(struct guest *g, unsigned which, const char *why);
-enum host_status kv_fail_status(struct guest *g, int status);
+enum host_result kv_fail(struct guest *g, unsigned which, const char *why);
+enum host_result kv_fail_error(struct guest *g, int error);
 
-enum host_status kv_get_many(struct guest *g, const struct slot *args, size_t count);
-enum host_status kv_set_many(struct guest *g, const struct slot *args, size_t count);
-enum host_status kv_delete_many(struct guest *g, const struct slot *args, size_t count);
+HOST_FUNC(kv_get_many);
+HOST_FUNC(kv_set_many);
+HOST_FUNC(kv_delete_many);
 
 #endif

@@ -56,15 +56,15 @@ static struct kv_many *many_new(struct budget *memory, struct kv_namespace *ns, 
 
 static void read_next(struct kv_call *call);
 
-static void on_value(void *user, int status, const uint8_t *value, size_t size)
+static void on_value(void *user, int error, const uint8_t *value, size_t size)
 {
     struct kv_call *call = user;
     struct entry *e = &call->many->entries[call->many->done];
-    if (!call->guest || (status < 0 && status != -ENOENT)) {
-        kv_call_complete(call, status);
+    if (!call->guest || (error < 0 && error != -ENOENT)) {
+        kv_call_complete(call, error);
         return;
     }
-    if (status == 0) {
+    if (error == 0) {
         e->value = charged_alloc(&call->app->memory, size + 1);
         if (!e->value) {
             kv_call_complete(call, -ENOMEM);
@@ -89,12 +89,12 @@ static void read_next(struct kv_call *call)
     kv_call_begun(call, kv_get(call->guest->worker, m->ns, e->key, e->key_size, on_value, call));
 }
 
-enum host_status kv_get_many(struct guest *g, const struct slot *args, size_t count)
+HOST_FUNC(kv_get_many)
 {
     struct kv_namespace *ns = NULL;
     struct kv_call *call = NULL;
-    enum host_status status = kv_call_step(g, args, &ns, &call);
-    if (status == HOST_WAIT && !g->kv) {
+    enum host_result result = kv_call_step(g, args, &ns, &call);
+    if (result == HOST_WAIT && !g->kv) {
         if (args[1].word > KEYVALUE_KEYS_MAX)
             return kv_fail(g, OTHER, "more than 4096 keys at once");
         if (!kv_call_begin(g))
@@ -106,12 +106,12 @@ enum host_status kv_get_many(struct guest *g, const struct slot *args, size_t co
         else
             kv_call_complete(g->kv, -ENOMEM);
     }
-    if (status != HOST_DONE)
-        return g->trap ? HOST_TRAP : status;
-    if (call->status) {
-        status = kv_fail_status(g, call->status);
+    if (result != HOST_DONE)
+        return g->trap ? HOST_TRAP : result;
+    if (call->error) {
+        result = kv_fail_error(g, call->error);
         kv_call_end(g, call);
-        return status;
+        return result;
     }
     reply_word(g, 0);
     reply_word(g, call->many->count);
@@ -128,12 +128,12 @@ enum host_status kv_get_many(struct guest *g, const struct slot *args, size_t co
 }
 
 /* Operations from a list: key, and for a put its value. */
-static enum host_status write_many(struct guest *g, const struct slot *args, enum kv_op_kind kind)
+static enum host_result write_many(struct guest *g, const struct slot *args, enum kv_op_kind kind)
 {
     struct kv_namespace *ns = NULL;
     struct kv_call *call = NULL;
-    enum host_status status = kv_call_step(g, args, &ns, &call);
-    if (status == HOST_WAIT && !g->kv) {
+    enum host_result result = kv_call_step(g, args, &ns, &call);
+    if (result == HOST_WAIT && !g->kv) {
         size_t count = args[1].word, keys = 0, bytes = 0, step = kind == KV_PUT ? 2 : 1;
         if (count > KEYVALUE_KEYS_MAX)
             return kv_fail(g, OTHER, "more than 4096 keys at once");
@@ -153,27 +153,27 @@ static enum host_status write_many(struct guest *g, const struct slot *args, enu
             }
         }
         if (ops && kv_call_hold(g->kv, kv_call_cost(count, keys, bytes)))
-            kv_call_begun(g->kv, kv_commit(g->worker, ops, count, kv_call_status, g->kv));
+            kv_call_begun(g->kv, kv_commit(g->worker, ops, count, kv_call_over, g->kv));
         else if (g->kv)
             kv_call_complete(g->kv, -ENOMEM);
         free(ops);
     }
-    if (status != HOST_DONE)
-        return g->trap ? HOST_TRAP : status;
-    if (call->status)
-        status = kv_fail_status(g, call->status);
+    if (result != HOST_DONE)
+        return g->trap ? HOST_TRAP : result;
+    if (call->error)
+        result = kv_fail_error(g, call->error);
     else
         reply_word(g, 0);
     kv_call_end(g, call);
-    return status;
+    return result;
 }
 
-enum host_status kv_set_many(struct guest *g, const struct slot *args, size_t count)
+HOST_FUNC(kv_set_many)
 {
     return write_many(g, args, KV_PUT);
 }
 
-enum host_status kv_delete_many(struct guest *g, const struct slot *args, size_t count)
+HOST_FUNC(kv_delete_many)
 {
     return write_many(g, args, KV_DELETE);
 }

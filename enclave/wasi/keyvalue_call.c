@@ -30,9 +30,9 @@ void keyvalue_abandon(struct guest *g)
     g->kv_kept = NULL;
 }
 
-void kv_call_complete(struct kv_call *call, int status)
+void kv_call_complete(struct kv_call *call, int error)
 {
-    call->status = status;
+    call->error = error;
     call->done = true;
     if (call->guest)
         guest_wake(call->guest);
@@ -45,15 +45,15 @@ bool kv_call_hold(struct kv_call *call, size_t size)
     return charge_take(&call->charge, &call->app->memory, size);
 }
 
-void kv_call_status(void *user, int status)
+void kv_call_over(void *user, int error)
 {
-    kv_call_complete(user, status);
+    kv_call_complete(user, error);
 }
 
-void kv_call_begun(struct kv_call *call, int status)
+void kv_call_begun(struct kv_call *call, int error)
 {
-    if (status < 0)
-        kv_call_complete(call, status);
+    if (error < 0)
+        kv_call_complete(call, error);
 }
 
 static void drop_kept(struct guest *g)
@@ -82,7 +82,7 @@ struct kv_call *kv_call_begin(struct guest *g)
     return call;
 }
 
-enum host_status kv_fail(struct guest *g, unsigned which, const char *why)
+enum host_result kv_fail(struct guest *g, unsigned which, const char *why)
 {
     reply_word(g, 1);
     reply_word(g, which);
@@ -91,9 +91,9 @@ enum host_status kv_fail(struct guest *g, unsigned which, const char *why)
     return HOST_DONE;
 }
 
-enum host_status kv_fail_status(struct guest *g, int status)
+enum host_result kv_fail_error(struct guest *g, int error)
 {
-    switch (status) {
+    switch (error) {
     case -EBADMSG:
         return kv_fail(g, OTHER, "the stored record was tampered with");
     case -EINVAL:
@@ -123,7 +123,7 @@ static struct kv_call *finished(struct guest *g)
 }
 
 /* The steps that all functions share: bucket, then wait for a call, then leave what it brought in *call. */
-enum host_status kv_call_step(struct guest *g, const struct slot *args, struct kv_namespace **ns, struct kv_call **call)
+enum host_result kv_call_step(struct guest *g, const struct slot *args, struct kv_namespace **ns, struct kv_call **call)
 {
     struct resource *bucket = resource_get(g, &args[0], KIND_BUCKET);
     if (!bucket)

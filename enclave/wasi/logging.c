@@ -9,7 +9,7 @@
 enum { LEVEL_WARN = 3 };
 
 /* A message of several lines, or of a long one, is several lines, each with the level and the context before it. */
-static enum host_status log_message(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(log_message)
 {
     static const char *const names[] = {"trace", "debug", "info", "warn", "error", "critical"};
     const char *at = slot_text(&args[2]), *end = at + args[2].size;

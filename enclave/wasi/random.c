@@ -3,7 +3,7 @@
  */
 #include "enclave/wasi/internal.h"
 
-static enum host_status bytes(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(bytes)
 {
     void *buf = args[0].word <= RANDOM_MAX ? guest_buffer(g, args[0].word) : NULL;
     if (!buf)
@@ -13,7 +13,7 @@ static enum host_status bytes(struct guest *g, const struct slot *args, size_t c
     return HOST_DONE;
 }
 
-static enum host_status word(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(word)
 {
     uint64_t value;
     g->app->rt->config.random(&value, sizeof value);
@@ -21,7 +21,7 @@ static enum host_status word(struct guest *g, const struct slot *args, size_t co
     return HOST_DONE;
 }
 
-static enum host_status seed(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(seed)
 {
     word(g, args, count);
     return word(g, args, count);

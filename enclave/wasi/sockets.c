@@ -5,7 +5,7 @@
  */
 #include "enclave/wasi/internal.h"
 
-static enum host_status network(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(network)
 {
     struct resource *r = resource_new(g, KIND_NETWORK);
     if (!r)
@@ -23,7 +23,7 @@ enum { ACCESS_DENIED = 1 };
     "name-unresolvable,temporary-resolver-failure,permanent-resolver-failure}"
 
 /* What a stream's error says of sockets: nothing. */
-static enum host_status none(struct guest *g, const struct slot *args, size_t count)
+static HOST_FUNC(none)
 {
     reply_word(g, 0);
     return HOST_DONE;

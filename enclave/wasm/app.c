@@ -34,39 +34,39 @@ static struct app_settings *settings_of(const struct app_config *config)
                             : app_settings_parse("{}", 2, no_salt, unused, sizeof unused);
 }
 
-static int resolve(struct app *app, char *error, size_t error_size)
+static int resolve(struct app *app, char *why, size_t why_size)
 {
     struct link_entry entry;
     const wasmtime_component_t *component = app->component->component;
     if (link_find_entry(component, &entry) != 0) {
-        snprintf(error, error_size,
+        snprintf(why, why_size,
                  "the component exports neither wasi:http/incoming-handler@0.2.x nor wasi:cli/run@0.2.x");
         return -EINVAL;
     }
     app->command = entry.command;
-    if (component_fits(component, app->memory_limit, error, error_size) != 0)
+    if (component_fits(component, app->memory_limit, why, why_size) != 0)
         return -EINVAL;
     wasmtime_component_linker_t *linker = wasmtime_component_linker_new(app->rt->engine);
-    int status = link_component(app->rt->config.world, linker, component, error, error_size);
-    if (status == 0) {
+    int error = link_component(app->rt->config.world, linker, component, why, why_size);
+    if (error == 0) {
         wasmtime_error_t *failed =
             enclave_pre_new(linker, component, entry.interface, strlen(entry.interface), entry.command, &app->pre);
         if (failed) {
-            component_refusal(failed, error, error_size);
-            status = -EINVAL;
+            component_refusal(failed, why, why_size);
+            error = -EINVAL;
         }
     }
     wasmtime_component_linker_delete(linker);
-    return status;
+    return error;
 }
 
 struct app *app_new(struct wasm_runtime *rt, const struct app_config *config, struct wasm_component *component,
-                    char *error, size_t error_size)
+                    char *why, size_t why_size)
 {
     struct app *app = calloc(1, sizeof *app);
     if (!app) {
         wasm_component_delete(component);
-        snprintf(error, error_size, "no memory");
+        snprintf(why, why_size, "no memory");
         return NULL;
     }
     atomic_store(&app->refs, 1);
@@ -81,21 +81,21 @@ struct app *app_new(struct wasm_runtime *rt, const struct app_config *config, st
     app->memory_limit = config->memory_limit ? config->memory_limit : 256u << 20;
     app->timeout_ns = (config->timeout_ms ? config->timeout_ms : 30000) * UINT64_C(1000000);
     memcpy(app->sha256, config->sha256, sizeof app->sha256);
-    int status = 0;
+    int error = 0;
     if (!name_ok(config->name)) {
-        snprintf(error, error_size, "an app's name has 1 to %u letters, digits, '-' or '_'", APP_NAME_MAX);
-        status = -EINVAL;
+        snprintf(why, why_size, "an app's name has 1 to %u letters, digits, '-' or '_'", APP_NAME_MAX);
+        error = -EINVAL;
     } else {
         app->path[0] = '/';
         strcpy(app->path + 1, config->name);
         app->settings = settings_of(config);
-        status = app->settings ? 0 : -ENOMEM;
-        if (status)
-            snprintf(error, error_size, "no memory");
+        error = app->settings ? 0 : -ENOMEM;
+        if (error)
+            snprintf(why, why_size, "no memory");
     }
-    if (status == 0)
-        status = resolve(app, error, error_size);
-    if (status != 0) {
+    if (error == 0)
+        error = resolve(app, why, why_size);
+    if (error != 0) {
         app_unref(app);
         return NULL;
     }
@@ -218,7 +218,7 @@ static int insert(struct app_table *table, size_t at, struct app *app)
 int app_table_put(struct app_table *table, struct app *app)
 {
     bool found;
-    int status = 0;
+    int error = 0;
     struct app *old = NULL;
     pthread_rwlock_wrlock(&table->lock);
     size_t at = position(table, app->name, strlen(app->name), &found);
@@ -226,11 +226,11 @@ int app_table_put(struct app_table *table, struct app *app)
         old = table->apps[at];
         table->apps[at] = app;
     } else {
-        status = insert(table, at, app);
+        error = insert(table, at, app);
     }
     pthread_rwlock_unlock(&table->lock);
-    app_unref(status ? app : old);
-    return status;
+    app_unref(error ? app : old);
+    return error;
 }
 
 int app_table_remove(struct app_table *table, const char *name)

@@ -28,10 +28,10 @@ struct app_config {
 
 struct app;
 
-/* Make an app; takes the component in any case. Every import is checked: NULL, with error naming the interface and
+/* Make an app; takes the component in any case. Every import is checked: NULL, with why naming the interface and
  * function, if the enclave does not serve one of them, or if no handler is exported. Config is copied. */
 struct app *app_new(struct wasm_runtime *rt, const struct app_config *config, struct wasm_component *component,
-                    char *error, size_t error_size);
+                    char *why, size_t why_size);
 struct app *app_ref(struct app *app);
 void app_unref(struct app *app);
 

@@ -88,13 +88,13 @@ static struct code_region *map_region(struct code_regions *all, size_t size)
     return region;
 }
 
-wasmtime_component_t *code_load(struct wasm_runtime *rt, const uint8_t *artefact, size_t size, char *error,
-                                size_t error_size)
+wasmtime_component_t *code_load(struct wasm_runtime *rt, const uint8_t *artefact, size_t size, char *why,
+                                size_t why_size)
 {
     wasmtime_component_t *component = NULL;
     struct code_region *region = map_region(&rt->code, size);
     if (!region) {
-        snprintf(error, error_size,
+        snprintf(why, why_size,
                  "the compiled code takes %zu MiB, and the enclave's region for code has no room for it: remove an "
                  "app, or give the enclave a larger region (ReservedMemMaxSize)",
                  size >> 20);
@@ -106,6 +106,6 @@ wasmtime_component_t *code_load(struct wasm_runtime *rt, const uint8_t *artefact
     if (!failed)
         return component;
     give_back(take_off(&rt->code, NULL, number)); /* if it did not come so far that wasmtime has done it */
-    component_refusal(failed, error, error_size);
+    component_refusal(failed, why, why_size);
     return NULL;
 }

@@ -41,7 +41,7 @@ static const char *other_format(const uint8_t *bytes, size_t size)
     return NULL;
 }
 
-int component_check(const uint8_t *wasm, size_t size, struct component_needs *needs, char *error, size_t error_size)
+int component_check(const uint8_t *wasm, size_t size, struct component_needs *needs, char *why, size_t why_size)
 {
     static const struct component_limits limits = {
         .depth = COMPONENT_DEPTH_MAX,
@@ -58,13 +58,13 @@ int component_check(const uint8_t *wasm, size_t size, struct component_needs *ne
     };
     const char *other = other_format(wasm, size);
     if (other) {
-        snprintf(error, error_size, "%s", other);
+        snprintf(why, why_size, "%s", other);
         return -EINVAL;
     }
     wasmtime_error_t *failed = enclave_component_check(wasm, size, &limits, needs);
     if (!failed)
         return 0;
-    component_refusal(failed, error, error_size);
+    component_refusal(failed, why, why_size);
     return -EINVAL;
 }
 
@@ -137,7 +137,7 @@ char *error_cause(wasmtime_error_t *error)
     return cause;
 }
 
-void component_refusal(wasmtime_error_t *failed, char *error, size_t error_size)
+void component_refusal(wasmtime_error_t *failed, char *why, size_t why_size)
 {
     char *cause = error_cause(failed);
     bool of_validation = cause && strstr(cause, "(at offset");
@@ -146,18 +146,18 @@ void component_refusal(wasmtime_error_t *failed, char *error, size_t error_size)
         if (strstr(cause, proposals[i].said))
             sentence = proposals[i].sentence;
     if (sentence)
-        snprintf(error, error_size, "the component %s", sentence);
+        snprintf(why, why_size, "the component %s", sentence);
     else
-        snprintf(error, error_size, "%s%s", of_validation ? "this is not a valid component: " : "",
+        snprintf(why, why_size, "%s%s", of_validation ? "this is not a valid component: " : "",
                  cause ? cause : "no memory");
     free(cause);
 }
 
-int component_fits(const wasmtime_component_t *component, uint64_t memory_limit, char *error, size_t error_size)
+int component_fits(const wasmtime_component_t *component, uint64_t memory_limit, char *why, size_t why_size)
 {
     struct component_demand demand;
     if (!enclave_component_demand(component, &demand)) {
-        snprintf(error, error_size, "the component imports modules, which are not served: link them into it");
+        snprintf(why, why_size, "the component imports modules, which are not served: link them into it");
         return -EINVAL;
     }
     const struct {
@@ -172,7 +172,7 @@ int component_fits(const wasmtime_component_t *component, uint64_t memory_limit,
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         if (all[i].wanted <= all[i].limit)
             continue;
-        snprintf(error, error_size, "the component has %lu %s: at most %lu", (unsigned long)all[i].wanted, all[i].what,
+        snprintf(why, why_size, "the component has %lu %s: at most %lu", (unsigned long)all[i].wanted, all[i].what,
                  (unsigned long)all[i].limit);
         return -EINVAL;
     }

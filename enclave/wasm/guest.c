@@ -56,7 +56,7 @@ static void guest_free(struct guest *g)
 /* exit() unwinds the guest with an error, whatever it says. */
 static bool has_failed(const struct guest *g, const wasmtime_error_t *error)
 {
-    return error && !(g->exited && g->exit_status == 0);
+    return error && !(g->exited && g->exit_code == 0);
 }
 
 /* cause: wasmtime's, without the backtrace, which says little without symbols; NULL if there was no error. */
@@ -70,12 +70,12 @@ static const char *reason(const struct guest *g, const char *cause)
 }
 
 /* As a shell says it: 124 as timeout has it, 134 for a trap as `wasmtime run` has it, 1 for a run that says no. */
-static int command_status(const struct guest *g, bool failed, const char *cause)
+static int exit_code_of(const struct guest *g, bool failed, const char *cause)
 {
     if (g->expired)
         return 124;
     if (!failed || g->exited)
-        return failed ? g->exit_status : 0;
+        return failed ? g->exit_code : 0;
     return cause && strcmp(cause, "the command failed") == 0 ? 1 : 134;
 }
 
@@ -86,7 +86,7 @@ static void guest_end(struct guest *g, wasmtime_error_t *error)
     if (failed || (!over && (g->expired || !g->app->command)))
         guest_note(g, reason(g, cause));
     if (g->app->command)
-        g->app->rt->config.world->command_ends(g, command_status(g, failed, cause), g->expired ? 504 : 500);
+        g->app->rt->config.world->command_ends(g, exit_code_of(g, failed, cause), g->expired ? 504 : 500);
     free(cause);
     if (g->expired)
         end_expired(g);

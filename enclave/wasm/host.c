@@ -15,7 +15,7 @@ void guest_wake(struct guest *g)
     loop_post(&g->worker->loop, &g->task);
 }
 
-enum host_status guest_wait(struct guest *g, enum waits_for what)
+enum host_result guest_wait(struct guest *g, enum waits_for what)
 {
     g->waiting = what;
     return HOST_WAIT;
@@ -68,7 +68,7 @@ void guest_print(struct guest *g, bool error, const char *data, size_t size)
     }
 }
 
-enum host_status guest_trap(struct guest *g, const char *why)
+enum host_result guest_trap(struct guest *g, const char *why)
 {
     if (!g->trap)
         g->trap = why;

@@ -211,7 +211,7 @@ struct guest {
     uint8_t waiting; /* enum waits_for: why a host function answered HOST_WAIT in this poll */
     bool expired, exited;
     bool responded, finished;
-    uint8_t exit_status;     /* once it exited */
+    uint8_t exit_code;       /* once it exited */
     struct kv_call *kv;      /* the one storage call it waits for */
     struct kv_call *kv_kept; /* one that is over, until its reply is read */
     struct fs_wait *fs;      /* and the one file operation */
@@ -241,8 +241,8 @@ _Static_assert(LINE_MAX_SIZE + APP_NAME_MAX + 64 <= PROTO_LOG_MAX, "a line and w
 /* Wake a guest that may wait; from its worker's loop or from inside its own call. */
 void guest_wake(struct guest *g);
 /* The host function that returns this is called again when the guest is polled again. */
-enum host_status guest_wait(struct guest *g, enum waits_for what);
-enum host_status guest_trap(struct guest *g, const char *why);
+enum host_result guest_wait(struct guest *g, enum waits_for what);
+enum host_result guest_trap(struct guest *g, const char *why);
 /* One whole line in the app's log. */
 void guest_log(struct guest *g, bool error, const char *line, size_t size);
 /* The same of a text of ours; and what it prints to stdout (error: stderr), which is a line once it ends. */
@@ -264,16 +264,19 @@ void reply_word(struct guest *g, uint64_t word);
 void reply_text(struct guest *g, const void *data, size_t size);
 void reply_own(struct guest *g, const struct resource *r);
 
-enum host_status reply_error(struct guest *g, const char *message);     /* err(last-operation-failed(error)) */
+enum host_result reply_error(struct guest *g, const char *message);     /* err(last-operation-failed(error)) */
 struct resource *reply_new_error(struct guest *g, const char *message); /* the same; NULL: the guest ends */
-enum host_status reply_closed(struct guest *g);                         /* err(closed) */
+enum host_result reply_closed(struct guest *g);                         /* err(closed) */
 
 /* Host functions ------------------------------------------------------------------------------------------------ */
+
+/* What the guest is told is put into its reply (reply_…); the arguments are flattened as wasmtime/src/host.rs has it. */
+#define HOST_FUNC(name) enum host_result name(struct guest *g, const struct slot *args, size_t count)
 
 struct host_func {
     const char *name; /* ends in '*': all methods of a resource that is never made, which therefore never run */
     const char *type; /* as wasmtime/src/describe.rs writes it; NULL: any */
-    enum host_status (*fn)(struct guest *g, const struct slot *args, size_t count);
+    HOST_FUNC((*fn));
     uint8_t shape; /* or REFUSED */
     bool waits;
 };
@@ -310,8 +313,8 @@ struct host_world {
     /* What a handler is called with; false: no memory. */
     bool (*handler_arguments)(struct guest *g, struct resource **request, struct resource **outparam);
     void (*command_waits)(struct guest *g); /* what it has printed goes out */
-    /* A command is over. status: 0, or how it failed as a shell says it; http: what the answer then says of it. */
-    void (*command_ends)(struct guest *g, int status, int http);
+    /* A command is over. exit_code: 0, or how it failed as a shell says it; http: what the answer then says of it. */
+    void (*command_ends)(struct guest *g, int exit_code, int http);
     void (*abandon)(struct guest *g); /* a guest ends: forget the operations that it waits for */
     /* A resource goes: give back what it owns beside `on`. last: with its guest, and all other resources. */
     void (*release)(struct guest *g, struct resource *r, bool last);
@@ -321,9 +324,9 @@ struct host_world {
 /* What serves a function of an interface ("wasi:io/poll@0.2.3"), or NULL. */
 const struct host_func *link_find(const struct host_world *world, const char *interface, size_t interface_size,
                                   const char *name, size_t name_size);
-/* Define in linker all that the component imports. 0 or -EINVAL with one line in error. */
+/* Define in linker all that the component imports. 0 or -EINVAL with one line in why. */
 int link_component(const struct host_world *world, wasmtime_component_linker_t *linker,
-                   const wasmtime_component_t *component, char *error, size_t error_size);
+                   const wasmtime_component_t *component, char *why, size_t why_size);
 /* How a component is entered: by the handler that it exports, or, if it has none, as a command. 0 or -EINVAL. */
 #define LINK_NAME_MAX 128u
 struct link_entry {
@@ -354,9 +357,9 @@ bool stacks_refused(void); /* since then: there was no stack left, which is no f
 void memories_install(wasm_config_t *config);
 /* all outlives the engine. */
 void code_install(wasm_config_t *config, struct code_regions *all, bool fixed);
-/* A component of an artefact that this engine made, of which it takes a copy. NULL with a sentence in error. */
-wasmtime_component_t *code_load(struct wasm_runtime *rt, const uint8_t *artefact, size_t size, char *error,
-                                size_t error_size);
+/* A component of an artefact that this engine made, of which it takes a copy. NULL with a sentence in why. */
+wasmtime_component_t *code_load(struct wasm_runtime *rt, const uint8_t *artefact, size_t size, char *why,
+                                size_t why_size);
 void memories_enter_app(struct app *app); /* whose linear memories are made on this thread now */
 /* Of a guest without its memories, tables and stack (stacks.c counts those): contexts, scratch, its own structure,
  * wasmtime's. */

@@ -89,7 +89,7 @@ const struct host_func *link_find(const struct host_world *world, const char *in
     return found ? find_func(found, name, name_size) : NULL;
 }
 
-static enum host_status refuse(struct guest *g, unsigned error)
+static enum host_result refuse(struct guest *g, unsigned error)
 {
     reply_word(g, 1);
     reply_word(g, error);
@@ -118,17 +118,17 @@ static int32_t host_call(const void *function, void *guest, const struct slot *a
     const struct host_func *func = function;
     struct guest *g = guest;
     g->reply_count = 0;
-    enum host_status status = IS_REFUSED(func->shape) ? refuse(g, func->shape - REFUSED(0))
+    enum host_result result = IS_REFUSED(func->shape) ? refuse(g, func->shape - REFUSED(0))
                               : func->fn              ? func->fn(g, args, count)
                                                       : guest_trap(g, "unreachable host function");
     if (g->trap)
-        status = HOST_TRAP; /* whatever was replied before, or beside it, is not whole */
-    bool answered = status == HOST_DONE;
-    if (status != HOST_TRAP && !charge_passed(g, answered ? g->reply : args, answered ? g->reply_count : count))
-        status = guest_trap(g, "no memory is left for this app");
+        result = HOST_TRAP; /* whatever was replied before, or beside it, is not whole */
+    bool answered = result == HOST_DONE;
+    if (result != HOST_TRAP && !charge_passed(g, answered ? g->reply : args, answered ? g->reply_count : count))
+        result = guest_trap(g, "no memory is left for this app");
     reply->slots = g->reply;
     reply->count = g->reply_count;
-    return status;
+    return result;
 }
 
 static wasmtime_error_t *dropped(void *kind, wasmtime_context_t *store, uint32_t rep)
@@ -141,18 +141,18 @@ struct linking {
     const struct host_world *world;
     wasmtime_component_linker_instance_t *root, *instance;
     const struct host_interface *interface;
-    char *error;
-    size_t error_size;
-    int status;
+    char *why;
+    size_t why_size;
+    int error;
 };
 
 static void fail(struct linking *l, const char *what, const char *instance, size_t instance_size, const char *name,
                  size_t name_size)
 {
-    if (l->status == 0)
-        snprintf(l->error, l->error_size, "%s: %.*s%s%.*s", what, (int)instance_size, instance,
-                 instance_size ? " " : "", (int)name_size, name);
-    l->status = -EINVAL;
+    if (l->error == 0)
+        snprintf(l->why, l->why_size, "%s: %.*s%s%.*s", what, (int)instance_size, instance, instance_size ? " " : "",
+                 (int)name_size, name);
+    l->error = -EINVAL;
 }
 
 static void take_error(struct linking *l, wasmtime_error_t *error)
@@ -178,8 +178,8 @@ static const struct host_interface *other_version(const struct host_world *world
 
 static bool is_served(struct linking *l, const char *import, size_t size)
 {
-    if (l->interface || l->status)
-        return l->status == 0;
+    if (l->interface || l->error)
+        return l->error == 0;
     const struct host_interface *other = other_version(l->world, import, size);
     char what[160];
     snprintf(what, sizeof what,
@@ -254,7 +254,7 @@ static void visit_import(void *user, const char *instance, size_t instance_size,
                          enum item_kind kind, const char *type, size_t type_size)
 {
     struct link_user *u = user;
-    if (u->l.status)
+    if (u->l.error)
         return;
     if (kind == ITEM_INSTANCE)
         begin_instance(u, name, name_size);
@@ -267,12 +267,12 @@ static void visit_import(void *user, const char *instance, size_t instance_size,
 }
 
 int link_component(const struct host_world *world, wasmtime_component_linker_t *linker,
-                   const wasmtime_component_t *component, char *error, size_t error_size)
+                   const wasmtime_component_t *component, char *why, size_t why_size)
 {
-    struct link_user u = {.l = {.world = world, .error = error, .error_size = error_size}, .linker = linker};
+    struct link_user u = {.l = {.world = world, .why = why, .why_size = why_size}, .linker = linker};
     enclave_component_each(component, false, visit_import, &u);
     end_instance(&u.l);
-    return u.l.status;
+    return u.l.error;
 }
 
 /* What a component may export to be reached from here, in the order of preference. */

@@ -143,7 +143,7 @@ void reply_own(struct guest *g, const struct resource *r)
     put_slot(g, r->rep, r->kind);
 }
 
-enum host_status reply_closed(struct guest *g)
+enum host_result reply_closed(struct guest *g)
 {
     reply_word(g, 1);
     reply_word(g, 1);
@@ -162,7 +162,7 @@ struct resource *reply_new_error(struct guest *g, const char *message)
     return error;
 }
 
-enum host_status reply_error(struct guest *g, const char *message)
+enum host_result reply_error(struct guest *g, const char *message)
 {
     return reply_new_error(g, message) ? HOST_DONE : HOST_TRAP;
 }

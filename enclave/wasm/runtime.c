@@ -114,7 +114,7 @@ static struct wasm_component *wrap(wasmtime_component_t *inner, uint64_t instanc
 
 /* Running out of memory while compiling would end the enclave. So what compiling is expected to take must be there:
  * from what guests may not have, and the rest is borrowed from what they have left. */
-static int reserve(struct wasm_runtime *rt, uint64_t wanted, struct charge *loan, char *error, size_t error_size)
+static int reserve(struct wasm_runtime *rt, uint64_t wanted, struct charge *loan, char *why, size_t why_size)
 {
     uint64_t left = rt->config.memory_left ? rt->config.memory_left() : UINT64_MAX;
     left = left > rt->set_aside ? left - rt->set_aside : 0;
@@ -122,7 +122,7 @@ static int reserve(struct wasm_runtime *rt, uint64_t wanted, struct charge *loan
     uint64_t own = left > of_guests ? left - of_guests : 0;
     if (wanted <= own || (wanted <= left && charge_take(loan, &rt->guests, wanted - own)))
         return 0;
-    snprintf(error, error_size,
+    snprintf(why, why_size,
              "compiling the component may take %lu MiB of memory, and the enclave has %lu MiB left: remove an app, or "
              "give the enclave a larger heap",
              (unsigned long)(wanted >> 20), (unsigned long)(left >> 20));
@@ -130,28 +130,28 @@ static int reserve(struct wasm_runtime *rt, uint64_t wanted, struct charge *loan
 }
 
 static struct wasm_component *compile(struct wasm_runtime *rt, const uint8_t *wasm, size_t size,
-                                      const struct component_needs *needs, char *error, size_t error_size)
+                                      const struct component_needs *needs, char *why, size_t why_size)
 {
     wasm_byte_vec_t artefact;
     wasmtime_error_t *failed = enclave_component_compile(rt->engine, wasm, size, &artefact);
     if (failed) {
-        component_refusal(failed, error, error_size);
+        component_refusal(failed, why, why_size);
         return NULL;
     }
-    wasmtime_component_t *inner = code_load(rt, (const uint8_t *)artefact.data, artefact.size, error, error_size);
+    wasmtime_component_t *inner = code_load(rt, (const uint8_t *)artefact.data, artefact.size, why, why_size);
     wasm_byte_vec_delete(&artefact);
     return inner ? wrap(inner, needs->instance_bytes) : NULL;
 }
 
-struct wasm_component *wasm_compile(struct wasm_runtime *rt, const uint8_t *wasm, size_t size, char *error,
-                                    size_t error_size)
+struct wasm_component *wasm_compile(struct wasm_runtime *rt, const uint8_t *wasm, size_t size, char *why,
+                                    size_t why_size)
 {
     struct component_needs needs;
     struct charge loan = {0};
-    if (component_check(wasm, size, &needs, error, error_size) != 0 ||
-        reserve(rt, component_compile_memory(size, &needs), &loan, error, error_size) != 0)
+    if (component_check(wasm, size, &needs, why, why_size) != 0 ||
+        reserve(rt, component_compile_memory(size, &needs), &loan, why, why_size) != 0)
         return NULL;
-    struct wasm_component *component = compile(rt, wasm, size, &needs, error, error_size);
+    struct wasm_component *component = compile(rt, wasm, size, &needs, why, why_size);
     charge_give(&loan);
     return component;
 }
@@ -176,14 +176,14 @@ int wasm_serialize(const struct wasm_component *component, uint8_t **out, size_t
     return *out ? 0 : -ENOMEM;
 }
 
-struct wasm_component *wasm_deserialize(struct wasm_runtime *rt, const uint8_t *artefact, size_t size, char *error,
-                                        size_t error_size)
+struct wasm_component *wasm_deserialize(struct wasm_runtime *rt, const uint8_t *artefact, size_t size, char *why,
+                                        size_t why_size)
 {
     struct artefact_head head = {.instance_bytes = INSTANCE_BYTES_UNKNOWN};
     size_t skip = size > sizeof head && memcmp(artefact, artefact_magic, sizeof artefact_magic) == 0 ? sizeof head : 0;
     if (skip)
         memcpy(&head, artefact, sizeof head);
-    wasmtime_component_t *inner = code_load(rt, artefact + skip, size - skip, error, error_size);
+    wasmtime_component_t *inner = code_load(rt, artefact + skip, size - skip, why, why_size);
     return inner ? wrap(inner, head.instance_bytes) : NULL;
 }
 

@@ -60,15 +60,15 @@ void wasm_runtime_tick(struct wasm_runtime *rt);
 
 /* A validated and compiled component. Any thread; takes from milliseconds to many seconds and cannot be interrupted.
  * What is beyond the limits (limits.h), or wants more memory than there is, is refused before. On failure NULL and one
- * sentence in error. */
+ * sentence in why. */
 struct wasm_component;
-struct wasm_component *wasm_compile(struct wasm_runtime *rt, const uint8_t *wasm, size_t size, char *error,
-                                    size_t error_size);
+struct wasm_component *wasm_compile(struct wasm_runtime *rt, const uint8_t *wasm, size_t size, char *why,
+                                    size_t why_size);
 /* The artefact for a sealed cache: malloc'ed, to be freed by the caller. -ENOMEM. */
 int wasm_serialize(const struct wasm_component *component, uint8_t **out, size_t *out_size);
 /* The artefact must come from wasm_serialize of the same image, unmodified (authenticate it first). */
-struct wasm_component *wasm_deserialize(struct wasm_runtime *rt, const uint8_t *artefact, size_t size, char *error,
-                                        size_t error_size);
+struct wasm_component *wasm_deserialize(struct wasm_runtime *rt, const uint8_t *artefact, size_t size, char *why,
+                                        size_t why_size);
 /* The same component once more, for another app. NULL: no memory. */
 struct wasm_component *wasm_component_clone(const struct wasm_component *component);
 void wasm_component_delete(struct wasm_component *component);

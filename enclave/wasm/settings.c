@@ -15,8 +15,8 @@
 
 struct parse {
     struct app_settings *out;
-    char *error;
-    size_t error_size;
+    char *why;
+    size_t why_size;
     bool failed;
 };
 
@@ -25,7 +25,7 @@ static void refuse(struct parse *p, const char *format, ...)
     va_list arguments;
     va_start(arguments, format);
     if (!p->failed)
-        vsnprintf(p->error, p->error_size, format, arguments);
+        vsnprintf(p->why, p->why_size, format, arguments);
     va_end(arguments);
     p->failed = true;
 }
@@ -299,10 +299,10 @@ static void refuse_json(struct parse *p, size_t size, const json_error_t *where)
 }
 
 struct app_settings *app_settings_parse(const char *json, size_t size, const uint8_t salt[SETTINGS_SALT_SIZE],
-                                        char *error, size_t error_size)
+                                        char *why, size_t why_size)
 {
     json_error_t where;
-    struct parse p = {calloc(1, sizeof *p.out), error, error_size, false};
+    struct parse p = {calloc(1, sizeof *p.out), why, why_size, false};
     if (!p.out) {
         refuse(&p, "out of memory");
         return NULL;

@@ -48,9 +48,9 @@ struct app_settings {
     char *json;         /* members sorted, no blanks; empty settings are "{}" */
 };
 
-/* NULL, and error says which member is wrong and how. */
+/* NULL, and why says which member is wrong and how. */
 struct app_settings *app_settings_parse(const char *json, size_t size, const uint8_t salt[SETTINGS_SALT_SIZE],
-                                        char *error, size_t error_size);
+                                        char *why, size_t why_size);
 struct app_settings *app_settings_ref(struct app_settings *s);
 void app_settings_unref(struct app_settings *s); /* wipes the values; NULL is nothing */
 

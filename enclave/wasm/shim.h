@@ -28,7 +28,7 @@ struct slot_reply {
     size_t count;
 };
 
-enum host_status {
+enum host_result {
     HOST_DONE = 0, /* the reply is complete */
     HOST_WAIT = 1, /* the guest is suspended; the same call comes again when it is polled again */
     HOST_TRAP = 2, /* the guest is ended */
