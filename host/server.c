@@ -140,6 +140,7 @@ static void load_enclave(void)
     char error[512] = "";
     const struct options *o = &server.options;
     struct enclave_create_options create = {.image_path = o->image,
+                                            .ocall = enclave_ocall_dispatch,
                                             .backend = o->backend,
                                             .debug = o->debug,
                                             .no_edmm = o->no_edmm,

@@ -13,8 +13,12 @@ enum enclave_backend { ENCLAVE_BACKEND_AUTO, ENCLAVE_BACKEND_SGX, ENCLAVE_BACKEN
 struct enclave;
 struct sgx_kernel;
 
+/* Answers the enclave's OCALLs: generated from the EDL, as enclave_ocall_dispatch. Runs on the thread that is inside. */
+typedef int64_t (*enclave_ocall)(uint32_t index, void *ms);
+
 struct enclave_create_options {
     const char *image_path;
+    enclave_ocall ocall;
     enum enclave_backend backend;    /* AUTO: sgx where /dev/sgx_enclave can be opened, else the emulator */
     bool debug;                      /* hardware: ask for ATTRIBUTES.DEBUG. The emulator always sets it */
     bool no_edmm;                    /* do not change pages of the running enclave, even where the machine can */
@@ -43,7 +47,7 @@ const struct enclave_memory *enclave_memory(const struct enclave *e);
  * another negative errno, with a line on standard error. */
 int enclave_restrict_pages(struct enclave *e, uint64_t offset_and_permissions, uint64_t length);
 
-/* One ECALL on a free TCS, from any thread; OCALLs made meanwhile go to enclave_ocall_dispatch on the same thread.
+/* One ECALL on a free TCS, from any thread; OCALLs made meanwhile are answered on the same thread.
  * 0 (the callee's own result is in *ms); -EBUSY: no TCS is free; -ESHUTDOWN: the enclave has died (its last words
  * were printed to standard error); -EPERM: the enclave refused the call. */
 int enclave_ecall(struct enclave *e, uint32_t index, void *ms);

@@ -7,7 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "enclave_os_u.h"
+#include "common/ensure.h"
+#include "edl/enclave_os_u.h"
 #include "sgx/emulator/emulator.h"
 #include "sgx/loader/abi.h"
 #include "sgx/loader/enclave.h"
@@ -24,6 +25,7 @@ struct slot {
 
 struct enclave {
     struct backend *backend;
+    enclave_ocall ocall;
     enum enclave_backend kind;
     uint8_t mrenclave[32];
     uint64_t base;
@@ -117,6 +119,8 @@ int enclave_create(const struct enclave_create_options *o, struct enclave **out,
     struct enclave *e = calloc(1, sizeof *e);
     if (!e)
         return -ENOMEM;
+    ENSURE(o->image_path && o->ocall);
+    e->ocall = o->ocall;
     int result = image_open(o->image_path, NULL, &image, error, error_size);
     if (result == 0) {
         result = open_backend(o, e, error, error_size);
@@ -254,7 +258,7 @@ int enclave_ecall(struct enclave *e, uint32_t index, void *ms)
         .tcs = e->slots[slot].tcs, .user_handler = (uint64_t)note_exit, .user_data = (uint64_t)&words};
     bool alive = enter_until_exit(e, &run, &words, index, ms, scratch);
     while (alive && words.rdi >= 0) {
-        int64_t answer = enclave_ocall_dispatch((uint32_t)words.rdi, (void *)words.rsi);
+        int64_t answer = e->ocall((uint32_t)words.rdi, (void *)words.rsi);
         alive = enter_until_exit(e, &run, &words, ENTER_ORET, (void *)answer, scratch);
     }
     if (alive)

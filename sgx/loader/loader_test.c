@@ -18,7 +18,7 @@
 #include "sgx/sign/image.h"
 
 /* The loader's OCALLs come here. */
-int64_t enclave_ocall_dispatch(uint32_t index, void *ms)
+static int64_t ocall(uint32_t index, void *ms)
 {
     return index + (int64_t)(ms != NULL);
 }
@@ -36,7 +36,7 @@ static bool says(const char *text, const char *what)
 static int create_image(struct kernel_double *k, bool debug, struct enclave **e, char error[512])
 {
     struct enclave_create_options options = {
-        .image_path = IMAGE, .backend = ENCLAVE_BACKEND_SGX, .debug = debug, .kernel = &k->kernel};
+        .image_path = IMAGE, .ocall = ocall, .backend = ENCLAVE_BACKEND_SGX, .debug = debug, .kernel = &k->kernel};
     error[0] = 0;
     return enclave_create(&options, e, error, 512);
 }
