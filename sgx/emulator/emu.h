@@ -1,4 +1,8 @@
-/* What the emulator's files share. Private to sgx/emulator. */
+/*
+ * What the emulator's files share. Private to sgx/emulator. From the bottom: cpu.c keeps the state; keys.c and pages.c
+ * are leaves on it; enter.S and enter.c go in; trap.c judges what comes out, from signal.S, which handlers.c installs;
+ * epc.c is the backend.
+ */
 #ifndef ENCLAVE_OS_SGX_EMULATOR_EMU_H
 #define ENCLAVE_OS_SGX_EMULATOR_EMU_H
 
@@ -106,19 +110,21 @@ _Static_assert(offsetof(struct emu_enter, gprsgx) == ENTER_GPRSGX, "enter.S");
 extern _Thread_local struct emu_thread *emu_this_thread;
 extern struct emulator_counters emu_count;
 
-/* enter.S. Both return 0 after EEXIT, -EFAULT after an exception. */
 /* enter.c: the backend operations that run the enclave. */
 int emu_prepare_thread(struct backend *b);
 int emu_enter(unsigned long rdi, unsigned long rsi, unsigned long rdx, unsigned int function, unsigned long r8,
               unsigned long r9, struct enclave_run *run);
 
+/* enter.S. Both return 0 after EEXIT, -EFAULT after an exception. */
 int emu_asm_eenter(struct emu_thread *t);
 int emu_asm_eresume(struct emu_thread *t);
-void emu_asm_signal(int signo, siginfo_t *info, void *context); /* the first-level handler */
 extern char emu_asm_eexit_landing[], emu_asm_aex_landing[];
-extern uint64_t emu_elrange_base, emu_elrange_size; /* behind the hole; read by the first-level handler */
 
-/* trap.c: process-wide, once. */
+/* signal.S: the first-level handler, which leads to trap.c. */
+void emu_asm_signal(int signo, siginfo_t *info, void *context);
+extern uint64_t emu_elrange_base, emu_elrange_size; /* behind the hole; for signal.S, which knows no structures */
+
+/* handlers.c: process-wide, once. 0 or -errno. */
 int emu_install_handlers(void);
 
 /* How a leaf ends: vector 0 when it is done, else the exception that the SDM names. */
@@ -149,7 +155,7 @@ enum sgx_error emu_egetkey(const struct sgx_keyrequest *request, uint8_t key[16]
 /* EGETKEY faults if not. */
 bool emu_keyrequest_valid(const struct sgx_keyrequest *request);
 
-/* epc.c: is [address, address + size) within ELRANGE, in one regular page with these permissions? */
+/* cpu.c: is [address, address + size) within ELRANGE, in one regular page with these permissions? */
 bool emu_page_allows(uint64_t address, uint64_t size, bool write);
 /* Take a TCS page's content into use; what is wrong with it, or NULL. */
 const char *emu_use_tcs(uint64_t address, const struct sgx_tcs *t);
@@ -157,6 +163,9 @@ const char *emu_use_tcs(uint64_t address, const struct sgx_tcs *t);
 int emu_protect(uint64_t offset);
 /* Is the instruction at address, on executable pages of the enclave, this one? */
 bool emu_code_is(uint64_t address, const uint8_t *bytes, size_t size);
+/* Asserts what must be true of the EPCM and the TCSs, whatever an enclave and its host have done. Goes through all pages
+ * of ELRANGE (milliseconds), while no leaf changes them. */
+void emu_check(void);
 
 #endif
 #endif

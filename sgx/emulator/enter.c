@@ -21,7 +21,6 @@
 #define SIGNAL_STACK_OFFSET SGX_PAGE_SIZE
 
 _Thread_local struct emu_thread *emu_this_thread;
-struct emulator_counters emu_count;
 
 static struct emu_thread *map_thread(void)
 {

@@ -21,9 +21,6 @@
 /* INIT is the CPU's to set; KSS and AEX-Notify are not modelled. */
 #define FLAGS_KNOWN (SGX_FLAGS_DEBUG | SGX_FLAGS_MODE64BIT | SGX_FLAGS_PROVISION_KEY | SGX_FLAGS_EINITTOKEN_KEY)
 
-struct emulator emu;
-uint64_t emu_elrange_base, emu_elrange_size;
-
 static int fail(char *error, size_t size, int code, const char *format, ...)
 {
     va_list args;
@@ -119,60 +116,10 @@ static int emu_create(struct backend *b, struct sgx_secs *secs, uint64_t hole, c
     return 0;
 }
 
-/* What EADD demands of a TCS page's content (SDM 3D, EADD). */
-static const char *tcs_fault(const struct sgx_tcs *t)
-{
-    if (t->flags & ~TCS_DBGOPTIN)
-        return "TCS.FLAGS";
-    if (t->cssa != 0)
-        return "TCS.CSSA must be 0";
-    if (t->nssa == 0)
-        return "TCS.NSSA";
-    if (t->ossa % SGX_PAGE_SIZE || t->ossa >= emu.secs.size)
-        return "TCS.OSSA";
-    if (t->oentry >= emu.secs.size)
-        return "TCS.OENTRY";
-    if (t->ofsbase % SGX_PAGE_SIZE || t->ogsbase % SGX_PAGE_SIZE || t->ofsbase >= emu.secs.size ||
-        t->ogsbase >= emu.secs.size)
-        return "TCS.OFSBASE or OGSBASE";
-    if ((t->fslimit & 0xfff) != 0xfff || (t->gslimit & 0xfff) != 0xfff)
-        return "TCS.FSLIMIT or GSLIMIT";
-    for (size_t i = 0; i < sizeof t->reserved; i++)
-        if (t->reserved[i])
-            return "TCS has reserved bytes set";
-    return NULL;
-}
-
-const char *emu_use_tcs(uint64_t address, const struct sgx_tcs *t)
-{
-    const char *fault = tcs_fault(t);
-    if (fault)
-        return fault;
-    if (emu.tcs_count == EMU_TCS_MAX)
-        return "the emulator has no room for another TCS";
-    struct emu_tcs *s = &emu.tcs[emu.tcs_count++];
-    s->address = address;
-    s->ossa = t->ossa;
-    s->oentry = t->oentry;
-    s->ofsbase = t->ofsbase;
-    s->ogsbase = t->ogsbase;
-    s->nssa = t->nssa;
-    return NULL;
-}
-
 static int add_tcs(uint64_t offset, const struct sgx_tcs *t, char *error, size_t error_size)
 {
     const char *fault = t ? emu_use_tcs(emu.secs.base + offset, t) : "no content";
     return fault ? fail(error, error_size, -EINVAL, "EADD at %#lx: %s", offset, fault) : 0;
-}
-
-int emu_protect(uint64_t offset)
-{
-    struct emu_page p = emu.pages[offset / SGX_PAGE_SIZE];
-    int protection = 0;
-    if (p.valid && p.type == PT_REG && !p.pending && !p.modified)
-        protection = (p.r ? PROT_READ : 0) | (p.w ? PROT_WRITE : 0) | (p.x ? PROT_EXEC : 0);
-    return mprotect((void *)(emu.secs.base + offset), SGX_PAGE_SIZE, protection) == 0 ? 0 : -errno;
 }
 
 static const char *eadd_fault(uint64_t offset, uint64_t length, const struct sgx_secinfo *secinfo)
@@ -297,33 +244,16 @@ static int emu_init(struct backend *b, const struct sgx_sigstruct *sigstruct, ch
     if (result < 0)
         return fail(error, error_size, result, "emulator: cannot install signal handlers: %s", strerror(-result));
     emu.initialised = true;
+    emu_check();
     b->edmm = true;
     return 0;
-}
-
-bool emu_page_allows(uint64_t address, uint64_t size, bool write)
-{
-    uint64_t offset = address - emu.secs.base;
-    if (address < emu.secs.base || offset >= emu.secs.size || size > SGX_PAGE_SIZE - offset % SGX_PAGE_SIZE)
-        return false;
-    struct emu_page p = emu.pages[offset / SGX_PAGE_SIZE];
-    return p.valid && p.type == PT_REG && !p.pending && !p.modified && p.r && (!write || p.w);
-}
-
-bool emu_code_is(uint64_t address, const uint8_t *bytes, size_t size)
-{
-    for (size_t i = 0; i < size; i++) {
-        uint64_t offset = address + i - emu.secs.base;
-        if (!emu_page_allows(address + i, 1, false) || !emu.pages[offset / SGX_PAGE_SIZE].x ||
-            *(const uint8_t *)(address + i) != bytes[i])
-            return false;
-    }
-    return true;
 }
 
 static void emu_destroy(struct backend *b)
 {
     (void)b;
+    if (emu.pages)
+        emu_check();
     if (emu.secs.size)
         munmap((void *)(emu.secs.base + emu.hole), emu.secs.size - emu.hole);
     free(emu.pages);

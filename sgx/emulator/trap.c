@@ -5,14 +5,9 @@
  *
  * Known difference: a trapped `syscall` has lost RCX and R11, which #UD on hardware preserves.
  */
-#include <asm/prctl.h>
-#include <errno.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <ucontext.h>
-#include <unistd.h>
 
 #include "sgx/emulator/emu.h"
 
@@ -268,22 +263,4 @@ __attribute__((used)) int emu_signal_in_enclave(int signo, siginfo_t *info, ucon
 __attribute__((used)) void emu_signal_in_host(int signo)
 {
     signal(signo, SIG_DFL);
-}
-
-int emu_install_handlers(void)
-{
-    struct sigaction action = {.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER, .sa_sigaction = emu_asm_signal};
-    sigfillset(&action.sa_mask);
-    const int signals[] = {SIGSYS, SIGILL, SIGSEGV, SIGBUS, SIGFPE, SIGTRAP};
-    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
-        if (sigaction(signals[i], &action, NULL) != 0)
-            return -errno;
-    emu.cpuid_faults =
-        syscall(SYS_arch_prctl, ARCH_GET_CPUID, 0) == 1 && syscall(SYS_arch_prctl, ARCH_SET_CPUID, 1) == 0;
-    return 0;
-}
-
-void emulator_counters(struct emulator_counters *out)
-{
-    *out = emu_count;
 }
