@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "common/bytes.h"
-#include "sgx/quote/pki.h"
+#include "sgx/quote/ecdsa.h"
 
 #define AUTH_DATA_SIZE 32u
 #define BODY_SIZE ((uint32_t)sizeof(struct sgx_report_body))
@@ -44,7 +44,7 @@ static void write_header(const struct quote_parts *p, const uint8_t key[64], str
 static int write_signature(EVP_PKEY *key, struct bytes_writer *w, const void *data, size_t size)
 {
     uint8_t signature[64];
-    int result = pki_sign(key, data, size, signature);
+    int result = ecdsa_sign(key, data, size, signature);
     bytes_append(w, signature, sizeof(signature));
     return result;
 }

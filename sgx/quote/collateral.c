@@ -12,7 +12,7 @@
 
 #include "common/ensure.h"
 #include "common/hex.h"
-#include "sgx/quote/pki.h"
+#include "sgx/quote/ecdsa.h"
 
 #define EVALUATION_NUMBER 1
 #define HEX_MAX 64u /* a signature is the longest */
@@ -86,7 +86,7 @@ static char *sign(const char *name, const struct text *inner, EVP_PKEY *key)
 {
     uint8_t signature[64];
     struct text *out = calloc(1, sizeof(*out));
-    if (!out || pki_sign(key, inner->data, inner->size, signature) != 0) {
+    if (!out || ecdsa_sign(key, inner->data, inner->size, signature) != 0) {
         free(out);
         return NULL;
     }

@@ -50,7 +50,4 @@ void pki_close(struct pki *pki);
  * replaced as a whole. 0 or a negative errno. Any thread, any process. */
 int pki_refresh(const char *folder, int64_t now_s);
 
-/* r || s, 32 bytes each, big-endian, over SHA-256 of data. 0 or -EIO. */
-int pki_sign(EVP_PKEY *key, const void *data, size_t size, uint8_t signature[64]);
-
 #endif
