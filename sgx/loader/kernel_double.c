@@ -11,28 +11,10 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define PAGE 4096u
-#define RWX 7u
+#include "sgx/loader/kernel_double_internal.h"
+
 #define UNPRIVILEGED (0x02ull | 0x04ull | 0x80ull | 0x400ull) /* DEBUG, MODE64BIT, KSS, AEX-Notify */
 #define KNOWN_ATTRIBUTES (UNPRIVILEGED | 0x10ull | 0x20ull)   /* with PROVISION_KEY, EINITTOKEN_KEY */
-
-static int refuse(struct kernel_double *k, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
-static int refuse(struct kernel_double *k, int code, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    if (!k->broken[0])
-        vsnprintf(k->broken, sizeof k->broken, format, args);
-    va_end(args);
-    errno = code;
-    return -1;
-}
-
-bool double_zero(const void *p, size_t size)
-{
-    static const uint8_t zeros[PAGE];
-    return size <= PAGE && memcmp(p, zeros, size) == 0;
-}
 
 /* ---- ECREATE ------------------------------------------------------------------------------------------------- */
 
@@ -83,14 +65,14 @@ static const char *ecreate_fault(const struct kernel_double *k, const struct sgx
 static int ioctl_create(struct kernel_double *k, const struct sgx_enclave_create *a)
 {
     if (k->created)
-        return refuse(k, EINVAL, "CREATE: twice on one file");
+        return double_refuse(k, EINVAL, "CREATE: twice on one file");
     struct sgx_secs secs;
     memcpy(&secs, (const void *)a->src, sizeof secs);
     if (secs.size == 0 || secs.size & (secs.size - 1))
-        return refuse(k, EINVAL, "CREATE: SECS.SIZE is not a power of two");
+        return double_refuse(k, EINVAL, "CREATE: SECS.SIZE is not a power of two");
     const char *fault = ecreate_fault(k, &secs);
     if (fault)
-        return refuse(k, EIO, "%s", fault);
+        return double_refuse(k, EIO, "%s", fault);
     k->secs = secs;
     k->page_count = secs.size / PAGE;
     k->pages = calloc(k->page_count, sizeof *k->pages);
@@ -105,62 +87,19 @@ static int ioctl_create(struct kernel_double *k, const struct sgx_enclave_create
     return 0;
 }
 
-/* ---- what several calls share -------------------------------------------------------------------------------- */
-
-static const char *range_fault(const struct kernel_double *k, uint64_t offset, uint64_t length)
-{
-    if (offset % PAGE)
-        return "offset is not page-aligned";
-    if (length == 0 || length % PAGE)
-        return "length is zero or not whole pages";
-    if (offset + length < offset || offset + length - PAGE >= k->secs.size)
-        return "the range leaves ELRANGE";
-    return NULL;
-}
-
-/* The stop that is planned for this call, or NULL. */
-static const struct double_stop *planned(const struct kernel_double *k, enum double_call call)
-{
-    for (unsigned i = 0; i < DOUBLE_PLAN_MAX; i++)
-        if (k->plan[i].nth == k->calls[call] && k->plan[i].call == call)
-            return &k->plan[i];
-    return NULL;
-}
-
-/* Do one page after the other until the end, a refusal, or a planned stop; *count says how far it came. */
-static int for_pages(struct kernel_double *k, enum double_call call, uint64_t length, __u64 *count,
-                     int (*page)(struct kernel_double *k, const void *argument, uint64_t at), const void *argument)
-{
-    const struct double_stop *stop = planned(k, call);
-    uint64_t at = 0;
-    int result = 0;
-    for (; at < length && result == 0; at += PAGE) {
-        if (stop && at / PAGE == stop->pages) {
-            errno = stop->code;
-            result = stop->code ? -1 : 0;
-            break;
-        }
-        result = page(k, argument, at);
-        if (result != 0)
-            break;
-    }
-    *count = at;
-    return result;
-}
-
 /* ---- EADD, EEXTEND ------------------------------------------------------------------------------------------- */
 
 static int secinfo_refused(struct kernel_double *k, const struct sgx_secinfo *s)
 {
     uint64_t type = s->flags & 0xff00, permissions = s->flags & RWX;
     if (type != 0x0100 && type != 0x0200)
-        return refuse(k, EINVAL, "ADD_PAGES: SECINFO is neither PT_REG nor PT_TCS");
+        return double_refuse(k, EINVAL, "ADD_PAGES: SECINFO is neither PT_REG nor PT_TCS");
     if (permissions & 2 && !(permissions & 1))
-        return refuse(k, EINVAL, "ADD_PAGES: W without R");
+        return double_refuse(k, EINVAL, "ADD_PAGES: W without R");
     if (type == 0x0100 && permissions)
-        return refuse(k, EINVAL, "ADD_PAGES: a TCS page with R, W or X");
+        return double_refuse(k, EINVAL, "ADD_PAGES: a TCS page with R, W or X");
     if (s->flags & ~(0xff00ull | RWX) || !double_zero(s->reserved, sizeof s->reserved))
-        return refuse(k, EINVAL, "ADD_PAGES: SECINFO has reserved bits set");
+        return double_refuse(k, EINVAL, "ADD_PAGES: SECINFO has reserved bits set");
     return 0;
 }
 
@@ -204,12 +143,12 @@ static int add_page(struct kernel_double *k, const void *argument, uint64_t at)
         return -1;
     }
     if (p->added)
-        return refuse(k, EBUSY, "ADD_PAGES: the page at %#lx is there already", offset);
+        return double_refuse(k, EBUSY, "ADD_PAGES: the page at %#lx is there already", offset);
     const char *fault = tcs ? tcs_fault(k, source) : NULL;
     if (fault)
-        return refuse(k, EIO, "EADD at %#lx: %s", offset, fault);
+        return double_refuse(k, EIO, "EADD at %#lx: %s", offset, fault);
     if (!measured && !double_zero(source, PAGE))
-        return refuse(k, EINVAL, "ADD_PAGES: content at %#lx that nobody measures", offset); /* our own rule */
+        return double_refuse(k, EINVAL, "ADD_PAGES: content at %#lx that nobody measures", offset); /* our own rule */
     *p = (struct double_page){.added = true, .measured = measured, .type = tcs ? 1 : 2, .permissions = flags & RWX};
     p->max_protection = tcs ? PROT_READ | PROT_WRITE
                             : (flags & 1 ? PROT_READ : 0) | (flags & 2 ? PROT_WRITE : 0) | (flags & 4 ? PROT_EXEC : 0);
@@ -229,18 +168,18 @@ static int ioctl_add(struct kernel_double *k, struct sgx_enclave_add_pages *a)
 {
     struct add add = {.a = a};
     if (!k->created || k->initialised)
-        return refuse(k, EINVAL, "ADD_PAGES: before CREATE or after INIT");
+        return double_refuse(k, EINVAL, "ADD_PAGES: before CREATE or after INIT");
     if (a->src % PAGE)
-        return refuse(k, EINVAL, "ADD_PAGES: src is not page-aligned");
-    const char *fault = range_fault(k, a->offset, a->length);
+        return double_refuse(k, EINVAL, "ADD_PAGES: src is not page-aligned");
+    const char *fault = double_range_fault(k, a->offset, a->length);
     if (fault)
-        return refuse(k, EINVAL, "ADD_PAGES: %s", fault);
+        return double_refuse(k, EINVAL, "ADD_PAGES: %s", fault);
     if (a->flags & ~(uint64_t)SGX_PAGE_MEASURE)
-        return refuse(k, EINVAL, "ADD_PAGES: unknown flags"); /* the driver ignores them; we set none */
+        return double_refuse(k, EINVAL, "ADD_PAGES: unknown flags"); /* the driver ignores them; we set none */
     memcpy(&add.secinfo, (const void *)a->secinfo, sizeof add.secinfo);
     if (secinfo_refused(k, &add.secinfo))
         return -1;
-    return for_pages(k, CALL_ADD, a->length, &a->count, add_page, &add);
+    return double_for_pages(k, CALL_ADD, a->length, &a->count, add_page, &add);
 }
 
 /* ---- EINIT --------------------------------------------------------------------------------------------------- */
@@ -249,16 +188,16 @@ static int ioctl_init(struct kernel_double *k, const struct sgx_enclave_init *a)
 {
     struct sgx_sigstruct s;
     if (!k->created || k->initialised)
-        return refuse(k, EINVAL, "INIT: before CREATE or twice");
+        return double_refuse(k, EINVAL, "INIT: before CREATE or twice");
     memcpy(&s, (const void *)a->sigstruct, sizeof s);
     if (s.vendor != 0 && s.vendor != 0x8086)
-        return refuse(k, EINVAL, "INIT: SIGSTRUCT.VENDOR");
+        return double_refuse(k, EINVAL, "INIT: SIGSTRUCT.VENDOR");
     if (k->secs.attributes.flags & ~k->attributes_allowed)
-        return refuse(k, EACCES, "INIT: an attribute that was not granted");
+        return double_refuse(k, EACCES, "INIT: an attribute that was not granted");
     if (s.attributes.flags & s.attributemask.flags & ~(KNOWN_ATTRIBUTES | 1) ||
         s.attributes.xfrm & s.attributemask.xfrm & ~k->xfrm || s.miscselect & s.miscmask & ~k->misc)
-        return refuse(k, EINVAL, "INIT: SIGSTRUCT demands what the CPU does not have");
-    const struct double_stop *stop = planned(k, CALL_INIT);
+        return double_refuse(k, EINVAL, "INIT: SIGSTRUCT demands what the CPU does not have");
+    const struct double_stop *stop = double_planned(k, CALL_INIT);
     if (stop) {
         errno = stop->code;
         return -1;
@@ -270,7 +209,7 @@ static int ioctl_init(struct kernel_double *k, const struct sgx_enclave_init *a)
     EVP_MD_CTX_free(copy);
     k->einit_code = double_einit(k, &s);
     if (k->einit_code != SGX_SUCCESS)
-        return refuse(k, EPERM, "EINIT: SGX error %d", k->einit_code);
+        return double_refuse(k, EPERM, "EINIT: SGX error %d", k->einit_code);
     k->initialised = true;
     return 0;
 }
@@ -278,124 +217,12 @@ static int ioctl_init(struct kernel_double *k, const struct sgx_enclave_init *a)
 static int ioctl_provision(struct kernel_double *k, const struct sgx_enclave_provision *a)
 {
     if (a->fd != DOUBLE_PROVISION_FD)
-        return refuse(k, EINVAL, "PROVISION: not a file of /dev/sgx_provision");
+        return double_refuse(k, EINVAL, "PROVISION: not a file of /dev/sgx_provision");
     k->attributes_allowed |= 0x10;
     return 0;
 }
 
-/* ---- EDMM ---------------------------------------------------------------------------------------------------- */
-
-static int not_ready(struct kernel_double *k)
-{
-    if (!k->knows_edmm) {
-        errno = ENOTTY;
-        return -1;
-    }
-    if (!k->sgx2) {
-        errno = ENODEV;
-        return -1;
-    }
-    return k->initialised ? 0 : refuse(k, EINVAL, "EDMM before INIT");
-}
-
-static struct double_page *loaded(struct kernel_double *k, uint64_t offset)
-{
-    struct double_page *p = &k->pages[offset / PAGE];
-    if (p->added)
-        return p;
-    refuse(k, EFAULT, "no page at %#lx", offset);
-    return NULL;
-}
-
-static int restrict_page(struct kernel_double *k, const void *argument, uint64_t at)
-{
-    struct sgx_enclave_restrict_permissions *a = (void *)argument;
-    struct double_page *p = loaded(k, a->offset + at);
-    if (!p)
-        return -1;
-    if (p->type != 2)
-        return refuse(k, EINVAL, "RESTRICT_PERMISSIONS of a page that is not PT_REG");
-    p->permissions &= a->permissions; /* EMODPR only takes away */
-    p->mark = true;
-    return 0;
-}
-
-static int ioctl_restrict(struct kernel_double *k, struct sgx_enclave_restrict_permissions *a)
-{
-    if (not_ready(k))
-        return -1;
-    const char *fault = range_fault(k, a->offset, a->length);
-    if (fault && !a->length && !a->offset) {
-        errno = EINVAL; /* asking whether the call exists: nothing is wrong with that */
-        return -1;
-    }
-    if (fault)
-        return refuse(k, EINVAL, "RESTRICT_PERMISSIONS: %s", fault);
-    if (a->permissions & ~(uint64_t)RWX || (a->permissions & 2 && !(a->permissions & 1)))
-        return refuse(k, EINVAL, "RESTRICT_PERMISSIONS: permissions");
-    if (a->result || a->count)
-        return refuse(k, EINVAL, "RESTRICT_PERMISSIONS: result and count are the driver's to set");
-    return for_pages(k, CALL_RESTRICT, a->length, &a->count, restrict_page, a);
-}
-
-static int modify_page(struct kernel_double *k, const void *argument, uint64_t at)
-{
-    struct sgx_enclave_modify_types *a = (void *)argument;
-    struct double_page *p = loaded(k, a->offset + at);
-    if (!p)
-        return -1;
-    if (!(p->type == 2 || (p->type == 1 && a->page_type == 4)))
-        return refuse(k, EINVAL, "MODIFY_TYPES: not from this type to that");
-    if (a->page_type == 1 && (p->max_protection & (PROT_READ | PROT_WRITE)) != (PROT_READ | PROT_WRITE))
-        return refuse(k, EPERM, "MODIFY_TYPES: a TCS out of a page that was not RW");
-    if (p->mark) {
-        a->result = SGX_PAGE_NOT_MODIFIABLE;
-        return refuse(k, EFAULT, "EMODT of a page that was changed and not accepted");
-    }
-    p->type = (uint8_t)a->page_type;
-    p->permissions = 0;
-    p->mark = true;
-    return 0;
-}
-
-static int ioctl_modify(struct kernel_double *k, struct sgx_enclave_modify_types *a)
-{
-    if (not_ready(k))
-        return -1;
-    const char *fault = range_fault(k, a->offset, a->length);
-    if (fault)
-        return refuse(k, EINVAL, "MODIFY_TYPES: %s", fault);
-    if (a->page_type != 1 && a->page_type != 4)
-        return refuse(k, EINVAL, "MODIFY_TYPES: neither PT_TCS nor PT_TRIM");
-    if (a->result || a->count)
-        return refuse(k, EINVAL, "MODIFY_TYPES: result and count are the driver's to set");
-    return for_pages(k, CALL_MODIFY, a->length, &a->count, modify_page, a);
-}
-
-static int remove_page(struct kernel_double *k, const void *argument, uint64_t at)
-{
-    const struct sgx_enclave_remove_pages *a = argument;
-    struct double_page *p = loaded(k, a->offset + at);
-    if (!p)
-        return -1;
-    if (p->type != 4 || p->mark)
-        return refuse(k, EPERM, "REMOVE_PAGES: not PT_TRIM, or not accepted by the enclave");
-    *p = (struct double_page){0};
-    k->added--;
-    return 0;
-}
-
-static int ioctl_remove(struct kernel_double *k, struct sgx_enclave_remove_pages *a)
-{
-    if (not_ready(k))
-        return -1;
-    const char *fault = range_fault(k, a->offset, a->length);
-    if (fault)
-        return refuse(k, EINVAL, "REMOVE_PAGES: %s", fault);
-    if (a->count)
-        return refuse(k, EINVAL, "REMOVE_PAGES: count is the driver's to set");
-    return for_pages(k, CALL_REMOVE, a->length, &a->count, remove_page, a);
-}
+/* ---- what tests ask -------------------------------------------------------------------------------------------- */
 
 bool double_maps_fit(const struct kernel_double *k)
 {
@@ -425,10 +252,10 @@ static int double_ioctl(void *user, int fd, unsigned long request, void *argumen
 {
     struct kernel_double *k = user;
     if (fd != DOUBLE_FD)
-        return refuse(k, EBADF, "an ioctl on a file that is not the enclave's");
+        return double_refuse(k, EBADF, "an ioctl on a file that is not the enclave's");
     unsigned number = _IOC_NR(request);
     if (_IOC_TYPE(request) != SGX_MAGIC || number >= CALL_COUNT)
-        return refuse(k, ENOTTY, "an ioctl that the driver does not know");
+        return double_refuse(k, ENOTTY, "an ioctl that the driver does not know");
     k->calls[number]++;
     switch (request) {
     case SGX_IOC_ENCLAVE_CREATE:
@@ -440,13 +267,13 @@ static int double_ioctl(void *user, int fd, unsigned long request, void *argumen
     case SGX_IOC_ENCLAVE_PROVISION:
         return ioctl_provision(k, argument);
     case SGX_IOC_ENCLAVE_RESTRICT_PERMISSIONS:
-        return ioctl_restrict(k, argument);
+        return double_restrict(k, argument);
     case SGX_IOC_ENCLAVE_MODIFY_TYPES:
-        return ioctl_modify(k, argument);
+        return double_modify(k, argument);
     case SGX_IOC_ENCLAVE_REMOVE_PAGES:
-        return ioctl_remove(k, argument);
+        return double_remove(k, argument);
     default:
-        return refuse(k, ENOTTY, "an ioctl of another size or direction than the driver's");
+        return double_refuse(k, ENOTTY, "an ioctl of another size or direction than the driver's");
     }
 }
 
@@ -460,7 +287,7 @@ static int double_open(void *user, const char *path, int flags)
         return -1;
     }
     if (enclave && (flags & O_ACCMODE) != O_RDWR)
-        return refuse(k, EACCES, "the enclave's file must be open for reading and writing: it is mapped shared");
+        return double_refuse(k, EACCES, "the enclave's file must be open for reading and writing: it is mapped shared");
     k->open_fds++;
     return enclave ? DOUBLE_FD : DOUBLE_PROVISION_FD;
 }
@@ -469,7 +296,7 @@ static int double_close(void *user, int fd)
 {
     struct kernel_double *k = user;
     if (fd != DOUBLE_FD && fd != DOUBLE_PROVISION_FD)
-        return refuse(k, EBADF, "closing a file that was not opened");
+        return double_refuse(k, EBADF, "closing a file that was not opened");
     k->open_fds--;
     return 0;
 }
@@ -479,15 +306,15 @@ static void *map_enclave(struct kernel_double *k, uint64_t at, uint64_t length, 
 {
     uint64_t offset = at - k->secs.base;
     if ((flags & MAP_TYPE) != MAP_SHARED || at % PAGE)
-        refuse(k, EINVAL, "mmap: an enclave is mapped shared, at page boundaries");
+        double_refuse(k, EINVAL, "mmap: an enclave is mapped shared, at page boundaries");
     else if (!k->created || offset >= k->secs.size || length == 0 || length > k->secs.size - offset)
-        refuse(k, EACCES, "mmap: outside ELRANGE");
+        double_refuse(k, EACCES, "mmap: outside ELRANGE");
     else if (protection & PROT_EXEC && k->noexec)
         errno = EPERM;
     else {
         for (uint64_t i = offset / PAGE; i < (offset + length + PAGE - 1) / PAGE; i++)
             if (k->pages[i].added && protection & ~k->pages[i].max_protection) {
-                refuse(k, EACCES, "mmap: more than the page at %#lx was added with", i * PAGE);
+                double_refuse(k, EACCES, "mmap: more than the page at %#lx was added with", i * PAGE);
                 return MAP_FAILED;
             }
         k->maps[k->map_count].offset = offset;

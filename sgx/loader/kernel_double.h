@@ -88,8 +88,4 @@ void double_accept(struct kernel_double *k, uint64_t offset, uint64_t length);
 /* Is each page that was added mapped once, with just what it may have, and nothing else but room to grow? */
 bool double_maps_fit(const struct kernel_double *k);
 
-/* Between the stand-in's files. EINIT's answer, with k->mrenclave final; are these bytes (at most a page) zero? */
-enum sgx_error double_einit(const struct kernel_double *k, const struct sgx_sigstruct *s);
-bool double_zero(const void *p, size_t size);
-
 #endif

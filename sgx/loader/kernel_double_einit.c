@@ -5,7 +5,7 @@
 #include <openssl/param_build.h>
 #include <string.h>
 
-#include "sgx/loader/kernel_double.h"
+#include "sgx/loader/kernel_double_internal.h"
 
 /* The signature by OpenSSL's own RSA verification over the 256 signed bytes. */
 static bool signature_opens(const uint8_t *s)
