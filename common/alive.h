@@ -9,8 +9,8 @@
 #define ENCLAVE_OS_COMMON_ALIVE_H
 
 #ifdef ENCLAVE_TRUSTED
-extern unsigned char sgx_dead_flag __attribute__((visibility("hidden"))); /* sgx/trusted/boot.c */
-_Noreturn void rt_leave_dead(void) __attribute__((visibility("hidden"))); /* sgx/trusted/entry.S */
+extern unsigned char sgx_dead_flag __attribute__((visibility("hidden"))); /* sgx/trusted/dead.c */
+_Noreturn void rt_leave_dead(void) __attribute__((visibility("hidden"))); /* sgx/trusted/exit.S */
 
 /* Does not return once the enclave is dead: the thread leaves it for good, from whatever stack it is on. */
 static inline void sgx_stop_if_dead(void)

@@ -12,33 +12,6 @@ extern void _start(void) __attribute__((visibility("hidden")));
 
 enum state { STATE_NEW, STATE_BOOTING, STATE_ENDED };
 static atomic_uint state;
-unsigned char sgx_dead_flag; /* written once; common/alive.h */
-int rt_exit_status;
-static void (*_Atomic death_hook)(void);
-
-bool rt_is_dead(void)
-{
-    return __atomic_load_n(&sgx_dead_flag, __ATOMIC_RELAXED) != 0;
-}
-
-void sgx_at_death(void (*hook)(void))
-{
-    atomic_store(&death_hook, hook);
-}
-
-void rt_set_dead(void)
-{
-    __atomic_store_n(&sgx_dead_flag, 1, __ATOMIC_SEQ_CST); /* before the hook: who is told by it sees the flag */
-    void (*hook)(void) = atomic_exchange(&death_hook, 0);
-    if (hook)
-        hook();
-}
-
-void sgx_panic(const char *text)
-{
-    rt_set_dead();
-    rt_exit_fatal(rt_console_to_untrusted(text));
-}
 
 static uint64_t *put_auxv(uint64_t *at, uint64_t type, uint64_t value)
 {
@@ -92,7 +65,7 @@ static uint64_t prepare_stack(uint64_t top)
     return (uint64_t)sp;
 }
 
-int64_t rt_boot(bool edmm)
+static int64_t boot(bool edmm)
 {
     const struct enclave_layout *l = sgx_layout();
     if (l->magic != ENCLAVE_LAYOUT_MAGIC)
@@ -121,5 +94,5 @@ int32_t sgx_run_thread(const struct cpuid_entry *cpuid, uint32_t cpuid_count, co
     if (rt_cpuid_set(cpuid, cpuid_count) < 0)
         sgx_panic("boot: the host's table of CPUID answers is refused");
     rt_cpuid_limit(report.body.attributes.xfrm);
-    return (int32_t)rt_boot(edmm);
+    return (int32_t)boot(edmm);
 }

@@ -1,44 +1,10 @@
-/* Checks and copies at the boundary, and the way out by OCALL. */
+/* Where the enclave lies, and checks and copies at its boundary. */
 #include "sgx/trusted/rt.h"
 
 extern const char __ehdr_start[] __attribute__((visibility("hidden")));
 extern const char _end[] __attribute__((visibility("hidden")));
 
 #define USER_SPACE_END (1ull << 47)
-
-void *rt_memcpy(void *restrict dst, const void *restrict src, size_t size)
-{
-    void *result = dst;
-    __asm__ volatile("rep movsb" : "+D"(dst), "+S"(src), "+c"(size) : : "memory");
-    return result;
-}
-
-void *rt_memset(void *dst, int value, size_t size)
-{
-    void *result = dst;
-    __asm__ volatile("rep stosb" : "+D"(dst), "+c"(size) : "a"(value) : "memory");
-    return result;
-}
-
-void *rt_memmove(void *dst, const void *src, size_t size)
-{
-    uint8_t *d = dst;
-    const uint8_t *s = src;
-    if (d <= s || d >= s + size)
-        return rt_memcpy(dst, src, size);
-    while (size--)
-        ((volatile uint8_t *)d)[size] = s[size];
-    return dst;
-}
-
-int rt_memcmp(const void *a, const void *b, size_t size)
-{
-    const volatile uint8_t *x = a, *y = b;
-    for (size_t i = 0; i < size; i++)
-        if (x[i] != y[i])
-            return x[i] - y[i];
-    return 0;
-}
 
 uint64_t sgx_base(void)
 {
@@ -112,64 +78,4 @@ void sgx_copy_out(void *untrusted_dst, const void *src, size_t size)
     }
     if (size > 0)
         sgx_copy_out((void *)at, s, size);
-}
-
-void *sgx_ocalloc(size_t size)
-{
-    struct thread_data *td = rt_td();
-    if (td->scratch_used || !td->scratch || size > td->scratch_size)
-        return 0;
-    td->scratch_used = 1;
-    return td->scratch;
-}
-
-void sgx_ocfree(void)
-{
-    rt_td()->scratch_used = 0;
-}
-
-int64_t sgx_ocall(uint32_t index, void *ms)
-{
-    return rt_ocall_asm(index, ms);
-}
-
-uint32_t sgx_tcs_index(void)
-{
-    return (uint32_t)rt_td()->tcs_index;
-}
-
-/* The canary changes in here and in the caller, so neither can have one of its own. */
-__attribute__((no_stack_protector)) static void thread_data_init(struct thread_data *td)
-{
-    td->self = td;
-    td->canary = rt_random64() & ~0xffull; /* a zero byte stops string functions */
-    td->initialised = 1;
-    /* Not measured, so the host's choice. Elsewhere address 0 would be the host's memory. */
-    if (sgx_base() != 0)
-        sgx_panic("boot: ELRANGE does not start at address 0");
-}
-
-/* Every ECALL arrives here, on the TCS's own stack. */
-__attribute__((used, no_stack_protector)) int64_t rt_ecall(uint64_t index, void *ms, void *scratch,
-                                                           uint64_t scratch_size)
-{
-    struct thread_data *td = rt_td();
-    if (!td->initialised)
-        thread_data_init(td);
-    if (rt_is_dead())
-        return -108; /* ESHUTDOWN */
-    if (index > 0xffffffffull || !sgx_is_outside_enclave(scratch, scratch_size) || (uint64_t)scratch & 7)
-        return -22; /* EINVAL */
-    td->scratch = scratch;
-    td->scratch_size = scratch_size;
-    td->scratch_used = 0;
-    return enclave_bridge_dispatch((uint32_t)index, ms);
-}
-
-/* GCC's -fstack-protector calls this when a function's canary has changed: in place of libc's, which would print a
- * line and raise a signal on the very stack that is broken. */
-_Noreturn void __stack_chk_fail(void);
-__attribute__((visibility("default"))) void __stack_chk_fail(void)
-{
-    sgx_panic("a stack buffer was overrun");
 }

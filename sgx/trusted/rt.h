@@ -2,7 +2,7 @@
 #ifndef ENCLAVE_OS_SGX_TRUSTED_RT_H
 #define ENCLAVE_OS_SGX_TRUSTED_RT_H
 
-/* Offsets in struct thread_data for entry.S. */
+/* Offsets in struct thread_data for the assembler. */
 #define TD_STACK_TOP_OFFSET 8
 #define TD_SSA_OFFSET 16
 #define TD_TD_OFFSET 24
@@ -22,7 +22,9 @@
 
 #include "sgx/include/layout.h"
 
-#ifndef __ASSEMBLER__
+#ifdef __ASSEMBLER__
+#define ELRANGE_START __ehdr_start - ENCLAVE_LOW_GAP /* what the layout's offsets count from */
+#else
 
 #include <stdatomic.h>
 
@@ -51,13 +53,13 @@ struct thread_data {
     } signal_stack;
     uint32_t tid;
 };
-_Static_assert(offsetof(struct thread_data, return_address) == TD_RETURN, "entry.S");
-_Static_assert(offsetof(struct thread_data, in_ecall) == TD_IN_ECALL, "entry.S");
+_Static_assert(offsetof(struct thread_data, return_address) == TD_RETURN, "TD_... above");
+_Static_assert(offsetof(struct thread_data, in_ecall) == TD_IN_ECALL, "TD_... above");
 _Static_assert(offsetof(struct thread_data, canary) == offsetof(struct thread_data_initial, canary), "layout.h");
-_Static_assert(offsetof(struct thread_data, td_offset) == TD_TD_OFFSET, "entry.S");
-_Static_assert(offsetof(struct thread_data, exception_stack_offset) == TD_EXCEPTION_STACK_OFFSET, "entry.S");
+_Static_assert(offsetof(struct thread_data, td_offset) == TD_TD_OFFSET, "TD_... above");
+_Static_assert(offsetof(struct thread_data, exception_stack_offset) == TD_EXCEPTION_STACK_OFFSET, "TD_... above");
 _Static_assert(offsetof(struct thread_data_initial, exception_stack_offset) == TD_EXCEPTION_STACK_OFFSET, "layout.h");
-_Static_assert(offsetof(struct sgx_gprsgx, rip) == GPR_RIP, "entry.S");
+_Static_assert(offsetof(struct sgx_gprsgx, rip) == GPR_RIP, "TD_... above");
 
 /* GS base always points here; FS base is libc's while libc code runs. By the measured offset, since an exception may
  * come before the first entry has written `self`. */
@@ -82,13 +84,14 @@ static inline void rt_unlock(struct rt_lock *l)
     atomic_flag_clear_explicit(&l->flag, memory_order_release);
 }
 
-/* entry.S */
+/* exit.S */
 int64_t rt_ocall_asm(uint32_t index, void *ms);
 /* Start a thread with these registers on its own stack; returns when it calls rt_thread_leave. */
 int64_t rt_thread_enter(const struct sgx_gprsgx *registers);
 _Noreturn void rt_thread_leave(int64_t result);
-void rt_syscall_trampoline(void);
 _Noreturn void rt_exit_fatal(const char *untrusted_text);
+/* syscall.S */
+void rt_syscall_trampoline(void);
 
 /* exception.c: deal with the exception recorded in an SSA frame; 0, or an untrusted text to die with. */
 int64_t rt_exception(uint8_t *ssa_frame);
@@ -117,14 +120,13 @@ static inline bool rt_is_word(const uint32_t *word)      /* a futex's, aligned a
     return sgx_is_inside_enclave(word, sizeof *word) && (uint64_t)word % sizeof *word == 0;
 }
 _Noreturn void rt_exit_group(int status);
+extern int rt_exit_status; /* what it was given; 0 before */
 int64_t rt_futex(uint32_t *word, int op, uint32_t value, const void *timeout, uint32_t bits);
 int64_t rt_adopt_thread(void);
 
-/* boot.c */
-int64_t rt_boot(bool edmm);
+/* dead.c */
 bool rt_is_dead(void);
 void rt_set_dead(void); /* every other thread leaves at its next look at the flag (bridge.h) */
-extern int rt_exit_status;
 
 /* time.c: nanoseconds, forced monotonic. */
 void rt_time_set_page(const struct time_page *page);

@@ -27,6 +27,7 @@ struct parked {
 static struct rt_lock lock;
 static struct parked parked[PARKED_MAX];
 static uint32_t next_tid = 2;
+int rt_exit_status;
 
 /* What pthread_create asks for, and nothing else: a thread of this process with everything shared. */
 #define CLONE_AS_PTHREADS_DO                                                                           \
