@@ -8,7 +8,8 @@ A word in backticks is judged by its shape:
                            in the same paragraph or list item, else of any
   some_name, SOME_NAME     in documents at the root: a word of the sources
 
-Everything else in backticks is prose's business. Code blocks are not looked at.
+Everything else in backticks is prose's business. Code blocks are not looked at. Links to files lead somewhere; and README links each
+document of docs/, so that it is an index of them.
 """
 import pathlib
 import re
@@ -53,17 +54,21 @@ class Tree:
         return sorted(exact) or ([f for f in self.files if f.endswith("/" + path)] if "/" not in path else [])
 
     def has_function(self, name, files):
-        pattern = re.compile(rf"^(?!#).*\b{name}\(", re.M)
+        pattern = re.compile(rf"^.*\b{name}\(", re.M)
         for file in files:
             for found in pattern.finditer(self.sources.get(file, "")):
                 line = found.group(0)
-                if re.match(rf"[A-Za-z_][\w \*]*\b{name}\($|\s*(\.globl )?{name}\b|def {name}", line):
+                if re.match(rf"(#define )?[A-Za-z_][\w \*]*\b{name}\($|#define {name}\($|def {name}", line):
                     return True
         return False
 
 
 def findings(tree, document):
+    folder = (tree.top / document).parent
     for number, text in paragraphs((tree.top / document).read_text()):
+        for link in re.findall(r"\]\(([^):#]+)(?:#[^)]*)?\)", text):
+            if not (folder / link).exists():
+                yield f"{document}:{number}: {link} is not there"
         files = []
         for word, behind in re.findall(r"`([^`]+)`(?:(?= of `([^`]+)`))?", text):
             place = f"{document}:{number}: `{word}`"
@@ -87,6 +92,8 @@ def main():
     tree = Tree(pathlib.Path(sys.argv[1]).resolve())
     documents = sys.argv[2:] or sorted(file for file in tree.files if file.endswith(".md"))
     found = [line for document in documents for line in findings(tree, document)]
+    index = (tree.top / "README.md").read_text()
+    found += [f"README.md does not link {file}" for file in documents if file.startswith("docs/") and f"({file})" not in index]
     print("\n".join(found))
     return 1 if found else 0
 
