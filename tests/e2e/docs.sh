@@ -34,6 +34,17 @@ serve() { # COMMAND
     logged '^ready' || fail "it does not serve: $1: $(cat "$work/server.log")"
     mrsigner=$(ctl verify https://localhost:8443 --allow-simulation | awk '$2 == "mrsigner" {print $3}') || true
 }
+# while_asked COMMAND...: with somebody asking the server all the while
+while_asked() {
+    while :; do get /healthz || true; sleep 0.1; done >/dev/null 2>&1 &
+    local asking=$! status=0
+    timeout "$hang" "$@" || status=$?
+    kill $asking
+    return $status
+}
+# offset_of FUNCTION: in ELRANGE, in hexadecimal, as an exception inside tells it
+offset_of() { printf '%x' $((0x$(nm build/enclave_os.debug | awk -v name="$1" '$3 == name {print $1}') + 0x200000)); }
+url=https://localhost:8443
 ran=0
 while IFS= read -r line; do
     case $line in '' | '#'*) continue ;; esac
@@ -60,6 +71,12 @@ while IFS= read -r line; do
     *'app settings hello --url'*) contains "$(cat "$work/said")" api.example.com ;;
     'node apps/componentize.mjs apps/common/handler.wit '*) check cmp files.wasm build/apps/files-c.wasm ;;
     'node apps/componentize.mjs apps/common/command.wit '*) check cmp sum.wasm build/apps/sum-c.wasm ;;
+    *"'break worker_init'"*) contains "$(cat "$work/said")" " at ./enclave/main.c:" ;;
+    *"'break route_request'"*)
+        contains "$(cat "$work/said")" "#0  route_request ("
+        contains "$(cat "$work/said")" " at ./enclave/https/h1.c:"
+        ;;
+    *"'info line"*) contains "$(cat "$work/said")" "./enclave/service/router.c" ;;
     'cmake --install'*) check pkg-config --exists enclave-verifier ;;
     esac
 done <tests/docs/table
