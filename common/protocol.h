@@ -74,7 +74,7 @@ struct doorbell_shared {
 
 /* ---- ECALL arguments -------------------------------------------------------------------------------------- */
 
-/* CHANNEL_EGRESS is the answer to an RPC_NET_CONNECT: the enclave takes it up when that names it, and speaks first. */
+/* CHANNEL_EGRESS is the answer to an RPC_NET_CONNECT: the enclave claims it when that names it, and speaks first. */
 enum channel_kind { CHANNEL_CONNECTION = 1, CHANNEL_CONTROL = 2, CHANNEL_EGRESS = 3 };
 
 /* Pointers are addresses in untrusted memory; the enclave checks that each object lies wholly outside ELRANGE

@@ -1,5 +1,5 @@
 /*
- * enclave-os: loads the enclave, gives it network and storage, and stops it in good order.
+ * enclave-os: loads the enclave, gives it network and storage, and stops it cleanly.
  *
  * Everything here is outside the trusted part. Start-up: options, port, data folder, image, channels, boot. The main
  * thread then waits for signals and for the enclave's end.

@@ -30,7 +30,7 @@ bool verifier__has_intel_key(X509 *root)
     return same;
 }
 
-/* Roots are compared by key and name, since a root may be issued anew with the same key. */
+/* Roots are compared by key and name, since a root may be reissued with the same key. */
 static bool is_pinned(X509 *root, STACK_OF(X509) * pins)
 {
     for (int i = 0; i < sk_X509_num(pins); i++) {

@@ -1,5 +1,5 @@
 /*
- * Collateral: the documents as they came. What they are worth is found out in appraisal.c.
+ * Collateral: the documents as they came. appraisal.c says what they are worth.
  */
 #include <errno.h>
 #include <stdlib.h>

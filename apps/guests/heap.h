@@ -1,7 +1,7 @@
 /*
  * Is the heap whole? Blocks of many sizes, each filled with what its number and size say, are allocated, moved and
  * freed between calls that reach the preview 1 adapter, and looked at again each time. Whoever else believes that this
- * memory is his own is found out: a block of ours changes, or a call of his fails. For C and C++.
+ * memory is his own is noticed: a block of ours changes, or a call of his fails. For C and C++.
  */
 #ifndef APPS_GUESTS_HEAP_H
 #define APPS_GUESTS_HEAP_H

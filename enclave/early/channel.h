@@ -1,7 +1,7 @@
 /*
  * The table of channels that the host has handed over, and the ECALL side of it.
  *
- * ecall_init_channel only checks a description and posts it here; the worker it names takes it up when the channel's
+ * ecall_init_channel only checks a description and posts it here; the worker it names claims it when the channel's
  * first news arrives. That way the ECALL needs no libc, and a connection belongs to one thread from the start.
  */
 #ifndef ENCLAVE_OS_ENCLAVE_EARLY_CHANNEL_H

@@ -170,7 +170,7 @@ static void start_deadline(struct guest *g, uint64_t deadline_ns)
 }
 
 /* The deadline is for the guest, not for a client that is slow but still there, whom its connection judges: it stands
- * while the guest waits for nothing but room to write, and begins anew afterwards. */
+ * while the guest waits for nothing but room to write, and starts over afterwards. */
 static void deadline_runs(struct guest *g)
 {
     if (!g->deadline.heap_index)

@@ -1,6 +1,6 @@
 /*
  * Writing TCB info version 3 and QE identity version 2. Compact JSON in a fixed order, since some clients write the
- * inner object anew before they check its signature.
+ * inner object again before they check its signature.
  */
 #include "sgx/quote/collateral.h"
 

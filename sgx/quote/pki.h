@@ -5,7 +5,7 @@
  *        -> TCB signing (signs TCB info and QE identity)
  *
  * Keys and certificates are made once and last for decades. What verifiers call collateral (TCB info, QE identity, both
- * CRLs) is valid for thirty days like Intel's, and is signed anew in the second half of that time.
+ * CRLs) is valid for thirty days like Intel's, and is signed again in the second half of that time.
  */
 #ifndef ENCLAVE_OS_SGX_QUOTE_PKI_H
 #define ENCLAVE_OS_SGX_QUOTE_PKI_H
@@ -46,7 +46,7 @@ struct pki {
 int pki_open(struct pki *pki, const char *folder, char *error, size_t error_size);
 void pki_close(struct pki *pki);
 
-/* Sign the collateral in folder anew if less than half of its time is left at now_s: each document is
+/* Sign the collateral in folder again if less than half of its time is left at now_s: each document is
  * replaced as a whole. 0 or a negative errno. Any thread, any process. */
 int pki_refresh(const char *folder, int64_t now_s);
 

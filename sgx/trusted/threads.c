@@ -1,6 +1,6 @@
 /*
  * Threads and futexes. The enclave cannot make a thread: pthread_create's `clone` leaves the new thread's registers
- * parked here, and a later ecall_run on a free TCS takes them up. A thread that must wait parks its host thread by
+ * parked here, and a later ecall_run on a free TCS resumes them. A thread that must wait parks its host thread by
  * ocall_notify; whether it was really woken is decided in here, so a lying host can only delay.
  */
 #include <asm/unistd.h>

@@ -48,7 +48,7 @@ equal "$(status /again/)" 200
 equal "$(status /counter/)" 200
 stop
 
-# A host that says that it cut the permissions, and did not, is found out, and that is the end.
+# A host that says that it cut the permissions, and did not, is caught, and that is the end.
 honest=$HOST
 HOST=$BUILD/bin/lying_host
 LIE=success check start --data "$work/data3"
