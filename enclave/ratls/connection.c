@@ -57,6 +57,14 @@ struct connection {
     char *identity; /* what the client proved to be, or NULL */
 };
 
+void connection_check(const struct connection *c)
+{
+    loop_check(&c->worker->loop);
+    ENSURE((c->phase != CLOSED) == link_is_open(&c->link));
+    ENSURE(c->phase == CLOSED || connections_of(c->worker)->by_channel[(uint32_t)c->link.name] == c);
+    ENSURE(!c->in_use || c->phase != HANDSHAKING);
+}
+
 static struct connection *of_transport(struct transport *t)
 {
     struct connection *c = (struct connection *)t;
@@ -338,15 +346,6 @@ static void handshake(struct connection *c)
     publish(c); /* also the alert that tells the peer what was wrong */
     if (error != -EAGAIN)
         give_up(c, false, why, alert);
-}
-
-/* What holds of every connection between its callbacks. */
-static void connection_check(const struct connection *c)
-{
-    loop_check(&c->worker->loop);
-    ENSURE((c->phase != CLOSED) == link_is_open(&c->link));
-    ENSURE(c->phase == CLOSED || connections_of(c->worker)->by_channel[(uint32_t)c->link.name] == c);
-    ENSURE(!c->in_use || c->phase != HANDSHAKING);
 }
 
 static void on_ready(struct connection *c)

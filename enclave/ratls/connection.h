@@ -43,6 +43,9 @@ void connection_refuse(struct worker *w, const struct channel_desc *desc);
 /* The doorbell named this connection's id; news of another generation are ignored. */
 void connection_on_news(struct connection *c, channel_name name);
 
+/* Stops unless it is in order, as every connection is between its callbacks. */
+void connection_check(const struct connection *c);
+
 /* Shutdown: it closes if it is between requests or in a handshake, or else when its request ends. */
 void connection_drain(struct connection *c);
 /* The host, or we, end it at once: HTTP hears of it and lets go. */

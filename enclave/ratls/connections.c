@@ -22,6 +22,19 @@ int connections_init(struct connections *cs, struct worker *w, struct connection
     return cs->by_channel ? 0 : -ENOMEM;
 }
 
+void connections_check(const struct connections *cs)
+{
+    loop_check(&cs->worker->loop);
+    uint32_t count = 0;
+    for (uint32_t id = 0; id < PROTO_MAX_CHANNELS; id++)
+        if (cs->by_channel[id]) {
+            connection_check(cs->by_channel[id]);
+            count++;
+        }
+    ENSURE(cs->count == count);
+    crowd_check(&cs->crowd);
+}
+
 /* ---- what the worker calls --------------------------------------------------------------------------------------- */
 
 static void on_control(struct worker *w)

@@ -37,6 +37,9 @@ static inline struct connections *connections_of(const struct worker *w)
     return w->user;
 }
 
+/* Stops unless the table, its count and each connection are in order. For tests, between turns: it walks them all. */
+void connections_check(const struct connections *cs);
+
 /* From any thread: connections accepted from now on use tls (a reference is taken). */
 void connections_set_tls(struct connections *cs, SSL_CTX *tls);
 

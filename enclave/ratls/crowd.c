@@ -17,8 +17,28 @@ void crowd_limits_init(struct crowd_limits *limits, uint64_t memory, uint64_t co
     atomic_store(&limits->cut, 0);
 }
 
+void crowd_check(const struct crowd *c)
+{
+    loop_check(c->loop);
+    const struct crowd_member *before = NULL;
+    uint32_t leaving = 0;
+    uint64_t held = 0;
+    for (const struct crowd_member *m = c->oldest; m; m = m->newer) {
+        ENSURE(m->older == before);
+        ENSURE(m->memory.parent == &c->limits->memory);
+        leaving += m->leaving;
+        held += budget_used(&m->memory);
+        before = m;
+    }
+    ENSURE(c->newest == before);
+    ENSURE(c->leaving == leaving);
+    ENSURE(held <= budget_used(&c->limits->memory)); /* other workers' crowds have their part */
+}
+
 void crowd_init(struct crowd *c, struct crowd_limits *limits, struct loop *loop, struct crowd *others)
 {
+    ENSURE(limits && loop);
+    ENSURE(!others || others->limits == limits);
     c->limits = limits;
     c->loop = loop;
     c->oldest = c->newest = NULL;
@@ -35,6 +55,8 @@ void crowd_init(struct crowd *c, struct crowd_limits *limits, struct loop *loop,
 
 static void take_out(struct crowd *c, struct crowd_member *m)
 {
+    ENSURE(m->older ? m->older->newer == m : c->oldest == m);
+    ENSURE(m->newer ? m->newer->older == m : c->newest == m);
     *(m->older ? &m->older->newer : &c->oldest) = m->newer;
     *(m->newer ? &m->newer->older : &c->newest) = m->older;
 }
@@ -101,6 +123,7 @@ static uint64_t count_beyond(const struct crowd *c)
 static bool cut_oldest(struct crowd *c, uint64_t bytes, uint64_t count)
 {
     uint32_t looked_at = 0;
+    ENSURE(c->waits && c->cut);
     for (struct crowd_member *m = c->oldest, *newer; m && looked_at < LOOKED_AT_MAX; m = newer, looked_at++) {
         if (bytes == 0 && count == 0)
             break;

@@ -54,6 +54,8 @@ bool crowd_join(struct crowd *c, struct crowd_member *m, uint64_t limit);
 void crowd_leave(struct crowd *c, struct crowd_member *m);
 /* Bytes went to or came from its peer. */
 void crowd_progress(struct crowd *c, struct crowd_member *m);
+/* Stops unless the members' list, and the count of those that leave, are in order. For tests: it walks the list. */
+void crowd_check(const struct crowd *c);
 /* After anything that may have taken memory: cuts if it is time. Costs two reads when it is not. */
 void crowd_look(struct crowd *c);
 

@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "common/ensure.h"
+
 int loop_init(struct loop *loop, void (*wake)(struct loop *loop))
 {
     *loop = (struct loop){.wake = wake, .timer_capacity = 64};
@@ -21,8 +23,26 @@ void loop_deinit(struct loop *loop)
     loop->timer_count = loop->timer_capacity = 0;
 }
 
+void loop_check_all(const struct loop *loop)
+{
+    loop_check(loop);
+    ENSURE(loop->timer_count <= loop->timer_capacity);
+    for (uint32_t i = 0; i < loop->timer_count; i++) {
+        ENSURE(loop->timers[i]->heap_index == i + 1);
+        ENSURE(loop->timers[i]->fn != NULL);
+        ENSURE(i == 0 || loop->timers[(i - 1) / 2]->deadline_ns <= loop->timers[i]->deadline_ns);
+    }
+    const struct loop_task *last = NULL;
+    for (const struct loop_task *task = loop->ready_first; task; task = task->next) {
+        ENSURE(atomic_load(&task->queued));
+        last = task;
+    }
+    ENSURE(loop->ready_last == last);
+}
+
 static void append(struct loop *loop, struct loop_task *task)
 {
+    ENSURE(task->fn != NULL);
     task->next = NULL;
     if (loop->ready_last)
         loop->ready_last->next = task;
@@ -40,6 +60,7 @@ void loop_post(struct loop *loop, struct loop_task *task)
 
 void loop_post_remote(struct loop *loop, struct loop_task *task)
 {
+    ENSURE(task->fn != NULL);
     if (atomic_exchange_explicit(&task->queued, true, memory_order_acq_rel))
         return;
     struct loop_task *top = atomic_load_explicit(&loop->remote, memory_order_relaxed);
@@ -117,6 +138,8 @@ static void settle(struct loop *loop, uint32_t index, struct loop_timer *timer)
 int loop_timer_start(struct loop *loop, struct loop_timer *timer, uint64_t deadline_ns)
 {
     loop_check(loop);
+    ENSURE(timer->fn != NULL);
+    ENSURE(timer->heap_index <= loop->timer_count);
     timer->deadline_ns = deadline_ns;
     if (timer->heap_index) {
         settle(loop, timer->heap_index - 1, timer);
@@ -140,6 +163,7 @@ void loop_timer_stop(struct loop *loop, struct loop_timer *timer)
     if (!timer->heap_index)
         return;
     uint32_t index = timer->heap_index - 1;
+    ENSURE(index < loop->timer_count && loop->timers[index] == timer);
     struct loop_timer *last = loop->timers[--loop->timer_count];
     timer->heap_index = 0;
     if (last != timer)

@@ -1,8 +1,22 @@
 /*
  * A worker's event loop: one per thread that serves connections. Tasks, timers, and messages from other threads.
  *
- * A worker owns everything that its connections own; nothing in it takes a lock. Another thread reaches it only
- * through loop_post_remote. Nothing here allocates: tasks and timers are embedded in what owns them.
+ *     struct request { struct loop_task task; ... };              embedded in what owns them
+ *     request->task.fn = on_turn;
+ *     loop_post(&worker->loop, &request->task);                   on the loop's thread
+ *     loop_post_remote(&worker->loop, &request->task);            from any other
+ *
+ * Threads. A worker owns everything that its connections own; nothing in it takes a lock. Another thread reaches it only
+ * through loop_post_remote; whatever else it calls stops the enclave (owner.h).
+ *
+ * Order. Tasks run in the order in which they were posted, each once, and what is posted meanwhile runs in the next
+ * pass: nothing that posts itself holds the loop. Timers fire before tasks, never early.
+ *
+ * Memory. Only the heap of timers is allocated; it grows with the most that were ever started at once. Whoever embeds a
+ * task must not free it while it is queued, and stops a timer before freeing it.
+ *
+ * Weakness: a function that computes long keeps all others of its loop waiting. Guests yield (wasm/runtime.h); nothing
+ * else may run for more than a bounded number of steps.
  */
 #ifndef ENCLAVE_OS_ENCLAVE_THREAD_LOOP_H
 #define ENCLAVE_OS_ENCLAVE_THREAD_LOOP_H
@@ -55,6 +69,9 @@ static inline void loop_check(const struct loop *loop)
 {
     owner_check(&loop->owner);
 }
+
+/* Stops unless the heap and the list of ready tasks are in order. For tests, after each step: it walks both. */
+void loop_check_all(const struct loop *loop);
 
 /* Owner thread: run the task after the ones that are ready now. */
 void loop_post(struct loop *loop, struct loop_task *task);

@@ -62,6 +62,23 @@ struct rpc_client *rpc_client_create(struct worker *worker, const struct channel
     return c;
 }
 
+void rpc_client_check(const struct rpc_client *c)
+{
+    loop_check(&c->worker->loop);
+    uint32_t used = 0;
+    for (uint32_t slot = 0; slot < OUTSTANDING_MAX; slot++) {
+        const struct pending *p = &c->pending[slot];
+        used += p->req_id != 0;
+        ENSURE(!p->req_id || (p->done && p->req_id % OUTSTANDING_MAX == slot && !c->broken));
+    }
+    ENSURE(c->broken || used + c->free_count == OUTSTANDING_MAX);
+    struct deferred *const *end = &c->deferred_first;
+    while (*end)
+        end = &(*end)->next;
+    ENSURE(c->deferred_end == end);
+    ENSURE(link_is_open(&c->link));
+}
+
 static void ring_host(struct rpc_client *c)
 {
     if (link_name_due(&c->link))
@@ -179,6 +196,7 @@ static void answer(struct rpc_client *c, const struct rpc_response *response)
         status = -ENOMEM;
     else if (payload && rpc_read(&c->reader, payload, response->payload_size) < 0)
         status = -EIO;
+    ENSURE(c->free_count < OUTSTANDING_MAX);
     c->pending[slot].req_id = 0;
     c->free_slots[c->free_count++] = slot;
     p.done(p.user, status, payload, status == 0 ? response->payload_size : 0);

@@ -1,6 +1,13 @@
 /*
  * Requests to the host over a worker's control channel. One owner thread, its worker's.
  *
+ *     int error = rpc_call(worker->rpc, RPC_TIME, NULL, 0, on_time, user);      refused: on_time is never called
+ *     static void on_time(void *user, int error, const uint8_t *payload, size_t size)     once, from the loop
+ *
+ * At most 1,024 requests are on their way at once; more wait in here, in order, for room and for answers. A host that
+ * never answers keeps what waits for ever: it can do that anyway, and whoever has a deadline keeps it by a timer. A ring
+ * that the host broke fails all requests, those to come too.
+ *
  * An answer is a claim: done gets the status (anything but the errno values of kvstore.h and net is turned into
  * -EIO) and the payload, copied in, valid only during done. Answers to unknown requests are dropped.
  */
@@ -34,6 +41,9 @@ int rpc_call_wait(struct rpc_client *c, enum rpc_method method, const void *payl
 
 /* The control channel has news (its name was in the doorbell). */
 void rpc_client_on_news(struct rpc_client *c);
+
+/* Stops unless its table and its queue are in order. For tests: it walks both. */
+void rpc_client_check(const struct rpc_client *c);
 
 /* One line to the host's log, or none if the channel is full: a guest that floods it costs no memory. Never put secrets
  * or guests' data into it. */

@@ -130,6 +130,7 @@ static void turn(void)
 {
     loop_run_once(&worker.loop, worker.loop.now_ns + 1000);
     crowd_look(&clients);
+    crowd_check(&clients);
     if (budget_used(&limits.memory) > most)
         most = budget_used(&limits.memory);
 }

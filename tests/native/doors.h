@@ -72,8 +72,7 @@ static inline int doors_try(const struct door *doors, size_t count, void (*prepa
         char said[1024], own_said[1024] = "";
         int own = doors[i].whose == WAITS ? 0 : door_try(&doors[i], false, prepare, own_said);
         int other = door_try(&doors[i], true, prepare, said);
-        bool stopped = WIFSIGNALED(other) && WTERMSIG(other) == SIGABRT &&
-                       strstr(said, "common/owner.h") != NULL;
+        bool stopped = WIFSIGNALED(other) && WTERMSIG(other) == SIGABRT && strstr(said, "common/owner.h") != NULL;
         bool right = own == 0 && (doors[i].whose == ANYBODY ? other == 0 : stopped);
         printf("%s %s: own %d, another's %d%s%s%s\n", right ? "ok  " : "FAIL", doors[i].name, own, other,
                right ? "" : ": ", right ? "" : own_said, right ? "" : said);

@@ -382,6 +382,9 @@ static void settle(void)
         }
     for (int turn = 0; turn < 200; turn++) { /* 256 names in each */
         worker_turn(&worker);
+        connections_check(&connections);
+        rpc_client_check(worker.rpc);
+        loop_check_all(&worker.loop);
         read_doorbell();
     }
     assert_int_equal(connections.count, 0);

@@ -52,6 +52,7 @@ static void tasks_run_in_order_and_once(void **state)
     loop_post(&loop, &a.task);
     loop_post(&loop, &b.task);
     loop_post(&loop, &a.task);
+    loop_check_all(&loop);
     assert_int_equal(loop_next_deadline(&loop), 0);
     assert_true(loop_run_once(&loop, 1));
     expect_order("ab"); /* a posted itself again, for the next round */
