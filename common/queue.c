@@ -101,6 +101,15 @@ int64_t queue_producer_space(struct queue_producer *p)
     return (int64_t)space_believed(p);
 }
 
+int64_t queue_producer_space_for(struct queue_producer *p, uint64_t wanted)
+{
+    queue_producer_check(p);
+    if (p->error)
+        return p->error;
+    uint64_t believed = space_believed(p);
+    return believed >= wanted ? (int64_t)believed : queue_producer_space(p);
+}
+
 /* Bytes into the current partial word, at most to its end. */
 static size_t write_partial(struct queue_producer *p, const uint8_t *from, size_t size)
 {
@@ -139,15 +148,11 @@ int64_t queue_producer_write(struct queue_producer *p, const void *data, size_t 
     queue_producer_check(p);
     if (p->flags)
         return -EPIPE;
-    if (p->error)
-        return p->error;
-    if (size > space_believed(p)) {
-        int64_t space = queue_producer_space(p);
-        if (space < 0)
-            return space;
-        if (size > (uint64_t)space)
-            size = (size_t)space;
-    }
+    int64_t space = queue_producer_space_for(p, size);
+    if (space < 0)
+        return space;
+    if (size > (uint64_t)space)
+        size = (size_t)space;
     sgx_stop_if_dead();
     if (size > 0)
         write_bytes(p, data, size);

@@ -67,6 +67,8 @@ int queue_consumer_init(struct queue_consumer *c, struct ring_shared *shared, co
 
 /* Bytes that can be written now, or -EPROTO. */
 int64_t queue_producer_space(struct queue_producer *p);
+/* The same, but what was seen before counts if it is enough: without a look at what the consumer writes. */
+int64_t queue_producer_space_for(struct queue_producer *p, uint64_t wanted);
 /* Write as much of size as fits; returns how much, or -EPROTO, or -EPIPE after fin or rst. Not visible to the
  * consumer until publish. data must be private memory. */
 int64_t queue_producer_write(struct queue_producer *p, const void *data, size_t size);

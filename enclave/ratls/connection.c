@@ -22,7 +22,11 @@
 #include "enclave/thread/worker.h"
 #include "sgx/trusted/bridge.h"
 
-#define MIN_WRITE_SPACE 256u /* a TLS record of a few bytes: header, tag, and some content */
+/* A record is written only if all of it fits: half of one in the ring, an alert could not come any more. */
+#define RECORD_LEAST 512u   /* of content, where there is more: what a peer may ask for (RFC 6066, section 4) */
+#define RECORD_AROUND 32u   /* what TLS 1.2 or 1.3 puts around it */
+#define KEY_UPDATE_SIZE 32u /* what OpenSSL may want to write first */
+#define WRITE_RESERVE (RING_ALERT_ROOM + KEY_UPDATE_SIZE)
 
 #define TURN_BYTES 131072u  /* of input that one connection takes in one pass of the loop */
 #define TURN_READS 128u     /* of its ring: two for each TLS record */
@@ -45,8 +49,8 @@ struct connection {
     struct crowd_member member;
     struct charge structure, tls;
     int64_t tls_bytes;
-    struct ring_turn turn;
-    uint64_t turn_pass;   /* of the loop, for which turn is */
+    struct ring_use use;
+    uint64_t use_pass;    /* of the loop, for which use's turn is */
     uint32_t key_updates; /* since there was last data */
     http_dialled opened;  /* a client's own: told of the handshake's end, then NULL */
     void *opener;
@@ -103,9 +107,11 @@ static void free_connection(struct loop_task *task)
  * so much memory. */
 static void tls_begin(struct connection *c)
 {
-    if (c->turn_pass != c->worker->loop.passes) {
-        c->turn_pass = c->worker->loop.passes;
-        c->turn = (struct ring_turn){.bytes = TURN_BYTES, .reads = TURN_READS};
+    if (c->use_pass != c->worker->loop.passes) {
+        c->use_pass = c->worker->loop.passes;
+        c->use.bytes = TURN_BYTES;
+        c->use.reads = TURN_READS;
+        c->use.used_up = false;
     }
     tls_memory_begin(c->tls_bytes, TLS_MAX);
 }
@@ -125,12 +131,16 @@ static void progress(struct connection *c)
         crowd_progress(&connections_of(c->worker)->crowd, &c->member);
 }
 
+/* OpenSSL tells of each record that it is about to write, and of each message that it has read. */
 static void on_message(int sent, int version, int type, const void *data, size_t size, SSL *ssl, void *user)
 {
     (void)version, (void)ssl;
     struct connection *c = user;
-    if (!sent && type == SSL3_RT_HANDSHAKE && size > 0 && *(const uint8_t *)data == SSL3_MT_KEY_UPDATE)
-        c->key_updates++;
+    int first = size > 0 ? *(const uint8_t *)data : -1;
+    if (sent && (type == SSL3_RT_HEADER || type == SSL3_RT_INNER_CONTENT_TYPE))
+        c->use.alert = first == SSL3_RT_ALERT;
+    if (!sent && type == SSL3_RT_HANDSHAKE && first == SSL3_MT_KEY_UPDATE && ++c->key_updates > KEY_UPDATES_MAX)
+        c->use.refuse = true;
 }
 
 static struct connection *of_member(struct crowd_member *m)
@@ -199,22 +209,26 @@ void connection_cut(struct connection *c)
         c->transport.on_ready(&c->transport, c->transport.user);
 }
 
+/* Nothing more can be written before the host has made room for so much. */
+static ssize_t wait_for_space(struct connection *c, uint64_t needed)
+{
+    publish(c); /* the host makes space only by reading what it has been told of */
+    if (!queue_producer_wait_space(&c->link.to, needed) && !c->link.to.error)
+        loop_post(&c->worker->loop, &c->retry);
+    return -EAGAIN;
+}
+
 static ssize_t map_error(struct connection *c, int result)
 {
     int error = SSL_get_error(c->ssl, result);
     ERR_clear_error();
     switch (error) {
     case SSL_ERROR_WANT_READ:
-        if (c->key_updates > KEY_UPDATES_MAX)
-            return -ECONNRESET;
-        if (c->turn.used_up) /* there is more: when the others have had theirs */
+        if (c->use.used_up) /* there is more: when the others have had theirs */
             loop_post(&c->worker->loop, &c->retry);
         return -EAGAIN;
     case SSL_ERROR_WANT_WRITE:
-        publish(c); /* the host makes space only by reading what it has been told of */
-        if (!queue_producer_wait_space(&c->link.to, MIN_WRITE_SPACE) && !c->link.to.error)
-            loop_post(&c->worker->loop, &c->retry);
-        return -EAGAIN;
+        return wait_for_space(c, 2 * RING_ALERT_ROOM);
     case SSL_ERROR_ZERO_RETURN:
         return 0;
     case SSL_ERROR_SSL:
@@ -240,6 +254,24 @@ static ssize_t tls_read(struct transport *t, void *buf, size_t size)
     return result > 0 ? result : map_error(c, result);
 }
 
+/* The most that TLS may put around so much content. */
+static uint64_t around(uint64_t size)
+{
+    return (size / RECORD_LEAST + 1) * RECORD_AROUND;
+}
+
+/* How much of size can be written now, in whole records; 0: too little to be worth a record, wait for *needed. */
+static size_t room_for(struct connection *c, size_t size, uint64_t *needed)
+{
+    uint64_t wanted = size + around(size), worth_while = c->link.to.capacity / 4;
+    int64_t space = queue_producer_space_for(&c->link.to, wanted + WRITE_RESERVE);
+    uint64_t room = space > WRITE_RESERVE ? (uint64_t)space - WRITE_RESERVE : 0;
+    *needed = WRITE_RESERVE + (wanted < worth_while ? wanted : worth_while);
+    if (room >= wanted)
+        return size;
+    return room < worth_while ? 0 : (size_t)(room - around(room));
+}
+
 static ssize_t tls_write(struct transport *t, const void *buf, size_t size)
 {
     struct connection *c = of_transport(t);
@@ -247,8 +279,14 @@ static ssize_t tls_write(struct transport *t, const void *buf, size_t size)
         return -ECONNRESET;
     if (size == 0)
         return 0;
+    uint64_t needed;
+    size = room_for(c, size < INT32_MAX ? size : INT32_MAX, &needed);
+    if (size == 0 && c->link.to.error)
+        return -ECONNRESET;
+    if (size == 0)
+        return wait_for_space(c, needed);
     tls_begin(c);
-    int result = SSL_write(c->ssl, buf, size > INT32_MAX ? INT32_MAX : (int)size);
+    int result = SSL_write(c->ssl, buf, (int)size);
     tls_end(c);
     if (result > 0)
         progress(c);
@@ -386,7 +424,7 @@ static int setup(struct connection *c, SSL *ssl, const struct channel_desc *d)
     tls_begin(c);
     c->ssl = ssl ? ssl : SSL_new(connections_of(c->worker)->tls);
     ENSURE(link_init_enclave(&c->link, d) == 0); /* checked when it was posted */
-    BIO *bio = c->ssl ? ring_bio_new(&c->link.from, &c->link.to, &c->turn) : NULL;
+    BIO *bio = c->ssl ? ring_bio_new(&c->link.from, &c->link.to, &c->use) : NULL;
     tls_end(c);
     if (!bio)
         return -ENOMEM;

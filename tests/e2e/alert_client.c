@@ -3,6 +3,9 @@
  *
  * Records are made by hand, under the keys of a handshake that OpenSSL made, and many bytes that nobody will read
  * follow each: a server that closes its socket on them resets the connection. The alert is then read by OpenSSL.
+ *
+ * alert_client PORT ENDLESS ECHO: the same of clients that leave answers unread until every buffer on the way is full,
+ * and read all of it then. ENDLESS is the path of an answer without end, ECHO of one that gives the body back.
  * Prints what is wrong; certificates are not checked.
  */
 #include <arpa/inet.h>
@@ -10,17 +13,23 @@
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
 #include <openssl/ssl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
 
 #define RECORD_MAX (16384 + 256)
 #define GARBAGE_SIZE 100000u
-#define PATIENCE_S 60 /* only finds out that nothing comes */
+#define PATIENCE_S 300    /* only finds out that nothing comes */
+#define SMALL_BUFFER 4096 /* of the kernel's, for what is not read */
+#define STILL_MS 20
+#define STILL_TIMES 20     /* nothing has come for so long: everything is full, or nearly */
+#define KEY_UPDATES_MAX 32 /* in a row, as the server has it */
 
 enum { HANDSHAKE = 22, ALERT = 21, DATA = 23, CHANGE_CIPHER = 20 };
 
@@ -46,17 +55,24 @@ static void on_keylog(const SSL *ssl, const char *line)
         sscanf(hex + 2 * i, "%2hhx", &secret[i]);
 }
 
-static int dial(int port)
+static int dial_with(int port, int receive_buffer)
 {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     struct timeval patience = {PATIENCE_S, 0};
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (receive_buffer)
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
     if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) != 0)
         fail("cannot connect");
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     return fd;
+}
+
+static int dial(int port)
+{
+    return dial_with(port, 0);
 }
 
 /* HKDF-Expand-Label with an empty context. */
@@ -128,12 +144,18 @@ static void expect(const char *what, SSL *ssl, int result, int alert)
     ERR_clear_error();
 }
 
-static SSL *connected(SSL_CTX *context, int port)
+static SSL *connected_with(SSL_CTX *context, int port, int receive_buffer)
 {
+    ERR_clear_error(); /* of connections before: SSL_get_error would take them for this one's */
     SSL *ssl = SSL_new(context);
-    if (!ssl || !SSL_set_fd(ssl, dial(port)) || SSL_connect(ssl) != 1)
+    if (!ssl || !SSL_set_fd(ssl, dial_with(port, receive_buffer)) || SSL_connect(ssl) != 1)
         fail("no handshake");
     return ssl;
+}
+
+static SSL *connected(SSL_CTX *context, int port)
+{
+    return connected_with(context, port, 0);
 }
 
 static void hang_up(SSL *ssl)
@@ -215,16 +237,135 @@ static void in_the_handshake(SSL_CTX *context, int port)
     close(fd);
 }
 
+/* So many KeyUpdates in a row. */
+static void key_updates(SSL *ssl, int count, int type)
+{
+    while (count-- > 0)
+        if (SSL_key_update(ssl, type) != 1 || SSL_do_handshake(ssl) != 1)
+            fail("a KeyUpdate was not taken");
+}
+
+static void ask(SSL *ssl, const char *request)
+{
+    if (SSL_write(ssl, request, (int)strlen(request)) != (int)strlen(request))
+        fail("a request was not taken");
+}
+
+/* As many as there may be, data in between, as many again; then one too many. */
+static void too_many_key_updates(SSL_CTX *context, int port, int type, const char *what)
+{
+    static const char request[] = "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n";
+    char answer[4096];
+    SSL *ssl = connected(context, port);
+    for (int round = 0; round < 2; round++) {
+        key_updates(ssl, KEY_UPDATES_MAX, type);
+        ask(ssl, request);
+        if (SSL_read(ssl, answer, sizeof answer) <= 0) {
+            printf("FAILED: %s: ended with %d of them, round %d\n", what, KEY_UPDATES_MAX, round);
+            failed = 1;
+        }
+    }
+    key_updates(ssl, KEY_UPDATES_MAX + 1, type);
+    send_all(SSL_get_fd(ssl), "", 0);
+    int result = SSL_read(ssl, answer, sizeof answer);
+    expect(what, ssl, result, 10);
+    hang_up(ssl);
+}
+
+/* Until nothing more comes in, which nobody reads. */
+static void fill_up(int fd)
+{
+    int waiting = -1, still = 0;
+    while (still < STILL_TIMES) {
+        int before = waiting;
+        poll(NULL, 0, STILL_MS);
+        if (ioctl(fd, FIONREAD, &waiting) != 0)
+            fail("FIONREAD");
+        still = waiting > 0 && waiting == before ? still + 1 : 0;
+    }
+}
+
+/* What was left unread, and then how the connection ends. */
+static int read_to_the_end(SSL *ssl, size_t *total)
+{
+    static char piece[16384];
+    int result;
+    for (*total = 0; (result = SSL_read(ssl, piece, sizeof piece)) > 0;)
+        *total += (size_t)result;
+    return result;
+}
+
+static SSL *full(SSL_CTX *context, int port, const char *path)
+{
+    char request[256];
+    SSL *ssl = connected_with(context, port, SMALL_BUFFER);
+    snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", path);
+    ask(ssl, request);
+    fill_up(SSL_get_fd(ssl));
+    return ssl;
+}
+
+static void expect_behind_all(const char *what, SSL *ssl, int alert)
+{
+    size_t total;
+    int result = read_to_the_end(ssl, &total);
+    expect(what, ssl, result, alert);
+    printf("    behind %zu bytes that were unread\n", total);
+    hang_up(ssl);
+}
+
+/* The whole of an answer in its order, and a close_notify behind it, wherever in the ring it comes to stand. */
+static void closed_with_notice(SSL_CTX *context, int port, const char *path, size_t size)
+{
+    static char body[1 << 20];
+    char head[256];
+    size_t total;
+    SSL *ssl = connected_with(context, port, SMALL_BUFFER);
+    snprintf(head, sizeof head, "POST %s HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n", path,
+             size);
+    ask(ssl, head);
+    if (SSL_write(ssl, body, (int)size) != (int)size)
+        fail("a body was not taken");
+    fill_up(SSL_get_fd(ssl));
+    int result = read_to_the_end(ssl, &total);
+    if (SSL_get_error(ssl, result) != SSL_ERROR_ZERO_RETURN || total < size) {
+        printf("FAILED: an answer of %zu bytes ended after %zu without a close_notify\n", size, total);
+        failed = 1;
+    }
+    ERR_clear_error();
+    hang_up(ssl);
+}
+
+static void unread(SSL_CTX *context, int port, const char *endless, const char *echo)
+{
+    static uint8_t wrong[5 + 64] = {DATA, 3, 3, 0, 64};
+    SSL *ssl = full(context, port, endless);
+    send_all(SSL_get_fd(ssl), wrong, sizeof wrong);
+    expect_behind_all("a wrong MAC, while nothing is read", ssl, 20);
+    ssl = full(context, port, endless);
+    key_updates(ssl, KEY_UPDATES_MAX + 1, SSL_KEY_UPDATE_NOT_REQUESTED);
+    send_all(SSL_get_fd(ssl), "", 0);
+    expect_behind_all("KeyUpdates, while nothing is read", ssl, 10);
+    for (size_t size = 40000; size < 200000; size += 15013)
+        closed_with_notice(context, port, echo, size);
+}
+
 int main(int argc, char **argv)
 {
-    if (argc != 2)
-        fail("usage: alert_client PORT");
+    if (argc != 2 && argc != 4)
+        fail("usage: alert_client PORT [ENDLESS ECHO]");
     signal(SIGPIPE, SIG_IGN);
     SSL_CTX *context = SSL_CTX_new(TLS_client_method());
     SSL_CTX_set_keylog_callback(context, on_keylog);
     SSL_CTX_set_ciphersuites(context, "TLS_AES_128_GCM_SHA256");
-    after_the_handshake(context, atoi(argv[1]));
-    in_the_handshake(context, atoi(argv[1]));
+    if (argc == 4) {
+        unread(context, atoi(argv[1]), argv[2], argv[3]);
+    } else {
+        after_the_handshake(context, atoi(argv[1]));
+        in_the_handshake(context, atoi(argv[1]));
+        too_many_key_updates(context, atoi(argv[1]), SSL_KEY_UPDATE_NOT_REQUESTED, "33 KeyUpdates in a row");
+        too_many_key_updates(context, atoi(argv[1]), SSL_KEY_UPDATE_REQUESTED, "33 that want an answer");
+    }
     SSL_CTX_free(context);
     return failed;
 }

@@ -53,5 +53,9 @@ P
 equal "$(python3 "$work/forever.py" "$port")" cut "a client that sends for ever"
 
 check "$BUILD/bin/alert_client" "$port"
+# and the same to clients that leave an answer unread until no buffer on the way has room
+push waits waits
+push echo echo
+check "$BUILD/bin/alert_client" "$port" /waits/poll /echo/
 equal "$(status /hello/)" 200 "afterwards"
 check stop
