@@ -100,11 +100,20 @@ static int put_head(struct http_call *c, const struct http_call_request *r)
 
 /* ---- life --------------------------------------------------------------------------------------------------- */
 
+/* What the server sent is no response, or not all of one. */
+static bool is_servers_fault(enum http_call_failure failure)
+{
+    return failure == CALL_INCOMPLETE || failure == CALL_HEAD_SIZE || failure == CALL_CODING ||
+           failure == CALL_PROTOCOL;
+}
+
+/* A server that has said all that it will hears of the end by TLS; one that would go on is cut. */
 static void let_go(struct http_call *c)
 {
+    bool over = c->failure ? is_servers_fault(c->failure) : c->message_complete;
     if (c->attempt)
         c->dialer->cancel(c->attempt);
-    if (c->transport && c->message_complete && !c->failure)
+    if (c->transport && over)
         c->transport->ops->close(c->transport);
     else if (c->transport)
         c->transport->ops->abort(c->transport);

@@ -54,11 +54,13 @@ for bad in "a@localhost:$good" "localhost:$good/x" "localhost:" "localhost:99999
     case "$(get /gate/ -H "x-to;" -H "x-to: $bad")" in "error $uri" | "error $denied") ;; *) fail "authority '$bad'" ;; esac
 done
 
-# servers that misbehave
+# servers that misbehave: each is told that the connection is over, whatever was wrong with its answer
+seen() { via /seen | grep -q "('$1', '$2')"; } # PATH WHAT
 for case in two-lengths:$protocol both:$protocol coding:$coding folded:$protocol nul:$protocol no-version:$protocol \
     http2:$protocol switch:$protocol interims:$protocol head-size:$head_size lines:$head_size negative:$protocol \
     huge:$protocol garbage:$protocol nothing:$terminated; do
     equal "$(via "/${case%:*}")" "error ${case#*:}" "/${case%:*}"
+    [ $case = nothing:$terminated ] || await "a close_notify for the server of /${case%:*}" seen "/${case%:*}" "a close_notify"
 done
 for path in /short /cut/100 /chunk-size; do # the head came: the client's answer is cut as well
     via $path -f -o /dev/null && fail "$path was taken for whole"
@@ -66,13 +68,12 @@ done
 equal "$(via /never -H 'x-timeout: 2000')" "error $response_timeout"
 via /never-body -f -H "x-timeout: 2000" -o /dev/null && fail "a body that stands still was taken for whole"
 # a request whose body breaks off is not whole for the server either
-seen() { via /seen | grep -q "('/broken', '$1')"; }
 talk send "POST /gate/broken HTTP/1.1\r\nHost: x\r\nx-to: localhost:$good\r\nContent-Length: 100\r\n\r\nabc" await "$work/arrived" >/dev/null &
 breaks=$!
-await "the request at the server" seen begun
+await "the request at the server" seen /broken begun
 touch "$work/arrived"
 wait $breaks
-await "the break at the server" seen broken
+await "the break at the server" seen /broken broken
 
 # addresses and names that lead nowhere
 closed=$(free_port)

@@ -135,6 +135,7 @@ def serve(raw, context):
         SEEN[path] = "broken" if body is None else hashlib.sha256(body).hexdigest()[:8]
         if body is not None and answer(s, method, path, headers, body) and context:
             s.unwrap()
+            SEEN[path] = "a close_notify"
     except (OSError, ValueError, IndexError):
         pass
     finally:
