@@ -146,6 +146,10 @@ struct run_args {
 };
 #define PROTO_VERSION 5u
 
+/* What the boot thread's ecall_run returns instead of 0 when all is in order, but a thread is still inside that
+ * computes: it does nothing that can be seen outside, and may go on for as long as the process lives. */
+#define PROTO_RUN_COMPUTING 2
+
 /* ---- the OCALL -------------------------------------------------------------------------------------------- */
 
 enum notify_op {

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "enclave/service/admin.h"
 #include "enclave/service/apps.h"
@@ -132,14 +133,25 @@ static int start_threads(void)
     return result;
 }
 
-static void stop_threads(void)
+/* The clients of what has not begun have their answers before connections drain. */
+static void drain(struct worker *w)
+{
+    if (w == enclave_system.owner)
+        apps_stop();
+    connections_handlers.drain(w);
+}
+
+/* All of them but the compiler's, where it is compiling: nobody waits for that any more. Returns whether it is. */
+static bool stop_threads(void)
 {
     for (uint32_t i = 1; i < enclave_system.worker_count; i++)
         pthread_join(worker_threads[i], NULL);
-    apps_stop();
     atomic_store(&clock_stopping, true);
-    pthread_join(compiler_thread, NULL);
     pthread_join(clock_thread, NULL);
+    bool computing = apps_are_compiling();
+    if (!computing)
+        pthread_join(compiler_thread, NULL);
+    return computing;
 }
 
 /* ---- boot --------------------------------------------------------------------------------------------------- */
@@ -197,9 +209,12 @@ static void configure_http(void)
 
 static int open_worker(struct worker *w, uint32_t index)
 {
+    static struct worker_handlers handlers;
     struct connections *connections = &enclave_system.connections[index];
     struct channel_desc control;
-    int result = worker_init(w, index, &connections_handlers, connections, &control);
+    handlers = connections_handlers;
+    handlers.drain = drain;
+    int result = worker_init(w, index, &handlers, connections, &control);
     if (result < 0)
         return result;
     w->rpc = rpc_client_create(w, &control);
@@ -322,7 +337,9 @@ int main(void)
     report_phases();
     thread_runs_guests();
     worker_run(enclave_system.owner);
-    stop_threads();
+    bool computing = stop_threads();
     close_store();
+    if (computing)
+        _exit(PROTO_RUN_COMPUTING); /* at once: what exit takes down that thread may still use */
     return 0;
 }

@@ -26,6 +26,7 @@ static struct {
     struct dispatcher_options options;
     _Atomic uint32_t threads; /* inside, or on their way */
     _Atomic int boot_result;
+    atomic_bool computing; /* the boot thread has left one behind */
     _Atomic uint32_t wakes[TCS_MAX];
 } dispatcher;
 
@@ -44,12 +45,17 @@ static void *run(void *is_boot)
     clock_thread_rests();
     if (error != 0)
         result = error;
-    if (is_boot)
+    bool computing = is_boot && result == PROTO_RUN_COMPUTING;
+    if (computing)
+        atomic_store(&dispatcher.computing, true);
+    else if (is_boot)
         atomic_store(&dispatcher.boot_result, result);
     else if (result != 0 && result != -EAGAIN && result != -ESHUTDOWN)
         fprintf(stderr, "enclave-os: a thread left the enclave: %d\n", result);
     if (enclave_is_dead(dispatcher.options.enclave))
         dispatcher.options.on_end(-ESHUTDOWN); /* not waiting for threads that sleep, which nobody will wake */
+    else if (computing)
+        dispatcher.options.on_end(0);
     end_thread();
     return NULL;
 }
@@ -71,6 +77,11 @@ int dispatcher_start(const struct dispatcher_options *options)
 {
     dispatcher.options = *options;
     return start_thread((void *)1);
+}
+
+bool dispatcher_is_left_computing(void)
+{
+    return atomic_load(&dispatcher.computing);
 }
 
 /* ---- the OCALL --------------------------------------------------------------------------------------------- */

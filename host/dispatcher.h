@@ -12,10 +12,14 @@ struct dispatcher_options {
     struct enclave *enclave;
     const struct run_args *args; /* outlives the dispatcher */
     struct io *const *ios;       /* args->workers of them, outlive the dispatcher */
-    void (*on_end)(int result);  /* the last thread has left; 0, or what the boot thread returned. Any thread */
+    /* The last thread has left, or all but one that computes have; 0, or what the boot thread returned. Any thread. */
+    void (*on_end)(int result);
 };
 
 /* Start the boot thread. One dispatcher for each process, since the OCALL has no other context. 0 or -errno. */
 int dispatcher_start(const struct dispatcher_options *options);
+
+/* After on_end: is a thread still inside, which may use all of this until the process ends? */
+bool dispatcher_is_left_computing(void);
 
 #endif

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/ensure.h"
 #include "enclave/https/answer.h"
 
 #define PIECE 16384u
@@ -43,6 +44,15 @@ void http_admin_reply(struct http_admin_reply *r, int status, const char *json, 
     if (r->x)
         http_answer_json_with(r->x, status, field, json, json_size);
     reply_free(r);
+}
+
+uint8_t *http_admin_take_body(struct http_admin_reply *r)
+{
+    uint8_t *body = r->body;
+    ENSURE(body);
+    r->body = NULL;
+    r->size = r->capacity = 0;
+    return body;
 }
 
 static struct http_admin_request request_of(const struct http_admin_reply *r)

@@ -55,6 +55,8 @@ struct http_admin_hook {
 };
 /* Answer, from the same worker's thread. json is copied. Frees reply and what the request pointed to. */
 void http_admin_reply(struct http_admin_reply *reply, int status, const char *json, size_t json_size);
+/* The request's body, a charged block (budget.h), becomes the caller's and may outlive the reply. Once. */
+uint8_t *http_admin_take_body(struct http_admin_reply *reply);
 
 struct http_counters {
     _Atomic uint64_t connections, requests, app_calls;

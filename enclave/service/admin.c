@@ -204,7 +204,8 @@ static void handle_app(struct worker *worker, enum target target, const char *na
     if (!deployed_name_ok(name, strlen(name)))
         reply_error(reply, 400, "an app's name is 1 to 63 letters, digits, '-' or '_', and not a path of the server");
     else if (put && target == APP)
-        reply_refused(reply, apps_push(worker, name, r->body, r->body_size, on_changed, reply), why);
+        reply_refused(reply, apps_push(worker, name, http_admin_take_body(reply), r->body_size, on_changed, reply),
+                      why);
     else if (put)
         reply_refused(reply,
                       apps_set(worker, name, (const char *)r->body, r->body_size, on_changed, reply, why, sizeof why),

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "common/hex.h"
+#include "enclave/budget/budget.h"
 #include "enclave/service/deployed.h"
 #include "enclave/early/ecall.h"
 #include "enclave/service/identity.h"
@@ -23,11 +24,13 @@
 #include "sgx/trusted/bridge.h"
 
 struct change {
-    struct loop_task task; /* first: carries the change between threads */
+    struct loop_task task;    /* first: carries the change between threads */
+    struct loop_task dropped; /* answers it where the enclave stops before it has begun */
+    bool being_compiled;      /* then: its memory is the compiler's thread's for good */
     struct change *next;
     enum { PUSH, SET, REMOVE } kind;
     char name[APP_NAME_MAX + 1];
-    const uint8_t *wasm; /* the caller's */
+    uint8_t *wasm; /* charged */
     uint8_t *artefact;
     size_t wasm_size, artefact_size, written;
     struct app_settings *settings; /* of the new app */
@@ -44,6 +47,7 @@ struct change {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
 static struct change *queue, **queue_end = &queue;
+static struct change *compiling; /* by the compiler's thread; NULL: it waits, or has ended */
 static bool change_under_way, stopping;
 
 /* ---- boot --------------------------------------------------------------------------------------------------- */
@@ -144,6 +148,7 @@ int apps_load(char *error, size_t error_size)
 static void change_free(struct change *c)
 {
     free(c->artefact);
+    charged_free(c->wasm);
     deployed_free(c->entry);
     app_settings_unref(c->settings);
     if (c->app)
@@ -348,11 +353,19 @@ void *apps_compiler(void *unused)
         if (!queue)
             queue_end = &queue;
         change_under_way = true;
+        compiling = c;
         pthread_mutex_unlock(&lock);
         if (c->kind == PUSH)
             compile(c);
         else if (c->kind == SET)
             rebuild(c);
+        charged_free(c->wasm);
+        c->wasm = NULL;
+        pthread_mutex_lock(&lock);
+        compiling = NULL;
+        if (stopping)
+            break; /* c was dropped, and its memory goes with the enclave */
+        pthread_mutex_unlock(&lock);
         c->task.fn = begin_on_owner;
         loop_post_remote(&enclave_system.owner->loop, &c->task);
         pthread_mutex_lock(&lock);
@@ -361,14 +374,61 @@ void *apps_compiler(void *unused)
     return NULL;
 }
 
+/* ---- shutdown ------------------------------------------------------------------------------------------------- */
+
+static void answer_dropped(struct loop_task *task)
+{
+    struct change *c = (struct change *)((char *)task - offsetof(struct change, dropped));
+    c->done(c->user, 503, "{\"error\":\"the server is stopping: nothing was changed\"}");
+    if (!c->being_compiled)
+        change_free(c);
+}
+
+static void drop(struct change *c)
+{
+    c->dropped.fn = answer_dropped;
+    loop_post_remote(&c->origin->loop, &c->dropped);
+}
+
 void apps_stop(void)
 {
     loop_check(&enclave_system.owner->loop);
     pthread_mutex_lock(&lock);
+    struct change *waiting = queue;
     stopping = true;
+    queue = NULL;
+    queue_end = &queue;
+    if (compiling) {
+        compiling->being_compiled = true;
+        drop(compiling);
+    }
     pthread_cond_broadcast(&wake);
     pthread_mutex_unlock(&lock);
+    for (struct change *next; waiting; waiting = next) {
+        next = waiting->next;
+        drop(waiting);
+    }
 }
+
+bool apps_are_compiling(void)
+{
+    pthread_mutex_lock(&lock);
+    bool are = compiling != NULL;
+    pthread_mutex_unlock(&lock);
+    return are;
+}
+
+uint32_t apps_waiting(void)
+{
+    uint32_t count = 0;
+    pthread_mutex_lock(&lock);
+    for (const struct change *c = queue; c; c = c->next)
+        count++;
+    pthread_mutex_unlock(&lock);
+    return count;
+}
+
+/* ---- asking for a change -------------------------------------------------------------------------------------- */
 
 static struct change *change_new(struct worker *origin, const char *name, apps_done done, void *user)
 {
@@ -385,18 +445,25 @@ static struct change *change_new(struct worker *origin, const char *name, apps_d
 static void enqueue(struct change *c)
 {
     pthread_mutex_lock(&lock);
-    *queue_end = c;
-    queue_end = &c->next;
-    pthread_cond_signal(&wake);
+    bool too_late = stopping;
+    if (!too_late) {
+        *queue_end = c;
+        queue_end = &c->next;
+        pthread_cond_signal(&wake);
+    }
     pthread_mutex_unlock(&lock);
+    if (too_late)
+        drop(c);
 }
 
-int apps_push(struct worker *origin, const char *name, const uint8_t *wasm, size_t size, apps_done done, void *user)
+int apps_push(struct worker *origin, const char *name, uint8_t *wasm, size_t size, apps_done done, void *user)
 {
     loop_check(&origin->loop);
     struct change *c = change_new(origin, name, done, user);
-    if (!c)
+    if (!c) {
+        charged_free(wasm);
         return -ENOMEM;
+    }
     c->wasm = wasm;
     c->wasm_size = size;
     enqueue(c);

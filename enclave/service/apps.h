@@ -7,6 +7,7 @@
 #ifndef ENCLAVE_OS_ENCLAVE_SERVICE_APPS_H
 #define ENCLAVE_OS_ENCLAVE_SERVICE_APPS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,15 +18,22 @@ struct worker;
 /* Boot: load every deployed app from the store. 0 or a negative errno, a line in error naming the app. */
 int apps_load(char *error, size_t error_size);
 
-/* The body of the compiler thread, started at boot; ends when apps_stop is called. */
+/* The body of the compiler thread, started at boot. */
 void *apps_compiler(void *unused);
+/* Worker 0, once: no change begins any more. Those that wait, and one that is being compiled, are answered with 503;
+ * what is durable or about to be goes on. The compiler's thread ends when it has nothing to compile: nothing can
+ * interrupt what it does, which may take a minute, and whose memory is never freed. */
 void apps_stop(void);
+/* Any thread. After apps_stop it only ever becomes false. */
+bool apps_are_compiling(void);
+uint32_t apps_waiting(void); /* changes that have not begun */
 
 /* status is an HTTP status; json is a complete body, valid during the call. Runs on origin's loop. */
 typedef void (*apps_done)(void *user, int status, const char *json);
 
-/* The three changes: 0; or -ENOMEM, and done never runs (common/callbacks.h). wasm must live until done. */
-MAY_REFUSE int apps_push(struct worker *origin, const char *name, const uint8_t *wasm, size_t size, apps_done done,
+/* The three changes: 0; or -ENOMEM, and done never runs (common/callbacks.h). wasm, a charged block (budget.h), is
+ * taken in any case. */
+MAY_REFUSE int apps_push(struct worker *origin, const char *name, uint8_t *wasm, size_t size, apps_done done,
                          void *user);
 /* New settings (wasm/settings.h), which live until the app is removed or gets others; json is copied. -EINVAL, too:
  * error says which member is wrong and how. */

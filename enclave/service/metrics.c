@@ -4,6 +4,7 @@
 #include "enclave/ratls/connection.h"
 #include "enclave/https/client.h"
 #include "enclave/kvstore/store.h"
+#include "enclave/service/apps.h"
 #include "enclave/service/system.h"
 #include "enclave/wasm/app.h"
 #include "enclave/wasm/runtime.h"
@@ -46,6 +47,7 @@ int system_metrics(void *user, char *buf, size_t size)
         "\"guest_memory_bytes\":%lu,\"outgoing_requests_total\":%lu,\"outgoing_failures_total\":%lu,"
         "\"connections\":%lu,\"connections_limit\":%lu,\"connection_memory_bytes\":%lu,"
         "\"connection_memory_limit_bytes\":%lu,\"connection_memory_refused_total\":%lu,\"connections_cut_total\":%lu,"
+        "\"app_changes_compiling\":%u,\"app_changes_waiting\":%u,"
         "\"apps\":{",
         (unsigned long)exits, (unsigned long)syscalls, (unsigned long)refused, (unsigned long)used,
         (unsigned long)total, (unsigned long)store_record_count(enclave_system.store),
@@ -54,7 +56,8 @@ int system_metrics(void *user, char *buf, size_t size)
         (unsigned long)atomic_load(&http_call_counters.requests),
         (unsigned long)atomic_load(&http_call_counters.failures), (unsigned long)budget_used(count),
         (unsigned long)count->limit, (unsigned long)budget_used(memory), (unsigned long)memory->limit,
-        (unsigned long)atomic_load(&memory->refused), (unsigned long)atomic_load(&connection_limits.cut));
+        (unsigned long)atomic_load(&memory->refused), (unsigned long)atomic_load(&connection_limits.cut),
+        (unsigned)apps_are_compiling(), (unsigned)apps_waiting());
     if (written < 0 || (size_t)written + 2 >= size)
         return written;
     struct text text = {buf, (size_t)written, size - 2};

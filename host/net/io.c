@@ -168,10 +168,16 @@ uint32_t io_used(const struct io *io)
     return atomic_load_explicit(&io->used_count, memory_order_relaxed);
 }
 
-void io_destroy(struct io *io)
+void io_join(struct io *io)
 {
     if (io->started)
         pthread_join(io->thread, NULL);
+    io->started = false;
+}
+
+void io_destroy(struct io *io)
+{
+    io_join(io);
     channels_close_all(io);
     if (io->listener >= 0)
         close(io->listener);

@@ -32,7 +32,9 @@ int io_accept(struct io *io);
 /* Stop accepting; finish sending what there is, then end the thread. */
 void io_stop_accepting(struct io *io);
 void io_finish(struct io *io);
-/* Waits for the thread's end. The enclave must not run any more, nor the services. */
+/* Waits for the thread's end. The services must not run any more. */
+void io_join(struct io *io);
+/* Joins it, and frees what a thread inside the enclave may use: none must be left there. */
 void io_destroy(struct io *io);
 
 /* Any thread: how many slots are not free. */
