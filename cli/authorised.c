@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 #include <limits.h>
+#include <openssl/err.h>
 #include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,16 +17,28 @@
 
 #define KEY_FILE_MAX 65536u
 
+/* The first key, and whether there are more, which would be ignored. */
+static EVP_PKEY *first_key(const char *pem, size_t size, bool *alone)
+{
+    BIO *bio = BIO_new_mem_buf(pem, (int)size);
+    EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL) : NULL;
+    EVP_PKEY *second = key ? PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL) : NULL;
+    *alone = second == NULL;
+    EVP_PKEY_free(second);
+    BIO_free(bio);
+    ERR_clear_error();
+    return key;
+}
+
 static EVP_PKEY *read_key(const char *path)
 {
     size_t size;
+    bool alone;
     char *pem = read_input("--admin-key", path, KEY_FILE_MAX, &size);
     if (!pem)
         return NULL;
-    BIO *bio = BIO_new_mem_buf(pem, (int)size);
-    EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL) : NULL;
+    EVP_PKEY *key = first_key(pem, size, &alone);
     bool is_public = strstr(pem, "-----BEGIN PUBLIC KEY-----") != NULL;
-    BIO_free(bio);
     OPENSSL_cleanse(pem, size);
     free(pem);
     char group[32] = "";
@@ -33,6 +46,11 @@ static EVP_PKEY *read_key(const char *path)
         strcmp(group, "prime256v1") != 0) {
         wrong("--admin-key %s: not a P-256 private key in PEM%s", path,
               is_public ? ": this is the public half, for the server; here the other one is wanted, without .pub" : "");
+        EVP_PKEY_free(key);
+        return NULL;
+    }
+    if (!alone) {
+        wrong("--admin-key %s: there is more than one private key in it", path);
         EVP_PKEY_free(key);
         return NULL;
     }

@@ -220,6 +220,18 @@ static void parse_extent(struct parser *p, struct edl_extent *extent)
     advance(p);
 }
 
+/* False: it is another attribute. */
+static bool parse_flag(struct parser *p, const char *name, bool *flag)
+{
+    struct edl_position at = p->token.at;
+    if (!accept(p, name))
+        return false;
+    if (*flag)
+        FAIL(p, at, "the same attribute twice");
+    *flag = true;
+    return true;
+}
+
 static void parse_attributes(struct parser *p, struct edl_param *param)
 {
     do {
@@ -227,15 +239,8 @@ static void parse_attributes(struct parser *p, struct edl_param *param)
             parse_extent(p, &param->size);
         else if (at_token(p, "count"))
             parse_extent(p, &param->count);
-        else if (accept(p, "in"))
-            param->in = true;
-        else if (accept(p, "out"))
-            param->out = true;
-        else if (accept(p, "user_check"))
-            param->user_check = true;
-        else if (accept(p, "string"))
-            param->string = true;
-        else
+        else if (!parse_flag(p, "in", &param->in) && !parse_flag(p, "out", &param->out) &&
+                 !parse_flag(p, "user_check", &param->user_check) && !parse_flag(p, "string", &param->string))
             FAIL(p, p->token.at, "unknown attribute '%s'", token_said(p));
     } while (accept(p, ","));
     expect(p, "]");
@@ -280,6 +285,8 @@ static void parse_param(struct parser *p, struct edl_param *param)
         parse_attributes(p, param);
     param->is_const = accept(p, "const");
     parse_type(p, param->type);
+    if (param->is_const && at_token(p, "const"))
+        FAIL(p, p->token.at, "const twice");
     param->is_const |= accept(p, "const");
     param->pointer = accept(p, "*");
     if (at_token(p, "*"))
@@ -394,6 +401,9 @@ static void parse_include(struct parser *p)
         FAIL(p, p->token.at, "expected a file name in quotes, found '%s'", token_said(p));
     if (edl->include_count == EDL_INCLUDES_MAX)
         FAIL(p, p->token.at, "more than %d includes", EDL_INCLUDES_MAX);
+    for (int i = 0; i < edl->include_count; i++)
+        if (strcmp(edl->includes[i], p->token.text) == 0)
+            FAIL(p, p->token.at, "\"%s\" is included twice", p->token.text);
     strcpy(edl->includes[edl->include_count++], p->token.text);
     advance(p);
 }

@@ -1,4 +1,5 @@
-/* Reads config/enclave.config.xml with expat. An unknown element is an error: a typo must not pass for a default. */
+/* Reads config/enclave.config.xml with expat. Whatever would have no effect is an error, by its name: an element that
+ * is unknown (a typo must not pass for a default) or there twice, or within another one, and attributes. */
 #include <errno.h>
 #include <expat.h>
 #include <stdio.h>
@@ -10,19 +11,50 @@
 #define FILE_MAX 16384u
 #define THREAD_STACK_SIZE (64u << 10) /* short ECALLs only; threads that run libc code bring their own stacks */
 
+#define ROOT "EnclaveConfiguration"
+static const struct {
+    const char *name;
+    uint64_t max;
+} elements[] = {
+    {"ProdID", UINT16_MAX},
+    {"ISVSVN", UINT16_MAX},
+    {"TCSNum", UINT32_MAX},
+    {"TCSPolicy", 1},
+    {"StackMaxSize", UINT64_MAX},
+    {"ThreadStackSize", UINT64_MAX},
+    {"CompilerStackSize", UINT64_MAX},
+    {"GuestStackSize", UINT64_MAX},
+    {"GuestStackNum", UINT64_MAX},
+    {"HeapInitSize", UINT64_MAX},
+    {"HeapMaxSize", UINT64_MAX},
+    {"ReservedMemInitSize", UINT64_MAX},
+    {"ReservedMemMaxSize", UINT64_MAX},
+    {"ReservedMemExecutable", 1},
+    {"DisableDebug", 1},
+    {"MiscSelect", UINT32_MAX},
+    {"MiscMask", UINT32_MAX},
+};
+#define ELEMENTS (sizeof elements / sizeof *elements)
+
 struct reader {
     const char *path;
     XML_Parser parser;
     struct image_config *config;
+    unsigned depth;
+    bool seen[ELEMENTS];
     char text[64];
     size_t text_size;
     uint32_t executable;
+    uint64_t code_max;
     char *error;
     size_t error_size;
 };
 
+/* The first reason counts: expat may call once more. */
 static void stop(struct reader *r, const char *what, const char *name)
 {
+    if (r->error[0])
+        return;
     snprintf(r->error, r->error_size, "%s: line %lu: %s %s", r->path, XML_GetCurrentLineNumber(r->parser), what, name);
     XML_StopParser(r->parser, XML_FALSE);
 }
@@ -34,10 +66,30 @@ static void stop_at_value(struct reader *r, const char *name)
     stop(r, "not a number:", text);
 }
 
+static size_t element_of(const char *name)
+{
+    size_t i = 0;
+    while (i < ELEMENTS && strcmp(elements[i].name, name) != 0)
+        i++;
+    return i;
+}
+
 static void on_start(void *user, const char *name, const char **attributes)
 {
-    (void)name, (void)attributes;
-    ((struct reader *)user)->text_size = 0;
+    struct reader *r = user;
+    size_t element = element_of(name);
+    r->text_size = 0;
+    r->depth++;
+    if (r->depth == 1 ? strcmp(name, ROOT) != 0 : element == ELEMENTS)
+        stop(r, "unknown element", name);
+    else if (r->depth > 2)
+        stop(r, "within another element:", name);
+    else if (attributes[0])
+        stop(r, "an attribute, where there are none, of", name);
+    else if (r->depth == 2 && r->seen[element])
+        stop(r, "given twice:", name);
+    else if (r->depth == 2)
+        r->seen[element] = true;
 }
 
 static void on_text(void *user, const char *text, int size)
@@ -47,20 +99,13 @@ static void on_text(void *user, const char *text, int size)
         r->text[r->text_size++] = text[i];
 }
 
-static bool fits(struct reader *r, const char *name, uint64_t value)
+/* What Intel's schema has and is one way here. */
+static void store_checked(struct reader *r, const char *name, uint64_t value)
 {
-    static const struct {
-        const char *name;
-        uint64_t max;
-    } bounds[] = {{"ProdID", UINT16_MAX},      {"ISVSVN", UINT16_MAX},   {"TCSNum", UINT32_MAX},
-                  {"DisableDebug", 1},         {"MiscMask", UINT32_MAX}, {"MiscSelect", UINT32_MAX},
-                  {"ReservedMemExecutable", 1}};
-    for (size_t i = 0; i < sizeof bounds / sizeof *bounds; i++)
-        if (!strcmp(name, bounds[i].name) && value > bounds[i].max) {
-            stop(r, "too large:", name);
-            return false;
-        }
-    return true;
+    if (!strcmp(name, "TCSPolicy") && value != 1)
+        stop(r, "must be 1, threads are bound to no TCS:", name);
+    else if (!strcmp(name, "ReservedMemMaxSize"))
+        r->code_max = value;
 }
 
 static void store(struct reader *r, const char *name, uint64_t value)
@@ -96,14 +141,14 @@ static void store(struct reader *r, const char *name, uint64_t value)
         c->misc_select = (uint32_t)value;
     else if (!strcmp(name, "MiscMask"))
         c->misc_mask = (uint32_t)value;
-    else if (strcmp(name, "TCSPolicy") && strcmp(name, "ReservedMemMaxSize"))
-        stop(r, "unknown element", name);
+    else
+        store_checked(r, name, value);
 }
 
 static void on_end(void *user, const char *name)
 {
     struct reader *r = user;
-    if (!strcmp(name, "EnclaveConfiguration"))
+    if (--r->depth == 0)
         return;
     r->text[r->text_size] = 0;
     char *end;
@@ -111,7 +156,9 @@ static void on_end(void *user, const char *name)
     uint64_t value = strtoull(r->text, &end, 0);
     if (errno || end == r->text || *end || strchr(r->text, '-'))
         stop_at_value(r, name);
-    else if (fits(r, name, value))
+    else if (value > elements[element_of(name)].max)
+        stop(r, "too large:", name);
+    else
         store(r, name, value);
 }
 
@@ -137,6 +184,19 @@ static int read_file(const char *path, char buffer[FILE_MAX + 1], size_t *size, 
     return result < 0 ? result : -EINVAL;
 }
 
+/* What belongs together. */
+static int judge(struct reader *r)
+{
+    if (!r->executable)
+        snprintf(r->error, r->error_size, "%s: ReservedMemExecutable must be 1: compiled guests run there", r->path);
+    else if (r->seen[element_of("ReservedMemMaxSize")] && r->code_max != r->config->code_size)
+        snprintf(r->error, r->error_size,
+                 "%s: ReservedMemMaxSize must be what ReservedMemInitSize is: the region does not grow", r->path);
+    else
+        return 0;
+    return -EINVAL;
+}
+
 int image_config_read(const char *path, struct image_config *config, char *error, size_t error_size)
 {
     char buffer[FILE_MAX + 1];
@@ -160,10 +220,8 @@ int image_config_read(const char *path, struct image_config *config, char *error
         if (!error[0])
             stop(&r, "not well-formed XML:", XML_ErrorString(XML_GetErrorCode(r.parser)));
     }
-    if (result == 0 && !r.executable) {
-        snprintf(error, error_size, "%s: ReservedMemExecutable must be 1: compiled guests run there", path);
-        result = -EINVAL;
-    }
+    if (result == 0)
+        result = judge(&r);
     XML_ParserFree(r.parser);
     return result;
 }

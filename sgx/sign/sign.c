@@ -60,8 +60,15 @@ static EVP_PKEY *load_or_make_key(const char *path)
     EVP_PKEY *key = f ? PEM_read_PrivateKey(f, NULL, NULL, NULL) : is_new ? make_key(path) : NULL;
     if (!key && is_new)
         reason = errno;
+    EVP_PKEY *second = f && key ? PEM_read_PrivateKey(f, NULL, NULL, NULL) : NULL;
     if (f)
         fclose(f);
+    if (second) { /* it would be ignored */
+        fprintf(stderr, "enclavectl: --key %s: there is more than one private key in it\n", path);
+        EVP_PKEY_free(second);
+        EVP_PKEY_free(key);
+        return NULL;
+    }
     if (!key)
         fprintf(stderr, "enclavectl: --key %s: %s\n", path,
                 reason ? strerror(reason) : "not an RSA-3072 private key with exponent 3, in PEM");

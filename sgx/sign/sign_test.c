@@ -214,6 +214,19 @@ static void test_config_errors(void **state)
         {"<EnclaveConfiguration>\n<ISVSVN>-1</ISVSVN></EnclaveConfiguration>", "line 2:", "ISVSVN"},
         {"<EnclaveConfiguration>\n<TCSNum>4294967297</TCSNum></EnclaveConfiguration>", "line 2:", "TCSNum"},
         {"<EnclaveConfiguration>\n</EnclaveConfiguration>", "", "ReservedMemExecutable"},
+        {"<EnclaveConfiguration><ISVSVN>1</ISVSVN>\n<ISVSVN>2</ISVSVN></EnclaveConfiguration>",
+         "line 2:", "given twice: ISVSVN"},
+        {"<EnclaveConfiguration><DisableDebug>1</DisableDebug>\n<DisableDebug>1</DisableDebug></EnclaveConfiguration>",
+         "line 2:", "given twice: DisableDebug"},
+        {"<EnclaveConfiguration>\n<TCSNum value='2'>1</TCSNum></EnclaveConfiguration>", "line 2:", "TCSNum"},
+        {"<EnclaveConfiguration>\n<TCSNum><ProdID>1</ProdID>2</TCSNum></EnclaveConfiguration>",
+         "line 2:", "within another element: ProdID"},
+        {"<ProdID>1</ProdID>", "line 1:", "unknown element ProdID"},
+        {"<EnclaveConfiguration>\n<TCSPolicy>0</TCSPolicy></EnclaveConfiguration>", "line 2:", "TCSPolicy"},
+        {"<EnclaveConfiguration><ReservedMemExecutable>1</ReservedMemExecutable><ReservedMemInitSize>1</"
+         "ReservedMemInitSize>"
+         "<ReservedMemMaxSize>2</ReservedMemMaxSize></EnclaveConfiguration>",
+         "", "ReservedMemMaxSize"},
         {"", "line 1:", "not well-formed XML: it is empty"},
     };
     struct image_config c;

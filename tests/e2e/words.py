@@ -18,7 +18,7 @@ import urllib.parse
 FILES = {"FOLDER": "folder", "MISSING": "missing", "EMPTY": "empty", "TEXT": "text", "LARGE": "large", "NEGATIVE": "negative.xml",
          "CUT": "cut", "DER": "ca.der", "KEY": "signing.pem", "OUT": "out", "CA": "ca.pem", "MIXED": "mixed.pem",
          "HIDDEN": "hidden.pem", "P384": "p384", "HALF": "half.pem", "JUNK": "junk.pem", "MARKED": "marked.pem",
-         "NINE": "nine.pem", "UNREADABLE": "unreadable.pem", "REQUEST": "request.pem", "BOTH": "both.pem", "TWICE": "twice.pub",
+         "NINE": "nine.pem", "UNREADABLE": "unreadable.pem", "REQUEST": "request.pem", "BOTH": "both.pem", "TWICE": "twice.pub", "TWOKEYS": "two.key", "TWOSIGNING": "two.pem",
          "DATA": "data", "SIM": "sim", "NOWHERE": "https://127.0.0.1:9", "ZEROS": "00" * 32}
 
 

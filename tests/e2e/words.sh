@@ -28,6 +28,11 @@ for _ in 1 2 3 4 5 6 7 8 9; do cat ca.pem; done >nine.pem
 printf -- '-----BEGIN CERTIFICATE-----\nMAAB\n-----END CERTIFICATE-----\n' >unreadable.pem
 cat "$admin" "$admin.pub" >both.pem
 cat "$admin.pub" "$admin.pub" >twice.pub
+cat "$admin" ca.key >two.key
+cat signing.pem ca.key >two.pem
+openssl x509 -req -in request.pem -CA ca.pem -CAkey ca.key -extfile <(echo basicConstraints=CA:FALSE) -out leaf.pem 2>/dev/null
+openssl x509 -req -in request.pem -CA ca.pem -CAkey ca.key -extfile <(echo keyUsage=digitalSignature) -out signs.pem 2>/dev/null
+cat ca.pem leaf.pem >behind.pem
 
 ended() { python3 "$SOURCE/tests/e2e/words.py" "$BUILD" "$SOURCE" "$admin" "$SOURCE/tests/e2e/words.table"; }
 check ended
@@ -81,6 +86,10 @@ bundle half.pem "the last block does not end"
 bundle junk.pem "text behind the last block"
 bundle request.pem "a block called CERTIFICATE REQUEST"
 bundle unreadable.pem "certificate number 1 cannot be read"
+# one that vouches for nobody: no CA's, and not signed by itself
+bundle leaf.pem "the bundle's certificate number 1 is neither a CA's nor signed by itself"
+bundle signs.pem "the bundle's certificate number 1 is neither a CA's nor signed by itself"
+bundle behind.pem "the bundle's certificate number 2 is neither a CA's nor signed by itself"
 bundle ca.der "bytes that are no text"
 contains "$(ctl egress-ca show "${to[@]}" 2>&1 || true)" "there is no CA bundle"
 (echo "# a comment, as bundles have them"; cat ca.pem) >commented.pem
