@@ -52,6 +52,27 @@ print("cut" if sent < 1 << 29 else "not cut after %d bytes" % sent)
 P
 equal "$(python3 "$work/forever.py" "$port")" cut "a client that sends for ever"
 
+# How the stream of bytes ends: behind the last answer with a close_notify, also where the request was none, and behind
+# an answer that breaks off without one, so that nobody takes it for whole.
+cat >"$work/notices.py" <<'P'
+import socket, ssl, sys
+context = ssl._create_unverified_context()
+for request in (b"GET /hello/ HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", b"no request\r\n\r\n",
+                b"GET /failing/?big=100&trap HTTP/1.0\r\n\r\n"):
+    raw = socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=300)
+    s = context.wrap_socket(raw, suppress_ragged_eofs=False)
+    s.sendall(request)
+    try:
+        while s.recv(65536):
+            pass
+        print("a close_notify")
+    except OSError: # the end of the stream, or a reset
+        print("none")
+P
+push failing failing
+equal "$(python3 "$work/notices.py" "$port")" $'a close_notify\na close_notify\nnone' "how connections end"
+
+# a fatal alert for what TLS forbids, in the handshake and behind it, and for too many KeyUpdates in a row
 check "$BUILD/bin/alert_client" "$port"
 # and the same to clients that leave an answer unread until no buffer on the way has room
 push waits waits
