@@ -1,8 +1,8 @@
 """What has to be said in more than one place is said in each: agree.py SOURCE; one line for each finding, exit status 1 if there
 is any.
 
-- Each RPC method of common/protocol.h has an answer in host/control.c, a try in host/fake_enclave.c and a row in docs/boundary.md;
-  and no row is of a method that is gone.
+- Each RPC method of common/protocol.h has an answer (a `case`) in host/, a try in host/fake_enclave.c and a row in
+  docs/boundary.md; and no row is of a method that is gone.
 - Each label of a Merkle leaf that enclave/service/ adds stands in docs/attestation.md's list, and no other does.
 """
 import pathlib
@@ -32,9 +32,10 @@ def compare(what, here, code, there, document):
 methods = set(re.findall(r"^    (RPC_\w+) = 0x", text("common/protocol.h"), re.M))
 rows = re.findall(r"^\| ([A-Z][A-Z_, ]+) \|", section(text("docs/boundary.md"), "RPC on a worker's control channel"), re.M)
 compare("RPC method", "common/protocol.h", methods, "docs/boundary.md", {f"RPC_{n}" for row in rows for n in row.split(", ")})
+answers = "".join(path.read_text() for path in (top / "host").rglob("*.c"))
 for method in sorted(methods):
-    if not re.search(rf"case {method}:", text("host/control.c")):
-        found.append(f"host/control.c does not answer {method}")
+    if not re.search(rf"case {method}:", answers):
+        found.append(f"host/ does not answer {method}")
     if method not in TRIED_ELSEWHERE and not re.search(rf"\b{method}\b", text("host/fake_enclave.c")):
         found.append(f"host/fake_enclave.c does not try {method}")
 
