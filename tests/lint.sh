@@ -39,6 +39,9 @@ git grep -nE '_Atomic|atomic_' -- common/protocol.h | grep -vE 'typedef _Atomic 
 git grep -nE 'curl[^|`]* (-[a-zA-Z]*k[a-zA-Z]*|--insecure)( |$|`)|verify=False' -- '*.md' &&
     bad "a document has a client that verifies nobody: enclavectl ca saves the CA for it"
 
+# Words of our own for what the field has a usual one for: terminates TLS, claims a channel, generates or makes again.
+git grep -nEi '\b(ends TLS|(is|are|was|were|be|been) taken up|anew|found out|to elsewhere)\b' -- '*.md' && bad "a document has a word that nobody else uses"
+
 # The image: nothing both writable and executable, no dynamic loader.
 image=build/enclave_os.elf
 if [ -f $image ]; then
