@@ -5,7 +5,7 @@ A word in backticks is judged by its shape:
   folder/file.c, folder/   a path, from the root of the tree, from enclave/ or from the document's own folder
   file.c                   a file of that name, somewhere
   name()                   a function of the file that comes behind it (`name()` of `file.c`), else of the one that was named last
-                           in the same paragraph or list item, else of any
+                           in the same paragraph or list item; else, in documents at the root, of any
   some_name, SOME_NAME     in documents at the root: a word of the sources
 
 Everything else in backticks is prose's business. Code blocks are not looked at. Links to files lead somewhere; and README links each
@@ -54,11 +54,11 @@ class Tree:
         return sorted(exact) or ([f for f in self.files if f.endswith("/" + path)] if "/" not in path else [])
 
     def has_function(self, name, files):
-        pattern = re.compile(rf"^.*\b{name}\(", re.M)
+        pattern = re.compile(rf"^.*\b{name}\(|^[a-z ]*\b[A-Z_]+\({name}\)", re.M)
         for file in files:
             for found in pattern.finditer(self.sources.get(file, "")):
                 line = found.group(0)
-                if re.match(rf"(#define )?[A-Za-z_][\w \*]*\b{name}\($|#define {name}\($|def {name}", line):
+                if re.match(rf"[A-Za-z_][\w \*]*\b{name}\($|#define {name}\($|\s*def {name}\($|[A-Za-z_][\w ]*\b[A-Z_]+\({name}\)$", line):
                     return True
         return False
 
@@ -77,7 +77,7 @@ def findings(tree, document):
                 files = tree.find(behind, document) if behind else files
                 if behind and not files:
                     yield f"{document}:{number}: `{behind}` is not there"
-                elif not tree.has_function(function.group(1), files or tree.sources):
+                elif (files or "/" not in document) and not tree.has_function(function.group(1), files or tree.sources):
                     yield f"{place} is no function" + (f" of {' or '.join(files)}" if files else "")
             elif PATH.fullmatch(word) and (word.endswith(ENDINGS) or word.endswith("/") or word.split("/")[0] in tree.folders):
                 named = tree.find(word, document)
