@@ -16,6 +16,7 @@
 
 #include "enclave/service/admin.h"
 #include "enclave/service/apps.h"
+#include "enclave/service/change.h"
 #include "enclave/ratls/connection.h"
 #include "enclave/crypto/processor.h"
 #include "enclave/early/ecall.h"
@@ -125,7 +126,7 @@ static void *clock_body(void *unused)
 
 static int start_threads(void)
 {
-    int result = thread_start(&compiler_thread, ENCLAVE_STACK_COMPILER, apps_compiler, NULL);
+    int result = thread_start(&compiler_thread, ENCLAVE_STACK_COMPILER, change_thread, NULL);
     if (result == 0)
         result = thread_start(&clock_thread, ENCLAVE_STACK_THREAD, clock_body, NULL);
     for (uint32_t i = 1; i < enclave_system.worker_count && result == 0; i++)
@@ -137,7 +138,7 @@ static int start_threads(void)
 static void drain(struct worker *w)
 {
     if (w == enclave_system.owner)
-        apps_stop();
+        change_stop();
     connections_handlers.drain(w);
 }
 
@@ -148,7 +149,7 @@ static bool stop_threads(void)
         pthread_join(worker_threads[i], NULL);
     atomic_store(&clock_stopping, true);
     pthread_join(clock_thread, NULL);
-    bool computing = apps_are_compiling();
+    bool computing = change_is_preparing();
     if (!computing)
         pthread_join(compiler_thread, NULL);
     return computing;

@@ -13,9 +13,11 @@
 
 #include "common/hex.h"
 #include "enclave/secrets/jwt.h"
+#include "enclave/service/app_changes.h"
 #include "enclave/service/apps.h"
 #include "enclave/service/deployed.h"
 #include "enclave/service/trust.h"
+#include "enclave/service/trust_change.h"
 #include "enclave/https/http.h"
 #include "enclave/service/identity.h"
 #include "enclave/wasm/app.h"
@@ -204,14 +206,12 @@ static void handle_app(struct worker *worker, enum target target, const char *na
     if (!deployed_name_ok(name, strlen(name)))
         reply_error(reply, 400, "an app's name is 1 to 63 letters, digits, '-' or '_', and not a path of the server");
     else if (put && target == APP)
-        reply_refused(reply, apps_push(worker, name, http_admin_take_body(reply), r->body_size, on_changed, reply),
-                      why);
+        reply_refused(reply, app_push(worker, name, http_admin_take_body(reply), r->body_size, on_changed, reply), why);
     else if (put)
-        reply_refused(reply,
-                      apps_set(worker, name, (const char *)r->body, r->body_size, on_changed, reply, why, sizeof why),
-                      why);
+        reply_refused(
+            reply, app_set(worker, name, (const char *)r->body, r->body_size, on_changed, reply, why, sizeof why), why);
     else if (target == APP && !strcmp(r->method, "DELETE"))
-        reply_refused(reply, apps_remove(worker, name, on_changed, reply), why);
+        reply_refused(reply, app_remove(worker, name, on_changed, reply), why);
     else if (target == SETTINGS && !strcmp(r->method, "GET"))
         show_settings(name, reply);
     else

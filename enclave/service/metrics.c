@@ -4,7 +4,7 @@
 #include "enclave/ratls/connection.h"
 #include "enclave/https/client.h"
 #include "enclave/kvstore/store.h"
-#include "enclave/service/apps.h"
+#include "enclave/service/change.h"
 #include "enclave/service/system.h"
 #include "enclave/wasm/app.h"
 #include "enclave/wasm/runtime.h"
@@ -57,7 +57,7 @@ int system_metrics(void *user, char *buf, size_t size)
         (unsigned long)atomic_load(&http_call_counters.failures), (unsigned long)budget_used(count),
         (unsigned long)count->limit, (unsigned long)budget_used(memory), (unsigned long)memory->limit,
         (unsigned long)atomic_load(&memory->refused), (unsigned long)atomic_load(&connection_limits.cut),
-        (unsigned)apps_are_compiling(), (unsigned)apps_waiting());
+        (unsigned)change_is_preparing(), (unsigned)changes_waiting());
     if (written < 0 || (size_t)written + 2 >= size)
         return written;
     struct text text = {buf, (size_t)written, size - 2};

@@ -11,23 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/hex.h"
 #include "common/pem.h"
-#include "enclave/service/identity.h"
-#include "enclave/kvstore/kvstore.h"
-#include "enclave/thread/rpc_client.h"
 #include "enclave/service/system.h"
 
-#define RECORD "egress-ca"
-
-struct bundle {
-    SSL_CTX *context; /* NULL: no bundle */
-    uint8_t sha256[32];
-    size_t count; /* of certificates */
-};
-
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct bundle current;
+static struct egress_bundle current;
 
 /* ---- a bundle as a context ---------------------------------------------------------------------------------- */
 
@@ -88,7 +76,7 @@ static int read_bundle(X509_STORE *store, BIO *bio, const char *pem, size_t size
     return -EINVAL;
 }
 
-static int bundle_make(struct bundle *b, const void *pem, size_t size, char *error, size_t error_size)
+int egress_bundle_make(struct egress_bundle *b, const void *pem, size_t size, char *error, size_t error_size)
 {
     SSL_CTX *context = SSL_CTX_new(TLS_client_method());
     BIO *bio = size <= EGRESS_BUNDLE_MAX ? BIO_new_mem_buf(pem, (int)size) : NULL;
@@ -107,29 +95,29 @@ static int bundle_make(struct bundle *b, const void *pem, size_t size, char *err
     return 0;
 }
 
-static void put_in_force(struct bundle *b)
+void egress_bundle_install(struct egress_bundle *b)
 {
     pthread_mutex_lock(&lock);
-    struct bundle before = current;
+    struct egress_bundle before = current;
     current = *b;
     pthread_mutex_unlock(&lock);
     SSL_CTX_free(before.context); /* connections that use it have references of their own */
-    *b = (struct bundle){0};
+    *b = (struct egress_bundle){0};
 }
 
 int egress_trust_load(char *error, size_t error_size)
 {
     uint8_t *pem;
     size_t size;
-    struct bundle b = {0};
+    struct egress_bundle b = {0};
     char why[128] = "";
-    int result = system_get(RECORD, &pem, &size);
+    int result = system_get(EGRESS_BUNDLE_KEY, &pem, &size);
     if (result == -ENOENT)
         return 0;
     if (result == 0)
-        result = bundle_make(&b, pem, size, why, sizeof why);
+        result = egress_bundle_make(&b, pem, size, why, sizeof why);
     if (result == 0)
-        put_in_force(&b);
+        egress_bundle_install(&b);
     else
         snprintf(error, error_size, "egress: the sealed CA bundle cannot be taken up (error %d) %s", -result, why);
     free(pem);
@@ -153,104 +141,4 @@ bool egress_trust_sha256(uint8_t out[32])
     memcpy(out, current.sha256, 32);
     pthread_mutex_unlock(&lock);
     return there;
-}
-
-/* ---- a change: made durable, put in force, shown, answered ---------------------------------------------------- */
-
-struct change {
-    struct loop_task task; /* first: carries the change between threads */
-    struct worker *origin;
-    egress_trust_done done;
-    void *user;
-    struct bundle bundle;
-    void *pem;
-    size_t size;
-    int status;
-    char json[256];
-};
-
-static void answer(struct loop_task *task)
-{
-    struct change *c = (struct change *)task;
-    c->done(c->user, c->status, c->json);
-    SSL_CTX_free(c->bundle.context);
-    free(c->pem);
-    free(c);
-}
-
-static void end_change(struct change *c, int status)
-{
-    c->status = status;
-    c->task.fn = answer;
-    loop_post_remote(&c->origin->loop, &c->task);
-}
-
-static void on_refreshed(void *user, int status)
-{
-    struct change *c = user;
-    if (status < 0)
-        snprintf(c->json, sizeof c->json, "{\"error\":\"in force, but no new certificate could be made (error %d)\"}",
-                 -status);
-    end_change(c, status < 0 ? 503 : 200);
-}
-
-static void describe(struct change *c)
-{
-    char sha256[65];
-    hex_text(c->bundle.sha256, 32, sha256);
-    if (c->size)
-        snprintf(c->json, sizeof c->json, "{\"certificates\":%zu,\"sha256\":\"%s\"}", c->bundle.count, sha256);
-    else
-        strcpy(c->json, "{\"certificates\":0}");
-}
-
-static void on_committed(void *user, int status)
-{
-    struct change *c = user;
-    if (status < 0) {
-        snprintf(c->json, sizeof c->json, "{\"error\":\"the store refused the change (error %d)\"}", -status);
-        end_change(c, 503);
-        return;
-    }
-    describe(c);
-    put_in_force(&c->bundle);
-    rpc_log(enclave_system.owner->rpc, LOG_INFO, "the CA bundle of outgoing requests has changed");
-    int asked = identity_refresh(on_refreshed, c);
-    if (asked < 0)
-        on_refreshed(c, asked);
-}
-
-static void begin_on_owner(struct loop_task *task)
-{
-    struct change *c = (struct change *)task;
-    struct kv_op op = {c->size ? KV_PUT : KV_DELETE, enclave_system.settings, RECORD, strlen(RECORD), c->pem, c->size};
-    int asked = kv_commit(enclave_system.owner, &op, 1, on_committed, c);
-    if (asked < 0)
-        on_committed(c, asked);
-}
-
-int egress_trust_set(struct worker *origin, const void *pem, size_t size, egress_trust_done done, void *user,
-                     char *error, size_t error_size)
-{
-    loop_check(&origin->loop);
-    struct change *c = calloc(1, sizeof *c);
-    int result = c && (c->pem = malloc(size ? size : 1)) ? 0 : -ENOMEM;
-    snprintf(error, error_size, "out of memory");
-    if (result == 0 && size)
-        result = bundle_make(&c->bundle, pem, size, error, error_size);
-    if (result < 0) {
-        if (c)
-            free(c->pem);
-        free(c);
-        return result;
-    }
-    if (size)
-        memcpy(c->pem, pem, size);
-    c->size = size;
-    c->origin = origin;
-    c->done = done;
-    c->user = user;
-    c->task.fn = begin_on_owner;
-    loop_post_remote(&enclave_system.owner->loop, &c->task);
-    return 0;
 }

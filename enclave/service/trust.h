@@ -10,22 +10,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/callbacks.h"
-
-struct worker;
-
 #define EGRESS_BUNDLE_MAX (1u << 20) /* bytes of PEM */
 
-/* Boot: take the bundle up from the store, if there is one. 0 or a negative errno, with a line in error. */
+/* Boot: put the bundle of the store in force, if there is one. 0 or a negative errno, with a line in error. */
 int egress_trust_load(char *error, size_t error_size);
 
-/* status is an HTTP status; json is a complete body, valid during the call. Runs on origin's loop. */
-typedef void (*egress_trust_done)(void *user, int status, const char *json);
-
-/* From now on, this bundle (copied), or none if size is 0; durable, and in the certificate when it is answered.
- * 0; or -EINVAL (the bundle) or -ENOMEM with a line in error, and done never runs (common/callbacks.h). */
-MAY_REFUSE int egress_trust_set(struct worker *origin, const void *pem, size_t size, egress_trust_done done, void *user,
-                                char *error, size_t error_size);
+/* A bundle, read and judged. context NULL: none at all. */
+struct egress_bundle {
+    SSL_CTX *context;
+    uint8_t sha256[32];
+    size_t count; /* of certificates */
+};
+/* 0; -EINVAL (the bundle) or -ENOMEM, with a line in error and nothing in *b. Any thread. */
+int egress_bundle_make(struct egress_bundle *b, const void *pem, size_t size, char *error, size_t error_size);
+/* It is in force from now on, for connections that begin; *b is taken over. Any thread. */
+void egress_bundle_install(struct egress_bundle *b);
+#define EGRESS_BUNDLE_KEY "egress-ca" /* its PEM, in the enclave's own namespace of the store */
 
 /* A client context that requires TLS 1.2 or 1.3 and a chain to the bundle; a reference of the caller's own. NULL: there
  * is no bundle. Any thread. */

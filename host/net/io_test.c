@@ -20,7 +20,7 @@
 #include "common/ensure.h"
 #include "common/link.h"
 #include "edl/enclave_os_u.h"
-#include "host/clock.h"
+#include "host/thread/clock.h"
 #include "host/net/io.h"
 #include "host/net/listen.h"
 

@@ -13,11 +13,13 @@
 #include "enclave/https/transport.h"
 #include "enclave/ratls/connection.h"
 #include "enclave/ratls/connections.h"
+#include "enclave/service/app_changes.h"
 #include "enclave/service/apps.h"
 #include "enclave/service/deployed.h"
 #include "enclave/service/identity.h"
 #include "enclave/service/system.h"
 #include "enclave/service/trust.h"
+#include "enclave/service/trust_change.h"
 #include "enclave/thread/rpc_client.h"
 #include "host/host.h"
 #include "host/net/io.h"
@@ -152,23 +154,23 @@ static void do_apps_load(void)
 
 static void do_apps_stop(void)
 {
-    apps_stop();
+    change_stop();
 }
 
 static void do_push(void)
 {
-    (void)!apps_push(w, "x", (const uint8_t *)"", 0, on_changed, NULL);
+    (void)!app_push(w, "x", charged_alloc(NULL, 1), 0, on_changed, NULL);
 }
 
 static void do_remove(void)
 {
-    (void)!apps_remove(w, "x", on_changed, NULL);
+    (void)!app_remove(w, "x", on_changed, NULL);
 }
 
 static void do_set(void)
 {
     char error[256];
-    (void)!apps_set(w, "x", "{}", 2, on_changed, NULL, error, sizeof error);
+    (void)!app_set(w, "x", "{}", 2, on_changed, NULL, error, sizeof error);
 }
 
 static void do_identity_open(void)
@@ -253,10 +255,10 @@ static const struct door doors[] = {
     {"a worker's connections that drain", do_close_idle, OWN},
     {"a worker's connections that are cut", do_abort, OWN},
     {"apps_load", do_apps_load, OWN},
-    {"apps_stop", do_apps_stop, OWN},
-    {"apps_push", do_push, OWN},
-    {"apps_remove", do_remove, OWN},
-    {"apps_set", do_set, OWN},
+    {"change_stop", do_apps_stop, OWN},
+    {"app_push", do_push, OWN},
+    {"app_remove", do_remove, OWN},
+    {"app_set", do_set, OWN},
     {"identity_open", do_identity_open, WAITS},
     {"identity_refresh", do_refresh, OWN},
     {"egress_trust_set", do_trust, OWN},

@@ -35,6 +35,7 @@ struct side {
     pthread_t thread;
 };
 
+static struct store *store;
 static struct worker workers[WORKERS];
 static struct side sides[WORKERS];
 static struct fs *fs;
@@ -126,7 +127,7 @@ static void list(struct side *s)
         expected += s->values[k] > 0;
     r = wait_for(s, kv_list(s->worker, s->own, 0, on_list, &r), &r);
     ENSURE(r.error == 0 && r.size == expected);
-    ENSURE(store_damaged_count() == 0 && store_record_count() < 1000); /* as /metrics asks, on any worker */
+    ENSURE(store_damaged_count(store) == 0 && store_record_count(store) < 1000); /* as /metrics asks, on any worker */
 }
 
 /* On the owner's thread. */
@@ -310,17 +311,18 @@ int main(void)
     printf("SEED=%u STEPS=%lu\n", seed, steps);
     char error[256], name[32];
     ENSURE(host_memory_worker(&workers[0]) == 0);
-    ENSURE(store_open(&workers[0], master, (const uint8_t *)"sealed", 6, error, sizeof error) == 0);
-    store_limit_disk(DISK);
-    fs_init(&workers[0]);
+    ENSURE((store = store_new(&workers[0])) != NULL);
+    ENSURE(store_open(store, master, (const uint8_t *)"sealed", 6, error, sizeof error) == 0);
+    store_limit_disk(store, DISK);
+    fs_init(&workers[0], store);
     fs = fs_of_app("files");
     for (unsigned i = 0; i < WORKERS; i++) {
         ENSURE(i == 0 || loop_init(&workers[i].loop, NULL) == 0);
         snprintf(name, sizeof name, "app:%u:kv:x", i / 2); /* two share what an app may keep */
         sides[i] = (struct side){.worker = &workers[i], .index = i, .seed = seed + i};
         snprintf(name + strlen(name), sizeof name - strlen(name), "%u", i);
-        sides[i].own = kv_namespace_open(name);
-        sides[i].shared = kv_namespace_open("app:all:kv:x");
+        sides[i].own = kv_namespace_open(store, name);
+        sides[i].shared = kv_namespace_open(store, "app:all:kv:x");
         ENSURE(sides[i].own && sides[i].shared);
     }
     for (int i = 0; i < WORKERS; i++)
@@ -330,9 +332,9 @@ int main(void)
     loop_take(&workers[0].loop);
     host_memory.commit_status = 0;
     check_sums();
-    store_flush();
-    store_close();
-    ENSURE(store_open(&workers[0], master, NULL, 0, error, sizeof error) == 0);
+    store_flush(store);
+    store_close(store);
+    ENSURE(store_open(store, master, NULL, 0, error, sizeof error) == 0);
     check_sums();
     uint64_t refused = 0, failed = 0;
     for (int i = 0; i < WORKERS; i++) {

@@ -1,0 +1,297 @@
+/* See app_changes.h. */
+#include "enclave/service/app_changes.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <openssl/crypto.h>
+#include <openssl/sha.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/ensure.h"
+#include "common/hex.h"
+#include "enclave/budget/budget.h"
+#include "enclave/service/apps.h"
+#include "enclave/service/deployed.h"
+#include "enclave/service/system.h"
+#include "enclave/thread/rpc_client.h"
+#include "enclave/wasm/app.h"
+#include "enclave/wasm/runtime.h"
+#include "sgx/trusted/bridge.h"
+
+struct app_change {
+    struct change change; /* first */
+    char name[APP_NAME_MAX + 1];
+    uint8_t *wasm; /* charged; until it is compiled */
+    uint8_t *artefact;
+    size_t wasm_size, artefact_size, written;
+    struct app_settings *settings; /* of the new app */
+    struct deployed *entry;        /* the new one */
+    struct app *app;
+};
+
+static struct app_change *of(struct change *change)
+{
+    return (struct app_change *)change;
+}
+
+static struct app_change *app_change_new(const struct change_ops *ops, int success, const char *name)
+{
+    struct app_change *c = calloc(1, sizeof *c);
+    if (!c)
+        return NULL;
+    c->change.ops = ops;
+    c->change.success = success;
+    snprintf(c->name, sizeof c->name, "%s", name);
+    return c;
+}
+
+static void app_change_release(struct change *change)
+{
+    struct app_change *c = of(change);
+    free(c->artefact);
+    charged_free(c->wasm);
+    deployed_free(c->entry);
+    app_settings_unref(c->settings);
+    if (c->app)
+        app_unref(c->app);
+    free(c);
+}
+
+static json_t *app_change_describe(const struct change *change)
+{
+    return json_pack("{s:s}", "name", ((const struct app_change *)change)->name);
+}
+
+/* ---- what all of them write -------------------------------------------------------------------------------------- */
+
+/* The new list, and the records of the artefact that it names no more gone, in one transaction. old: NULL if it stays. */
+static void commit_list(struct app_change *c, const struct deployed *old)
+{
+    size_t old_chunks = old ? deployed_chunks(old) : 0;
+    char *text = deployed_text(c->name, c->entry);
+    struct kv_op *ops = calloc(1 + old_chunks, sizeof *ops);
+    char(*keys)[64] = calloc(1 + old_chunks, sizeof *keys);
+    if (text && ops && keys) {
+        ops[0] = (struct kv_op){KV_PUT, enclave_system.settings, "apps", 4, text, strlen(text)};
+        for (size_t i = 0; i < old_chunks; i++) {
+            deployed_chunk_key(old, i, keys[i]);
+            ops[1 + i] = (struct kv_op){KV_DELETE, enclave_system.settings, keys[i], strlen(keys[i]), NULL, 0};
+        }
+        change_commit(&c->change, ops, 1 + old_chunks);
+    } else {
+        change_fail(&c->change, 503, "out of memory");
+    }
+    if (text)
+        OPENSSL_clear_free(text, strlen(text)); /* settings may be secrets */
+    free(ops);
+    free(keys);
+}
+
+static void put_in_force(struct app_change *c, const char *what)
+{
+    ENSURE(c->entry && c->app);
+    deployed_put(c->entry);
+    c->entry = NULL;
+    app_table_put(enclave_system.apps, app_ref(c->app));
+    rpc_log(enclave_system.owner->rpc, LOG_INFO, "app %s %s", c->name, what);
+}
+
+/* The app that is deployed, or NULL, and the change has failed. */
+static const struct deployed *find(struct app_change *c)
+{
+    const struct deployed *old = deployed_find(c->name);
+    if (!old)
+        change_fail(&c->change, 404, "no app is called %s", c->name);
+    return old;
+}
+
+/* ---- new code ---------------------------------------------------------------------------------------------------- */
+
+static int make_entry(struct app_change *c)
+{
+    uint8_t id[16];
+    c->entry = calloc(1, sizeof *c->entry);
+    if (!c->entry)
+        return -ENOMEM;
+    c->entry->settings = app_settings_ref(c->settings);
+    SHA256(c->wasm, c->wasm_size, c->entry->sha256);
+    strcpy(c->entry->name, c->name);
+    sgx_random(id, sizeof id);
+    hex_text(id, sizeof id, c->entry->artefact);
+    return 0;
+}
+
+/* An app of the new code, with the settings that there are. True, or c->change.why says what is wrong. */
+static bool compile(struct app_change *c)
+{
+    static const uint8_t no_salt[SETTINGS_SALT_SIZE];
+    char *why = c->change.why;
+    size_t why_size = sizeof c->change.why;
+    struct app *old = app_table_find(enclave_system.apps, c->name, strlen(c->name));
+    c->settings = old ? app_settings_ref(app_settings_of(old)) : app_settings_parse("{}", 2, no_salt, why, why_size);
+    app_unref(old);
+    struct wasm_component *component = wasm_compile(enclave_system.wasm, c->wasm, c->wasm_size, why, why_size);
+    if (!component)
+        return false;
+    if (!c->settings || make_entry(c) < 0 || wasm_serialize(component, &c->artefact, &c->artefact_size) < 0) {
+        wasm_component_delete(component);
+        snprintf(why, why_size, "out of memory");
+        return false;
+    }
+    c->entry->size = c->artefact_size;
+    c->app = app_make(c->entry, component, why, why_size);
+    return c->app != NULL;
+}
+
+static void push_prepare(struct change *change)
+{
+    struct app_change *c = of(change);
+    if (!compile(c))
+        change_fail_why(change, 422);
+    charged_free(c->wasm);
+    c->wasm = NULL;
+}
+
+/* The artefact, record by record, and then the list that names it: until then no list does, and boot removes it. */
+static void write_next_chunk(void *user, int error)
+{
+    struct app_change *c = user;
+    size_t left = c->artefact_size - c->written, size = left < DEPLOYED_CHUNK ? left : DEPLOYED_CHUNK;
+    if (error < 0) {
+        change_fail(&c->change, 503, "the store refused the change (error %d)", -error);
+        return;
+    }
+    if (left == 0) {
+        commit_list(c, deployed_find(c->name));
+        return;
+    }
+    char key[64];
+    deployed_chunk_key(c->entry, c->written / DEPLOYED_CHUNK, key);
+    struct kv_op op = {KV_PUT, enclave_system.settings, key, strlen(key), c->artefact + c->written, size};
+    c->written += size;
+    int refused = kv_commit(enclave_system.owner, &op, 1, write_next_chunk, c);
+    if (refused < 0)
+        change_fail(&c->change, 503, "the store refused the change (error %d)", -refused);
+}
+
+static void push_write(struct change *change)
+{
+    write_next_chunk(of(change), 0);
+}
+
+static void push_install(struct change *change)
+{
+    put_in_force(of(change), "deployed");
+}
+
+int app_push(struct worker *origin, const char *name, uint8_t *wasm, size_t size, change_done done, void *user)
+{
+    static const struct change_ops ops = {push_prepare, push_write, push_install, app_change_describe,
+                                          app_change_release};
+    loop_check(&origin->loop);
+    struct app_change *c = app_change_new(&ops, 201, name);
+    if (!c) {
+        charged_free(wasm);
+        return -ENOMEM;
+    }
+    c->wasm = wasm;
+    c->wasm_size = size;
+    change_ask(&c->change, origin, done, user);
+    return 0;
+}
+
+/* ---- new settings ------------------------------------------------------------------------------------------------ */
+
+/* An app of the code that there is. What is no app any more write says. */
+static void set_prepare(struct change *change)
+{
+    struct app_change *c = of(change);
+    struct app *old = app_table_find(enclave_system.apps, c->name, strlen(c->name));
+    if (!old)
+        return;
+    struct wasm_component *component = wasm_component_clone(app_component(old));
+    struct deployed entry = {.settings = c->settings};
+    strcpy(entry.name, c->name);
+    memcpy(entry.sha256, app_sha256(old), sizeof entry.sha256);
+    if (component)
+        c->app = app_make(&entry, component, change->why, sizeof change->why);
+    else
+        snprintf(change->why, sizeof change->why, "out of memory");
+    if (!c->app)
+        change_fail_why(change, 503);
+    app_unref(old);
+}
+
+static void set_write(struct change *change)
+{
+    struct app_change *c = of(change);
+    const struct deployed *old = find(c);
+    if (!old)
+        return;
+    c->entry = malloc(sizeof *c->entry);
+    if (!c->entry || !c->app) {
+        free(c->entry);
+        c->entry = NULL;
+        change_fail(change, 503, "out of memory");
+        return;
+    }
+    *c->entry = *old; /* the artefact as it is */
+    c->entry->settings = app_settings_ref(c->settings);
+    commit_list(c, NULL);
+}
+
+static void set_install(struct change *change)
+{
+    put_in_force(of(change), "has new settings");
+}
+
+int app_set(struct worker *origin, const char *name, const char *json, size_t size, change_done done, void *user,
+            char *error, size_t error_size)
+{
+    static const struct change_ops ops = {set_prepare, set_write, set_install, app_change_describe, app_change_release};
+    uint8_t salt[SETTINGS_SALT_SIZE];
+    loop_check(&origin->loop);
+    sgx_random(salt, sizeof salt);
+    struct app_settings *settings = app_settings_parse(json, size, salt, error, error_size);
+    if (!settings)
+        return -EINVAL;
+    struct app_change *c = app_change_new(&ops, 200, name);
+    if (!c) {
+        app_settings_unref(settings);
+        snprintf(error, error_size, "out of memory");
+        return -ENOMEM;
+    }
+    c->settings = settings;
+    change_ask(&c->change, origin, done, user);
+    return 0;
+}
+
+/* ---- none any more ----------------------------------------------------------------------------------------------- */
+
+static void remove_write(struct change *change)
+{
+    const struct deployed *old = find(of(change));
+    if (old)
+        commit_list(of(change), old);
+}
+
+static void remove_install(struct change *change)
+{
+    struct app_change *c = of(change);
+    deployed_remove(c->name);
+    app_table_remove(enclave_system.apps, c->name);
+    rpc_log(enclave_system.owner->rpc, LOG_INFO, "app %s removed", c->name);
+}
+
+int app_remove(struct worker *origin, const char *name, change_done done, void *user)
+{
+    static const struct change_ops ops = {NULL, remove_write, remove_install, app_change_describe, app_change_release};
+    loop_check(&origin->loop);
+    struct app_change *c = app_change_new(&ops, 200, name);
+    if (!c)
+        return -ENOMEM;
+    change_ask(&c->change, origin, done, user);
+    return 0;
+}

@@ -1,0 +1,25 @@
+/*
+ * The changes that an administrator makes to apps: new code, new settings, none any more. change.h says how they go.
+ *
+ * Each is asked for on a worker's own thread, and answered there; what it needs is copied, or taken.
+ */
+#ifndef ENCLAVE_OS_ENCLAVE_SERVICE_APP_CHANGES_H
+#define ENCLAVE_OS_ENCLAVE_SERVICE_APP_CHANGES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/callbacks.h"
+#include "enclave/service/change.h"
+
+/* New code, under the settings that the app has, or none. wasm, a charged block (budget.h), is taken in any case. 0; or
+ * -ENOMEM, and done never runs (common/callbacks.h). */
+MAY_REFUSE int app_push(struct worker *origin, const char *name, uint8_t *wasm, size_t size, change_done done,
+                        void *user);
+/* New settings (wasm/settings.h), which live until the app is removed or gets others; json is copied. -EINVAL, too:
+ * error says which member is wrong and how. */
+MAY_REFUSE int app_set(struct worker *origin, const char *name, const char *json, size_t size, change_done done,
+                       void *user, char *error, size_t error_size);
+MAY_REFUSE int app_remove(struct worker *origin, const char *name, change_done done, void *user);
+
+#endif

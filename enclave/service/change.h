@@ -1,0 +1,92 @@
+/*
+ * Changes of what this enclave serves: an app's code, its settings, the CA bundle of outgoing requests. All of them go
+ * the same way, one at a time, in the order in which they were asked for:
+ *
+ *     step         thread        what
+ *     change_ask   the asker's   queues it
+ *     prepare      compiler's    what takes long; it is the change's alone
+ *     write        the owner's   leads to one change_commit, at once or later
+ *                  the owner's   the store's transaction
+ *     install      the owner's   what is durable now is put in force
+ *                  the owner's   a certificate that shows it
+ *     describe     the asker's   the answer, by done; then release
+ *
+ * A change that fails before its transaction has changed nothing, and says what failed. The next one begins when the
+ * certificate is there, or cannot be had.
+ *
+ *     struct push { struct change change; ... };                 the change first
+ *     *push = (struct push){.change = {.ops = &push_ops, .success = 201}};
+ *     change_ask(&push->change, worker, done, user);
+ *
+ * Memory. Whoever asks allocates the change, and release frees it: except that of a change that is being prepared when
+ * the enclave stops, which stays the compiler's thread's until the process ends.
+ *
+ * Limits: each waiting change holds its request's body, which is charged to the admin routes (docs/limits.md); there is
+ * no other bound on how many wait.
+ *
+ * Known weakness: a change is in force before the certificate shows it (docs/attestation.md).
+ */
+#ifndef ENCLAVE_OS_ENCLAVE_SERVICE_CHANGE_H
+#define ENCLAVE_OS_ENCLAVE_SERVICE_CHANGE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "enclave/kvstore/kvstore.h"
+#include "enclave/thread/loop.h"
+
+struct change;
+struct worker;
+
+/* status is an HTTP status; json is a complete body, valid during the call. On the asker's thread, from its loop. */
+typedef void (*change_done)(void *user, int status, const char *json);
+
+struct change_ops {
+    void (*prepare)(struct change *c);               /* may change_fail; NULL: there is nothing to prepare */
+    void (*write)(struct change *c);                 /* change_commit or change_fail, once, in the call or after it */
+    void (*install)(struct change *c);               /* cannot fail */
+    json_t *(*describe)(const struct change *c);     /* of a change that was made; NULL: no memory */
+    void (*release)(struct change *c);               /* frees it */
+};
+
+enum change_step { CHANGE_NEW, CHANGE_WAITS, CHANGE_PREPARES, CHANGE_WRITES, CHANGE_COMMITS, CHANGE_SHOWS, CHANGE_OVER };
+
+/* ops and success are the asker's to fill in; the rest is change.c's, and zero. */
+struct change {
+    struct loop_task task;    /* first: carries it between threads */
+    struct loop_task dropped; /* answers it where the enclave stops before it is written */
+    const struct change_ops *ops;
+    int success; /* HTTP status when it was made: 200, 201 */
+    int status;  /* HTTP status of the answer; 0: nothing has failed so far */
+    enum change_step step;
+    bool left_preparing; /* dropped while the compiler's thread has it */
+    struct change *next;
+    struct worker *origin;
+    change_done done;
+    void *user;
+    char why[512]; /* it failed */
+};
+
+/* On origin's thread. done runs once, later. A change that comes when the enclave stops is answered with 503. */
+void change_ask(struct change *c, struct worker *origin, change_done done, void *user);
+
+/* From prepare, or instead of change_commit: it changes nothing, and is answered with status and what the text says. */
+void change_fail(struct change *c, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* The same, with what stands in c->why. */
+void change_fail_why(struct change *c, int status);
+/* On the owner's thread: make it durable, put it in force, show it. ops are copied; at least one. */
+void change_commit(struct change *c, const struct kv_op *ops, size_t count);
+
+/* The body of the compiler's thread, started at boot. */
+void *change_thread(void *unused);
+/* Worker 0, once: no change begins any more. Those that wait, and one that is being prepared, are answered with 503;
+ * what is being written or durable goes on. The compiler's thread ends when it has nothing to prepare: nothing can
+ * interrupt what it does, which may take a minute, and whose memory is never freed. */
+void change_stop(void);
+/* Any thread. After change_stop the first only ever becomes false. */
+bool change_is_preparing(void);
+uint32_t changes_waiting(void); /* that have not begun */
+
+#endif
