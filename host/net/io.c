@@ -96,8 +96,12 @@ int io_create(const struct io_options *o, struct io **out, char *error, size_t e
 {
     struct channel_desc desc;
     struct io *io = calloc(1, sizeof(*io));
-    if (!io)
+    ENSURE(o->workers > 0 && o->worker < o->workers && o->backends);
+    if (!io) {
+        snprintf(error, error_size, "worker %u cannot be set up: out of memory", o->worker);
+        close(o->listener);
         return -ENOMEM;
+    }
     owner_take(&io->maker);
     io->enclave = o->enclave;
     io->worker = o->worker;
@@ -130,6 +134,8 @@ int io_create(const struct io_options *o, struct io **out, char *error, size_t e
 
 int io_start(struct io *io)
 {
+    owner_check(&io->maker);
+    ENSURE(!io->started);
     int result = thread_start(&io->thread, io_run, io);
     io->started = result == 0;
     return result;
@@ -170,6 +176,7 @@ uint32_t io_used(const struct io *io)
 
 void io_join(struct io *io)
 {
+    owner_check(&io->maker);
     if (io->started)
         pthread_join(io->thread, NULL);
     io->started = false;

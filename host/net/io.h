@@ -3,6 +3,28 @@
  *
  * Socket to ring and ring to socket without a copy in between. A full ring stops reading from its socket; a slow
  * peer stops its own ring. The thread is the only producer of the worker's doorbell_in and of all to_enclave rings.
+ *
+ *     io_create(&options, &io, error, sizeof error);   the worker's control channel is posted in the enclave
+ *     io_start(io);                                    from here on the I/O thread owns sockets and slots
+ *     io_accept(io);                                   once the enclave serves
+ *     ...
+ *     io_stop_accepting(io);                           then the enclave is told to stop, and its threads leave
+ *     io_finish(io);                                   what it wrote is sent, for two seconds at most
+ *     io_join(io);
+ *     io_destroy(io);                                  when no thread is left inside the enclave
+ *
+ * Owner: whoever calls io_create; the io owns the listener and all sockets that come from it, and maps the memory that
+ * the enclave shares, which stays until io_destroy since the enclave may touch it until its last thread has left. The
+ * enclave and the backends outlive it.
+ *
+ * Limits: PROTO_MAX_CHANNELS divided by the workers are open at a time, each with two rings of SLOT_RING_CAPACITY bytes;
+ * beyond them connections wait in the kernel's queue. What closes is bounded in time and bytes (closing.h). Times are
+ * nanoseconds of the monotonic clock.
+ *
+ * Known weakness: an enclave that never reads its doorbell fills it, which ends the process: nothing sensible can follow.
+ *
+ * Inside the room: turn.c is the thread's turn, accept.c the listener, channels.c what becomes of a socket, slots.h and
+ * closing.h its tables, wake.c who wakes whom. The tables are checked once a second (channels_check).
  */
 #ifndef ENCLAVE_OS_HOST_NET_IO_H
 #define ENCLAVE_OS_HOST_NET_IO_H
@@ -22,9 +44,10 @@ struct io_options {
     const struct control_backends *backends;
 };
 
-/* Map the shared memory and give the enclave the worker's control channel. 0, or a negative errno with one line. */
+/* Map the shared memory and give the enclave the worker's control channel. 0, or a negative errno with one line in
+ * error; the listener is closed then, too. The calling thread becomes the maker. */
 int io_create(const struct io_options *options, struct io **out, char *error, size_t error_size);
-/* Start the thread; it does not accept yet. 0 or a negative errno. */
+/* The maker: start the thread; it does not accept yet. 0 or a negative errno. Once. */
 int io_start(struct io *io);
 /* The thread that made it, for these three; a listener that is let in is the I/O thread's from then on. Listen,
  * once and not after io_stop_accepting: the port takes connections when this returns 0. */
@@ -32,7 +55,7 @@ int io_accept(struct io *io);
 /* Stop accepting; finish sending what there is, then end the thread. */
 void io_stop_accepting(struct io *io);
 void io_finish(struct io *io);
-/* Waits for the thread's end. The services must not run any more. */
+/* The maker: waits for the thread's end, if it was started. The services must not run any more. */
 void io_join(struct io *io);
 /* Joins it, and frees what a thread inside the enclave may use: none must be left there. */
 void io_destroy(struct io *io);

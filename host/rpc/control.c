@@ -356,7 +356,7 @@ void control_turn(struct control *c)
         struct control_job *j = c->unsent_first;
         bool ok = j->error == 0;
         struct rpc_response response = {
-            .req_id = j->req_id, .status = j->error, .payload_size = ok ? (uint32_t)j->answer_size : 0};
+            .req_id = j->req_id, .error = j->error, .payload_size = ok ? (uint32_t)j->answer_size : 0};
         int result = rpc_response_send(&c->link.to, &response, j->answer);
         if (result == -EAGAIN &&
             queue_producer_wait_space(&c->link.to, RPC_FRAME_MAX - PROTO_RPC_MAX + response.payload_size))

@@ -4,6 +4,18 @@
  * Quick requests are answered on the I/O thread. What may block (commits, scans, quotes, connects) goes to a service
  * thread, and its answer comes back to the I/O thread, the ring's only producer. Everything here is untrusted code
  * that serves the enclave; a malformed request can only come from a broken enclave and is answered with -EINVAL.
+ *
+ *     c->backends = ...; c->wake = ...; c->ring = ...; c->open = ...; c->user = ...;
+ *     link_init_host(&c->link, desc);
+ *     control_init(c);
+ *     control_on_news(c);      whenever the channel's name stood in the doorbell
+ *     control_turn(c);         in each turn of the I/O thread
+ *
+ * Threads: all functions are the I/O thread's. A job belongs to the service thread that works on it until it is pushed to
+ * `completed`; the services end before the struct goes, since jobs point to it. A job is as large as its request,
+ * which the ring bounds (PROTO_RPC_MAX), and holds its answer until there is room for that in the ring.
+ *
+ * Errors in answers are negative errno, as the enclave gets them. What has no answer (RPC_LOG, RPC_READY) gets none.
  */
 #ifndef ENCLAVE_OS_HOST_RPC_CONTROL_H
 #define ENCLAVE_OS_HOST_RPC_CONTROL_H

@@ -5,6 +5,14 @@
  * the host's own code could read ELRANGE. What is modelled and what is not: docs/emulator.md.
  *
  * One emulated enclave per process: ELRANGE lies below 8 GiB (backend.h), and signal handlers are process-wide.
+ *
+ *     struct backend *b;
+ *     emulator_open("/var/lib/enclave-os-sim", &b, error, sizeof error);
+ *     b->ops->create(b, &secs, hole, error, sizeof error);       and on as backend.h says
+ *     b->ops->destroy(b);                                        which also frees what emulator_open gave
+ *
+ * Threads: one builds; each that enters gets a signal stack and Syscall User Dispatch at its first prepare_thread, which
+ * it keeps to its end. Its EPCM is checked whole at EINIT and at the end; a broken one ends the process.
  */
 #ifndef ENCLAVE_OS_SGX_EMULATOR_H
 #define ENCLAVE_OS_SGX_EMULATOR_H

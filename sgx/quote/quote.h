@@ -4,6 +4,19 @@
  * Two backends: AESM for real hardware (aesm.h), and the simulated quoting enclave that goes with the emulator. The
  * latter's quotes are well-formed DCAP v3 ECDSA quotes, but their certificate chain ends in a root that is made on
  * this machine and named as a simulation: they prove nothing about hardware.
+ *
+ *     struct quote_backend *b;
+ *     uint8_t target[QUOTE_TARGET_INFO_SIZE], quote[QUOTE_SIZE_MAX];
+ *     quote_simulation_create(machine_dir, emulator_report_key, &b, error, sizeof error);
+ *     quote_target_info(b, target);                       the enclave makes its REPORT for this
+ *     quote_get(b, report, quote, sizeof quote, &size);
+ *     quote_destroy(b);
+ *
+ * A backend is its creator's; its functions block (AESM answers within its own deadline), so they run on a service thread,
+ * one at a time. All memory is the caller's. Errors are negative errno.
+ *
+ * In the room: aesm.c and simulation.c are the backends; assemble.c lays a quote out; pki.c keeps the simulation's keys,
+ * certificates.c and collateral.c make what it signs, ecdsa.c signs, files.c stores; pccs.h answers verifiers.
  */
 #ifndef ENCLAVE_OS_SGX_QUOTE_QUOTE_H
 #define ENCLAVE_OS_SGX_QUOTE_QUOTE_H

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "common/ensure.h"
 #include "sgx/sign/measure.h"
 
 #define SEGMENT_MAX (1ull << 30) /* bytes, and the highest start: a file cannot ask for more memory than this */
@@ -262,18 +263,22 @@ void image_close(struct image *image)
 struct walk {
     int (*visit)(void *user, const struct image_pages *pages);
     void *user;
+    uint64_t end, elrange_size; /* of the pages so far; of what they lie in */
 };
 
-static int emit(const struct walk *w, uint64_t offset, uint64_t length, uint64_t flags, const void *content,
-                bool measured)
+static int emit(struct walk *w, uint64_t offset, uint64_t length, uint64_t flags, const void *content, bool measured)
 {
+    ENSURE(offset % SGX_PAGE_SIZE == 0 && length % SGX_PAGE_SIZE == 0);
+    ENSURE(offset >= w->end && offset >= ENCLAVE_LOW_GAP);
+    ENSURE(offset <= w->elrange_size && length <= w->elrange_size - offset);
+    w->end = offset + length;
     struct image_pages pages = {.offset = offset, .length = length, .content = content, .measured = measured};
     pages.secinfo.flags = flags;
     return w->visit(w->user, &pages);
 }
 
 /* Zeros that are measured: what lies there at the start is known to whoever knows MRENCLAVE. */
-static int emit_zeros(const struct walk *w, uint64_t offset, uint64_t length)
+static int emit_zeros(struct walk *w, uint64_t offset, uint64_t length)
 {
     static const uint8_t zeros[16 * SGX_PAGE_SIZE];
     int result = 0;
@@ -283,7 +288,7 @@ static int emit_zeros(const struct walk *w, uint64_t offset, uint64_t length)
     return result;
 }
 
-static int walk_thread(const struct image *image, uint32_t index, uint64_t at, const struct walk *w)
+static int walk_thread(const struct image *image, uint32_t index, uint64_t at, struct walk *w)
 {
     const uint64_t rw = SECINFO_TYPE(PT_REG) | SECINFO_R | SECINFO_W;
     struct thread_block b = thread_block_at(at, stack_size_of(image, index));
@@ -318,7 +323,7 @@ static int walk_thread(const struct image *image, uint32_t index, uint64_t at, c
     return emit_zeros(w, b.exception_stack, ENCLAVE_EXCEPTION_STACK_SIZE);
 }
 
-static int walk_stacks(const struct enclave_stacks *s, const struct walk *w)
+static int walk_stacks(const struct enclave_stacks *s, struct walk *w)
 {
     int result = 0;
     for (uint64_t i = 0; i < s->count && !result; i++)
@@ -329,8 +334,9 @@ static int walk_stacks(const struct enclave_stacks *s, const struct walk *w)
 
 int image_walk(const struct image *image, int (*visit)(void *user, const struct image_pages *pages), void *user)
 {
-    const struct walk w = {visit, user};
     const struct enclave_layout *l = &image->layout;
+    struct walk w = {.visit = visit, .user = user, .elrange_size = l->elrange_size};
+    ENSURE(image->segment_count > 0); /* it is open */
     for (uint32_t i = 0; i < image->segment_count; i++) {
         const struct image_segment *s = &image->segments[i];
         int result = emit(&w, s->offset, s->length, s->secinfo_flags, s->content, true);
