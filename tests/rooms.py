@@ -18,7 +18,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # What is linked together. A symbol is looked for among those alone.
 SIDES = {
     "enclave_os.signed": ["enclave_early.dir", "enclave_core.dir", "sgx_trusted.dir"],
-    "enclave-os": ["enclave-os.dir", "host.dir", "kvstore.dir", "doctor.dir", "sgx_loader.dir", "sgx_device.dir",
+    "enclave-os": ["enclave-os.dir", "host.dir", "kvstore.dir", "cpuid_table.dir", "doctor.dir", "sgx_loader.dir", "sgx_device.dir",
                    "sgx_emulator.dir", "sgx_sign.dir", "quote.dir", "quote_aesm.dir", "common.dir"],
     "enclavectl": ["enclavectl.dir", "verifier_objects.dir", "sgx_sign.dir", "common.dir"],
 }
@@ -40,12 +40,18 @@ def objects_of(build, parts):
     return found
 
 
+# What the compiler calls by itself: no file chooses to need these.
+COMPILERS_OWN = {"__stack_chk_fail"} | {f"{p}{n}" for p in ("", "rt_") for n in ("memcpy", "memmove", "memset", "memcmp")}
+
+
 def symbols(objects):
     """symbol -> the file that defines it; file -> the symbols that it needs"""
     owners, needs = {}, collections.defaultdict(set)
     for line in subprocess.run(["nm", "-A", *objects], capture_output=True, text=True, check=True).stdout.splitlines():
         name, rest = line.split(":", 1)
         kind, symbol = rest.split()[-2:]
+        if symbol in COMPILERS_OWN:
+            continue
         if kind in "Uvw":
             needs[objects[name]].add(symbol)
         elif kind.isupper():
