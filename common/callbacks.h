@@ -3,7 +3,7 @@
  *
  *   - it returns a negative errno: nothing was begun, and the callback is never called; or
  *   - it returns 0: the callback is called exactly once, later, from the loop of the worker that asked, and never from
- *     inside the call. Whatever fails from then on, lack of memory too, is the callback's status.
+ *     inside the call. Whatever fails from then on, lack of memory too, is the callback's error.
  *
  * Such functions are marked, so that the compiler refuses callers that do not look. A function which has all it needs
  * in what its caller hands over (a task, an operation made before) cannot fail, and returns nothing.

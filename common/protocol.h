@@ -176,7 +176,7 @@ enum rpc_method {
     RPC_NET_CONNECT = 0x0101, /* blob host name, u16 port -> u32 channel id, u32 generation (egress) */
 
     /* Storage: an ordered map of at most 64-byte keys. A commit is one transaction and is on disk when answered. */
-    RPC_KV_GET = 0x0201,    /* blob key -> value; status -ENOENT */
+    RPC_KV_GET = 0x0201,    /* blob key -> value; -ENOENT */
     RPC_KV_COMMIT = 0x0202, /* u32 count, count x {u8 op (1 put, 2 delete), blob key, blob value (put)} -> empty */
     RPC_KV_SCAN = 0x0203,   /* blob prefix, blob after (empty: from the start), u32 max count, u32 max bytes
                              * -> u32 count, count x {blob key, blob value}, u8 more */
@@ -193,7 +193,7 @@ enum log_level { LOG_ERROR = 0, LOG_WARN = 1, LOG_INFO = 2 };
 
 /* Headers as they stand in the ring, little-endian, no padding:
  *   request:  req_id u64, method u16, payload_len u32       (14 bytes)
- *   response: req_id u64, status i32, payload_len u32       (16 bytes); status 0 or a negative errno */
+ *   response: req_id u64, error i32, payload_len u32        (16 bytes); error is 0 or a negative errno */
 #define RPC_REQUEST_HEADER_SIZE 14u
 #define RPC_RESPONSE_HEADER_SIZE 16u
 

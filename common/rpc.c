@@ -46,7 +46,7 @@ int rpc_response_begin(struct queue_producer *p, const struct rpc_response *resp
         return -EMSGSIZE;
     bytes_put_u32(start, RPC_RESPONSE_HEADER_SIZE + response->payload_size);
     bytes_put_u64(start + 4, response->req_id);
-    bytes_put_u32(start + 12, (uint32_t)response->status);
+    bytes_put_u32(start + 12, (uint32_t)response->error);
     bytes_put_u32(start + 16, response->payload_size);
     return frame_begin(p, start, sizeof(start), response->payload_size);
 }
@@ -139,7 +139,7 @@ int rpc_response_next(struct rpc_reader *r, struct rpc_response *out)
     if (result != 1)
         return result;
     out->req_id = bytes_u64(header);
-    out->status = (int32_t)bytes_u32(header + 8);
+    out->error = (int32_t)bytes_u32(header + 8);
     out->payload_size = bytes_u32(header + 12);
     if (out->payload_size != r->payload_left)
         return r->error = -EPROTO;

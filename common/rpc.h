@@ -20,7 +20,7 @@ struct rpc_request {
 
 struct rpc_response {
     uint64_t req_id;
-    int32_t status; /* 0 or a negative errno */
+    int32_t error; /* 0 or a negative errno */
     uint32_t payload_size;
 };
 

@@ -53,14 +53,14 @@ static void test_round_trip_and_skip(void **state)
 {
     struct pair x;
     pair_init(&x, PROTO_RING_MIN);
-    struct rpc_response a = {.req_id = 1, .status = -ENOENT, .payload_size = 5};
-    struct rpc_response b = {.req_id = 2, .status = 0, .payload_size = 0};
+    struct rpc_response a = {.req_id = 1, .error = -ENOENT, .payload_size = 5};
+    struct rpc_response b = {.req_id = 2, .error = 0, .payload_size = 0};
     assert_int_equal(rpc_response_send(&x.p, &a, "hello"), 0);
     assert_int_equal(rpc_response_send(&x.p, &b, NULL), 0);
     struct rpc_response got;
     uint8_t text[8];
     assert_int_equal(rpc_response_next(&x.r, &got), 1);
-    assert_int_equal(got.status, -ENOENT);
+    assert_int_equal(got.error, -ENOENT);
     assert_int_equal(rpc_read(&x.r, text, 2), 0);
     assert_memory_equal(text, "he", 2);
     assert_int_equal(rpc_read(&x.r, text, 4), -EINVAL); /* only 3 are left */
@@ -137,7 +137,7 @@ static void test_largest_frame(void **state)
     struct pair x;
     pair_init(&x, PROTO_RING_MAX);
     uint8_t *payload = malloc(PROTO_RPC_MAX), *got = malloc(PROTO_RPC_MAX);
-    struct rpc_response q = {.req_id = 3, .status = 0, .payload_size = PROTO_RPC_MAX}, header;
+    struct rpc_response q = {.req_id = 3, .error = 0, .payload_size = PROTO_RPC_MAX}, header;
     for (int round = 0; round < 5; round++) { /* over the wrap */
         memset(payload, round + 1, PROTO_RPC_MAX);
         assert_int_equal(rpc_response_send(&x.p, &q, payload), 0);

@@ -131,7 +131,7 @@ static int32_t call(struct worker *w, uint16_t method, const void *payload, size
     *answer_size = r.payload_size;
     rpc_read(&w->reader, answer, r.payload_size);
     queue_consumer_release(&w->rpc.from);
-    return r.req_id == q.req_id ? r.status : -EPROTO;
+    return r.req_id == q.req_id ? r.error : -EPROTO;
 }
 
 static void say(struct worker *w, const char *text)

@@ -191,7 +191,7 @@ static void answer(struct rpc_client *c, const struct rpc_response *response)
     if (response->payload_size > sizeof small)
         large = malloc(response->payload_size);
     uint8_t *payload = response->payload_size > sizeof small ? large : small;
-    int status = filter_status(response->status);
+    int status = filter_status(response->error);
     if (response->payload_size && !payload)
         status = -ENOMEM;
     else if (payload && rpc_read(&c->reader, payload, response->payload_size) < 0)

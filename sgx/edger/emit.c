@@ -252,18 +252,18 @@ static void write_ocall_proxy(const struct edl_function *f, FILE *out)
           "    if (!space || !sgx_is_outside_enclave(space, total))\n        return -ENOMEM;\n");
     write_ocall_arguments(f, out);
     PRINT("    sgx_copy_out(space, &ms, sizeof(ms));\n"
-          "    int64_t status = sgx_ocall(INDEX_%s, space);\n"
+          "    int64_t error = sgx_ocall(INDEX_%s, space);\n"
           "    uint64_t result = 0;\n"
-          "    if (status == 0)\n        sgx_copy_in(&result, space, sizeof(result)); /* its first word, once */\n",
+          "    if (error == 0)\n        sgx_copy_in(&result, space, sizeof(result)); /* its first word, once */\n",
           f->name);
     for (int i = 0; i < f->param_count; i++)
         if (f->params[i].out)
-            PRINT("    if (status == 0)\n        sgx_copy_in(%s, space + at_%s, size_%s);\n", f->params[i].name,
+            PRINT("    if (error == 0)\n        sgx_copy_in(%s, space + at_%s, size_%s);\n", f->params[i].name,
                   f->params[i].name, f->params[i].name);
     PRINT("    sgx_ocfree();\n");
     if (strcmp(f->result, "void") != 0)
         PRINT("    *retval = (%s)result;\n", f->result);
-    PRINT("    return status == 0 ? 0 : -EIO;\n}\n\n");
+    PRINT("    return error == 0 ? 0 : -EIO;\n}\n\n");
 }
 
 void edl_write_trusted_header(const struct edl *edl, const char *name, FILE *out)
@@ -329,10 +329,10 @@ static void write_ecall_proxy(const struct edl_function *f, FILE *out)
         if (p->string)
             PRINT("    ms.%s_size = strlen(%s) + 1;\n", p->name, p->name);
     }
-    PRINT("    int status = enclave_ecall(e, INDEX_%s, &ms);\n", f->name);
+    PRINT("    int error = enclave_ecall(e, INDEX_%s, &ms);\n", f->name);
     if (returns)
-        PRINT("    if (status == 0)\n        *retval = (%s)ms.retval;\n", f->result);
-    PRINT("    return status;\n}\n\n");
+        PRINT("    if (error == 0)\n        *retval = (%s)ms.retval;\n", f->result);
+    PRINT("    return error;\n}\n\n");
 }
 
 static void write_untrusted_dispatch(const struct edl *edl, FILE *out)

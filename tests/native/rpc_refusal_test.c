@@ -115,7 +115,7 @@ static void host_answers(int32_t status, uint32_t size)
         assert_true(request.payload_size <= sizeof skipped);
         assert_int_equal(rpc_read(&host.reader, skipped, request.payload_size), 0);
         queue_consumer_release(&host.in);
-        struct rpc_response response = {.req_id = request.req_id, .status = status, .payload_size = size};
+        struct rpc_response response = {.req_id = request.req_id, .error = status, .payload_size = size};
         assert_int_equal(rpc_response_send(&host.out, &response, payload), 0);
         rpc_client_on_news(worker.rpc);
     }
