@@ -11,6 +11,41 @@
 #ifndef ENCLAVE_OS_COMMON_CALLBACKS_H
 #define ENCLAVE_OS_COMMON_CALLBACKS_H
 
+#include <stdbool.h>
+
+#include "common/ensure.h"
+
 #define MAY_REFUSE __attribute__((warn_unused_result))
+
+/*
+ * The rule, asserted by who asks: zero-initialised in what the callback will find, it knows whether the call that takes
+ * the callback has returned.
+ *
+ *     asking_begin(&c->asking);
+ *     int error = kv_get(worker, ns, key, size, got_value, c);
+ *     asking_end(&c->asking);
+ *
+ * and got_value begins with asking_over(&c->asking), which stops the enclave inside the call. One owner thread.
+ */
+struct asking {
+    bool inside;
+};
+
+static inline void asking_begin(struct asking *a)
+{
+    ENSURE(!a->inside);
+    a->inside = true;
+}
+
+static inline void asking_end(struct asking *a)
+{
+    ENSURE(a->inside);
+    a->inside = false;
+}
+
+static inline void asking_over(const struct asking *a)
+{
+    ENSURE(!a->inside);
+}
 
 #endif

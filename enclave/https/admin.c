@@ -33,9 +33,20 @@ static void reply_free(struct http_admin_reply *r)
     charged_free(r);
 }
 
+static void reply_check(const struct http_admin_reply *r)
+{
+    ENSURE(r->server && r->method && r->path);
+    ENSURE(r->size <= r->capacity);
+    ENSURE(r->x || r->handed_over); /* else it went with its client */
+    if (r->x)
+        http_exchange_check(r->x);
+}
+
 void http_admin_reply(struct http_admin_reply *r, int status, const char *json, size_t json_size)
 {
     struct http_field field = {0};
+    ENSURE(status >= 200 && status <= 599 && (json || json_size == 0));
+    reply_check(r);
     if (status == 401)
         field = (struct http_field){HTTP_TEXT("www-authenticate"), HTTP_TEXT(HTTP_CHALLENGE)};
     const char *methods = status == 405 ? r->server->admin->methods(r->server->admin, r->path) : NULL;
@@ -104,6 +115,8 @@ static int grow(struct http_admin_reply *r)
 static void hand_over(struct http_admin_reply *r)
 {
     struct http_admin_request request = request_of(r);
+    reply_check(r);
+    ENSURE(!r->handed_over); /* exactly once */
     r->handed_over = true;
     r->server->admin->handle(r->server->admin, r->x->worker, &request, r);
 }
@@ -127,6 +140,7 @@ static void gather(struct http_admin_reply *r)
             hand_over(r);
             return;
         }
+        ENSURE((size_t)got <= r->capacity - r->size);
         r->size += (size_t)got;
     }
 }
@@ -154,6 +168,8 @@ static bool lacks_length(struct http_exchange *x)
 
 void http_admin_start(struct http_server *server, struct http_exchange *x)
 {
+    http_exchange_check(x);
+    ENSURE(!x->on_event); /* nobody answers it yet */
     if (!server->admin) {
         x->ops->fail(x, 404, "nobody administers this server");
         return;

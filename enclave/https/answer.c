@@ -3,8 +3,19 @@
 
 #include <string.h>
 
+#include "common/ensure.h"
 #include "enclave/https/fields.h"
 #include "enclave/https/reason.h"
+#include "enclave/thread/worker.h"
+
+void http_exchange_check(const struct http_exchange *x)
+{
+    loop_check(&x->worker->loop);
+    ENSURE(x->ops && x->ops->respond && x->ops->finish && x->ops->fail);
+    ENSURE(x->request.fields || x->request.field_count == 0);
+    ENSURE(x->request.content_length >= -1);
+    ENSURE(x->request.minor <= 1);
+}
 
 void http_answer_json_with(struct http_exchange *x, int status, struct http_field field, const char *json, size_t size)
 {
@@ -13,6 +24,7 @@ void http_answer_json_with(struct http_exchange *x, int status, struct http_fiel
         {HTTP_TEXT("cache-control"), HTTP_TEXT("no-store")},
         field,
     };
+    http_exchange_check(x);
     if (x->ops->respond(x, status, fields, field.name.size ? 3 : 2, (int64_t)size) != 0) {
         x->ops->fail(x, 503, HTTP_NO_MEMORY);
         return;
@@ -30,6 +42,7 @@ void http_answer_json(struct http_exchange *x, int status, const char *json, siz
 void http_header(const struct http_exchange *x, const char *name, char *out, size_t size)
 {
     struct http_text value;
+    ENSURE(size > 0);
     out[0] = 0;
     if (http_fields_find(x->request.fields, x->request.field_count, name, &value) && value.size < size) {
         memcpy(out, value.data, value.size);
@@ -40,6 +53,7 @@ void http_header(const struct http_exchange *x, const char *name, char *out, siz
 void http_refuse(struct http_exchange *x, int status, const char *why, struct http_field field)
 {
     char body[H1_WHY_MAX];
+    http_exchange_check(x);
     int size = http_refusal_text(status, why, body);
     struct http_field fields[] = {{HTTP_TEXT("content-type"), HTTP_TEXT("text/plain; charset=utf-8")}, field};
     if (x->ops->respond(x, status, fields, 2, size) != 0) {

@@ -1,6 +1,7 @@
 /*
  * Answers: how they are framed, what is in their heads, and when the connection ends with them.
  */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "common/testing/stops.h"
 #include "enclave/https/testing/peer.h"
 
 static const struct http_field given[] = {{HTTP_TEXT("link"), HTTP_TEXT("</a>")},
@@ -205,6 +207,52 @@ static void behind_head_answers_are_whole(void **state)
     assert_int_equal(strlen(strstr(peer.out, "\r\n\r\n")), 4);
 }
 
+/* What an answerer may not do: each stops, since what comes of it would be somebody else's answer. */
+static void answers_twice(void)
+{
+    struct http_exchange *x = peer_take(POST "\r\n");
+    x->ops->respond(x, 200, NULL, 0, -1);
+    x->ops->respond(x, 200, NULL, 0, -1);
+}
+
+static void writes_before_the_head(void)
+{
+    struct http_exchange *x = peer_take(POST "\r\n");
+    x->ops->write_body(x, "abc", 3);
+}
+
+static void finishes_twice(void)
+{
+    struct http_exchange *x = peer_take(POST "\r\n");
+    x->ops->respond(x, 200, NULL, 0, 0);
+    x->ops->finish(x, NULL, 0);
+    x->ops->finish(x, NULL, 0);
+}
+
+static void *finish_elsewhere(void *user)
+{
+    struct http_exchange *x = user;
+    x->ops->finish(x, NULL, 0);
+    return NULL;
+}
+
+static void answers_from_another_thread(void)
+{
+    pthread_t thread;
+    struct http_exchange *x = peer_take(POST "\r\n");
+    x->ops->respond(x, 200, NULL, 0, 0);
+    if (pthread_create(&thread, NULL, finish_elsewhere, x) == 0)
+        pthread_join(thread, NULL);
+}
+
+static void exchanges_have_rules(void **state)
+{
+    assert_true(stops(answers_twice, "!c->responded"));
+    assert_true(stops(writes_before_the_head, "c->responded"));
+    assert_true(stops(finishes_twice, "c->state == H1_EXCHANGE"));
+    assert_true(stops(answers_from_another_thread, "pthread_self"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -216,6 +264,7 @@ int main(void)
         cmocka_unit_test(answers_of_known_size_say_it),
         cmocka_unit_test(answers_have_a_date),
         cmocka_unit_test(behind_head_answers_are_whole),
+        cmocka_unit_test(exchanges_have_rules),
     };
     peer_setup(NULL, NULL);
     return cmocka_run_group_tests(tests, NULL, NULL);

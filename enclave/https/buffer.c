@@ -10,6 +10,7 @@
 
 int h1_room(struct h1_buffer *b, size_t size)
 {
+    h1_buffer_check(b);
     if (b->capacity - b->end >= size)
         return 0;
     if (b->start > 0) {
@@ -24,6 +25,7 @@ int h1_room(struct h1_buffer *b, size_t size)
         capacity *= 2;
     if (capacity - b->end < size)
         capacity = (b->end + size + DOUBLED_MAX / 8) & ~(size_t)(START - 1);
+    ENSURE(capacity - b->end >= size);
     char *grown = capacity <= UINT32_MAX ? charged_realloc(b->memory, b->data, capacity) : NULL;
     if (!grown)
         return -ENOMEM;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/ensure.h"
 #include "enclave/budget/budget.h"
 #include "enclave/https/exchange.h"
 
@@ -15,6 +16,12 @@ struct h1_buffer {
     char *data;
     uint32_t start, end, capacity;
 };
+
+static inline void h1_buffer_check(const struct h1_buffer *b)
+{
+    ENSURE(b->start <= b->end);
+    ENSURE(b->end <= b->capacity);
+}
 
 /* Make room for size more bytes: 0, or -ENOMEM, also where the budget has no more. */
 int h1_room(struct h1_buffer *b, size_t size);
@@ -27,6 +34,7 @@ static inline uint32_t h1_used(const struct h1_buffer *b)
 /* Append; the room was made. */
 static inline void h1_put(struct h1_buffer *b, const void *data, size_t size)
 {
+    ENSURE(size <= b->capacity - b->end);
     if (size) {
         memcpy(b->data + b->end, data, size);
         b->end += (uint32_t)size;

@@ -5,6 +5,7 @@
 #ifndef ENCLAVE_OS_ENCLAVE_HTTPS_CALL_H
 #define ENCLAVE_OS_ENCLAVE_HTTPS_CALL_H
 
+#include "common/callbacks.h"
 #include "enclave/https/client.h"
 #include "enclave/https/lines.h"
 #include "enclave/https/strict.h"
@@ -21,6 +22,8 @@
 #define CALL_MEMORY_MAX (160u << 10)
 
 struct http_call {
+    struct asking asking; /* the dialer, which answers later */
+    bool telling;         /* on_event runs, and does not delete the call */
     struct budget memory; /* its own; CALL_COST, which the app is charged with, covers it */
     struct worker *worker;
     const struct http_dialer *dialer;
@@ -56,6 +59,8 @@ struct http_call {
 };
 
 /* call.c */
+/* What holds between any two steps; every public function begins so. */
+void http_call_check(const struct http_call *c);
 void http_call_fail(struct http_call *c, enum http_call_failure why);
 void http_call_post(struct http_call *c);
 void http_call_limit(struct http_call *c, uint64_t timeout_ns); /* from now */

@@ -32,6 +32,7 @@ static void flush(struct http_call *c)
 
 size_t http_call_space(struct http_call *c)
 {
+    http_call_check(c);
     if (c->failure || c->write_broken || c->request_complete)
         return CALL_OUT_SIZE; /* the write tells */
     uint32_t used = h1_used(&c->out) + RESERVE;
@@ -40,6 +41,7 @@ size_t http_call_space(struct http_call *c)
 
 ssize_t http_call_write(struct http_call *c, const void *data, size_t size)
 {
+    http_call_check(c);
     if (c->failure || c->write_broken || c->request_complete || c->length == CALL_NO_BODY)
         return -EPIPE;
     if (size == 0)
@@ -64,6 +66,7 @@ ssize_t http_call_write(struct http_call *c, const void *data, size_t size)
 
 int http_call_finish(struct http_call *c, const struct http_field *trailers, size_t count)
 {
+    http_call_check(c);
     if (c->request_complete || c->failure)
         return 0;
     if (c->length >= 0 && c->written < c->length) {
@@ -141,7 +144,10 @@ static void run(struct loop_task *task)
         http_call_receive(c);
     if (c->failure)
         let_go(c);
+    http_call_check(c);
+    c->telling = true;
     c->on_event(c->user);
+    c->telling = false;
 }
 
 static void on_ready(struct transport *t, void *user)
@@ -152,6 +158,9 @@ static void on_ready(struct transport *t, void *user)
 static void on_dialled(void *user, struct transport *t, enum http_call_failure why, uint8_t alert)
 {
     struct http_call *c = user;
+    asking_over(&c->asking);
+    ENSURE(c->attempt && !c->transport); /* it was not cancelled, and comes once */
+    ENSURE(t || why);
     c->attempt = NULL;
     c->transport = t;
     c->alert = alert;
@@ -174,6 +183,9 @@ static void on_timer(struct loop_timer *timer)
 
 struct http_call *http_call_start(const struct http_call_request *r)
 {
+    loop_check(&r->worker->loop);
+    ENSURE(r->dialer && r->host && r->on_event);
+    ENSURE(r->content_length >= CALL_NO_BODY && (r->fields || r->field_count == 0));
     struct http_call *c = calloc(1, sizeof *c);
     if (!c)
         return NULL;
@@ -192,8 +204,10 @@ struct http_call *http_call_start(const struct http_call_request *r)
     c->task.fn = run;
     c->timer.fn = on_timer;
     http_call_response_init(c);
+    asking_begin(&c->asking);
     if (put_head(c, r) == 0)
         c->attempt = c->dialer->start(c->worker, r->host, r->port, on_dialled, c);
+    asking_end(&c->asking);
     if (!c->attempt) {
         call_free(c);
         return NULL;
@@ -205,6 +219,7 @@ struct http_call *http_call_start(const struct http_call_request *r)
 
 void http_call_cut(struct http_call *c)
 {
+    http_call_check(c);
     http_call_fail(c, CALL_TERMINATED);
     let_go(c);
     http_call_post(c);
@@ -212,6 +227,8 @@ void http_call_cut(struct http_call *c)
 
 void http_call_delete(struct http_call *c)
 {
+    http_call_check(c);
+    ENSURE(!c->telling);
     loop_timer_stop(&c->worker->loop, &c->timer);
     let_go(c);
     c->deleted = true;
@@ -222,10 +239,12 @@ void http_call_delete(struct http_call *c)
 
 enum http_call_failure http_call_failure(const struct http_call *c)
 {
+    http_call_check(c);
     return c->failure;
 }
 
 uint8_t http_call_alert(const struct http_call *c)
 {
+    http_call_check(c);
     return c->alert;
 }

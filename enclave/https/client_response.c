@@ -165,6 +165,7 @@ static bool fill(struct http_call *c)
     if (got == -EAGAIN && !c->transport->broken)
         return false;
     c->in_start = c->in_end = 0;
+    ENSURE(got <= (ssize_t)CALL_IN_SIZE);
     if (got > 0)
         c->in_end = (uint32_t)got;
     else if (got == 0)
@@ -199,17 +200,20 @@ void http_call_receive(struct http_call *c)
 
 int http_call_status(const struct http_call *c)
 {
+    http_call_check(c);
     return c->status;
 }
 
 size_t http_call_fields(const struct http_call *c, const struct http_field **fields)
 {
+    http_call_check(c);
     *fields = c->fields;
     return c->field_count;
 }
 
 bool http_call_readable(struct http_call *c)
 {
+    http_call_check(c);
     advance(c, false);
     bool ready = c->failure || c->message_complete || c->span_size;
     if (ready)
@@ -234,5 +238,6 @@ ssize_t http_call_read(struct http_call *c, void *buf, size_t size)
 
 size_t http_call_trailers(struct http_call *c, const struct http_field **fields)
 {
+    http_call_check(c);
     return c->message_complete ? h1_lines_trailers(&c->lines, &c->trailers, fields) : 0;
 }

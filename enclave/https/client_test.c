@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "common/testing/stops.h"
 #include "enclave/https/client.h"
 #include "enclave/https/testing/peer.h"
 
@@ -95,10 +96,74 @@ static void outgoing_trailers_are_chosen(void **state)
     assert_true(peer.closed || peer.aborted);
 }
 
+/* A dialer answers later, and once. */
+static void *dial_inside(struct worker *w, const char *host, uint16_t port, http_dialled done, void *user)
+{
+    done(user, NULL, CALL_REFUSED, 0);
+    return &dial;
+}
+
+static struct http_call *call_with(void *(*start)(struct worker *, const char *, uint16_t, http_dialled, void *),
+                                   void (*event)(void *))
+{
+    static struct http_dialer dialer;
+    static struct http_call_request request;
+    dialer = (struct http_dialer){.start = start, .cancel = cancel_dial};
+    request = (struct http_call_request){.worker = &worker,
+                                         .dialer = &dialer,
+                                         .host = "h",
+                                         .method = HTTP_TEXT("GET"),
+                                         .target = HTTP_TEXT("/"),
+                                         .authority = HTTP_TEXT("h:1"),
+                                         .content_length = CALL_NO_BODY,
+                                         .connect_ns = UINT64_MAX,
+                                         .first_byte_ns = UINT64_MAX,
+                                         .between_ns = UINT64_MAX,
+                                         .on_event = event};
+    memset(&peer, 0, sizeof peer);
+    peer.t.ops = &peer_ops;
+    peer.keep_open = true;
+    return http_call_start(&request);
+}
+
+static void dials_inside(void)
+{
+    call_with(dial_inside, on_call);
+}
+
+static void is_dialled_twice(void)
+{
+    call_with(start_dial, on_call);
+    loop_run_once(&worker.loop, worker.loop.now_ns + 1);
+    dialled(&dial.task);
+}
+
+static struct http_call *deleted;
+
+static void delete_it(void *user)
+{
+    http_call_delete(deleted);
+}
+
+static void deletes_inside(void)
+{
+    deleted = call_with(start_dial, delete_it);
+    for (int i = 0; i < 10; i++)
+        loop_run_once(&worker.loop, worker.loop.now_ns + 1);
+}
+
+static void calls_have_rules(void **state)
+{
+    assert_true(stops(dials_inside, "!a->inside"));
+    assert_true(stops(is_dialled_twice, "c->attempt"));
+    assert_true(stops(deletes_inside, "!c->telling"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(outgoing_trailers_are_chosen),
+        cmocka_unit_test(calls_have_rules),
     };
     peer_setup(NULL, NULL);
     return cmocka_run_group_tests(tests, NULL, NULL);

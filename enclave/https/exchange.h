@@ -78,6 +78,9 @@ struct http_exchange {
     void *user;
 };
 
+/* What holds of an exchange as long as it is not over, whoever carries it. */
+void http_exchange_check(const struct http_exchange *x);
+
 #define HTTP_TEXT(literal) ((struct http_text){literal, sizeof(literal) - 1})
 
 #endif

@@ -40,10 +40,20 @@ static bool waits(struct transport *t, void *user)
     return c->state != H1_EXCHANGE || c->wants_body || h1_used(&c->out) > 0;
 }
 
+/* The only place where the answerer is told anything: from a turn of the loop, and so never inside an operation of its
+ * own, since those are below this file. */
+static void tell(struct h1 *c, enum http_event event)
+{
+    ENSURE(c->running && c->state == H1_EXCHANGE);
+    ENSURE(event == HTTP_EVENT_GONE || c->x.on_event);
+    if (c->x.on_event)
+        c->x.on_event(&c->x, event, c->x.user);
+}
+
 static void destroy(struct h1 *c)
 {
-    if (c->state == H1_EXCHANGE && c->x.on_event)
-        c->x.on_event(&c->x, HTTP_EVENT_GONE, c->x.user);
+    if (c->state == H1_EXCHANGE)
+        tell(c, HTTP_EVENT_GONE);
     loop_timer_stop(&c->x.worker->loop, &c->timer);
     if (c->broken || c->out.start != c->out.end)
         c->transport->ops->abort(c->transport);
@@ -94,6 +104,7 @@ static void start_exchange(struct h1 *c)
     c->written = 0;
     c->early.start = c->early.end = 0;
     c->x.on_event = NULL;
+    http_exchange_check(&c->x);
     c->served++;
     atomic_fetch_add_explicit(&c->server->counters.requests, 1, memory_order_relaxed);
     if (c->served >= c->server->limits.requests || atomic_load_explicit(&c->server->stopping, memory_order_relaxed))
@@ -129,11 +140,11 @@ static bool step_exchange(struct h1 *c)
     h1_fill(c); /* tells whether the client is still there */
     if (c->wants_body && !c->broken && h1_body(c) != -EAGAIN) {
         c->wants_body = false;
-        c->x.on_event(&c->x, HTTP_EVENT_BODY, c->x.user);
+        tell(c, HTTP_EVENT_BODY);
     }
     if (c->state == H1_EXCHANGE && c->wants_space && c->x.ops->write_space(&c->x) > 0) {
         c->wants_space = false;
-        c->x.on_event(&c->x, HTTP_EVENT_SPACE, c->x.user);
+        tell(c, HTTP_EVENT_SPACE);
     }
     return false;
 }
@@ -176,8 +187,7 @@ static bool space_appeared(struct h1 *c, bool stood)
 /* The client gets another answer than that of who is answering, who lets go of it. */
 static void answer_instead(struct h1 *c)
 {
-    if (c->x.on_event)
-        c->x.on_event(&c->x, HTTP_EVENT_GONE, c->x.user);
+    tell(c, HTTP_EVENT_GONE);
     c->x.on_event = NULL;
     h1_answer_fault(c);
     h1_enter(c, H1_CLOSING);
@@ -198,6 +208,8 @@ static void give_up_on(struct h1 *c)
 static void h1_run(struct loop_task *task)
 {
     struct h1 *c = (struct h1 *)((char *)task - offsetof(struct h1, task));
+    h1_check(c);
+    ENSURE(!c->running);
     c->running = true;
     bool more = true;
     if (c->transport->broken)
@@ -231,22 +243,26 @@ static void h1_run(struct loop_task *task)
     h1_flush(c);
     if (space_appeared(c, stood))
         c->again = true;
-    c->running = false;
     if (c->broken || (c->state == H1_CLOSING && c->out.start == c->out.end)) {
         destroy(c);
         return;
     }
+    c->running = false;
     if (h1_too_slow(c)) {
         c->slow = true;
         c->again = true;
     }
+    h1_check(c);
     if (more || c->again)
         loop_post(&c->x.worker->loop, &c->task);
+    else
+        ENSURE(c->timer.heap_index); /* whatever it waits for, it does not wait for ever */
     c->again = false;
 }
 
 void http_server_init(struct http_server *server, http_router route, struct app_table *apps, uint64_t now_ns)
 {
+    ENSURE(server && route);
     memset(server, 0, sizeof *server);
     server->limits = http_limits_default;
     server->route = route;
@@ -257,6 +273,8 @@ void http_server_init(struct http_server *server, http_router route, struct app_
 
 int http_connection_start(struct http_server *server, struct worker *worker, struct transport *transport)
 {
+    loop_check(&worker->loop);
+    ENSURE(server && server->route && transport && transport->ops);
     struct h1 *c = charged_calloc(transport->memory, sizeof *c);
     if (!c) {
         transport->ops->abort(transport);

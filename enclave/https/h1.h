@@ -92,6 +92,8 @@ struct h1 {
 };
 
 /* h1_pace.c */
+/* What holds between any two steps; every function of another room that comes here begins so. */
+void h1_check(const struct h1 *c);
 void h1_post(struct h1 *c);                       /* a turn, soon: one more, if this is one */
 void h1_enter(struct h1 *c, enum h1_state state); /* and restart the timer */
 void h1_progress(struct h1 *c);                   /* restart the timer of the present state */

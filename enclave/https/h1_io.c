@@ -7,6 +7,7 @@
 
 int h1_fill(struct h1 *c)
 {
+    ENSURE(c->in_start <= c->in_end && c->in_end <= H1_IN_SIZE);
     if (c->eof || c->broken)
         return -1;
     if (!c->in)
@@ -27,6 +28,7 @@ int h1_fill(struct h1 *c)
         c->broken = got != 0;
         return -1;
     }
+    ENSURE((size_t)got <= H1_IN_SIZE - c->in_end); /* the transport is ours */
     c->in_end += (uint32_t)got;
     h1_pace_moved(c, &c->sending, (size_t)got);
     if (c->state != H1_HEAD) /* a trickle of header bytes does not buy time */
@@ -54,6 +56,7 @@ void h1_flush(struct h1 *c)
             h1_post(c);
             return;
         }
+        ENSURE((size_t)sent <= size);
         b->start += (uint32_t)sent;
         h1_pace_moved(c, &c->taking, (size_t)sent);
         h1_progress(c);

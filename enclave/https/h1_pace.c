@@ -4,6 +4,30 @@
  */
 #include "enclave/https/h1.h"
 
+/* Body bytes that nobody has read lie in what the parser has passed. */
+static bool span_is_input(const struct h1 *c)
+{
+    return c->span_size == 0 || (c->in && c->span >= c->in && c->span + c->span_size <= c->in + c->in_start);
+}
+
+void h1_check(const struct h1 *c)
+{
+    loop_check(&c->x.worker->loop);
+    ENSURE(c->server && c->transport);
+    ENSURE(c->state <= H1_CLOSING);
+    ENSURE(c->fault < H1_FAULTS);
+    ENSURE(c->state == H1_EXCHANGE || !c->x.on_event);
+    ENSURE(c->in_start <= c->in_end && c->in_end <= H1_IN_SIZE);
+    ENSURE(c->in || c->in_start == c->in_end);
+    ENSURE(span_is_input(c));
+    ENSURE(c->method_size <= H1_METHOD_MAX);
+    h1_buffer_check(&c->out);
+    h1_buffer_check(&c->early);
+    ENSURE(!c->framed || c->responded || c->state != H1_EXCHANGE);
+    ENSURE(c->state != H1_EXCHANGE || !c->responded || c->framed || c->head_size <= h1_used(&c->out));
+    ENSURE(c->length >= -1 && c->written >= 0);
+}
+
 void h1_post(struct h1 *c)
 {
     if (c->running)

@@ -183,6 +183,7 @@ void h1_parse(struct h1 *c)
     llhttp_errno_t error = llhttp_execute(&c->parser, from, size);
     if (error == HPE_PAUSED || error == HPE_PAUSED_UPGRADE) {
         c->in_start = (uint32_t)(llhttp_get_error_pos(&c->parser) - c->in);
+        ENSURE(c->in_start <= c->in_end);
         llhttp_resume(&c->parser);
         return;
     }

@@ -14,9 +14,14 @@
 #include "enclave/https/h1.h"
 #include "enclave/https/reason.h"
 
+/* The connection whose exchange it is, which is not over. */
 static struct h1 *of(struct http_exchange *x)
 {
-    return (struct h1 *)((char *)x - offsetof(struct h1, x));
+    struct h1 *c = (struct h1 *)((char *)x - offsetof(struct h1, x));
+    ENSURE(x->ops == &h1_ops);
+    h1_check(c);
+    ENSURE(c->state == H1_EXCHANGE);
+    return c;
 }
 
 static const char *date_line(void)
@@ -63,10 +68,9 @@ static size_t trailers(struct http_exchange *x, const struct http_field **fields
 
 /* Writing ------------------------------------------------------------------------------------------------------- */
 
-static int respond(struct http_exchange *x, int status, const struct http_field *fields, size_t count,
-                   int64_t content_length)
+static int put_response(struct h1 *c, int status, const struct http_field *fields, size_t count, int64_t content_length)
 {
-    struct h1 *c = of(x);
+    ENSURE(!c->responded && content_length >= -1);
     if (h1_room(&c->out, 128 + h1_fields_size(fields, count)) != 0)
         return -ENOMEM;
     uint32_t used = h1_used(&c->out);
@@ -87,6 +91,13 @@ static int respond(struct http_exchange *x, int status, const struct http_field 
     c->empty = status == 205;
     c->status = (uint16_t)status;
     return 0;
+}
+
+static int respond(struct http_exchange *x, int status, const struct http_field *fields, size_t count,
+                   int64_t content_length)
+{
+    ENSURE(status >= 200 && status <= 599);
+    return put_response(of(x), status, fields, count, content_length);
 }
 
 #define H1_WRITE_MIN 4096u /* what wasi:io's blocking-write-and-flush may bring at once */
@@ -171,6 +182,7 @@ static int frame(struct h1 *c, bool complete, bool has_trailers)
 {
     if (c->framed)
         return 0;
+    ENSURE(c->responded);
     if (h1_room(&c->out, 160) != 0)
         return -ENOMEM;
     if (complete && c->length < 0 && !has_trailers)
@@ -231,6 +243,7 @@ static ssize_t write_body(struct http_exchange *x, const void *buf, size_t size)
     struct h1 *c = of(x);
     if (c->broken || h1_is_refused(c))
         return -EPIPE;
+    ENSURE(c->responded && (buf || size == 0));
     if (c->length >= 0 && c->written + (int64_t)size > c->length)
         return -EMSGSIZE;
     c->written += (int64_t)size;
@@ -311,7 +324,7 @@ static void answer_simple(struct h1 *c, int status, const char *why)
     c->framed = c->responded = c->chunked = false;
     c->early.start = c->early.end = 0;
     c->written = 0;
-    if (respond(&c->x, status, &type, 1, size) != 0 || frame(c, true, false) != 0 ||
+    if (put_response(c, status, &type, 1, size) != 0 || frame(c, true, false) != 0 ||
         h1_room(&c->out, (size_t)size) != 0) {
         c->broken = true;
         return;

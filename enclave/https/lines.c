@@ -3,6 +3,16 @@
 
 #include "enclave/https/fields.h"
 
+void h1_lines_check(const struct h1_lines *l)
+{
+    h1_buffer_check(&l->head);
+    h1_buffer_check(&l->tail);
+    ENSURE(l->count <= l->capacity);
+    ENSURE(l->count <= l->count_max);
+    ENSURE(l->in_trailers || l->tail.end == 0);
+    ENSURE((uint64_t)l->head.end + l->tail.end <= l->bytes_max);
+}
+
 void h1_lines_begin(struct h1_lines *l, uint32_t bytes_max, uint32_t count_max)
 {
     char before = l->before; /* of the input, not of the message */
@@ -42,6 +52,7 @@ int h1_lines_text(struct h1_lines *l, const char *at, size_t size)
 
 static struct h1_line *current(struct h1_lines *l)
 {
+    ENSURE(l->count > 0 && l->count <= l->capacity);
     return &l->lines[l->count - 1];
 }
 
@@ -127,6 +138,8 @@ void h1_lines_next_input(struct h1_lines *l, const char *input, const char *end,
 
 void h1_lines_head_complete(struct h1_lines *l)
 {
+    h1_lines_check(l);
+    ENSURE(!l->in_trailers);
     l->in_trailers = true;
     l->count = 0;
 }

@@ -26,6 +26,8 @@ struct h1_lines {
 
 /* Errors: -EBADMSG: malformed; -EMSGSIZE: beyond the limits; -ENOMEM. */
 
+/* What holds between any two calls. */
+void h1_lines_check(const struct h1_lines *l);
 /* A new message, with these limits: head and trailers together have so many bytes, each of them so many lines. */
 void h1_lines_begin(struct h1_lines *l, uint32_t bytes_max, uint32_t count_max);
 void h1_lines_free(struct h1_lines *l);

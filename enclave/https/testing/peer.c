@@ -112,6 +112,8 @@ void peer_run(const char *in, size_t size, size_t step, bool keep_open)
     for (int i = 0; i < 200000 && !peer.closed && !peer.aborted; i++)
         if (!loop_run_once(&worker.loop, worker.loop.now_ns + 1))
             break;
+    if (!peer.closed && !peer.aborted)
+        h1_check(peer.t.user);
     peer.out[peer.out_size] = 0;
 }
 
@@ -119,6 +121,8 @@ void peer_turn(void)
 {
     peer.t.on_ready(&peer.t, peer.t.user);
     loop_run_once(&worker.loop, worker.loop.now_ns + 1);
+    if (!peer.closed && !peer.aborted)
+        h1_check(peer.t.user);
 }
 
 void peer_hang_up(void)
