@@ -266,6 +266,9 @@ static int boot(char *error, size_t error_size)
         return result;
     if (ecall_run_args()->app_disk_max_mib)
         store_limit_disk(enclave_system.store, (uint64_t)ecall_run_args()->app_disk_max_mib << 20);
+    enclave_system.files = fs_home_new(enclave_system.owner, enclave_system.store);
+    if (!enclave_system.files)
+        return -ENOMEM;
     enclave_system.settings = kv_namespace_open(enclave_system.store, "system");
     result = identity_open(first_boot, error, error_size);
     if (result < 0)
@@ -277,6 +280,7 @@ static int boot(char *error, size_t error_size)
         .log = guest_log,
         .dialer = &egress_dialer,
         .store = enclave_system.store,
+        .files = enclave_system.files,
         .guest_memory = heap_size / 2,
         .workers = enclave_system.worker_count,
         .memory_left = memory_left,
@@ -289,7 +293,6 @@ static int boot(char *error, size_t error_size)
     enclave_system.apps = app_table_new();
     if (enclave_system.wasm)
         sgx_at_death(stop_guests);
-    fs_init(enclave_system.owner, enclave_system.store);
     phase("apps");
     result = enclave_system.wasm && enclave_system.apps ? apps_load(error, error_size) : -ENOMEM;
     if (result < 0)
@@ -309,7 +312,7 @@ static int boot(char *error, size_t error_size)
 static void close_store(void)
 {
     store_flush(enclave_system.store); /* what was asked for before now has arrived */
-    while (fs_flush())
+    while (fs_flush(enclave_system.files))
         worker_turn(enclave_system.owner);
     store_flush(enclave_system.store);
     store_close(enclave_system.store);

@@ -7,32 +7,26 @@
 
 #include "enclave/fs/internal.h"
 
-#define CHUNKS_MAX 384u /* 24 MiB of all apps, as far as what is not on disk yet allows */
-#define CACHED_MAX 96u  /* 6 MiB of one */
-#define DIRTY_MAX 32u   /* of one file system: beyond this they are written */
-#define TABLE_SIZE 1024u
-
-static struct chunk *table[TABLE_SIZE], *newest, *oldest;
-static uint32_t chunk_count;
-
-static struct chunk **slot(const struct fs_node *node, uint32_t index)
+static struct chunk **slot(struct fs_home *home, const struct fs_node *node, uint32_t index)
 {
     uint64_t hash = ((uintptr_t)node >> 4) * 0x9e3779b97f4a7c15u + index * 0xff51afd7ed558ccdu;
-    return &table[hash >> 54];
+    return &home->cache.table[hash >> (64u - CACHE_SLOTS_BITS)];
 }
 
 static void unlink_age(struct chunk *c)
 {
-    *(c->newer ? &c->newer->older : &newest) = c->older;
-    *(c->older ? &c->older->newer : &oldest) = c->newer;
+    struct cache *all = &c->fs->home->cache;
+    *(c->newer ? &c->newer->older : &all->newest) = c->older;
+    *(c->older ? &c->older->newer : &all->oldest) = c->newer;
 }
 
 static void link_newest(struct chunk *c)
 {
+    struct cache *all = &c->fs->home->cache;
     c->newer = NULL;
-    c->older = newest;
-    *(newest ? &newest->newer : &oldest) = c;
-    newest = c;
+    c->older = all->newest;
+    *(all->newest ? &all->newest->newer : &all->oldest) = c;
+    all->newest = c;
 }
 
 static void unlink_dirty(struct chunk *c)
@@ -55,14 +49,18 @@ static void link_dirty(struct chunk *c)
     fs->dirty_count++;
 }
 
-static void drop(struct chunk *c)
+void cache_drop(struct chunk *c)
 {
-    struct chunk **at = slot(c->node, c->index);
-    while (*at != c)
+    struct fs_home *home = c->fs->home;
+    struct chunk **at = slot(home, c->node, c->index);
+    while (*at != c) {
+        ENSURE(*at); /* it is in the table */
         at = &(*at)->by_key;
+    }
+    ENSURE(home->cache.count > 0 && c->fs->cached_count > 0 && c->node->cached > 0);
     *at = c->by_key;
     unlink_age(c);
-    chunk_count--;
+    home->cache.count--;
     c->fs->cached_count--;
     c->node->cached--;
     if (c->dirty)
@@ -75,20 +73,21 @@ static bool may_drop(const struct chunk *c)
     return !c->loading && !c->dirty && c->fs->durable >= c->journaled;
 }
 
-static struct chunk *find(struct fs_node *node, uint32_t index)
+struct chunk *cache_find(struct fs *fs, const struct fs_node *node, uint32_t index)
 {
-    for (struct chunk *c = *slot(node, index); c; c = c->by_key)
+    for (struct chunk *c = *slot(fs->home, node, index); c; c = c->by_key)
         if (c->node == node && c->index == index)
             return c;
     return NULL;
 }
 
-static void drop_oldest(const struct fs *of, const uint32_t *count, uint32_t limit)
+/* Of one file system, or of all. */
+static void drop_oldest(struct fs_home *home, const struct fs *of, const uint32_t *count, uint32_t limit)
 {
-    for (struct chunk *c = oldest; c && *count >= limit;) {
+    for (struct chunk *c = home->cache.oldest; c && *count >= limit;) {
         struct chunk *newer = c->newer;
         if (may_drop(c) && (!of || c->fs == of))
-            drop(c);
+            cache_drop(c);
         c = newer;
     }
 }
@@ -96,92 +95,42 @@ static void drop_oldest(const struct fs *of, const uint32_t *count, uint32_t lim
 /* 0; -EAGAIN: all of the app's chunks must be written first; or why they cannot be. */
 static int make_room(struct fs *fs)
 {
-    drop_oldest(NULL, &chunk_count, CHUNKS_MAX);
-    drop_oldest(fs, &fs->cached_count, CACHED_MAX);
-    if (fs->cached_count < CACHED_MAX)
+    drop_oldest(fs->home, NULL, &fs->home->cache.count, CACHE_CHUNKS_MAX);
+    drop_oldest(fs->home, fs, &fs->cached_count, CACHE_APP_MAX);
+    if (fs->cached_count < CACHE_APP_MAX)
         return 0;
     cache_flush(fs, NULL);
     journal_send(fs);
     return fs->flight ? -EAGAIN : fs->error ? fs->error : -ENOMEM;
 }
 
-/* What a read is waited for by; the chunk may have been forgotten meanwhile. */
-struct load {
-    struct fs *fs;
-    struct fs_node *node;
-    uint32_t index;
-};
-
-static void on_loaded(void *user, int status, const uint8_t *value, size_t size)
+int cache_add(struct fs *fs, struct fs_node *node, uint32_t index, struct chunk **out)
 {
-    struct load *l = user;
-    struct chunk *c = find(l->node, l->index);
-    if (c && c->loading) {
-        c->loading = false;
-        c->failed = status == -ENOENT || (status == 0 && size > FS_CHUNK_SIZE) ? -EBADMSG : status;
-        if (status == 0 && size <= FS_CHUNK_SIZE)
-            memcpy(c->data, value, size);
-    }
-    struct fs *fs = l->fs;
-    fs_node_put(fs, l->node);
-    free(l);
-    fs_wake(fs);
-}
-
-static int start_load(struct fs *fs, struct chunk *c)
-{
-    uint8_t key[13];
-    struct load *l = malloc(sizeof *l);
-    if (!l)
+    ENSURE(!node->directory && !node->of);
+    int error = make_room(fs);
+    if (error < 0)
+        return error;
+    struct chunk *c = calloc(1, sizeof *c);
+    if (!c)
         return -ENOMEM;
-    *l = (struct load){fs, c->node, c->index};
-    int status = kv_get(fs_home, fs->ns, key, fs_chunk_key(c->node->id, c->index, key), on_loaded, l);
-    if (status < 0) {
-        free(l);
-        return status;
-    }
-    c->loading = true;
-    c->node->refs++; /* until the answer is there */
-    return -EAGAIN;
-}
-
-int cache_get(struct fs *fs, struct fs_node *node, uint32_t index, bool fresh, struct chunk **out)
-{
-    struct chunk *c = find(node, index);
-    if (c && c->loading)
-        return -EAGAIN;
-    if (c && c->failed) {
-        int failed = c->failed;
-        drop(c);
-        return failed;
-    }
-    if (!c) {
-        int status = make_room(fs);
-        if (status < 0)
-            return status;
-        c = calloc(1, sizeof *c);
-        if (!c)
-            return -ENOMEM;
-        c->fs = fs;
-        c->node = node;
-        c->index = index;
-        c->by_key = *slot(node, index);
-        *slot(node, index) = c;
-        link_newest(c);
-        chunk_count++;
-        fs->cached_count++;
-        node->cached++;
-        if (!fresh && tree_has_chunk(node, index)) {
-            status = start_load(fs, c);
-            if (status != -EAGAIN)
-                drop(c);
-            return status;
-        }
-    }
-    unlink_age(c);
+    c->fs = fs;
+    c->node = node;
+    c->index = index;
+    struct chunk **at = slot(fs->home, node, index);
+    c->by_key = *at;
+    *at = c;
     link_newest(c);
+    fs->home->cache.count++;
+    fs->cached_count++;
+    node->cached++;
     *out = c;
     return 0;
+}
+
+void cache_use(struct chunk *c)
+{
+    unlink_age(c);
+    link_newest(c);
 }
 
 /* Without the zeros at its end; behind the file's there is nothing else. */
@@ -201,7 +150,9 @@ static size_t size_of(const struct chunk *c)
 
 static bool write_chunk(struct fs *fs, struct chunk *c)
 {
-    uint8_t key[13];
+    uint8_t key[CHUNK_KEY_SIZE];
+    ENSURE(c->dirty);
+    ENSURE(!c->loading);
     size_t size = size_of(c), key_size = fs_chunk_key(c->node->id, c->index, key);
     if (size > 0 ? !journal_put(fs, key, key_size, c->data, size) : !journal_delete(fs, key, key_size))
         return false;
@@ -214,9 +165,11 @@ static bool write_chunk(struct fs *fs, struct chunk *c)
 
 void cache_mark_dirty(struct fs *fs, struct chunk *c)
 {
+    ENSURE(!c->loading);
+    ENSURE(tree_has_chunk(c->node, c->index));
     if (!c->dirty)
         link_dirty(c);
-    if (fs->dirty_count > DIRTY_MAX) {
+    if (fs->dirty_count > CACHE_DIRTY_MAX) {
         cache_flush(fs, NULL);
         journal_send(fs);
     }
@@ -228,9 +181,10 @@ bool cache_flush(struct fs *fs, struct fs_node *node)
         next = c->dirty_next;
         if (node && c->node != node)
             continue;
-        if (!write_chunk(fs, c) || (c->node->dirty && !c->node->gone && !journal_inode(fs, c->node)))
-            return false;
+        bool ok = write_chunk(fs, c) && (!c->node->dirty || c->node->gone || journal_inode(fs, c->node));
         journal_end_group(fs); /* after each: groups are small, and a file's length follows its bytes */
+        if (!ok)
+            return false;
     }
     if (node && node->dirty && !node->gone) {
         if (!journal_inode(fs, node))
@@ -242,10 +196,56 @@ bool cache_flush(struct fs *fs, struct fs_node *node)
 
 void cache_forget(struct fs *fs, struct fs_node *node, uint32_t from)
 {
-    for (struct chunk *c = node && node->cached == 0 ? NULL : oldest; c;) {
+    for (struct chunk *c = node && node->cached == 0 ? NULL : fs->home->cache.oldest; c;) {
         struct chunk *newer = c->newer;
         if (c->fs == fs && (!node || c->node == node) && c->index >= from)
-            drop(c);
+            cache_drop(c);
         c = newer;
     }
+}
+
+static uint32_t count_of(const struct cache *all, const struct fs *fs, const struct fs_node *node)
+{
+    uint32_t count = 0;
+    for (const struct chunk *c = all->newest; c; c = c->older)
+        count += (!fs || c->fs == fs) && (!node || c->node == node);
+    return count;
+}
+
+static void check_dirty(const struct fs *fs)
+{
+    uint32_t count = 0;
+    const struct chunk *before = NULL;
+    for (const struct chunk *c = fs->dirty_first; c; before = c, c = c->dirty_next) {
+        ENSURE(c->fs == fs && c->dirty);
+        ENSURE(c->dirty_before == before);
+        count++;
+    }
+    ENSURE(fs->dirty_last == before);
+    ENSURE(fs->dirty_count == count);
+}
+
+void cache_check(const struct fs_home *home)
+{
+    const struct cache *all = &home->cache;
+    const struct chunk *newer = NULL;
+    uint32_t dirty = 0;
+    for (const struct chunk *c = all->newest; c; newer = c, c = c->older) {
+        ENSURE(c->newer == newer);
+        ENSURE(c->fs->home == home);
+        ENSURE(cache_find(c->fs, c->node, c->index) == c);
+        ENSURE(c->node->cached == count_of(all, NULL, c->node));
+        ENSURE(!c->dirty || (!c->loading && !c->failed));
+        ENSURE(!c->dirty || tree_has_chunk(c->node, c->index));
+        ENSURE(c->journaled <= c->fs->made);
+        dirty += c->dirty;
+    }
+    ENSURE(all->oldest == newer);
+    ENSURE(all->count == count_of(all, NULL, NULL));
+    for (const struct fs *fs = home->all; fs; fs = fs->next) {
+        ENSURE(fs->cached_count == count_of(all, fs, NULL));
+        check_dirty(fs);
+        dirty -= fs->dirty_count;
+    }
+    ENSURE(dirty == 0);
 }

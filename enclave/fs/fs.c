@@ -1,6 +1,6 @@
 /*
  * How operations travel: from the caller's worker to the home worker, where they run until they need not wait any
- * more, and back. And the file systems there are.
+ * more, and back. And the file systems that there are.
  */
 #include "enclave/fs/fs.h"
 
@@ -9,25 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "enclave/fs/internal.h"
-
-struct worker *fs_home;
-static struct store *fs_store;
-static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct fs *all;
-
-uint64_t fs_now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 static void deliver(struct loop_task *task)
 {
     struct fs_op *op = (struct fs_op *)task;
+    errand_end(&op->errand);
     if (op->done)
         op->done(op);
     else
@@ -46,44 +34,44 @@ static void hold_nodes(struct fs_op *op)
 static void put_nodes(struct fs_op *op)
 {
     if (op->call != FS_RELEASE && op->node)
-        fs_node_put(op->fs, op->node);
+        node_put(op->fs, op->node);
     if (op->to)
-        fs_node_put(op->fs, op->to);
+        node_put(op->fs, op->to);
 }
 
 /* false: it waits. */
 static bool advance(struct fs_op *op)
 {
-    int status = fs_run(op);
-    if (status == -EAGAIN)
+    ENSURE(!op->next);
+    ENSURE(op->errand.state == ERRAND_SENT);
+    int error = fs_run(op);
+    if (error == -EAGAIN)
         return false;
-    op->status = status;
+    op->status = error;
     put_nodes(op);
     journal_send(op->fs);
-    op->task.fn = deliver;
-    if (op->origin == fs_home)
-        loop_post(&fs_home->loop, &op->task);
-    else
-        loop_post_remote(&op->origin->loop, &op->task);
+    errand_return(&op->errand, &op->fs->home->worker->loop, deliver);
     return true;
 }
 
 static void wait(struct fs_op *op)
 {
     struct fs *fs = op->fs;
-    op->next = NULL;
+    ENSURE(!op->next);
     *fs->waiting_end = op;
     fs->waiting_end = &op->next;
 }
 
-void fs_wake(struct fs *fs)
+/* Something that operations may have waited for has come. */
+static void wake(struct fs *fs)
 {
-    loop_check(&fs_home->loop);
+    fs_enter(fs);
     struct fs_op *op = fs->waiting;
     fs->waiting = NULL;
     fs->waiting_end = &fs->waiting;
     while (op) {
         struct fs_op *next = op->next;
+        op->next = NULL;
         if (!advance(op))
             wait(op);
         op = next;
@@ -93,6 +81,7 @@ void fs_wake(struct fs *fs)
 static void arrive(struct loop_task *task)
 {
     struct fs_op *op = (struct fs_op *)task;
+    fs_enter(op->fs);
     hold_nodes(op);
     if (!advance(op))
         wait(op);
@@ -100,17 +89,16 @@ static void arrive(struct loop_task *task)
 
 void fs_submit(struct fs_op *op)
 {
-    loop_check(&op->origin->loop);
-    op->task.fn = arrive;
-    if (op->origin == fs_home)
-        loop_post(&fs_home->loop, &op->task);
-    else
-        loop_post_remote(&fs_home->loop, &op->task);
+    ENSURE(op);
+    ENSURE(op->fs && op->origin);
+    errand_send(&op->errand, &op->origin->loop, &op->fs->home->worker->loop, arrive);
 }
 
 struct fs_op *fs_op_new(struct worker *origin, struct fs *fs, enum fs_call call, struct fs_node *node, const char *path,
                         size_t path_size, const char *to_path, size_t to_path_size, size_t bytes)
 {
+    ENSURE(origin && fs);
+    ENSURE((path || path_size == 0) && (to_path || to_path_size == 0));
     size_t size = path_size + to_path_size + bytes;
     struct fs_op *op = malloc(sizeof *op + size);
     if (!op)
@@ -133,48 +121,68 @@ void fs_op_free(struct fs_op *op)
     free(op);
 }
 
-void fs_init(struct worker *home, struct store *store)
+struct fs_home *fs_home_new(struct worker *worker, struct store *store)
 {
-    fs_store = store;
-    fs_home = home;
+    ENSURE(worker);
+    loop_check(&worker->loop);
+    struct fs_home *home = calloc(1, sizeof *home);
+    if (!home)
+        return NULL;
+    home->worker = worker;
+    home->store = store;
+    home->wake = wake;
+    pthread_mutex_init(&home->lock, NULL);
+    return home;
 }
 
-bool fs_flush(void)
+bool fs_flush(struct fs_home *home)
 {
-    loop_check(&fs_home->loop);
+    ENSURE(home);
+    loop_check(&home->worker->loop);
     bool busy = false;
-    pthread_mutex_lock(&all_lock);
-    for (struct fs *fs = all; fs; fs = fs->next) {
+    pthread_mutex_lock(&home->lock);
+    for (struct fs *fs = home->all; fs; fs = fs->next) {
         if (!fs->error && cache_flush(fs, NULL))
             journal_send(fs);
         busy |= fs->flight != NULL;
     }
-    pthread_mutex_unlock(&all_lock);
+    pthread_mutex_unlock(&home->lock);
     return busy;
 }
 
-struct fs *fs_of_app(const char *app)
+/* Under the lock. */
+static struct fs *fs_new(struct fs_home *home, const char *app)
 {
     char name[KV_NAMESPACE_MAX];
-    pthread_mutex_lock(&all_lock);
-    struct fs *fs = all;
+    struct fs *fs = strlen(app) < sizeof fs->app ? calloc(1, sizeof *fs) : NULL;
+    if (!fs)
+        return NULL;
+    strcpy(fs->app, app);
+    snprintf(name, sizeof name, "app:%s:fs", app);
+    fs->home = home;
+    fs->ns = kv_namespace_open(home->store, name);
+    if (!fs->ns) {
+        free(fs);
+        return NULL;
+    }
+    fs->root = (struct fs_node){.directory = true, .known = true};
+    fs->waiting_end = &fs->waiting;
+    journal_init(fs);
+    fs->next = home->all;
+    return home->all = fs;
+}
+
+struct fs *fs_of_app(struct fs_home *home, const char *app)
+{
+    ENSURE(app);
+    if (!home)
+        return NULL;
+    pthread_mutex_lock(&home->lock);
+    struct fs *fs = home->all;
     while (fs && strcmp(fs->app, app) != 0)
         fs = fs->next;
-    if (!fs && fs_home && strlen(app) < sizeof fs->app && (fs = calloc(1, sizeof *fs))) {
-        strcpy(fs->app, app);
-        snprintf(name, sizeof name, "app:%s:fs", app);
-        fs->ns = kv_namespace_open(fs_store, name);
-        fs->root = (struct fs_node){.directory = true, .known = true};
-        fs->waiting_end = &fs->waiting;
-        fs->pending_end = &fs->pending;
-        fs->next = all;
-        if (fs->ns) {
-            all = fs;
-        } else {
-            free(fs);
-            fs = NULL;
-        }
-    }
-    pthread_mutex_unlock(&all_lock);
+    if (!fs)
+        fs = fs_new(home, app);
+    pthread_mutex_unlock(&home->lock);
     return fs;
 }

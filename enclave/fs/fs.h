@@ -2,9 +2,25 @@
  * A file system for each app, over the sealed store. Directories, regular files (which may have several names) and
  * symbolic links, which lead nowhere out of the directory that a path starts from.
  *
- * One thread (the home worker's, which owns the store) holds the tree and runs every operation, so that all workers
+ *     struct fs_home *home = fs_home_new(worker0, store);              once
+ *     struct fs *fs = fs_of_app(home, "counter");
+ *     struct fs_op *op = fs_op_new(worker, fs, FS_OPEN, NULL, "a/b", 3, NULL, 0, 0);
+ *     op->flags = FS_OPEN_CREATE | FS_OPEN_WRITE;
+ *     op->done = opened;
+ *     fs_submit(op);
+ *     static void opened(struct fs_op *op)           later, from worker's loop: op->status, op->opened
+ *     {
+ *         ...
+ *         fs_op_free(op);
+ *     }
+ *
+ * Threads. One (the home worker's, which owns the store) holds the tree and runs every operation, so that all workers
  * see one state. An operation is a structure that is submitted and comes back, on the submitting worker's loop, when
- * it is done. Nothing blocks.
+ * it is done, and never from inside fs_submit (enclave/thread/errand.h asserts that). Nothing blocks.
+ *
+ * Who owns what. An operation belongs to who made it until it is submitted, and again when it comes back; it carries its
+ * buffer and paths. A node that came back in opened is held until an FS_RELEASE names it; an operation holds its own
+ * nodes while it is under way. File systems live for ever, as their apps' names do.
  *
  * Durability: operations change memory at once and the store soon after, in order; FS_SYNC comes back when everything
  * before it is on disk, and so does any operation with FS_DURABLE. A crash loses only what was not synced, and always a
@@ -14,6 +30,14 @@
  * every sync, first has it tried again, and fails if it does. On a full disk files can always be removed: that goes
  * ahead of what does not fit, and is the one thing that leaves the order.
  *
+ * Errors: negative errno values, listed at fs_op. What a guest asks for in vain is an error; what the caller may not do
+ * (a wrong thread, an operation submitted twice, a NULL) stops the enclave. Sizes are bytes, times nanoseconds since
+ * 1970 by the host's clock. Limits are in limits.h.
+ *
+ * Known weaknesses. An app's whole tree is in memory from its first operation on. Times are the host's claim. A read
+ * changes the time of access in memory only. Another app's writes may delay an app's, which the bound of what waits
+ * (JOURNAL_PENDING_LEAST) keeps small but does not exclude.
+ *
  * Records of an app's namespace "app:NAME:fs" (integers big-endian in keys, little-endian in values):
  *   'd' parent u64, type u8, id u64, name -> empty          one per directory entry, so names alone give the tree;
  *                                                           several with the id of one file are its names
@@ -22,36 +46,32 @@
  *   'c' id u64, index u32 -> up to FS_CHUNK_SIZE bytes, trailing zeros left out; absent: zeros
  * The store's root covers all of them, so the host cannot mix versions of chunks, nor bring back old ones.
  */
-#ifndef ENCLAVE_OS_ENCLAVE_FS_H
-#define ENCLAVE_OS_ENCLAVE_FS_H
+#ifndef ENCLAVE_OS_ENCLAVE_FS_FS_H
+#define ENCLAVE_OS_ENCLAVE_FS_FS_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "enclave/thread/worker.h"
+#include "enclave/fs/limits.h"
+#include "enclave/thread/errand.h"
 
-#define FS_CHUNK_SIZE 65536u
-#define FS_IO_MAX FS_CHUNK_SIZE         /* one read or write, bytes; longer ones are done in part */
-#define FS_NAME_MAX 255u                /* bytes */
-#define FS_PATH_MAX 4095u               /* bytes: Linux counts 4,096 with a NUL */
-#define FS_NODES_MAX 131072u            /* files and directories of one app: -EDQUOT beyond */
-#define FS_CHUNKS_MAX 65536u            /* 4 GiB of one app, not counting each file's first chunk: -EDQUOT beyond */
-#define FS_FOLLOWED_MAX 40u             /* symbolic links on the way of one path: -ELOOP beyond */
-#define FS_SIZE_MAX (UINT64_C(1) << 40) /* of a file, holes included: -EFBIG beyond */
-
-struct store;
+struct store;   /* enclave/kvstore/store.h */
+struct worker;  /* enclave/thread/worker.h */
+struct fs_home; /* all file systems of a store */
 struct fs;      /* an app's file system */
 struct fs_node; /* a file or directory, held by whoever opened it */
 
-/* Before anything else: the worker whose thread runs it all, the store's owner. */
-void fs_init(struct worker *home, struct store *store);
+/* worker's thread runs it all; it must be the store's owner. Lives for ever. On that thread. NULL: no memory. */
+struct fs_home *fs_home_new(struct worker *worker, struct store *store);
 /* Shutdown, on the home worker's thread: begins to write what has not been written. False: nothing is on its way any
  * more, or all of it failed; else turn the loop and ask again. */
-bool fs_flush(void);
-/* The app's, made if needed; lives for ever. NULL: no memory, or fs_init was not called. Any thread. */
-struct fs *fs_of_app(const char *app);
-/* What node NULL stands for in an operation. */
+bool fs_flush(struct fs_home *home);
+/* The app's, made if needed; lives for ever. NULL: no memory, or home is NULL. Any thread. */
+struct fs *fs_of_app(struct fs_home *home, const char *app);
+/* Stops unless the app's tree, and the journals and the cache of all, are in order. Walks all of it: for tests, after
+ * each step, on the home worker's thread. */
+void fs_check(struct fs *fs);
 
 enum fs_type { FS_DIRECTORY = 3, FS_SYMLINK = 5, FS_FILE = 6 }; /* as wasi:filesystem/types numbers descriptor-type */
 
@@ -95,9 +115,9 @@ enum {
     FS_DURABLE = 512 /* comes back when what it did, or read, is on disk */
 };
 
-/* Made with fs_op_new, freed with fs_op_free by whoever gets it back. */
+/* Made with fs_op_new, freed with fs_op_free by whoever gets it back. done may be NULL: then it is freed. */
 struct fs_op {
-    struct loop_task task; /* first; like next, the file system's own */
+    struct errand errand; /* first; like next, the file system's own */
     struct fs_op *next;
     struct worker *origin;
     struct fs *fs;
@@ -127,10 +147,11 @@ struct fs_op {
     uint8_t buffer[];
 };
 
-/* An operation with a buffer for bytes, and with copies of its paths (which may be NULL). NULL: no memory. */
+/* An operation with a buffer for bytes (there is room for size of FS_WRITE), and with copies of its paths (which may be NULL). NULL: no memory. */
 struct fs_op *fs_op_new(struct worker *origin, struct fs *fs, enum fs_call call, struct fs_node *node, const char *path,
                         size_t path_size, const char *to_path, size_t to_path_size, size_t bytes);
 void fs_op_free(struct fs_op *op);
+/* On origin's thread; it comes back once. */
 void fs_submit(struct fs_op *op);
 
 #endif

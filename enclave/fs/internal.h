@@ -1,9 +1,32 @@
-/* What the file system's files share. All of it belongs to the home worker's thread. */
+/*
+ * What the file system's files share. All of it belongs to the home worker's thread, except where something else is said.
+ *
+ * Files need each other downwards only:
+ *
+ *     fs            doors; how operations travel
+ *     check         all that can be checked
+ *     ops           which operation is which
+ *     sync          what is on disk
+ *     names         operations on names: open, make, remove, rename, links
+ *     data          operations on what is in files
+ *     paths         where a path leads
+ *     load          the tree out of the store's names
+ *     fetch         inodes and chunks out of the store
+ *     node          a node's life
+ *     cache         chunks in memory
+ *     tree          names and nodes in memory
+ *     journal       changes on their way to the store
+ *
+ * Upwards there is one call, struct fs_home's wake: what was waited for has come.
+ */
 #ifndef ENCLAVE_OS_ENCLAVE_FS_INTERNAL_H
 #define ENCLAVE_OS_ENCLAVE_FS_INTERNAL_H
 
+#include <pthread.h>
+
 #include "enclave/fs/fs.h"
 #include "enclave/kvstore/kvstore.h"
+#include "enclave/thread/worker.h"
 
 struct fs_node {
     struct fs_node *parent;                       /* NULL: the root, or gone */
@@ -51,17 +74,47 @@ struct fs_change {
     uint8_t bytes[]; /* key, value */
 };
 
+struct chunk {
+    struct chunk *by_key, *newer, *older;
+    struct chunk *dirty_before, *dirty_next;
+    struct fs *fs;
+    struct fs_node *node;
+    uint32_t index;
+    bool loading, dirty;
+    int failed;
+    uint64_t journaled; /* fs->made when it was last written there: not to be dropped before that is durable */
+    uint8_t data[FS_CHUNK_SIZE];
+};
+
+/* Of all apps together. */
+struct cache {
+    struct chunk *table[CACHE_SLOTS], *newest, *oldest;
+    uint32_t count;
+};
+
+struct fs_home {
+    struct worker *worker; /* whose thread all of this belongs to */
+    struct store *store;
+    void (*wake)(struct fs *fs); /* fs.c's: run again what waits, since something has come */
+    struct cache cache;
+    size_t pending_bytes; /* in all journals */
+    pthread_mutex_t lock; /* of the list below, which any thread may use */
+    struct fs *all;
+};
+
 struct fs {
     struct fs *next;
+    struct fs_home *home;
     char app[80];
     struct kv_namespace *ns;
     struct budget *memory; /* of the app, once the tree is here */
     bool loaded;           /* the tree is here */
     struct fs_node root;
     struct fs_node **names, **ids; /* hash tables, table_size each */
-    size_t table_size, node_count;
+    size_t table_size, node_count; /* node_count: names in directories, so without the root and what is gone */
+    size_t gone_count;             /* gone, but still referenced */
     uint64_t next_id, next_serial, seed;
-    uint32_t chunk_total; /* beyond the first of each file */
+    uint32_t chunk_total; /* beyond the first of each file, those that are gone included */
     struct fs_op *waiting, **waiting_end;
     /* the journal */
     struct fs_change *pending, **pending_end, *flight;
@@ -74,17 +127,49 @@ struct fs {
     struct chunk *dirty_first, *dirty_last; /* in the order in which they became dirty */
 };
 
-extern struct worker *fs_home;
-uint64_t fs_now_ns(void);
-/* Give up a reference; what was unlinked goes with the last. */
-void fs_node_put(struct fs *fs, struct fs_node *node);
-/* Run again what waits: something that it may have waited for has come. */
-void fs_wake(struct fs *fs);
+/* What is entered from outside, or from the loop, begins so. */
+static inline void fs_enter(const struct fs *fs)
+{
+    ENSURE(fs);
+    loop_check(&fs->home->worker->loop);
+}
 
-/* ops.c: 0 or the result, or -EAGAIN: run it again when something has come. */
+/* ---- ops.c -------------------------------------------------------------------------------------------------------- */
+
+/* 0 or the result, or -EAGAIN: run it again when something has come. */
 int fs_run(struct fs_op *op);
 
-/* paths.c */
+/* ---- sync.c; these, and those of names and data, as fs_run -------------------------------------------------------- */
+
+int op_sync(struct fs_op *op);
+int op_release(struct fs_op *op);
+/* What was asked for is done; what is left is that it is on disk. */
+int op_settle(struct fs_op *op);
+
+/* ---- names.c ------------------------------------------------------------------------------------------------------ */
+
+int op_open(struct fs_op *op);
+int op_mkdir(struct fs_op *op);
+int op_unlink(struct fs_op *op);
+int op_rmdir(struct fs_op *op);
+int op_rename(struct fs_op *op);
+int op_link(struct fs_op *op);
+int op_make_symlink(struct fs_op *op);
+int op_readlink(struct fs_op *op);
+int op_list(struct fs_op *op);
+
+/* ---- data.c ------------------------------------------------------------------------------------------------------- */
+
+int op_stat(struct fs_op *op);
+int op_times(struct fs_op *op);
+int op_resize(struct fs_op *op);
+int op_read(struct fs_op *op);
+int op_write(struct fs_op *op);
+/* Cut or extend. What lies beyond the end is zero if the file grows again. */
+int data_resize(struct fs_op *op, struct fs_node *node, uint64_t size);
+
+/* ---- paths.c ------------------------------------------------------------------------------------------------------ */
+
 /* A path's last step: the directory it is in, its name, and what stands there now (or NULL). */
 struct place {
     struct fs_node *directory, *node;
@@ -101,15 +186,63 @@ enum last_link {
     LINK_IS_MEANT, /* the same, but with a slash behind it what it leads to */
     LINK_FOLLOWED
 };
-/* 0, -EAGAIN, or why it leads nowhere. What does not exist in an existing directory is found, without a node. */
-int path_find(struct fs *fs, struct fs_node *base, const char *path, size_t size, enum last_link last,
-              struct place *out);
+/* Where the operation's path leads: 0, -EAGAIN, or why it leads nowhere. What does not exist in an existing directory is
+ * found, without a node. */
+int path_find(const struct fs_op *op, enum last_link last, struct place *out);
 /* The same for what must exist, and be a directory if a slash says so: -ENOENT, -ENOTDIR. */
-int path_find_existing(struct fs *fs, struct fs_node *base, const char *path, size_t size, enum last_link last,
-                       struct place *out);
+int path_find_existing(const struct fs_op *op, enum last_link last, struct place *out);
+/* Where its second path leads; a link at its end stays. */
+int path_find_to(const struct fs_op *op, struct place *out);
+/* As the operation's flags say. */
+enum last_link path_last(const struct fs_op *op);
 
-/* tree.c */
-int tree_load(struct fs *fs); /* once; 0 or a negative errno */
+/* ---- load.c ------------------------------------------------------------------------------------------------------- */
+
+int load_tree(struct fs *fs); /* once; 0 or a negative errno */
+
+/* ---- fetch.c ------------------------------------------------------------------------------------------------------ */
+
+/* Fill in the inode's fields: 0, -EAGAIN, other negative errno. */
+int fetch_inode(struct fs *fs, struct fs_node *node);
+/* 0 and *out, or -EAGAIN, or why it cannot be read. fresh: its content does not matter. */
+int fetch_chunk(struct fs *fs, struct fs_node *node, uint32_t index, bool fresh, struct chunk **out);
+
+/* ---- node.c ------------------------------------------------------------------------------------------------------- */
+
+/* Give up a reference; what was unlinked goes with the last. */
+void node_put(struct fs *fs, struct fs_node *node);
+/* One that is gone, and that nobody refers to: its chunks go one by one, after the group. */
+void node_dispose(struct fs *fs, struct fs_node *node);
+/* Its content changed, now. */
+void node_touch(struct fs_node *node);
+void node_stat(const struct fs_node *node, struct fs_stat *stat);
+
+/* ---- cache.c ------------------------------------------------------------------------------------------------------ */
+
+struct chunk *cache_find(struct fs *fs, const struct fs_node *node, uint32_t index);
+/* One that is not there, zeroed, once there is room. 0; -EAGAIN: all of the app's chunks must be written first; or why
+ * they cannot be. */
+int cache_add(struct fs *fs, struct fs_node *node, uint32_t index, struct chunk **out);
+/* It is used now, so it is dropped last. */
+void cache_use(struct chunk *c);
+void cache_drop(struct chunk *c);
+void cache_mark_dirty(struct fs *fs, struct chunk *c);
+/* The file's (NULL: every file's) dirty chunks and inodes into the journal. false: no memory. */
+bool cache_flush(struct fs *fs, struct fs_node *node);
+/* Forget a file's (NULL: every file's) chunks from index on. */
+void cache_forget(struct fs *fs, struct fs_node *node, uint32_t from);
+void cache_check(const struct fs_home *home);
+
+/* ---- tree.c ------------------------------------------------------------------------------------------------------- */
+
+uint64_t fs_now_ns(void);
+/* Nothing but the root, freed or forgotten whatever was there. false: no memory. */
+bool tree_init(struct fs *fs);
+/* An entry as the store has it; its directory may come later. 0; -ENOMEM; -EBADMSG: it cannot be. */
+int tree_add_stored(struct fs *fs, uint64_t id, uint64_t parent_id, const char *name, size_t size, enum fs_type type);
+/* Every such entry finds its directory; they are listed in the order in which they were made, names of one file by
+ * name. 0; -ENOMEM; -EBADMSG. */
+int tree_join(struct fs *fs);
 struct fs_node *tree_find_id(struct fs *fs, uint64_t id);
 struct fs_node *tree_find(struct fs *fs, const struct fs_node *parent, const char *name, size_t size);
 struct fs_node *tree_add(struct fs *fs, struct fs_node *parent, const char *name, size_t size, enum fs_type type);
@@ -123,17 +256,18 @@ bool tree_set_target(struct fs *fs, struct fs_node *node, const char *target, si
 char *tree_copy_name(const char *name, size_t size); /* NULL: no memory */
 /* Takes the name. */
 void tree_move(struct fs *fs, struct fs_node *node, struct fs_node *parent, char *name, size_t size);
+/* What it is charged for. */
+size_t tree_cost(const struct fs_node *node);
 void tree_detach(struct fs *fs, struct fs_node *node);
 void tree_free(struct fs *fs, struct fs_node *node); /* detached, unreferenced */
-/* Fill in the inode's fields: 0, -EAGAIN, other negative errno. */
-int tree_know(struct fs *fs, struct fs_node *node);
 bool tree_has_chunk(const struct fs_node *node, uint32_t index);
-int tree_add_chunk(struct fs *fs, struct fs_node *node, uint32_t index); /* 0, -EDQUOT, -ENOMEM */
+int tree_add_chunk(struct fs *fs, struct fs_node *node, uint32_t index); /* 0, -EDQUOT, -ENOSPC, -ENOMEM */
 void tree_drop_chunk(struct fs *fs, struct fs_node *node, uint32_t index);
-#define DENTRY_KEY_MAX (18u + FS_NAME_MAX)
 size_t tree_dentry_key(const struct fs_node *parent, const struct fs_node *node, uint8_t key[DENTRY_KEY_MAX]);
 
-/* journal.c. Changes are made by reserving room first, so that an operation is journaled whole or not at all. */
+/* ---- journal.c. Changes are made by reserving room first, so that an operation is journaled whole or not at all --- */
+
+void journal_init(struct fs *fs);
 bool journal_put(struct fs *fs, const void *key, size_t key_size, const void *value, size_t value_size);
 bool journal_delete(struct fs *fs, const void *key, size_t key_size);
 /* The inode of a file, by which all of it goes; the group's last change. */
@@ -148,27 +282,9 @@ bool journal_memory(const struct fs *fs, size_t records);
 /* The same for a removal, which is let through when the store is full; after it, journal_make_way. */
 int journal_room_for_removal(struct fs_op *op);
 void journal_make_way(struct fs *fs);
-size_t fs_inode_key(uint64_t id, uint8_t key[9]);
-size_t fs_chunk_key(uint64_t id, uint32_t index, uint8_t key[13]);
-
-/* cache.c: chunks in memory. */
-struct chunk {
-    struct chunk *by_key, *newer, *older;
-    struct chunk *dirty_before, *dirty_next;
-    struct fs *fs;
-    struct fs_node *node;
-    uint32_t index;
-    bool loading, dirty;
-    int failed;
-    uint64_t journaled; /* fs->made when it was last written there: not to be dropped before that is durable */
-    uint8_t data[FS_CHUNK_SIZE];
-};
-/* 0 and *out, or -EAGAIN, or why it cannot be read. fresh: its content does not matter. */
-int cache_get(struct fs *fs, struct fs_node *node, uint32_t index, bool fresh, struct chunk **out);
-void cache_mark_dirty(struct fs *fs, struct chunk *c);
-/* The file's (NULL: every file's) dirty chunks and inodes into the journal. false: no memory. */
-bool cache_flush(struct fs *fs, struct fs_node *node);
-/* Forget a file's (NULL: every file's) chunks from index on. */
-void cache_forget(struct fs *fs, struct fs_node *node, uint32_t from);
+size_t fs_inode_key(uint64_t id, uint8_t key[INODE_KEY_SIZE]);
+size_t fs_chunk_key(uint64_t id, uint32_t index, uint8_t key[CHUNK_KEY_SIZE]);
+/* How much of home->pending_bytes is this one's. */
+size_t journal_check(const struct fs *fs);
 
 #endif

@@ -9,33 +9,34 @@
 
 #include "enclave/fs/internal.h"
 
-#define TRANSACTION_MAX (4u << 20)
-#define PENDING_MAX (24u << 20) /* of one app; beyond this operations wait */
-#define PENDING_LEAST (1u << 20)
-#define CHANGE_COST 1024u /* what the store adds to a change */
-
-size_t fs_inode_key(uint64_t id, uint8_t key[9])
+size_t fs_inode_key(uint64_t id, uint8_t key[INODE_KEY_SIZE])
 {
     uint64_t big = __builtin_bswap64(id);
     key[0] = 'i';
     memcpy(key + 1, &big, 8);
-    return 9;
+    return INODE_KEY_SIZE;
 }
 
-size_t fs_chunk_key(uint64_t id, uint32_t index, uint8_t key[13])
+size_t fs_chunk_key(uint64_t id, uint32_t index, uint8_t key[CHUNK_KEY_SIZE])
 {
     uint64_t big = __builtin_bswap64(id);
     uint32_t big_index = __builtin_bswap32(index);
     key[0] = 'c';
     memcpy(key + 1, &big, 8);
     memcpy(key + 9, &big_index, 4);
-    return 13;
+    return CHUNK_KEY_SIZE;
 }
 
-static size_t all_pending; /* bytes, of all apps */
+void journal_init(struct fs *fs)
+{
+    fs->pending = fs->flight = NULL;
+    fs->pending_end = &fs->pending;
+}
 
 static bool append(struct fs *fs, bool put, const void *key, size_t key_size, const void *value, size_t value_size)
 {
+    ENSURE(key_size > 0 && key_size <= KV_KEY_MAX);
+    ENSURE(value_size <= FS_CHUNK_SIZE);
     struct fs_change *c = malloc(sizeof *c + key_size + value_size);
     if (!c)
         return false;
@@ -45,8 +46,8 @@ static bool append(struct fs *fs, bool put, const void *key, size_t key_size, co
         memcpy(c->bytes + key_size, value, value_size);
     *fs->pending_end = c;
     fs->pending_end = &c->next;
-    fs->pending_bytes += value_size + CHANGE_COST;
-    all_pending += value_size + CHANGE_COST;
+    fs->pending_bytes += value_size + JOURNAL_CHANGE_COST;
+    fs->home->pending_bytes += value_size + JOURNAL_CHANGE_COST;
     c->number = ++fs->made;
     return true;
 }
@@ -77,7 +78,7 @@ void journal_end_group(struct fs *fs)
 
 bool journal_forget_inode(struct fs *fs, const struct fs_node *node)
 {
-    uint8_t key[9];
+    uint8_t key[INODE_KEY_SIZE];
     if (!journal_delete(fs, key, fs_inode_key(node->id, key)))
         return false;
     last_pending(fs)->removes_file = !node->directory && !node->replaced;
@@ -86,16 +87,18 @@ bool journal_forget_inode(struct fs *fs, const struct fs_node *node)
 
 bool journal_inode(struct fs *fs, struct fs_node *node)
 {
-    uint8_t key[9], value[33 + FS_PATH_MAX];
+    uint8_t key[INODE_KEY_SIZE], value[INODE_MAX];
     size_t target = node->symlink ? node->size : 0;
+    ENSURE(node->known);
+    ENSURE(target <= FS_PATH_MAX && (target == 0 || node->target));
     value[0] = node->symlink ? 2 : 1;
     memcpy(value + 1, &node->size, 8);
     memcpy(value + 9, &node->accessed_ns, 8);
     memcpy(value + 17, &node->modified_ns, 8);
     memcpy(value + 25, &node->changed_ns, 8);
     if (target)
-        memcpy(value + 33, node->target, target);
-    if (!journal_put(fs, key, fs_inode_key(node->id, key), value, 33 + target))
+        memcpy(value + INODE_SIZE, node->target, target);
+    if (!journal_put(fs, key, fs_inode_key(node->id, key), value, INODE_SIZE + target))
         return false;
     node->dirty = false;
     return true;
@@ -117,8 +120,11 @@ static void committed(struct fs *fs, struct fs_change *flight)
 {
     for (struct fs_change *c = flight, *next; c; c = next) {
         next = c->next;
-        fs->pending_bytes -= c->value_size + CHANGE_COST;
-        all_pending -= c->value_size + CHANGE_COST;
+        size_t bytes = c->value_size + JOURNAL_CHANGE_COST;
+        ENSURE(fs->pending_bytes >= bytes);
+        ENSURE(fs->home->pending_bytes >= fs->pending_bytes);
+        fs->pending_bytes -= bytes;
+        fs->home->pending_bytes -= bytes;
         free(c);
     }
     fs->durable = fs->made;
@@ -127,25 +133,27 @@ static void committed(struct fs *fs, struct fs_change *flight)
             fs->durable = c->number - 1; /* in order, but for what went ahead */
 }
 
-static void on_committed(void *user, int status)
+static void on_committed(void *user, int error)
 {
     struct fs *fs = user;
     struct fs_change *flight = fs->flight;
+    fs_enter(fs);
+    ENSURE(flight);
     bool made_way = fs->making_way;
     fs->flight = NULL;
     fs->making_way = false;
-    if (status == 0) {
+    if (error == 0) {
         if (made_way)
             fs->error = 0; /* there may be room now */
         committed(fs, flight);
         journal_send(fs);
     } else {
         put_back(fs, flight);
-        fs->error = status;
+        fs->error = error;
         if (!made_way)
             journal_make_way(fs);
     }
-    fs_wake(fs);
+    fs->home->wake(fs);
 }
 
 /* How many changes go now: whole groups, as far as they fit. The first goes in any case. */
@@ -154,8 +162,8 @@ static size_t cut(const struct fs *fs)
     size_t count = 0, groups = 0, bytes = 0;
     for (const struct fs_change *c = fs->pending; c; c = c->next) {
         count++;
-        bytes += c->value_size + CHANGE_COST;
-        if (groups > 0 && bytes > TRANSACTION_MAX)
+        bytes += c->value_size + JOURNAL_CHANGE_COST;
+        if (groups > 0 && bytes > JOURNAL_TRANSACTION_MAX)
             break;
         if (c->ends_group)
             groups = count;
@@ -165,20 +173,24 @@ static size_t cut(const struct fs *fs)
 
 static bool send_first(struct fs *fs, size_t count)
 {
+    ENSURE(!fs->flight);
     struct kv_op *ops = count ? calloc(count, sizeof *ops) : NULL;
     if (!ops)
         return false;
     struct fs_change *c = fs->pending, *last = NULL;
-    for (size_t i = 0; i < count; i++, last = c, c = c->next)
+    for (size_t i = 0; i < count; i++, last = c, c = c->next) {
+        ENSURE(c);
         ops[i] = (struct kv_op){.kind = c->put ? KV_PUT : KV_DELETE,
                                 .ns = fs->ns,
                                 .key = c->bytes,
                                 .key_size = c->key_size,
                                 .value = c->bytes + c->key_size,
                                 .value_size = c->value_size};
-    int status = kv_commit(fs_home, ops, count, on_committed, fs);
+    }
+    ENSURE(last->ends_group); /* operations go whole */
+    int error = kv_commit(fs->home->worker, ops, count, on_committed, fs);
     free(ops);
-    if (status < 0)
+    if (error < 0)
         return false;
     fs->flight = fs->pending;
     fs->flight_count = count;
@@ -293,15 +305,17 @@ void journal_make_way(struct fs *fs)
 
 int journal_room_for_removal(struct fs_op *op)
 {
-    return op->fs->error == -ENOSPC && op->fs->pending_bytes <= 2 * PENDING_MAX ? 0 : journal_room(op);
+    return op->fs->error == -ENOSPC && op->fs->pending_bytes <= 2 * JOURNAL_PENDING_MAX ? 0 : journal_room(op);
 }
 
-/* All apps together get four times what one may have; whatever the others do, one gets a little. */
+/* Whatever the others do, one gets a little. */
 static size_t limit_of(const struct fs *fs)
 {
-    size_t others = all_pending - fs->pending_bytes;
-    size_t rest = others < 4 * PENDING_MAX ? 4 * PENDING_MAX - others : 0;
-    return rest < PENDING_LEAST ? PENDING_LEAST : rest < PENDING_MAX ? rest : PENDING_MAX;
+    size_t others = fs->home->pending_bytes - fs->pending_bytes;
+    size_t rest = others < JOURNAL_ALL_MAX ? JOURNAL_ALL_MAX - others : 0;
+    return rest < JOURNAL_PENDING_LEAST ? JOURNAL_PENDING_LEAST
+           : rest < JOURNAL_PENDING_MAX ? rest
+                                        : JOURNAL_PENDING_MAX;
 }
 
 int journal_room(struct fs_op *op)
@@ -315,4 +329,33 @@ int journal_room(struct fs_op *op)
     fs->error = 0;
     journal_send(fs);
     return fs->flight ? -EAGAIN : -ENOMEM;
+}
+
+/* A list in order: what it is charged for. */
+static size_t check_changes(const struct fs *fs, const struct fs_change *first, size_t *count)
+{
+    size_t bytes = 0;
+    for (const struct fs_change *c = first; c; c = c->next) {
+        ENSURE(c->number > fs->durable && c->number <= fs->made);
+        ENSURE(c->key_size > 0 && c->key_size <= KV_KEY_MAX);
+        ENSURE(c->next || c->ends_group); /* between operations no group is open */
+        bytes += c->value_size + JOURNAL_CHANGE_COST;
+        ++*count;
+    }
+    return bytes;
+}
+
+size_t journal_check(const struct fs *fs)
+{
+    size_t flying = 0, pending = 0, bytes = check_changes(fs, fs->flight, &flying);
+    bytes += check_changes(fs, fs->pending, &pending);
+    struct fs_change *const *end = &fs->pending;
+    while (*end)
+        end = &(*end)->next;
+    ENSURE(fs->pending_end == end);
+    ENSURE(fs->pending_bytes == bytes);
+    ENSURE(!fs->flight || fs->flight_count == flying);
+    ENSURE(!fs->making_way || fs->flight);
+    ENSURE(flying + pending <= fs->made - fs->durable);
+    return bytes;
 }

@@ -25,6 +25,7 @@ static int step_up(struct walk *w, struct fs_node *here)
 {
     if (w->depth == 0)
         return -EPERM;
+    ENSURE(here->parent); /* it was reached by a name */
     w->depth--;
     *w->place =
         (struct place){.directory = here->parent, .node = here->parent, .entry = here->parent, .is_above = true};
@@ -33,12 +34,13 @@ static int step_up(struct walk *w, struct fs_node *here)
 
 static int follow(struct walk *w, const struct place *link)
 {
-    int status = tree_know(w->fs, link->node);
-    if (status == 0 && ++w->followed > FS_FOLLOWED_MAX)
-        status = -ELOOP;
-    if (status < 0)
-        return status;
+    int error = fetch_inode(w->fs, link->node);
+    if (error == 0 && ++w->followed > FS_FOLLOWED_MAX)
+        error = -ELOOP;
+    if (error < 0)
+        return error;
     struct fs_node *here = link->directory;
+    ENSURE(link->node->target);
     *w->place = (struct place){.directory = here, .node = here, .entry = here};
     return walk(w, link->node->target, link->node->size, LINK_FOLLOWED);
 }
@@ -96,9 +98,9 @@ static int walk(struct walk *w, const char *path, size_t size, enum last_link la
         size_t part = (size_t)((slash ? slash : end) - at);
         bool is_last = !slash || only_slashes(slash, end);
         bool slash_behind = slash && last == LINK_IS_MEANT;
-        int status = step(w, at, part, !is_last || slash_behind || last == LINK_FOLLOWED);
-        if (status < 0)
-            return status;
+        int error = step(w, at, part, !is_last || slash_behind || last == LINK_FOLLOWED);
+        if (error < 0)
+            return error;
         w->place->must_be_directory |= slash != NULL;
         at += part + 1;
     }
@@ -107,21 +109,38 @@ static int walk(struct walk *w, const char *path, size_t size, enum last_link la
     return 0;
 }
 
-/* Nothing leads out of base: not "..", not "/", and no link. */
-int path_find(struct fs *fs, struct fs_node *base, const char *path, size_t size, enum last_link last,
-              struct place *out)
+static int find(struct fs *fs, struct fs_node *base, const char *path, size_t size, enum last_link last,
+                struct place *out)
 {
+    ENSURE(fs->loaded);
+    ENSURE(!base || !base->of);
+    base = base ? base : &fs->root;
     if (!base->directory)
         return -ENOTDIR;
     *out = (struct place){.directory = base, .node = base, .entry = base};
     return walk(&(struct walk){.fs = fs, .place = out}, path, size, last);
 }
 
-int path_find_existing(struct fs *fs, struct fs_node *base, const char *path, size_t size, enum last_link last,
-                       struct place *out)
+/* Nothing leads out of where it starts: not "..", not "/", and no link. */
+int path_find(const struct fs_op *op, enum last_link last, struct place *out)
 {
-    int status = path_find(fs, base, path, size, last, out);
-    if (status < 0)
-        return status;
+    return find(op->fs, op->node, op->path, op->path_size, last, out);
+}
+
+int path_find_to(const struct fs_op *op, struct place *out)
+{
+    return find(op->fs, op->to, op->to_path, op->to_path_size, LINK_STAYS, out);
+}
+
+int path_find_existing(const struct fs_op *op, enum last_link last, struct place *out)
+{
+    int error = path_find(op, last, out);
+    if (error < 0)
+        return error;
     return !out->node ? -ENOENT : out->must_be_directory && !out->node->directory ? -ENOTDIR : 0;
+}
+
+enum last_link path_last(const struct fs_op *op)
+{
+    return op->flags & FS_FOLLOW ? LINK_FOLLOWED : LINK_IS_MEANT;
 }

@@ -1,14 +1,20 @@
-/*
- * The tree of names, in memory as a whole: made once from the names of the store's records, then kept.
- */
+/* The tree of names, in memory as a whole: made once from the names of the store's records, then kept. */
 #include <errno.h>
 #include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "enclave/fs/internal.h"
 
 #define TABLE_FIRST 64u
+
+uint64_t fs_now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
 
 /* ---- tables ----------------------------------------------------------------------------------------------------- */
 
@@ -49,8 +55,10 @@ static void enter(struct fs *fs, struct fs_node *node)
 static void leave_name(struct fs *fs, struct fs_node *node)
 {
     struct fs_node **at = &fs->names[name_slot(fs, node->parent_id, node->name, node->name_size)];
-    while (*at != node)
+    while (*at != node) {
+        ENSURE(*at); /* it is in the table */
         at = &(*at)->by_name;
+    }
     *at = node->by_name;
 }
 
@@ -60,13 +68,17 @@ static void leave(struct fs *fs, struct fs_node *node)
     if (node->of)
         return;
     struct fs_node **at = &fs->ids[id_slot(fs, node->id)];
-    while (*at != node)
+    while (*at != node) {
+        ENSURE(*at);
         at = &(*at)->by_id;
+    }
     *at = node->by_id;
 }
 
 static bool resize_tables(struct fs *fs, size_t size)
 {
+    ENSURE(size > fs->table_size);
+    ENSURE((size & (size - 1)) == 0);
     struct fs_node **names = calloc(size, sizeof *names), **ids = calloc(size, sizeof *ids), **old = fs->names;
     size_t old_size = fs->table_size;
     if (!names || !ids) {
@@ -107,6 +119,8 @@ struct fs_node *tree_find(struct fs *fs, const struct fs_node *parent, const cha
 
 static void attach(struct fs *fs, struct fs_node *node, struct fs_node *parent)
 {
+    ENSURE(parent->directory && !parent->gone);
+    ENSURE(!node->gone);
     node->parent = parent;
     node->parent_id = parent->id;
     node->serial = ++fs->next_serial;
@@ -119,6 +133,7 @@ static void attach(struct fs *fs, struct fs_node *node, struct fs_node *parent)
 static void unlink_sibling(struct fs_node *node)
 {
     struct fs_node *parent = node->parent;
+    ENSURE(parent);
     *(node->before ? &node->before->next : &parent->first) = node->next;
     *(node->next ? &node->next->before : &parent->last) = node->before;
 }
@@ -129,17 +144,24 @@ char *tree_copy_name(const char *name, size_t size)
     return made ? memcpy(made, name, size) : NULL;
 }
 
+size_t tree_cost(const struct fs_node *node)
+{
+    return sizeof *node + node->name_size + node->chunk_capacity * sizeof *node->chunks +
+           (node->target ? node->size : 0);
+}
+
 /* A node is made only after journal_memory, or found in the store: it is charged in any case. */
 static void charge_node(struct fs *fs, struct fs_node *node)
 {
     if (!node->charge.from)
         charge_open(&node->charge, fs->memory);
-    charge_must(&node->charge, sizeof *node + node->name_size + node->chunk_capacity * sizeof *node->chunks +
-                                   (node->target ? node->size : 0));
+    charge_must(&node->charge, tree_cost(node));
 }
 
 static struct fs_node *make(struct fs *fs, uint64_t id, const char *name, size_t size, enum fs_type type)
 {
+    ENSURE(size > 0 && size <= FS_NAME_MAX);
+    ENSURE(fs->memory);
     if (fs->node_count >= fs->table_size && !resize_tables(fs, fs->table_size * 2))
         return NULL;
     struct fs_node *node = calloc(1, sizeof *node);
@@ -172,6 +194,8 @@ struct fs_node *tree_add(struct fs *fs, struct fs_node *parent, const char *name
 
 void tree_move(struct fs *fs, struct fs_node *node, struct fs_node *parent, char *name, size_t size)
 {
+    ENSURE(node != &fs->root);
+    ENSURE(size > 0 && size <= FS_NAME_MAX);
     leave(fs, node);
     unlink_sibling(node);
     free(node->name);
@@ -184,15 +208,21 @@ void tree_move(struct fs *fs, struct fs_node *node, struct fs_node *parent, char
 
 void tree_detach(struct fs *fs, struct fs_node *node)
 {
+    ENSURE(node != &fs->root && !node->gone);
+    ENSURE(!node->of && !node->others && !node->first);
     leave(fs, node);
     unlink_sibling(node);
     node->parent = NULL;
     node->gone = true;
     fs->node_count--;
+    fs->gone_count++;
 }
 
 void tree_free(struct fs *fs, struct fs_node *node)
 {
+    ENSURE(node->refs == 0);
+    ENSURE(node->cached == 0);
+    fs->gone_count -= node->gone;
     fs->chunk_total -= node->chunk_count > 1 ? node->chunk_count - 1 : 0;
     charge_give(&node->charge);
     free(node->target);
@@ -205,6 +235,8 @@ void tree_free(struct fs *fs, struct fs_node *node)
 
 static void join_names(struct fs_node *file, struct fs_node *name)
 {
+    ENSURE(!file->of && !file->directory);
+    ENSURE(!name->of && name->id == file->id);
     name->of = file;
     name->others = file->others;
     file->others = name;
@@ -249,8 +281,11 @@ static void take_place(struct fs *fs, struct fs_node *file, struct fs_node *name
 void tree_drop_name(struct fs *fs, struct fs_node *name)
 {
     struct fs_node *file = fs_file_of(name), *gone = name == file ? file->others : name, **at = &file->others;
-    while (*at != gone)
+    ENSURE(file->links > 1);
+    while (*at != gone) {
+        ENSURE(*at); /* it is one of them */
         at = &(*at)->others;
+    }
     *at = gone->others;
     file->links--;
     if (name == file) {
@@ -265,6 +300,8 @@ void tree_drop_name(struct fs *fs, struct fs_node *name)
 
 bool tree_set_target(struct fs *fs, struct fs_node *node, const char *target, size_t size)
 {
+    ENSURE(node->symlink && !node->target);
+    ENSURE(size <= FS_PATH_MAX);
     node->target = tree_copy_name(target, size);
     if (!node->target)
         return false;
@@ -280,8 +317,8 @@ size_t tree_dentry_key(const struct fs_node *parent, const struct fs_node *node,
     memcpy(key + 1, &parent_id, 8);
     key[9] = (uint8_t)fs_type_of(node);
     memcpy(key + 10, &id, 8);
-    memcpy(key + 18, node->name, node->name_size);
-    return 18u + node->name_size;
+    memcpy(key + DENTRY_HEADER_SIZE, node->name, node->name_size);
+    return DENTRY_HEADER_SIZE + node->name_size;
 }
 
 /* ---- chunks ----------------------------------------------------------------------------------------------------- */
@@ -310,6 +347,7 @@ bool tree_has_chunk(const struct fs_node *node, uint32_t index)
 int tree_add_chunk(struct fs *fs, struct fs_node *node, uint32_t index)
 {
     uint32_t at = chunk_position(node, index);
+    ENSURE(!node->directory && !node->of);
     if (at < node->chunk_count && node->chunks[at] == index)
         return 0;
     if (node->chunk_count > 0 && fs->chunk_total >= FS_CHUNKS_MAX)
@@ -340,130 +378,25 @@ void tree_drop_chunk(struct fs *fs, struct fs_node *node, uint32_t index)
     fs->chunk_total -= --node->chunk_count > 0;
 }
 
-/* ---- inodes ----------------------------------------------------------------------------------------------------- */
-
-struct fetch {
-    struct fs *fs;
-    struct fs_node *node;
-};
-
-/* 0, or why it cannot be used. */
-static int take_inode(struct fs *fs, struct fs_node *node, const uint8_t *value, size_t size)
-{
-    uint64_t length;
-    if (size < 33 || value[0] != (node->symlink ? 2 : 1))
-        return -EBADMSG;
-    memcpy(&length, value + 1, 8);
-    if (size - 33 != (node->symlink ? length : 0))
-        return -EBADMSG;
-    if (node->symlink && !tree_set_target(fs, node, (const char *)value + 33, size - 33))
-        return -ENOMEM;
-    node->size = length;
-    memcpy(&node->accessed_ns, value + 9, 8);
-    memcpy(&node->modified_ns, value + 17, 8);
-    memcpy(&node->changed_ns, value + 25, 8);
-    node->known = true;
-    return 0;
-}
-
-static void on_inode(void *user, int status, const uint8_t *value, size_t size)
-{
-    struct fetch *f = user;
-    struct fs_node *node = f->node;
-    if (!node->known) /* else changed meanwhile: newer than what comes */
-        node->failed = status == 0 ? take_inode(f->fs, node, value, size) : status == -ENOENT ? -EBADMSG : status;
-    node->loading = false;
-    struct fs *fs = f->fs;
-    free(f);
-    fs_node_put(fs, node);
-    fs_wake(fs);
-}
-
-int tree_know(struct fs *fs, struct fs_node *node)
-{
-    uint8_t key[9];
-    int failed = node->failed;
-    node->failed = 0;
-    if (node->known || failed)
-        return node->known ? 0 : failed;
-    if (node->loading)
-        return -EAGAIN;
-    struct fetch *f = malloc(sizeof *f);
-    if (!f)
-        return -ENOMEM;
-    *f = (struct fetch){fs, node};
-    int status = kv_get(fs_home, fs->ns, key, fs_inode_key(node->id, key), on_inode, f);
-    if (status < 0) {
-        free(f);
-        return status;
-    }
-    node->loading = true;
-    node->refs++;
-    return -EAGAIN;
-}
-
 /* ---- loading ---------------------------------------------------------------------------------------------------- */
 
-struct loading {
-    struct fs *fs;
-    int status;
-    /* inodes and chunks, until every entry is known: 'i' or 'c', id, index */
-    struct record {
-        uint64_t id;
-        uint32_t index;
-        bool chunk;
-    } * records;
-    size_t count, capacity;
-};
-
-static int take_entry(struct fs *fs, const uint8_t *key, size_t size)
+int tree_add_stored(struct fs *fs, uint64_t id, uint64_t parent_id, const char *name, size_t size, enum fs_type type)
 {
-    uint64_t parent, id;
-    memcpy(&parent, key + 1, 8);
-    memcpy(&id, key + 10, 8);
-    struct fs_node *node = make(fs, __builtin_bswap64(id), (const char *)key + 18, size - 18, key[9]);
+    ENSURE(!fs->loaded);
+    struct fs_node *node = make(fs, id, name, size, type);
     if (!node)
         return -ENOMEM;
-    node->parent_id = __builtin_bswap64(parent);
-    if (node->id >= fs->next_id)
-        fs->next_id = node->id + 1;
-    struct fs_node *file = tree_find_id(fs, node->id);
-    bool another = file && !file->directory && fs_type_of(file) == key[9];
+    node->parent_id = parent_id;
+    if (id >= fs->next_id)
+        fs->next_id = id + 1;
+    struct fs_node *file = tree_find_id(fs, id);
+    bool another = file && !file->directory && fs_type_of(file) == type;
     if (another)
         join_names(file, node);
     enter(fs, node);
     if (file && !another)
         return -EBADMSG; /* the store is as we left it, so this is a fault of our own */
     return 0;
-}
-
-static int take_record(struct loading *l, const uint8_t *key, bool chunk)
-{
-    if (l->count == l->capacity) {
-        size_t capacity = l->capacity ? l->capacity * 2 : 256;
-        void *grown = realloc(l->records, capacity * sizeof *l->records);
-        if (!grown)
-            return -ENOMEM;
-        l->records = grown;
-        l->capacity = capacity;
-    }
-    struct record *r = &l->records[l->count++];
-    uint32_t index = 0;
-    memcpy(&r->id, key + 1, 8);
-    r->id = __builtin_bswap64(r->id);
-    if (chunk)
-        memcpy(&index, key + 9, 4);
-    r->index = __builtin_bswap32(index);
-    r->chunk = chunk;
-    if (r->id >= l->fs->next_id)
-        l->fs->next_id = r->id + 1;
-    return 0;
-}
-
-static int compare_records(const void *a, const void *b)
-{
-    const struct record *x = a, *y = b;
-    return x->id != y->id ? (x->id > y->id) - (x->id < y->id) : (x->index > y->index) - (x->index < y->index);
 }
 
 static int compare_nodes(const void *a, const void *b)
@@ -475,9 +408,9 @@ static int compare_nodes(const void *a, const void *b)
     return order ? order : x->name_size - y->name_size;
 }
 
-/* Every entry finds its directory; they are listed in the order in which they were made, names of one file by name. */
-static int join(struct fs *fs)
+int tree_join(struct fs *fs)
 {
+    ENSURE(!fs->loaded);
     struct fs_node **all = malloc((fs->node_count + 1) * sizeof *all);
     size_t count = 0;
     if (!all)
@@ -485,57 +418,23 @@ static int join(struct fs *fs)
     for (size_t i = 0; i < fs->table_size; i++)
         for (struct fs_node *node = fs->names[i]; node; node = node->by_name)
             all[count++] = node;
+    ENSURE(count == fs->node_count);
     qsort(all, count, sizeof *all, compare_nodes);
-    int status = 0;
-    for (size_t i = 0; i < count && status == 0; i++) {
+    int error = 0;
+    for (size_t i = 0; i < count && error == 0; i++) {
         struct fs_node *parent = all[i]->parent_id ? tree_find_id(fs, all[i]->parent_id) : &fs->root;
         if (parent && parent->directory)
             attach(fs, all[i], parent);
         else
-            status = -EBADMSG; /* the store is as we left it, so this is a fault of our own */
+            error = -EBADMSG; /* the store is as we left it, so this is a fault of our own */
     }
     free(all);
-    return status;
-}
-
-/* Files without an entry were unlinked while they were open when the enclave ended. */
-static int claim_records(struct loading *l)
-{
-    struct fs *fs = l->fs;
-    uint8_t key[13];
-    int status = 0;
-    if (l->count > 1)
-        qsort(l->records, l->count, sizeof *l->records, compare_records);
-    for (size_t i = 0; i < l->count && status == 0; i++) {
-        const struct record *r = &l->records[i];
-        struct fs_node *node = r->id ? tree_find_id(fs, r->id) : &fs->root;
-        if (node && r->chunk)
-            status = tree_add_chunk(fs, node, r->index);
-        if (node)
-            continue;
-        size_t size = r->chunk ? fs_chunk_key(r->id, r->index, key) : fs_inode_key(r->id, key);
-        status = journal_delete(fs, key, size) ? 0 : -ENOMEM;
-        journal_end_group(fs);
-    }
-    return status;
-}
-
-static bool take_name(void *user, const uint8_t *key, size_t size)
-{
-    struct loading *l = user;
-    if (size > 18 && size <= DENTRY_KEY_MAX && key[0] == 'd')
-        l->status = take_entry(l->fs, key, size);
-    else if (size == 9 && key[0] == 'i')
-        l->status = take_record(l, key, false);
-    else if (size == 13 && key[0] == 'c')
-        l->status = take_record(l, key, true);
-    return l->status == 0;
+    return error;
 }
 
 /* What a load that failed left. */
 static void clear(struct fs *fs)
 {
-    cache_forget(fs, NULL, 0);
     for (size_t i = 0; i < fs->table_size; i++)
         for (struct fs_node *node = fs->names[i], *next; node; node = next) {
             next = node->by_name;
@@ -545,27 +444,15 @@ static void clear(struct fs *fs)
     free(fs->ids);
     fs->names = fs->ids = NULL;
     fs->table_size = fs->node_count = 0;
-    fs->chunk_total = 0;
-    fs->root = (struct fs_node){.directory = true, .known = true};
-    fs->next_id = 1;
+    ENSURE(fs->chunk_total == 0);
+    ENSURE(fs->gone_count == 0);
 }
 
-int tree_load(struct fs *fs)
+bool tree_init(struct fs *fs)
 {
-    if (fs->loaded)
-        return 0;
-    struct loading l = {.fs = fs};
+    ENSURE(!fs->loaded);
     clear(fs);
-    if (!fs->memory && !(fs->memory = kv_memory(fs->ns)))
-        return -ENOMEM;
-    if (!resize_tables(fs, TABLE_FIRST) || RAND_bytes((uint8_t *)&fs->seed, sizeof fs->seed) != 1)
-        return -ENOMEM;
-    int status = kv_each(fs->ns, take_name, &l);
-    if (l.status == 0)
-        l.status = status < 0 ? status : join(fs);
-    if (l.status == 0)
-        l.status = claim_records(&l);
-    free(l.records);
-    fs->loaded = l.status == 0;
-    return l.status;
+    fs->root = (struct fs_node){.directory = true, .known = true};
+    fs->next_id = 1;
+    return resize_tables(fs, TABLE_FIRST) && RAND_bytes((uint8_t *)&fs->seed, sizeof fs->seed) == 1;
 }

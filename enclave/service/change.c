@@ -216,6 +216,14 @@ void change_stop(void)
     }
 }
 
+bool change_is_stopping(void)
+{
+    pthread_mutex_lock(&lock);
+    bool is = stopping;
+    pthread_mutex_unlock(&lock);
+    return is;
+}
+
 bool change_is_preparing(void)
 {
     pthread_mutex_lock(&lock);

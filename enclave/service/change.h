@@ -85,7 +85,8 @@ void *change_thread(void *unused);
  * what is being written or durable goes on. The compiler's thread ends when it has nothing to prepare: nothing can
  * interrupt what it does, which may take a minute, and whose memory is never freed. */
 void change_stop(void);
-/* Any thread. After change_stop the first only ever becomes false. */
+/* Any thread. After change_stop the first stays true, and the second only ever becomes false. */
+bool change_is_stopping(void);
 bool change_is_preparing(void);
 uint32_t changes_waiting(void); /* that have not begun */
 

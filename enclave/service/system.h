@@ -12,6 +12,7 @@ struct app_table;
 struct wasm_runtime;
 struct kv_namespace;
 struct store;
+struct fs_home;
 
 struct system {
     struct worker workers[PROTO_MAX_WORKERS];
@@ -21,6 +22,7 @@ struct system {
     struct app_table *apps;
     struct wasm_runtime *wasm;
     struct store *store;
+    struct fs_home *files;
     struct kv_namespace *settings; /* the enclave's own namespace in the store */
     uint64_t started_ns;
 };

@@ -77,7 +77,7 @@ struct app *app_new(struct wasm_runtime *rt, const struct app_config *config, st
     budget_init(&app->calls_out, "calls out", NULL, APP_CALLS_OUT_MAX);
     app->component = component;
     app->id = atomic_fetch_add(&next_id, 1);
-    app->fs = rt->config.world->files_of(config->name);
+    app->fs = rt->config.world->files_of(rt->config.files, config->name);
     app->memory_limit = config->memory_limit ? config->memory_limit : 256u << 20;
     app->timeout_ns = (config->timeout_ms ? config->timeout_ms : 30000) * UINT64_C(1000000);
     memcpy(app->sha256, config->sha256, sizeof app->sha256);

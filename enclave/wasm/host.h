@@ -307,7 +307,7 @@ struct host_package {
 struct host_world {
     const struct host_package *packages;
     /* Where an app's files are, for the world's own functions: lives for ever. NULL: there are none. Any thread. */
-    struct fs *(*files_of)(const char *app);
+    struct fs *(*files_of)(struct fs_home *files, const char *app);
     /* May a command be asked this? If not, 400 with what comes back, a static text; else NULL. */
     const char *(*command_refuses)(const struct http_exchange *x);
     /* What a handler is called with; false: no memory. */

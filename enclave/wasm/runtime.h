@@ -15,7 +15,8 @@
 struct http_dialer; /* enclave/https/client.h */
 struct wasm_runtime;
 struct worker;
-struct store; /* enclave/kvstore/store.h */
+struct store;   /* enclave/kvstore/store.h */
+struct fs_home; /* enclave/fs/fs.h */
 
 /* Where the stacks of guests come from. A stack lies above memory that faults. */
 struct wasm_stack_source {
@@ -35,7 +36,9 @@ struct wasm_runtime_config {
     void (*log)(struct worker *worker, const char *app, bool error, const char *line, size_t size);
     /* For requests that guests make. NULL: all are denied. */
     const struct http_dialer *dialer;
-    struct store *store; /* what guests' buckets are in */
+    /* What guests' buckets and files are in, for the world's functions. files NULL: apps have none. */
+    struct store *store;
+    struct fs_home *files;
     /* Bytes that all guests together may hold (memories.c says how they share them); 0: 1 GiB. Some are set aside for
      * what each thread that serves guests reads of their memory (GUEST_LIFTED_MAX). */
     uint64_t guest_memory;

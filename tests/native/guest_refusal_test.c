@@ -195,10 +195,10 @@ static int setup(void **state)
     static const char settings[] = "{\"egress\":[\"localhost:1\"],\"arguments\":[\"-v\"]}";
     static const struct http_dialer dialer = {.start = start_dial, .cancel = cancel_dial};
     struct wasm_runtime_config config = {.world = &wasi_world, .dialer = &dialer};
-    runtime = wasm_runtime_new(&config);
     loop_init(&worker.loop, NULL);
     worker.loop.now_ns = 1;
-    fs_init(&worker, NULL);
+    config.files = fs_home_new(&worker, NULL);
+    runtime = wasm_runtime_new(&config);
     struct app_table *apps = app_table_new();
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (app_table_put(apps, built_app(runtime, folder, names[i], settings, 0)) != 0)

@@ -214,6 +214,8 @@ static struct fs_op *run(struct fs_op *op, struct asked *a)
     fs_submit(op);
     a->inside = false;
     settle(a);
+    fs_check(fs);
+    store_check(store);
     return op;
 }
 
@@ -260,9 +262,8 @@ static void fresh_fs(void)
     static int number;
     char app[32];
     fresh_store();
-    fs_init(&worker, store);
     snprintf(app, sizeof app, "app%d", number++);
-    fs = fs_of_app(app);
+    fs = fs_of_app(fs_home_new(&worker, store), app);
     assert_non_null(fs);
 }
 

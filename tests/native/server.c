@@ -334,10 +334,11 @@ int main(int argc, char **argv)
     mallopt(M_TOP_PAD, 16 << 20);
     static struct http_admin_hook hook = {admit, methods, admin};
     struct wasm_runtime_config config = {.world = &wasi_world, .dialer = &dialer, .log = log_line};
-    runtime = wasm_runtime_new(&config);
     int workers = atoi(argv[2]);
     struct native_worker *all = calloc((size_t)workers, sizeof *all);
-    fs_init(&all[0].worker, NULL);
+    loop_take(&all[0].worker.loop); /* to make what is worker 0's; its thread takes it over */
+    config.files = fs_home_new(&all[0].worker, NULL);
+    runtime = wasm_runtime_new(&config);
     struct app_table *apps = app_table_new();
     for (int i = 3; i < argc; i++)
         load(apps, argv[i]);
