@@ -417,6 +417,12 @@ static void test_sparse_and_large(void **state)
     assert_int_equal(read_at(node, 99, back, 3), 3);
     assert_memory_equal(back, "\7\0\0", 3);
     assert_int_equal(resize_to(node, FS_SIZE_MAX + 1), -EFBIG);
+    /* No file has these sizes and offsets, which a C program calls negative. */
+    for (uint64_t none = UINT64_C(1) << 63; none; none = none == UINT64_MAX ? 0 : UINT64_MAX) {
+        assert_int_equal(resize_to(node, none), -EINVAL);
+        assert_int_equal(read_at(node, none, back, 3), -EINVAL);
+        assert_int_equal(write_at(node, none, piece, 3), -EINVAL);
+    }
     release(node);
     assert_int_equal(call(FS_UNLINK, "big"), 0);
     assert_int_equal(sync_all(), 0);

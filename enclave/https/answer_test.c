@@ -150,11 +150,16 @@ static void early_answers_close(void **state)
 
 static void answers_of_known_size_say_it(void **state)
 {
-    static char body[65536];
+    static char body[65536], long_value[20000];
     memset(body, 'x', sizeof body);
-    for (size_t size = 1; size < 61000; size = size < 16384 ? size * 4 : size + 22000) {
+    memset(long_value, 'y', sizeof long_value);
+    const struct http_field long_field = {HTTP_TEXT("x-long"), {long_value, sizeof long_value}};
+    /* The last is as long as can be, whatever its head takes. */
+    for (size_t size = 1; size <= sizeof body; size = size < 16384    ? size * 4
+                                                      : size == 60384 ? sizeof body
+                                                                      : size + 22000) {
         struct http_exchange *x = peer_take(POST "\r\n");
-        assert_int_equal(x->ops->respond(x, 200, NULL, 0, -1), 0);
+        assert_int_equal(x->ops->respond(x, 200, &long_field, size == sizeof body, -1), 0);
         for (size_t at = 0; at < size;) {
             size_t space = x->ops->write_space(x), piece = size - at < 4096 ? size - at : 4096;
             assert_true(space >= piece);
@@ -181,6 +186,26 @@ static void answers_of_known_size_say_it(void **state)
     peer_hang_up();
     peer.out[peer.out_size] = 0;
     assert_non_null(strstr(peer.out, "x\r\n0\r\n\r\n"));
+}
+
+/* Whoever looks at the field finds no other name than the target's (RFC 9112, section 3.2.2). */
+static void the_targets_authority_is_the_host(void **state)
+{
+    struct http_exchange *x = peer_take(
+        "POST http://target.example:81/_enclave/x HTTP/1.1\r\nX: 1\r\nHost: other\r\nAuthorization: b\r\n\r\n");
+    size_t hosts = 0;
+    for (size_t i = 0; i < x->request.field_count; i++) {
+        struct http_text name = x->request.fields[i].name, value = x->request.fields[i].value;
+        if (name.size != 4 || strncasecmp(name.data, "host", 4) != 0)
+            continue;
+        assert_int_equal(value.size, strlen("target.example:81"));
+        assert_memory_equal(value.data, "target.example:81", value.size);
+        hosts++;
+    }
+    assert_int_equal(hosts, 1);
+    x->ops->respond(x, 204, NULL, 0, -1);
+    x->ops->finish(x, NULL, 0);
+    peer_hang_up();
 }
 
 static void answers_have_a_date(void **state)
@@ -262,6 +287,7 @@ int main(void)
         cmocka_unit_test(trailers_are_chosen),
         cmocka_unit_test(early_answers_close),
         cmocka_unit_test(answers_of_known_size_say_it),
+        cmocka_unit_test(the_targets_authority_is_the_host),
         cmocka_unit_test(answers_have_a_date),
         cmocka_unit_test(behind_head_answers_are_whole),
         cmocka_unit_test(exchanges_have_rules),

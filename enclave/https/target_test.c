@@ -127,6 +127,8 @@ static const char *const bad[] = {
     "http://[::1]x/a",
     "http://::1/a",
     "http://[g::]/a",
+    "http://[]/a",
+    "http://[v1.a,b]/a",
     "http://h,i/a",
     "http://h\\i/a",
     "http://h//a",
