@@ -71,7 +71,11 @@ while IFS= read -r line; do
     *'app settings hello --url'*) contains "$(cat "$work/said")" api.example.com ;;
     'node apps/componentize.mjs apps/common/handler.wit '*) check cmp files.wasm build/apps/files-c.wasm ;;
     'node apps/componentize.mjs apps/common/command.wit '*) check cmp sum.wasm build/apps/sum-c.wasm ;;
-    *"'break worker_init'"*) contains "$(cat "$work/said")" " at ./enclave/main.c:" ;;
+    *"'break worker_init'"*) # and then a fault, as the document says that one looks at it
+        contains "$(cat "$work/said")" " at ./enclave/main.c:"
+        contains "$(cat "$work/said")" "rip = 16,"
+        contains "$(cat "$work/said" "$work/errors")" "at image offset 0000000000000010"
+        ;;
     *"'break route_request'"*)
         contains "$(cat "$work/said")" "#0  route_request ("
         contains "$(cat "$work/said")" " at ./enclave/https/h1.c:"
