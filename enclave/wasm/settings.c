@@ -81,6 +81,20 @@ static void refuse_value(struct parse *p, const char *place, const json_t *value
         refuse(p, "%s: the value is not a text but %s: write it in quotes", place, kind_of(value));
 }
 
+/* What the server says of each request to a command (wasi/command.c): beside another value of that name, which of the
+ * two a program sees would be its library's choice. */
+static bool is_servers_variable(const char *name)
+{
+    static const char *const of_server[] = {"GATEWAY_INTERFACE", "SERVER_SOFTWARE", "SERVER_PROTOCOL", "SERVER_NAME",
+                                            "SERVER_PORT",       "REQUEST_METHOD",  "SCRIPT_NAME",     "PATH_INFO",
+                                            "QUERY_STRING",      "HTTPS",           "REMOTE_ADDR",     "CONTENT_TYPE",
+                                            "CONTENT_LENGTH"};
+    for (size_t i = 0; i < sizeof of_server / sizeof *of_server; i++)
+        if (!strcmp(name, of_server[i]))
+            return true;
+    return strncmp(name, "HTTP_", 5) == 0;
+}
+
 static void refuse_setting(struct parse *p, const char *member, const char *name, const char *not_in_name,
                            const json_t *value)
 {
@@ -109,6 +123,10 @@ static void take_map(struct parse *p, const char *member, const json_t *map, str
     {
         if (!text_of(value) || name[0] == 0 || strpbrk(name, not_in_name)) {
             refuse_setting(p, member, name, not_in_name, value);
+            return;
+        }
+        if (list == &p->out->environment && is_servers_variable(name)) {
+            refuse(p, "%s: %.64s: the server gives this name a value for each request to a command", member, name);
             return;
         }
         list->items[list->count++] = (struct setting){copy(p, name), copy(p, json_string_value(value))};

@@ -141,6 +141,8 @@ static void test_refused(void **state)
         {"{\"peers\":true}", "peers: the only value is"},
         {"{\"peers\":\"require\"}", "peers: the only value is \"request\", not \"require\""},
         {"{\"peers\":\"request\\u0000\"}", "peers: the only value is \"request\"; leave"},
+        {"{\"environment\":{\"PATH_INFO\":\"/\"}}", "environment: PATH_INFO: the server gives this name a value"},
+        {"{\"environment\":{\"A\":\"b\",\"HTTP_COOKIE\":\"\"}}", "environment: HTTP_COOKIE: the server gives"},
         {"{\"color\":1}", "color: there is no such setting; there are environment"},
         {"{\"config\":{\"a\":\"1\",\"a\":\"2\"}}", "line 1: the same name is given twice"},
     };

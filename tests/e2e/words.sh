@@ -64,6 +64,7 @@ settings '{"environment": []}' 'environment: not an object but an array: expecte
 settings '{"environment": {"A": 1}}' "environment: A: the value is not a text but a number"
 settings '{"environment": {"": "a"}}' "environment: a name is empty"
 settings '{"environment": {"A=B": "c"}}' "environment: A=B: not a name"
+settings '{"environment": {"REQUEST_METHOD": "GET"}}' "environment: REQUEST_METHOD: the server gives this name a value for each request"
 settings '{"arguments": [null]}' "arguments: number 1: the value is not a text but null"
 settings '{"peers": "require"}' 'peers: the only value is "request", not "require"'
 settings '{"peers": true}' 'peers: the only value is "request"'
