@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "enclave/service/admin.h"
 #include "enclave/service/apps.h"
@@ -150,7 +149,9 @@ static bool stop_threads(void)
     atomic_store(&clock_stopping, true);
     pthread_join(clock_thread, NULL);
     bool computing = change_is_preparing();
-    if (!computing)
+    if (computing)
+        pthread_detach(compiler_thread);
+    else
         pthread_join(compiler_thread, NULL);
     return computing;
 }
@@ -250,7 +251,8 @@ static int boot(char *error, size_t error_size)
     crowd_limits_init(&connection_limits, heap_size / 6, PROTO_MAX_CHANNELS);
     phase("libraries");
     tls_memory_init();
-    OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
+    /* At the end nothing is taken down: the compiler's thread may still use it. */
+    OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, NULL);
     int result = open_workers(error, error_size);
     if (result < 0)
         return result;
@@ -343,7 +345,5 @@ int main(void)
     worker_run(enclave_system.owner);
     bool computing = stop_threads();
     close_store();
-    if (computing)
-        _exit(PROTO_RUN_COMPUTING); /* at once: what exit takes down that thread may still use */
-    return 0;
+    return computing ? PROTO_RUN_COMPUTING : 0;
 }

@@ -327,11 +327,11 @@ static void finish(void)
     for (uint32_t i = 0; i < server.options.workers; i++)
         io_join(server.ios[i]);
     kvstore_close(server.backends.kv);
+    collateral_server_stop(server.collateral);
     if (dispatcher_is_left_computing())
         return; /* the rest goes with the process, and with the thread that is still in it */
     for (uint32_t i = 0; i < server.options.workers; i++)
         io_destroy(server.ios[i]);
-    collateral_server_stop(server.collateral);
     clock_stop();
     enclave_destroy(server.enclave);
     if (server.backends.quote)

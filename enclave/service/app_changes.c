@@ -135,6 +135,10 @@ static bool compile(struct app_change *c)
     struct wasm_component *component = wasm_compile(enclave_system.wasm, c->wasm, c->wasm_size, why, why_size);
     if (!component)
         return false;
+    if (change_is_stopping()) { /* what becomes of it, nobody will see */
+        wasm_component_delete(component);
+        return false;
+    }
     if (change_is_stopping()) { /* what happens to it now, nobody will see */
         wasm_component_delete(component);
         return false;

@@ -224,14 +224,6 @@ bool change_is_stopping(void)
     return is;
 }
 
-bool change_is_stopping(void)
-{
-    pthread_mutex_lock(&lock);
-    bool is = stopping;
-    pthread_mutex_unlock(&lock);
-    return is;
-}
-
 bool change_is_preparing(void)
 {
     pthread_mutex_lock(&lock);
