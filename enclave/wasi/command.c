@@ -21,6 +21,8 @@ static int begin_answer(struct guest *g, int http, int64_t length, int exit_code
         {HTTP_TEXT("content-type"), HTTP_TEXT("text/plain; charset=utf-8")},
         {HTTP_TEXT("x-exit-status"), {number, (size_t)digits}},
     };
+    ENSURE(g->x && !g->responded);
+    ENSURE(g->printed || g->printed_size == 0);
     g->responded = true;
     int result = g->x->ops->respond(g->x, http, fields, exit_code ? 2 : 1, length);
     if (result == 0 && g->printed_size > 0)
@@ -39,6 +41,7 @@ void command_flush(struct guest *g)
 
 void command_make_room(struct guest *g, size_t size)
 {
+    ENSURE(g->printed_size <= EARLY_SIZE);
     if (size > EARLY_SIZE - g->printed_size)
         command_flush(g);
 }
@@ -80,6 +83,8 @@ void command_end(struct guest *g, int exit_code, int http)
 {
     struct http_exchange *x = g->x;
     bool begun = g->responded;
+    ENSURE(g->app->command && !g->polling);
+    ENSURE(http == 500 || http == 504);
     if (!x)
         return;
     int result = begun ? 0 : begin_answer(g, exit_code ? http : 200, (int64_t)g->printed_size, exit_code);

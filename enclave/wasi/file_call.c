@@ -92,8 +92,9 @@ enum host_result file_reply_bytes(struct guest *g, const struct fs_op *op)
 /* ---- operations ------------------------------------------------------------------------------------------------- */
 
 struct fs_wait {
-    struct guest *guest; /* NULL: it has ended */
-    struct app *app;     /* a reference: the operation may outlive the guest */
+    struct asking asking; /* the file system, which answers later */
+    struct guest *guest;  /* NULL: it has ended */
+    struct app *app;      /* a reference: the operation may outlive the guest */
     struct fs_op *op;
     struct charge charge;
     bool done;
@@ -104,6 +105,12 @@ static void release_node(struct worker *worker, struct fs *fs, struct fs_node *n
     struct fs_op *op = node ? fs_op_new(worker, fs, FS_RELEASE, node, NULL, 0, NULL, 0, 0) : NULL;
     if (op)
         fs_submit(op); /* without memory for it the node stays in memory: no harm to what is stored */
+}
+
+static void wait_check(const struct fs_wait *w)
+{
+    ENSURE(w->app && w->op);
+    ENSURE(!w->guest || (w->guest->fs == w && w->guest->app == w->app));
 }
 
 static void wait_free(struct fs_wait *w)
@@ -117,6 +124,9 @@ static void wait_free(struct fs_wait *w)
 static void on_done(struct fs_op *op)
 {
     struct fs_wait *w = op->user;
+    wait_check(w);
+    asking_over(&w->asking);
+    ENSURE(w->op == op && !w->done);
     w->done = true;
     if (w->guest) {
         guest_wake(w->guest);
@@ -146,6 +156,7 @@ struct fs_op *file_finished(struct guest *g)
 
 void file_end(struct guest *g)
 {
+    ENSURE(g->fs && g->fs->done);
     wait_free(g->fs);
     g->fs = NULL;
 }
@@ -162,6 +173,7 @@ struct fs_op *file_begin(struct guest *g, enum fs_call call, const struct resour
                          size_t bytes)
 {
     size_t path = paths.path ? paths.path->size : 0, to = paths.to ? paths.to->size : 0;
+    ENSURE(!g->fs && g->polling); /* one at a time */
     struct fs_wait *w = calloc(1, sizeof *w);
     if (w)
         w->app = app_ref(g->app);
@@ -186,7 +198,11 @@ enum host_result file_submit(struct guest *g, struct fs_op *op)
 {
     if (!op)
         return HOST_TRAP;
+    wait_check(g->fs);
+    ENSURE(g->fs->op == op && !g->fs->done);
+    asking_begin(&g->fs->asking);
     fs_submit(op);
+    asking_end(&g->fs->asking);
     return guest_wait(g, WAITS_OTHERS);
 }
 

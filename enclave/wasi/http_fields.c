@@ -76,6 +76,14 @@ static bool charge_fields(struct fields *f, size_t count, size_t bytes)
     return f->charge.from ? charge_resize(&f->charge, cost) : charge_take(&f->charge, f->memory, cost);
 }
 
+void fields_check(const struct fields *f)
+{
+    ENSURE(f->count <= f->capacity && f->count <= FIELDS_COUNT_MAX);
+    ENSURE(f->bytes <= FIELDS_BYTES_MAX);
+    ENSURE(f->items || f->capacity == 0);
+    ENSURE(!f->memory || f->count == 0 || f->charge.bytes >= f->bytes);
+}
+
 void fields_clear(struct fields *f)
 {
     for (size_t i = 0; i < f->count; i++)
@@ -87,6 +95,7 @@ void fields_clear(struct fields *f)
 
 int fields_append(struct fields *f, const char *name, size_t name_size, const char *value, size_t value_size)
 {
+    fields_check(f);
     if (f->count >= FIELDS_COUNT_MAX || name_size > FIELDS_BYTES_MAX || value_size > FIELDS_BYTES_MAX ||
         f->bytes + name_size + value_size > FIELDS_BYTES_MAX)
         return -ENOSPC;
@@ -142,6 +151,7 @@ static void fields_remove(struct fields *f, const char *name, size_t size)
         free((char *)f->items[i].name.data);
     }
     f->count = kept;
+    fields_check(f);
     charge_fields(f, f->count, f->bytes);
 }
 

@@ -265,6 +265,7 @@ static HOST_FUNC(response_body)
 static void finish_exchange(struct guest *g, const struct fields *trailers)
 {
     struct http_exchange *x = g->x;
+    ENSURE(x && g->responded && !g->finished);
     g->finished = true;
     g->x = NULL;
     x->ops->finish(x, trailers ? trailers->items : NULL, trailers ? trailers->count : 0);
@@ -274,6 +275,8 @@ static void finish_exchange(struct guest *g, const struct fields *trailers)
 static enum host_result respond(struct guest *g, struct resource *response)
 {
     struct resource *body = response->on;
+    ENSURE(g->x && !g->responded);
+    ENSURE(!body || body->kind == KIND_OUTGOING_BODY);
     struct fields *fields = &response->response.headers->fields;
     int64_t length = fields_declared_length(fields);
     if (length == -2)

@@ -4,6 +4,7 @@
 #ifndef ENCLAVE_OS_ENCLAVE_WASI_INTERNAL_H
 #define ENCLAVE_OS_ENCLAVE_WASI_INTERNAL_H
 
+#include "common/callbacks.h"
 #include "enclave/fs/fs.h"
 #include "enclave/kvstore/kvstore.h"
 #include "enclave/wasm/host.h"
@@ -12,6 +13,7 @@ extern const struct host_interface wasi_io[3], wasi_clocks[3], wasi_random[3], w
     wasi_sockets[7], wasi_http[2], wasi_keyvalue[3], wasi_config[3], wasi_logging[1];
 
 /* http_fields.c */
+void fields_check(const struct fields *f); /* what holds between any two changes */
 void fields_clear(struct fields *f);
 /* Copies. -ENOSPC: too many or too long; -ENOMEM. */
 int fields_append(struct fields *f, const char *name, size_t name_size, const char *value, size_t value_size);

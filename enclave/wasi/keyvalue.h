@@ -10,7 +10,8 @@
 struct kv_many; /* of a get-many */
 
 struct kv_call {
-    struct guest *guest; /* NULL: ended */
+    struct asking asking; /* the store, which answers later */
+    struct guest *guest;  /* NULL: ended */
     bool done;
     int error;
     struct app *app; /* a reference: what the call holds is charged to it, and may outlive the guest */
@@ -26,6 +27,8 @@ struct kv_call {
 
 enum { NO_SUCH_STORE, ACCESS_DENIED, OTHER };
 
+/* What holds between any two steps. */
+void kv_call_check(const struct kv_call *call);
 /* A new call, waited for by the guest; NULL (and a trap) if memory is short. */
 struct kv_call *kv_call_begin(struct guest *g);
 /* Charge what the store holds for the call, until it ends. */
@@ -35,6 +38,8 @@ static inline size_t kv_call_cost(size_t count, size_t key_bytes, size_t value_b
 {
     return count * KV_OP_COST + key_bytes + 3 * value_bytes;
 }
+/* What the store's callback is to get: from here until kv_call_begun it must not come. */
+void *kv_call_ask(struct kv_call *call);
 /* From the store's callback: the guest goes on, or the call is freed if it has ended. */
 void kv_call_complete(struct kv_call *call, int error);
 void kv_call_over(void *user, int error); /* the same, as a kv_done */

@@ -19,6 +19,24 @@ static void call_free(struct kv_call *call)
     free(call);
 }
 
+void kv_call_check(const struct kv_call *call)
+{
+    ENSURE(call->app);
+    ENSURE(!call->guest || call->guest->kv == call);
+    ENSURE(!call->guest || call->guest->app == call->app);
+    ENSURE(call->value || call->size == 0);
+    ENSURE(call->names || call->name_count == 0);
+    ENSURE(!call->many || call->many_free);
+}
+
+void *kv_call_ask(struct kv_call *call)
+{
+    kv_call_check(call);
+    ENSURE(!call->done);
+    asking_begin(&call->asking);
+    return call;
+}
+
 void keyvalue_abandon(struct guest *g)
 {
     if (g->kv && !g->kv->done)
@@ -32,6 +50,9 @@ void keyvalue_abandon(struct guest *g)
 
 void kv_call_complete(struct kv_call *call, int error)
 {
+    kv_call_check(call);
+    asking_over(&call->asking);
+    ENSURE(!call->done);
     call->error = error;
     call->done = true;
     if (call->guest)
@@ -52,6 +73,7 @@ void kv_call_over(void *user, int error)
 
 void kv_call_begun(struct kv_call *call, int error)
 {
+    asking_end(&call->asking);
     if (error < 0)
         kv_call_complete(call, error);
 }
@@ -70,6 +92,7 @@ void kv_call_keep(struct guest *g, struct kv_call *call)
 
 struct kv_call *kv_call_begin(struct guest *g)
 {
+    ENSURE(!g->kv && g->polling);
     struct kv_call *call = calloc(1, sizeof *call);
     if (!call) {
         guest_trap(g, "no memory");

@@ -99,19 +99,30 @@ struct app *app_new(struct wasm_runtime *rt, const struct app_config *config, st
         app_unref(app);
         return NULL;
     }
+    app_check(app);
     return app;
+}
+
+void app_check(const struct app *app)
+{
+    ENSURE(atomic_load_explicit(&app->refs, memory_order_relaxed) > 0);
+    ENSURE(app->rt && app->component && app->pre && app->settings);
+    ENSURE(app->path[0] == '/' && app->name == app->path + 1);
+    ENSURE(app->memory_limit > 0 && app->timeout_ns > 0);
 }
 
 struct app *app_ref(struct app *app)
 {
-    atomic_fetch_add_explicit(&app->refs, 1, memory_order_relaxed);
+    ENSURE(atomic_fetch_add_explicit(&app->refs, 1, memory_order_relaxed) > 0);
     return app;
 }
 
 void app_unref(struct app *app)
 {
     /* acq_rel: the last one sees all that the others did before they let go. */
-    if (!app || atomic_fetch_sub_explicit(&app->refs, 1, memory_order_acq_rel) != 1)
+    unsigned before = app ? atomic_fetch_sub_explicit(&app->refs, 1, memory_order_acq_rel) : 2;
+    ENSURE(before > 0);
+    if (before != 1)
         return;
     enclave_pre_delete(app->pre);
     wasm_component_delete(app->component);
@@ -199,6 +210,16 @@ static size_t position(const struct app_table *table, const char *name, size_t s
     return low;
 }
 
+/* With the lock: what holds between any two changes. */
+static void table_check(const struct app_table *table)
+{
+    ENSURE(table->count <= table->capacity);
+    for (size_t i = 0; i < table->count; i++) {
+        app_check(table->apps[i]);
+        ENSURE(i == 0 || strcmp(table->apps[i - 1]->name, table->apps[i]->name) < 0);
+    }
+}
+
 static int insert(struct app_table *table, size_t at, struct app *app)
 {
     if (table->count == table->capacity) {
@@ -218,6 +239,7 @@ static int insert(struct app_table *table, size_t at, struct app *app)
 int app_table_put(struct app_table *table, struct app *app)
 {
     bool found;
+    ENSURE(table && app);
     int error = 0;
     struct app *old = NULL;
     pthread_rwlock_wrlock(&table->lock);
@@ -228,6 +250,7 @@ int app_table_put(struct app_table *table, struct app *app)
     } else {
         error = insert(table, at, app);
     }
+    table_check(table);
     pthread_rwlock_unlock(&table->lock);
     app_unref(error ? app : old);
     return error;
@@ -244,6 +267,7 @@ int app_table_remove(struct app_table *table, const char *name)
         memmove(&table->apps[at], &table->apps[at + 1], (table->count - at - 1) * sizeof *table->apps);
         table->count--;
     }
+    table_check(table);
     pthread_rwlock_unlock(&table->lock);
     app_unref(old);
     return found ? 0 : -ENOENT;

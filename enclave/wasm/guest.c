@@ -30,6 +30,9 @@ static void end_expired(struct guest *g)
 /* Everything that belongs to the guest. Never from inside its own call. */
 static void guest_free(struct guest *g)
 {
+    guest_check(g);
+    ENSURE(!g->polling && !g->computing);
+    resources_check(g);
     loop_timer_stop(&g->worker->loop, &g->deadline);
     loop_timer_stop(&g->worker->loop, &g->wakeup);
     g->app->rt->config.world->abandon(g);
@@ -81,6 +84,7 @@ static int exit_code_of(const struct guest *g, bool failed, const char *cause)
 
 static void guest_end(struct guest *g, wasmtime_error_t *error)
 {
+    ENSURE(!g->ended && !g->polling && !g->computing);
     bool failed = has_failed(g, error), over = !g->x || g->finished;
     char *cause = error ? error_cause(error) : NULL;
     if (failed || (!over && (g->expired || !g->app->command)))
@@ -127,6 +131,7 @@ static void compute_one(struct loop_task *task)
     struct guest *g = computing.first;
     if (!g)
         return; /* it was ended */
+    ENSURE(g->computing && !g->ended);
     computing.first = g->next;
     if (!computing.first)
         computing.last = NULL;
@@ -138,6 +143,8 @@ static void compute_one(struct loop_task *task)
 
 static void compute_later(struct guest *g)
 {
+    ENSURE(!g->computing && !g->ended);
+    ENSURE(!computing.first == !computing.last);
     g->computing = true;
     g->next = NULL;
     if (computing.last)
@@ -154,6 +161,7 @@ static void compute_never(struct guest *g)
 {
     struct guest **at = &computing.first, *before = NULL;
     while (*at != g) {
+        ENSURE(*at); /* it is among them */
         before = *at;
         at = &(*at)->next;
     }
@@ -180,6 +188,8 @@ static void deadline_runs(struct guest *g)
 static void guest_run(struct loop_task *task)
 {
     struct guest *g = (struct guest *)((char *)task - offsetof(struct guest, task));
+    guest_check(g);
+    ENSURE(!g->polling);
     if (g->ended) {
         guest_free(g);
         return;
@@ -197,7 +207,11 @@ static void guest_run(struct loop_task *task)
     deadline_runs(g);
     stacks_enter_app(g->app);
     memories_enter_app(g->app);
-    if (enclave_call_poll(g->call, &error)) {
+    g->polling = true;
+    bool over = enclave_call_poll(g->call, &error);
+    g->polling = false;
+    guest_check(g);
+    if (over) {
         if (stacks_refused())
             guest_refuse(g, error);
         else
@@ -324,6 +338,9 @@ static bool enter(struct guest *g)
 
 void app_handle(struct app *app, struct http_exchange *x)
 {
+    app_check(app);
+    http_exchange_check(x);
+    ENSURE(!x->on_event); /* nobody answers it yet */
     const char *why = app->command ? app->rt->config.world->command_refuses(x) : NULL;
     if (why) {
         x->ops->fail(x, 400, why);

@@ -10,6 +10,20 @@ uint64_t monotonic_now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+void guest_check(const struct guest *g)
+{
+    loop_check(&g->worker->loop);
+    ENSURE(g->app && g->store);
+    ENSURE(g->reply && g->reply_count <= g->reply_capacity);
+    ENSURE(g->waiting <= WAITS_ROOM);
+    ENSURE(!g->finished || !g->x);
+    ENSURE(!g->ended || (!g->x && !g->computing));
+    ENSURE(g->resource_count <= RESOURCES_MAX);
+    ENSURE(g->printed || g->printed_size == 0);
+    for (int i = 0; i < 2; i++)
+        ENSURE(g->line_size[i] < LINE_MAX_SIZE && (g->line[i] || g->line_size[i] == 0));
+}
+
 void guest_wake(struct guest *g)
 {
     loop_post(&g->worker->loop, &g->task);
@@ -17,6 +31,8 @@ void guest_wake(struct guest *g)
 
 enum host_result guest_wait(struct guest *g, enum waits_for what)
 {
+    ENSURE(g->polling); /* only its own call waits */
+    ENSURE(what != WAITS_NOT);
     g->waiting = what;
     return HOST_WAIT;
 }
@@ -86,6 +102,7 @@ void *guest_scratch(struct guest *g)
 
 void guest_keep_large(struct guest *g, void *block)
 {
+    ENSURE(!block || block != g->large);
     charged_free(g->large);
     g->large = block;
 }

@@ -5,6 +5,7 @@
 #ifndef ENCLAVE_OS_ENCLAVE_WASM_HOST_H
 #define ENCLAVE_OS_ENCLAVE_WASM_HOST_H
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -181,8 +182,11 @@ struct resource {
     };
 };
 
-#define RESOURCE_FIRST 16u  /* in the guest itself; each later chunk is twice as large */
-#define RESOURCE_CHUNKS 10u /* 16,368 in all */
+#define RESOURCE_FIRST 16u /* in the guest itself; each later chunk is twice as large */
+#define RESOURCE_CHUNKS 10u
+#define RESOURCES_MAX (RESOURCE_FIRST * ((1u << RESOURCE_CHUNKS) - 1)) /* 16,368 */
+static_assert(RESOURCES_MAX < UINT16_MAX, "a resource can be kept by all others");
+static_assert(KIND_TERMINAL_OUTPUT <= UINT8_MAX, "a kind fits a resource");
 
 /* A guest: one request in progress ------------------------------------------------------------------------------ */
 
@@ -207,6 +211,7 @@ struct guest {
     struct loop_timer deadline; /* of the request */
     struct loop_timer wakeup;   /* earliest pollable that it waits for */
     struct guest *next;         /* among those that used up their tick: see guest.c */
+    bool polling;               /* its call runs */
     bool computing, ended;
     uint8_t waiting; /* enum waits_for: why a host function answered HOST_WAIT in this poll */
     bool expired, exited;
@@ -238,6 +243,10 @@ struct guest {
 #define LINE_MAX_SIZE 1024u
 _Static_assert(LINE_MAX_SIZE + APP_NAME_MAX + 64 <= PROTO_LOG_MAX, "a line and who printed it fit the log");
 
+/* What holds of an app as long as it is counted, and of a guest between any two of its steps. */
+void app_check(const struct app *app);
+void guest_check(const struct guest *g);
+
 /* Wake a guest that may wait; from its worker's loop or from inside its own call. */
 void guest_wake(struct guest *g);
 /* The host function that returns this is called again when the guest is polled again. */
@@ -251,6 +260,8 @@ void guest_print(struct guest *g, bool error, const char *data, size_t size);
 /* It can give no answer any more: the client gets an error at once, the log a reason. The guest goes on. */
 void guest_misuse(struct guest *g, const char *why);
 
+/* What holds of all its resources, which are walked through. */
+void resources_check(const struct guest *g);
 /* NULL: no such resource, or no memory. A new resource has the guest's own reference. */
 struct resource *resource_new(struct guest *g, enum kind kind);
 struct resource *resource_get(struct guest *g, const struct slot *handle, enum kind kind);

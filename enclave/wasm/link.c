@@ -117,6 +117,7 @@ static int32_t host_call(const void *function, void *guest, const struct slot *a
 {
     const struct host_func *func = function;
     struct guest *g = guest;
+    ENSURE(func && g->polling);
     g->reply_count = 0;
     enum host_result result = IS_REFUSED(func->shape) ? refuse(g, func->shape - REFUSED(0))
                               : func->fn              ? func->fn(g, args, count)

@@ -51,6 +51,7 @@ static size_t limit_of(const wasm_memorytype_t *type)
 static wasmtime_error_t *grow_memory(void *env, size_t size)
 {
     struct memory *m = env;
+    ENSURE(m->size <= m->capacity && m->size <= size); /* it only grows */
     if (size > m->limit)
         return refused();
     if (size <= m->capacity) {
@@ -69,6 +70,7 @@ static wasmtime_error_t *grow_memory(void *env, size_t size)
         return refused();
     }
     memset(base + m->capacity, 0, size + extra - m->capacity);
+    ENSURE(m->charge.bytes >= size + extra);
     m->base = base;
     m->size = size;
     m->capacity = size + extra;

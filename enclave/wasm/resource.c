@@ -9,8 +9,9 @@
 #include "enclave/wasm/host.h"
 
 /* Chunk n holds RESOURCE_FIRST << n entries; entry rep lies in chunk log2(rep / FIRST + 1). */
-static struct resource *entry(struct guest *g, uint32_t rep)
+static struct resource *entry(const struct guest *g, uint32_t rep)
 {
+    ENSURE(rep < g->resource_count);
     unsigned chunk = 31u - (unsigned)__builtin_clz(rep / RESOURCE_FIRST + 1);
     uint32_t begin = RESOURCE_FIRST * ((1u << chunk) - 1);
     return &g->chunks[chunk][rep - begin];
@@ -34,9 +35,28 @@ static struct resource *grow(struct guest *g)
     return r;
 }
 
+void resources_check(const struct guest *g)
+{
+    uint32_t unused = 0;
+    ENSURE(g->resource_count <= RESOURCES_MAX);
+    for (uint32_t rep = 0; rep < g->resource_count; rep++) {
+        const struct resource *r = entry(g, rep);
+        ENSURE(r->rep == rep && r->kind <= KIND_TERMINAL_OUTPUT);
+        ENSURE((r->kind == KIND_FREE) == (r->refs == 0));
+        ENSURE(r->kind == KIND_FREE || !r->on || (r->on->kind != KIND_FREE && r->on != r));
+        unused += r->kind == KIND_FREE;
+    }
+    for (const struct resource *r = g->free; r; r = r->on, unused--) {
+        ENSURE(r->kind == KIND_FREE);
+        ENSURE(unused > 0); /* no circle, and each once */
+    }
+    ENSURE(unused == 0);
+}
+
 struct resource *resource_new(struct guest *g, enum kind kind)
 {
     struct resource *r = g->free;
+    ENSURE(kind != KIND_FREE && (!r || r->kind == KIND_FREE));
     if (r)
         g->free = r->on;
     else
@@ -65,6 +85,7 @@ struct resource *resource_get(struct guest *g, const struct slot *handle, enum k
 
 struct resource *resource_keep(struct resource *r)
 {
+    ENSURE(r->kind != KIND_FREE && r->refs > 0);
     ENSURE(r->refs < UINT16_MAX); /* each holder is a resource, and there are fewer than 2^16 of them */
     r->refs++;
     return r;
@@ -72,9 +93,11 @@ struct resource *resource_keep(struct resource *r)
 
 void resource_put(struct guest *g, struct resource *r)
 {
+    ENSURE(!r || (r->kind != KIND_FREE && r->refs > 0));
     while (r && --r->refs == 0) {
         struct resource *on = r->on;
         g->app->rt->config.world->release(g, r, false);
+        ENSURE(r->refs == 0);
         r->kind = KIND_FREE;
         r->on = g->free;
         g->free = r;

@@ -50,6 +50,7 @@ static wasm_config_t *engine_config(struct wasm_runtime *rt, const struct wasm_r
 
 struct wasm_runtime *wasm_runtime_new(const struct wasm_runtime_config *config)
 {
+    ENSURE(config->world && config->world->packages);
     uint64_t memory = config->guest_memory ? config->guest_memory : UINT64_C(1) << 30;
     uint64_t set_aside = config->workers * GUEST_LIFTED_MAX;
     struct wasm_runtime *rt = set_aside < memory ? calloc(1, sizeof *rt) : NULL;
@@ -146,6 +147,7 @@ static struct wasm_component *compile(struct wasm_runtime *rt, const uint8_t *wa
 struct wasm_component *wasm_compile(struct wasm_runtime *rt, const uint8_t *wasm, size_t size, char *why,
                                     size_t why_size)
 {
+    ENSURE(rt && (wasm || size == 0) && why && why_size > 0);
     struct component_needs needs;
     struct charge loan = {0};
     if (component_check(wasm, size, &needs, why, why_size) != 0 ||

@@ -4,6 +4,7 @@
 #ifndef ENCLAVE_OS_ENCLAVE_WASM_SHIM_H
 #define ENCLAVE_OS_ENCLAVE_WASM_SHIM_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,7 +17,7 @@ struct slot {
     uint64_t word;
     uint64_t size;
 };
-_Static_assert(sizeof(struct slot) == 16, "shared with Rust");
+static_assert(sizeof(struct slot) == 16, "shared with Rust");
 
 static inline const char *slot_text(const struct slot *s)
 {
@@ -27,6 +28,7 @@ struct slot_reply {
     const struct slot *slots;
     size_t count;
 };
+static_assert(sizeof(struct slot_reply) == 16, "shared with Rust");
 
 enum host_result {
     HOST_DONE = 0, /* the reply is complete */
@@ -79,6 +81,7 @@ struct code_memory {
     void (*release)(void *user, const uint8_t *text);
     void *user;
 };
+static_assert(sizeof(struct code_memory) == 24, "shared with Rust");
 void enclave_config_code_memory(wasm_config_t *config, const struct code_memory *memory);
 wasmtime_error_t *enclave_component_compile(const wasm_engine_t *engine, const uint8_t *wasm, size_t size,
                                             wasm_byte_vec_t *artefact);
@@ -97,6 +100,7 @@ struct component_limits {
     uint64_t function_work, work;
     uint64_t instances;
 };
+static_assert(sizeof(struct component_limits) == 88, "shared with Rust");
 struct component_needs {
     uint64_t items, core_items;
     uint64_t code_bytes, functions;
@@ -107,6 +111,7 @@ struct component_needs {
     uint64_t instances;
     uint64_t instance_bytes; /* beside memories and tables, at most */
 };
+static_assert(sizeof(struct component_needs) == 72 + 8, "shared with Rust");
 wasmtime_error_t *enclave_component_check(const uint8_t *wasm, size_t size, const struct component_limits *limits,
                                           struct component_needs *needs);
 
@@ -115,6 +120,7 @@ struct component_demand {
     uint64_t memories, tables;
     uint64_t largest_memory, largest_table; /* bytes; elements */
 };
+static_assert(sizeof(struct component_demand) == 32, "shared with Rust");
 bool enclave_component_demand(const wasmtime_component_t *component, struct component_demand *out);
 
 /* What a store may have; charge is asked for each table that begins or grows, and user outlives the store. */
@@ -124,6 +130,7 @@ struct store_limits {
     bool (*charge)(void *user, uint64_t bytes);
     void *user;
 };
+static_assert(sizeof(struct store_limits) == 56, "shared with Rust");
 void enclave_store_limit(wasmtime_store_t *store, const struct store_limits *limits);
 
 /* A component whose imports are resolved and whose entry is found: handle of its interface, or run if it is a command.

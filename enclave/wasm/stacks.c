@@ -76,6 +76,7 @@ static uint8_t *stack_range(void *env, size_t *size)
 static void give_back(void *env)
 {
     struct stack *stack = env;
+    ENSURE(stack->size >= GUEST_STACK && pool_count <= POOL_MAX);
     charge_give(&stack->charge);
     if (pool_count >= POOL_MAX) {
         source.give(stack->base, stack->size);
@@ -99,6 +100,7 @@ static struct stack *from_pool(uint64_t app_id)
     if (!stack)
         return NULL;
     *at = stack->next;
+    ENSURE(pool_count > 0 && stack->charge.bytes == 0); /* in the pool it is nobody's */
     pool_count--;
     if (stack->app_id != app_id)
         memset(stack->base, 0, stack->size);
