@@ -22,6 +22,8 @@ static struct crowd crowd;
 static struct crowd_member member;
 static struct store *store;
 static struct kv_namespace *names;
+static struct fs_home *home;
+static struct fs *files;
 
 static void run_task(struct loop_task *t)
 {
@@ -108,14 +110,24 @@ static int keep(void *user, const uint8_t *value, size_t size, uint8_t **out, si
     return -ECANCELED;
 }
 
+static void existed(void *user, int error)
+{
+    (void)user, (void)error;
+}
+
+static void listed(void *user, int error, const struct kv_name *list, size_t count, uint64_t cursor)
+{
+    (void)user, (void)error, (void)list, (void)count, (void)cursor;
+}
+
 static void do_exists(void)
 {
-    (void)!kv_exists(&worker, names, "k", 1, NULL, NULL);
+    (void)!kv_exists(&worker, names, "k", 1, existed, NULL);
 }
 
 static void do_list(void)
 {
-    (void)!kv_list(&worker, names, 0, NULL, NULL);
+    (void)!kv_list(&worker, names, 0, listed, NULL);
 }
 
 static void do_commit(void)
@@ -153,6 +165,9 @@ static void do_finish(void)
 {
     struct kv_op op = {KV_PUT, names, "k", 1, "v", 1};
     struct job *j = job_new(store, &worker, JOB_COMMIT, &op, 1, NULL);
+    j->running = true;
+    j->errand.asker = &worker.loop;
+    j->errand.state = ERRAND_SENT;
     *store->jobs.end = j;
     store->jobs.end = &j->next;
     job_finish(j, -EIO);
@@ -160,7 +175,7 @@ static void do_finish(void)
 
 static struct fs_op *stat_root(void)
 {
-    struct fs_op *op = fs_op_new(&worker, fs_of_app("x"), FS_STAT, NULL, NULL, 0, NULL, 0, 0);
+    struct fs_op *op = fs_op_new(&worker, files, FS_STAT, NULL, NULL, 0, NULL, 0, 0);
     op->flags = FS_SELF;
     return op;
 }
@@ -177,12 +192,22 @@ static void do_fs_run(void)
 
 static void do_wake(void)
 {
-    fs_wake(fs_of_app("x"));
+    home->wake(files);
 }
 
 static void do_fs_flush(void)
 {
-    fs_flush();
+    fs_flush(home);
+}
+
+static void do_fs_check(void)
+{
+    fs_check(files);
+}
+
+static void do_check(void)
+{
+    store_check(store);
 }
 
 static void do_remote(void)
@@ -219,8 +244,10 @@ static const struct door doors[] = {
     {"job_finish", do_finish, OWN},
     {"fs_submit", do_submit, OWN},
     {"fs_run", do_fs_run, OWN},
-    {"fs_wake", do_wake, OWN},
+    {"wake", do_wake, OWN},
     {"fs_flush", do_fs_flush, OWN},
+    {"fs_check", do_fs_check, OWN},
+    {"store_check", do_check, OWN},
     {"loop_post_remote", do_remote, ANYBODY},
     {"loop_take, loop_run_once", do_taken, ANYBODY},
 };
@@ -235,7 +262,10 @@ static void prepare(void)
         store_open(store, master, (const uint8_t *)"m", 1, error, sizeof error))
         exit(2);
     names = kv_namespace_open(store, "app:x:kv:");
-    fs_init(&worker, store);
+    home = fs_home_new(&worker, store);
+    files = fs_of_app(home, "x");
+    if (!files)
+        exit(2);
     crowd_limits_init(&limits, 1 << 20, 100);
     crowd_init(&crowd, &limits, &worker.loop, NULL);
     if (!crowd_join(&crowd, &member, 1000))

@@ -311,19 +311,11 @@ int main(void)
     printf("SEED=%u STEPS=%lu\n", seed, steps);
     char error[256], name[32];
     ENSURE(host_memory_worker(&workers[0]) == 0);
-<<<<<<< HEAD
-    ENSURE((store = store_new(&workers[0])) != NULL);
-    ENSURE(store_open(store, master, (const uint8_t *)"sealed", 6, error, sizeof error) == 0);
-    store_limit_disk(store, DISK);
-    fs_init(&workers[0], store);
-    fs = fs_of_app("files");
-=======
     store = store_new(&workers[0]);
     ENSURE(store);
     ENSURE(store_open(store, master, (const uint8_t *)"sealed", 6, error, sizeof error) == 0);
     store_limit_disk(store, DISK);
     fs = fs_of_app(fs_home_new(&workers[0], store), "files");
->>>>>>> 36516e5 (Hand the file systems' home to whom needs it, and let their files need each other one way only)
     for (unsigned i = 0; i < WORKERS; i++) {
         ENSURE(i == 0 || loop_init(&workers[i].loop, NULL) == 0);
         snprintf(name, sizeof name, "app:%u:kv:x", i / 2); /* two share what an app may keep */
@@ -341,10 +333,7 @@ int main(void)
     host_memory.commit_status = 0;
     check_sums();
     store_flush(store);
-<<<<<<< HEAD
-=======
     store_check(store);
->>>>>>> 36516e5 (Hand the file systems' home to whom needs it, and let their files need each other one way only)
     store_close(store);
     ENSURE(store_open(store, master, NULL, 0, error, sizeof error) == 0);
     check_sums();
