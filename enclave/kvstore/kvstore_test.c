@@ -223,6 +223,24 @@ static void test_listing_while_it_changes(void **state)
         assert_int_equal(listing.seen[i], 1);
 }
 
+/* Three writes of one key wait for each other; one that there is no memory to send must not keep the next waiting. */
+static void test_behind_one_that_failed(void **state)
+{
+    struct result results[3] = {{0}};
+    for (size_t i = 0; i < 3; i++) {
+        struct kv_op op = {KV_PUT, ns, "k", 1, "123" + i, 1};
+        assert_int_equal(kv_commit(&worker, &op, 1, on_done, &results[i]), 0);
+    }
+    while (host_memory.commits < 2) /* the first one's; the other was the empty store's */
+        loop_run_once(&worker.loop, worker.loop.now_ns + 1);
+    host_memory.refused = 1;
+    for (size_t i = 0; i < 3; i++) {
+        finish(&results[i]);
+        assert_int_equal(results[i].status, i == 1 ? -ENOMEM : 0);
+    }
+    assert_value("k", "3");
+}
+
 /* Random operations against a plain table, reopened now and then. */
 static void test_against_a_table(void **state)
 {
@@ -526,6 +544,7 @@ int main(void)
         TEST(test_largest_value),
         TEST(test_one_key_twice_in_a_batch),
         TEST(test_listing_while_it_changes),
+        TEST(test_behind_one_that_failed),
         TEST(test_against_a_table),
         TEST(test_record_changed_while_open),
         TEST(test_damaged_record_written_anew),

@@ -5,7 +5,7 @@
 put() { status "$1" -X PUT --data-binary "@$2"; }
 mkdir "$work/data"
 if ! mount -t tmpfs -o size=16m none "$work/data" 2>/dev/null; then
-    echo "no tmpfs can be mounted here: the full disk is tried by enclave/fs alone"
+    echo "no tmpfs can be mounted here: the full disk is tried by enclave/fs/durable alone"
     exit 77
 fi
 trap '[ -z "$server" ] || kill -KILL "$server"; umount -l "$work/data" || true; cleanup' EXIT

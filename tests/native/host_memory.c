@@ -180,6 +180,10 @@ static void deliver(struct loop_task *task)
 int rpc_call(struct rpc_client *client, enum rpc_method method, const void *payload, size_t size, rpc_done done,
              void *user)
 {
+    if (method == RPC_KV_COMMIT && host_memory.refused > 0) {
+        host_memory.refused--;
+        return -ENOMEM;
+    }
     struct bytes_reader r = bytes_reader_make(payload, size);
     struct call *c = calloc(1, sizeof *c);
     c->task.fn = deliver;

@@ -24,6 +24,7 @@ struct host_memory {
     size_t room;       /* bytes of values; a commit that needs more is -ENOSPC. What it removes is free for later ones.
                         * 0: without end */
     size_t commits;    /* seen so far */
+    size_t refused;    /* so many commits from now on are not even taken: -ENOMEM */
     /* If set, asked first: true, and what it put into *status, *answer (malloc'ed) and *size is the answer. */
     bool (*answer)(uint32_t method, int *status, uint8_t **answer, size_t *size);
 };
