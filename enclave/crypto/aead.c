@@ -11,9 +11,13 @@
 #include <openssl/rand.h>
 #include <string.h>
 
+#include "common/ensure.h"
+
 int aead_seal(const uint8_t key[AEAD_KEY_SIZE], const void *aad, size_t aad_size, const void *plain, size_t size,
               uint8_t *out)
 {
+    ENSURE(key && out);
+    ENSURE((aad || aad_size == 0) && (plain || size == 0));
     if (size > INT_MAX || aad_size > INT_MAX)
         return -EINVAL;
     uint8_t *nonce = out, *body = out + AEAD_NONCE_SIZE;
@@ -32,6 +36,8 @@ int aead_seal(const uint8_t key[AEAD_KEY_SIZE], const void *aad, size_t aad_size
 int aead_open(const uint8_t key[AEAD_KEY_SIZE], const void *aad, size_t aad_size, const uint8_t *sealed, size_t size,
               uint8_t *out)
 {
+    ENSURE(key && sealed && out);
+    ENSURE(aad || aad_size == 0);
     if (size < AEAD_OVERHEAD || size > INT_MAX || aad_size > INT_MAX)
         return -EBADMSG;
     size_t plain_size = size - AEAD_OVERHEAD;
@@ -53,6 +59,8 @@ int kdf(const uint8_t *secret, size_t secret_size, const char *label, const void
         uint8_t out[32])
 {
     uint8_t info[256];
+    ENSURE(secret && label && out);
+    ENSURE(context || context_size == 0);
     size_t label_size = strlen(label) + 1; /* its NUL separates it from the context */
     if (label_size + context_size > sizeof info)
         return -EINVAL;

@@ -1,14 +1,17 @@
 /* See seal.h. */
 #include "enclave/crypto/seal.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <string.h>
 
+#include "common/ensure.h"
 #include "sgx/include/arch.h"
 #include "sgx/trusted/bridge.h"
 
 static const uint8_t magic[8] = {'E', 'O', 'S', 'S', 'E', 'A', 'L', 1};
+static_assert(sizeof magic + sizeof(struct sgx_keyrequest) == SEAL_HEADER_SIZE, "a blob carries the whole request");
 
 /* Everything but INIT, DEBUG, MODE64BIT and the reserved flags may differ; XFRM and MISCSELECT are the machine's. */
 #define ATTRIBUTE_FLAGS_MASK 0xFF0000000000000Bull
@@ -34,23 +37,24 @@ static int derive_key(const struct sgx_keyrequest *r, uint8_t key[AEAD_KEY_SIZE]
 {
     uint8_t seal_key[16];
     uint32_t code = sgx_get_key(r, seal_key);
-    int result = code == SGX_SUCCESS ? kdf(seal_key, sizeof seal_key, "enclave-os seal", NULL, 0, key) : -EACCES;
+    int error = code == SGX_SUCCESS ? kdf(seal_key, sizeof seal_key, "enclave-os seal", NULL, 0, key) : -EACCES;
     OPENSSL_cleanse(seal_key, sizeof seal_key);
-    return result;
+    return error;
 }
 
 int seal(const void *plain, size_t size, uint8_t *out)
 {
     struct sgx_keyrequest request;
     uint8_t key[AEAD_KEY_SIZE];
+    ENSURE(plain && out);
     make_request(&request);
     memcpy(out, magic, sizeof magic);
     memcpy(out + sizeof magic, &request, sizeof request);
-    int result = derive_key(&request, key);
-    if (result == 0)
-        result = aead_seal(key, out, SEAL_HEADER_SIZE, plain, size, out + SEAL_HEADER_SIZE);
+    int error = derive_key(&request, key);
+    if (error == 0)
+        error = aead_seal(key, out, SEAL_HEADER_SIZE, plain, size, out + SEAL_HEADER_SIZE);
     OPENSSL_cleanse(key, sizeof key);
-    return result;
+    return error;
 }
 
 /* A request from a blob is only used if it is one we could have made: never for a key of another policy, and never
@@ -68,15 +72,15 @@ int unseal(const uint8_t *blob, size_t size, uint8_t *out)
 {
     struct sgx_keyrequest request;
     uint8_t key[AEAD_KEY_SIZE];
+    ENSURE(blob && out);
     if (size < SEAL_OVERHEAD || memcmp(blob, magic, sizeof magic) != 0)
         return -EBADMSG;
     memcpy(&request, blob + sizeof magic, sizeof request);
     if (!check_request(&request))
         return -EBADMSG;
-    int result = derive_key(&request, key);
-    if (result == 0 &&
-        aead_open(key, blob, SEAL_HEADER_SIZE, blob + SEAL_HEADER_SIZE, size - SEAL_HEADER_SIZE, out) < 0)
-        result = -EACCES;
+    int error = derive_key(&request, key);
+    if (error == 0 && aead_open(key, blob, SEAL_HEADER_SIZE, blob + SEAL_HEADER_SIZE, size - SEAL_HEADER_SIZE, out) < 0)
+        error = -EACCES;
     OPENSSL_cleanse(key, sizeof key);
-    return result;
+    return error;
 }
