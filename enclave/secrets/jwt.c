@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/ensure.h"
 #include "enclave/service/json.h"
 
 static int sextet(char c)
@@ -71,11 +72,11 @@ static int check_header(const char *text, size_t size)
 {
     json_t *header = decode_object(text, size);
     const char *algorithm = header ? json_string_value(json_object_get(header, "alg")) : NULL;
-    int result = !algorithm ? -EINVAL : strcmp(algorithm, "ES256") == 0 ? 0 : -EACCES;
+    int error = !algorithm ? -EINVAL : strcmp(algorithm, "ES256") == 0 ? 0 : -EACCES;
     if (header && json_object_get(header, "crit"))
-        result = -EINVAL; /* RFC 7515: what is critical must be understood, and nothing is */
+        error = -EINVAL; /* RFC 7515: what is critical must be understood, and nothing is */
     json_decref(header);
-    return result;
+    return error;
 }
 
 /* r || s (64 bytes) over the first two parts as sent. */
@@ -110,25 +111,27 @@ static int read_claims(const char *text, size_t size, struct jwt_claims *out)
     if (!claims)
         return -EINVAL;
     memset(out, 0, sizeof *out);
-    int result = 0;
-    result |= copy_text(claims, "aud", out->audience, sizeof out->audience);
-    result |= copy_text(claims, "method", out->method, sizeof out->method);
-    result |= copy_text(claims, "path", out->path, sizeof out->path);
-    result |= copy_text(claims, "body_sha256", out->body_sha256, sizeof out->body_sha256);
-    result |= copy_text(claims, "scope", out->scope, sizeof out->scope);
-    result |= copy_text(claims, "jti", out->jti, sizeof out->jti);
+    int error = 0;
+    error |= copy_text(claims, "aud", out->audience, sizeof out->audience);
+    error |= copy_text(claims, "method", out->method, sizeof out->method);
+    error |= copy_text(claims, "path", out->path, sizeof out->path);
+    error |= copy_text(claims, "body_sha256", out->body_sha256, sizeof out->body_sha256);
+    error |= copy_text(claims, "scope", out->scope, sizeof out->scope);
+    error |= copy_text(claims, "jti", out->jti, sizeof out->jti);
     const json_t *iat = json_object_get(claims, "iat"), *exp = json_object_get(claims, "exp");
     if (!json_is_integer(iat) || !json_is_integer(exp))
-        result = -EINVAL;
+        error = -EINVAL;
     out->issued_at = json_integer_value(iat);
     out->expires_at = json_integer_value(exp);
     json_decref(claims);
-    return result < 0 ? -EINVAL : 0;
+    return error < 0 ? -EINVAL : 0;
 }
 
 int jwt_verify(const char *token, size_t size, const uint8_t *key, size_t key_size, int64_t now_s,
                struct jwt_claims *out)
 {
+    ENSURE(token || size == 0);
+    ENSURE(key && out);
     if (size > JWT_MAX_SIZE)
         return -EINVAL;
     const char *first = memchr(token, '.', size);
@@ -137,15 +140,15 @@ int jwt_verify(const char *token, size_t size, const uint8_t *key, size_t key_si
         return -EINVAL;
     uint8_t signature[64];
     size_t signature_size = size - (size_t)(second + 1 - token);
-    int result = check_header(token, (size_t)(first - token));
-    if (result == 0 && decode(second + 1, signature_size, signature, sizeof signature) != (int)sizeof signature)
-        result = -EINVAL;
-    if (result == 0)
-        result = check_signature(token, (size_t)(second - token), signature, key, key_size);
-    if (result == 0)
-        result = read_claims(first + 1, (size_t)(second - first - 1), out);
-    if (result < 0)
-        return result;
+    int error = check_header(token, (size_t)(first - token));
+    if (error == 0 && decode(second + 1, signature_size, signature, sizeof signature) != (int)sizeof signature)
+        error = -EINVAL;
+    if (error == 0)
+        error = check_signature(token, (size_t)(second - token), signature, key, key_size);
+    if (error == 0)
+        error = read_claims(first + 1, (size_t)(second - first - 1), out);
+    if (error < 0)
+        return error;
     bool in_time = out->issued_at <= now_s + JWT_LEEWAY_S && out->expires_at >= now_s - JWT_LEEWAY_S &&
                    out->expires_at >= out->issued_at && out->expires_at - out->issued_at <= JWT_LIFETIME_MAX_S;
     return in_time ? 0 : -ETIME;

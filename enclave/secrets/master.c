@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/ensure.h"
 #include "enclave/crypto/seal.h"
 #include "enclave/kvstore/store.h"
 #include "sgx/trusted/bridge.h"
@@ -34,6 +35,8 @@ int master_open_store(struct store *store, int *first_boot, char *why, size_t wh
 {
     uint8_t *blob = NULL, master[MASTER_KEY_SIZE];
     size_t size = 0;
+    ENSURE(store && first_boot);
+    ENSURE(why && why_size > 0);
     int error = store_read_master(store, &blob, &size);
     *first_boot = error == -ENOENT;
     if (*first_boot)
