@@ -12,8 +12,6 @@
 #include "common/ensure.h"
 #include "enclave/https/answer.h"
 
-#define PIECE 16384u
-
 struct http_admin_reply {
     struct http_server *server;
     struct http_exchange *x; /* NULL: the client is gone */
@@ -95,14 +93,16 @@ static void refuse(struct http_admin_reply *r, int status)
 
 static int grow(struct http_admin_reply *r)
 {
-    if (r->capacity - r->size >= PIECE)
+    if (r->capacity - r->size >= HTTP_ADMIN_PIECE)
         return 0;
-    size_t limit = r->server->limits.buffered_body + PIECE;
+    size_t limit = r->server->limits.buffered_body + HTTP_ADMIN_PIECE;
     int64_t announced = r->x->request.content_length;
-    size_t capacity = r->capacity ? r->capacity * 2 : announced > 0 ? (size_t)announced + PIECE : 4 * PIECE;
+    size_t capacity = r->capacity     ? r->capacity * 2
+                      : announced > 0 ? (size_t)announced + HTTP_ADMIN_PIECE
+                                      : 4 * HTTP_ADMIN_PIECE;
     if (capacity > limit)
         capacity = limit;
-    if (capacity - r->size < PIECE)
+    if (capacity - r->size < HTTP_ADMIN_PIECE)
         return 413;
     uint8_t *grown = charged_realloc(&r->server->admin_memory, r->body, capacity);
     if (!grown)

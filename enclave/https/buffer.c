@@ -5,9 +5,6 @@
 
 #include "enclave/https/fields.h"
 
-#define START 1024u
-#define DOUBLED_MAX 32768u /* beyond, what is needed and a little more: others must live, too */
-
 int h1_room(struct h1_buffer *b, size_t size)
 {
     h1_buffer_check(b);
@@ -20,11 +17,11 @@ int h1_room(struct h1_buffer *b, size_t size)
         if (b->capacity - b->end >= size)
             return 0;
     }
-    size_t capacity = b->capacity ? b->capacity : START;
-    while (capacity - b->end < size && capacity < DOUBLED_MAX)
+    size_t capacity = b->capacity ? b->capacity : HTTP_BUFFER_FIRST;
+    while (capacity - b->end < size && capacity < HTTP_BUFFER_DOUBLED)
         capacity *= 2;
     if (capacity - b->end < size)
-        capacity = (b->end + size + DOUBLED_MAX / 8) & ~(size_t)(START - 1);
+        capacity = (b->end + size + HTTP_BUFFER_DOUBLED / 8) & ~(size_t)(HTTP_BUFFER_FIRST - 1);
     ENSURE(capacity - b->end >= size);
     char *grown = capacity <= UINT32_MAX ? charged_realloc(b->memory, b->data, capacity) : NULL;
     if (!grown)

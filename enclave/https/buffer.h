@@ -10,6 +10,7 @@
 #include "common/ensure.h"
 #include "enclave/budget/budget.h"
 #include "enclave/https/exchange.h"
+#include "enclave/https/limits.h"
 
 struct h1_buffer {
     struct budget *memory; /* who is charged; stays the same when the buffer is released */
@@ -57,9 +58,8 @@ static inline void h1_put_field(struct h1_buffer *b, const struct http_field *fi
 
 /* What fields take at most, in a head or as trailers. */
 size_t h1_fields_size(const struct http_field *fields, size_t count);
-/* Bytes of a chunked body, with what stands around them; the room was made, H1_CHUNK_ROOM more than size. */
+/* Bytes of a chunked body, with what stands around them; the room was made, HTTP_CHUNK_ROOM more than size. */
 void h1_put_chunk(struct h1_buffer *b, const void *data, size_t size);
-#define H1_CHUNK_ROOM 16u /* "8000\r\n" before and "\r\n" after a chunk */
 /* The end of a chunked body, with those of the fields that may be trailers. Makes its room: 0 or -ENOMEM. */
 int h1_put_trailers(struct h1_buffer *b, const struct http_field *fields, size_t count);
 

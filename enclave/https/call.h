@@ -7,19 +7,12 @@
 
 #include "common/callbacks.h"
 #include "enclave/https/client.h"
+#include "enclave/https/limits.h"
 #include "enclave/https/lines.h"
 #include "enclave/https/strict.h"
 #include "enclave/https/transport.h"
 #include "enclave/thread/loop.h"
 #include "enclave/thread/worker.h"
-
-#define CALL_IN_SIZE 16384u
-#define CALL_OUT_SIZE 32768u
-#define CALL_HEAD_MAX 65536u /* bytes of the response's lines; and of its trailers */
-#define CALL_LINES_MAX 256u
-#define CALL_INTERIM_MAX 16u /* responses 1xx before the real one */
-
-#define CALL_MEMORY_MAX (160u << 10)
 
 struct http_call {
     struct asking asking; /* the dialer, which answers later */

@@ -6,9 +6,6 @@
 #include "enclave/https/call.h"
 #include "enclave/https/fields.h"
 
-#define WRITE_MIN 4096u
-#define RESERVE 32u /* framing of a chunk, twice */
-
 /* ---- sending ------------------------------------------------------------------------------------------------ */
 
 static void flush(struct http_call *c)
@@ -35,8 +32,8 @@ size_t http_call_space(struct http_call *c)
     http_call_check(c);
     if (c->failure || c->write_broken || c->request_complete)
         return CALL_OUT_SIZE; /* the write tells */
-    uint32_t used = h1_used(&c->out) + RESERVE;
-    return used + WRITE_MIN > CALL_OUT_SIZE ? 0 : CALL_OUT_SIZE - used;
+    uint32_t used = h1_used(&c->out) + CALL_OUT_RESERVE;
+    return used + HTTP_WRITE_MIN > CALL_OUT_SIZE ? 0 : CALL_OUT_SIZE - used;
 }
 
 ssize_t http_call_write(struct http_call *c, const void *data, size_t size)
@@ -48,7 +45,7 @@ ssize_t http_call_write(struct http_call *c, const void *data, size_t size)
         return 0;
     if (c->length >= 0 && (int64_t)size > c->length - c->written)
         return -EMSGSIZE;
-    if (h1_room(&c->out, size + RESERVE) != 0) {
+    if (h1_room(&c->out, size + CALL_OUT_RESERVE) != 0) {
         http_call_fail(c, CALL_NO_MEMORY);
         return -EPIPE;
     }

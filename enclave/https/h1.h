@@ -16,20 +16,12 @@
 #include "enclave/https/exchange.h"
 #include "enclave/https/h1_fault.h"
 #include "enclave/https/http.h"
+#include "enclave/https/limits.h"
 #include "enclave/https/lines.h"
 #include "enclave/https/strict.h"
 #include "enclave/https/transport.h"
 #include "enclave/thread/loop.h"
 #include "enclave/thread/worker.h"
-
-#define H1_IN_SIZE 16384u
-#define H1_OUT_SIZE 32768u
-#define H1_EARLY_SIZE 65536u    /* of a body, before its framing is decided */
-#define H1_COPY_MAX 4096u       /* of them: fewer go into one piece with the head */
-#define H1_METHOD_MAX 64u       /* 501 */
-#define H1_EMPTY_MAX 8u         /* bytes of empty lines before a request */
-#define H1_PIPELINE_MARK 16384u /* of unsent output: no further request is begun before the client reads */
-#define H1_DRAIN_MAX 262144u    /* of an unread body, to keep the connection */
 
 enum h1_state {
     H1_IDLE,     /* waiting for a request's first byte */

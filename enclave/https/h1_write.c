@@ -100,19 +100,15 @@ static int respond(struct http_exchange *x, int status, const struct http_field 
     return put_response(of(x), status, fields, count, content_length);
 }
 
-#define H1_WRITE_MIN 4096u /* what wasi:io's blocking-write-and-flush may bring at once */
-
-/* What the output takes, beside what the client has not read yet: at least H1_WRITE_MIN, or 0 until it reads. */
+/* What the output takes, beside what the client has not read yet: at least HTTP_WRITE_MIN, or 0 until it reads. */
 static size_t out_space(struct h1 *c)
 {
     uint32_t used = h1_used(&c->out);
-    size_t reserve = 256 + H1_CHUNK_ROOM;
-    /* All or nothing: a guest's blocking write waits for room for the whole of its piece. */
-    if (used + reserve + H1_WRITE_MIN > H1_OUT_SIZE) {
+    if (used + H1_OUT_RESERVE + HTTP_WRITE_MIN > H1_OUT_SIZE) {
         c->wants_space = true;
         return 0;
     }
-    return H1_OUT_SIZE - used - reserve;
+    return H1_OUT_SIZE - used - H1_OUT_RESERVE;
 }
 
 static int inform(struct http_exchange *x, int status, const struct http_field *fields, size_t count)
@@ -231,7 +227,7 @@ static size_t write_space(struct http_exchange *x)
     if (c->responded && !c->framed) {
         /* Beside its head, all that may yet get a length fits; what outgrows it is sent in chunks from now on. */
         uint32_t used = h1_used(&c->out) - c->head_size + h1_used(&c->early);
-        if (used + H1_WRITE_MIN <= H1_EARLY_SIZE)
+        if (used + HTTP_WRITE_MIN <= H1_EARLY_SIZE)
             return H1_EARLY_SIZE - used;
         push(x);
     }
@@ -253,7 +249,7 @@ static ssize_t write_body(struct http_exchange *x, const void *buf, size_t size)
         h1_put(&c->early, buf, size);
         return (ssize_t)size;
     }
-    if (frame(c, false, false) != 0 || h1_room(&c->out, size + H1_CHUNK_ROOM) != 0) {
+    if (frame(c, false, false) != 0 || h1_room(&c->out, size + HTTP_CHUNK_ROOM) != 0) {
         c->broken = true;
         h1_post(c);
         return -EPIPE;

@@ -34,6 +34,9 @@ void h1_lines_free(struct h1_lines *l)
     l->count = l->capacity = 0;
 }
 
+static_assert(sizeof(struct h1_line) == CALL_LINE_COST && sizeof(struct http_field) == CALL_FIELD_COST,
+              "limits.h counts with them");
+
 static struct h1_buffer *arena(struct h1_lines *l)
 {
     return l->in_trailers ? &l->tail : &l->head;

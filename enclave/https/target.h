@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "enclave/https/limits.h"
+
 struct http_text {
     const char *data;
     size_t size;
@@ -19,8 +21,6 @@ struct http_target {
     struct http_text query;     /* behind the '?', as sent */
     struct http_text whole;     /* path and query, as sent */
 };
-
-#define HTTP_TARGET_MAX 65535u
 
 /* Take the target of a request apart, method CONNECT excepted. 0, or the status to answer: 400, or 414 above
  * HTTP_TARGET_MAX bytes. The parts point into text, or to constants. */

@@ -12,6 +12,7 @@
 
 #include "common/protocol.h"
 #include "enclave/https/client.h"
+#include "enclave/https/limits.h"
 
 struct worker;
 struct connection;
@@ -23,7 +24,7 @@ struct crowd;
  * holds no more; what it takes in one pass of the loop is bounded, too (connection.c). */
 #define CONNECTION_MEMORY_MAX(header_bytes) ((192u << 10) + (header_bytes))
 #define CONNECTION_EGRESS_MAX \
-    (144u << 10) /* one of an app's own to a server elsewhere; the app is charged (CALL_COST) */
+    CALL_TRANSPORT_MAX /* one of an app's own to a server elsewhere; the app is charged (CALL_COST) */
 /* How the crowd that connections are members of asks and cuts them. */
 void connection_crowd_init(struct crowd *crowd);
 

@@ -14,10 +14,6 @@
 
 const char *const http_methods[9] = {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"};
 
-/* What a call holds beside the guest's own memory: CALL_MEMORY_MAX of buffers, and a TLS connection
- * (CONNECTION_EGRESS_MAX), with their structures. */
-#define CALL_COST (320u << 10)
-
 /* Where a request goes -------------------------------------------------------------------------------------------- */
 
 struct destination {

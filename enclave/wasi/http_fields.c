@@ -64,9 +64,6 @@ static bool same_name(const struct http_field *field, const char *name, size_t s
     return field->name.size == size && strncasecmp(field->name.data, name, size) == 0;
 }
 
-#define FIELD_COST \
-    96u /* of a field beside its texts: its place in the array, which may be twice as large as needed, and malloc's */
-
 /* What so many fields with so many bytes of text are charged; all that is in f now is charged before it is there. */
 static bool charge_fields(struct fields *f, size_t count, size_t bytes)
 {

@@ -5,8 +5,6 @@
 
 #include "enclave/wasi/http_fields.h"
 
-#define TEXT_MAX 8192u /* of a path, an authority, a method */
-
 static struct resource *request_of(struct guest *g, const struct slot *handle)
 {
     return resource_get(g, handle, KIND_OUTGOING_REQUEST);

@@ -7,6 +7,7 @@
 #include "common/callbacks.h"
 #include "enclave/fs/fs.h"
 #include "enclave/kvstore/kvstore.h"
+#include "enclave/wasi/limits.h"
 #include "enclave/wasm/host.h"
 
 extern const struct host_interface wasi_io[3], wasi_clocks[3], wasi_random[3], wasi_cli[10], wasi_filesystem[2],
@@ -36,7 +37,6 @@ void command_make_room(struct guest *g, size_t size);
 /* The command is over. exit_code: 0, or how it failed as a shell says it; http: what the answer then says of it. */
 void command_end(struct guest *g, int exit_code, int http);
 
-#define EARLY_SIZE 32768u /* of a body that is written before its response is set */
 /* wasi:http. States of an outgoing body: */
 enum { BODY_EARLY, BODY_LIVE, BODY_DONE, BODY_REFUSED };
 /* The call that a body, a future or a response belongs to; NULL: they are the exchange's. */

@@ -10,7 +10,6 @@
 #include "enclave/wasi/internal.h"
 
 #define STREAM_ERROR "variant{last-operation-failed:own<error>,closed}"
-#define WRITE_MAX 4096u /* what blocking-write-and-flush must take, says the WIT */
 
 /* wasi:io/error */
 

@@ -52,8 +52,6 @@ struct wasm_component {
     uint64_t instance_bytes; /* what an instance takes beside memories, tables and stack, at most */
 };
 
-#define APP_CALLS_OUT_MAX 128u /* of one app at once */
-
 struct app {
     atomic_uint refs;
     struct wasm_runtime *rt;
@@ -82,8 +80,6 @@ struct fields {
     struct budget *memory;
     struct charge charge;
 };
-#define FIELDS_BYTES_MAX 65536u
-#define FIELDS_COUNT_MAX 512u
 
 /* Resources --------------------------------------------------------------------------------------------------- */
 
@@ -182,9 +178,6 @@ struct resource {
     };
 };
 
-#define RESOURCE_FIRST 16u /* in the guest itself; each later chunk is twice as large */
-#define RESOURCE_CHUNKS 10u
-#define RESOURCES_MAX (RESOURCE_FIRST * ((1u << RESOURCE_CHUNKS) - 1)) /* 16,368 */
 static_assert(RESOURCES_MAX < UINT16_MAX, "a resource can be kept by all others");
 static_assert(KIND_TERMINAL_OUTPUT <= UINT8_MAX, "a kind fits a resource");
 
@@ -240,8 +233,8 @@ struct guest {
     struct resource *chunks[RESOURCE_CHUNKS];
     struct resource first[RESOURCE_FIRST];
 };
-#define LINE_MAX_SIZE 1024u
-_Static_assert(LINE_MAX_SIZE + APP_NAME_MAX + 64 <= PROTO_LOG_MAX, "a line and who printed it fit the log");
+static_assert(sizeof(struct guest) <= GUEST_STRUCTURE, "limits.h counts with it");
+static_assert(LINE_MAX_SIZE + APP_NAME_MAX + 64 <= PROTO_LOG_MAX, "a line and who printed it fit the log");
 
 /* What holds of an app as long as it is counted, and of a guest between any two of its steps. */
 void app_check(const struct app *app);
@@ -339,7 +332,6 @@ const struct host_func *link_find(const struct host_world *world, const char *in
 int link_component(const struct host_world *world, wasmtime_component_linker_t *linker,
                    const wasmtime_component_t *component, char *why, size_t why_size);
 /* How a component is entered: by the handler that it exports, or, if it has none, as a command. 0 or -EINVAL. */
-#define LINK_NAME_MAX 128u
 struct link_entry {
     char interface[LINK_NAME_MAX]; /* with its version: "wasi:http/incoming-handler@0.2.3" */
     bool command;
@@ -354,7 +346,6 @@ uint64_t monotonic_now_ns(void);
 void guest_wake_at(struct guest *g, uint64_t deadline_ns);
 /* A buffer of at least SCRATCH_SIZE for what a reply points to; NULL (and a trap) if memory is short. */
 void *guest_scratch(struct guest *g);
-#define SCRATCH_SIZE 65536u
 /* The same with any size, charged to the app. */
 void *guest_buffer(struct guest *g, size_t size);
 /* Takes a block from charged_alloc: it lives until the next one, or the guest's end. */

@@ -7,6 +7,9 @@
 #ifndef ENCLAVE_OS_ENCLAVE_WASM_LIMITS_H
 #define ENCLAVE_OS_ENCLAVE_WASM_LIMITS_H
 
+#include <assert.h>
+#include <stdint.h>
+
 #define KIB(n) (UINT64_C(n) << 10)
 #define MIB(n) (UINT64_C(n) << 20)
 
@@ -57,7 +60,25 @@
 #define KEYVALUE_KEYS_MAX 4096 /* of one call for many */
 /* After its client went away: for what it has to put in order. Milliseconds. */
 #define GUEST_GONE_MS 5000
-/* What an instance takes beside its memories, tables, stack and contexts: wasmtime's store, the guest, its scratch. */
+#define APP_CALLS_OUT_MAX 128u /* requests to servers elsewhere, of one app at once: a number */
+
+/* A guest's own ---------------------------------------------------------------------------------------------------- */
+
+#define RESOURCE_FIRST 16u /* resources in the guest itself; each later chunk has twice as many */
+#define RESOURCE_CHUNKS 10u
+#define RESOURCES_MAX (RESOURCE_FIRST * ((1u << RESOURCE_CHUNKS) - 1)) /* 16,368 */
+#define FIELDS_BYTES_MAX 65536u                                        /* names and values of one list of fields */
+#define FIELDS_COUNT_MAX 512u
+#define LINE_MAX_SIZE 1024u /* of what it prints: the rest is a second line */
+#define LINK_NAME_MAX 128u  /* of an interface with its version */
+#define SCRATCH_SIZE 65536u /* what a reply points to */
+#define PASSED_SLOT 64u     /* of a list that passes: an element as wasmtime keeps it, a slot, what is borrowed */
+#define PASSED_FREE (SCRATCH_SIZE + 64u * PASSED_SLOT) /* of what passes in one call, before the app is charged */
+#define GUEST_STRUCTURE KIB(8)                         /* struct guest: its first resources and replies are in it */
+
+/* What an instance takes beside its memories, tables, stack and contexts. */
 #define GUEST_OWN_COST KIB(192)
+#define GUEST_OWN_NEEDED (SCRATCH_SIZE + PASSED_FREE + 2u * LINE_MAX_SIZE + GUEST_STRUCTURE)
+static_assert(GUEST_OWN_NEEDED + KIB(32) <= GUEST_OWN_COST, "the rest is for wasmtime's store");
 
 #endif

@@ -96,11 +96,6 @@ static enum host_result refuse(struct guest *g, unsigned error)
     return HOST_DONE;
 }
 
-/* What GUEST_OWN_COST has for one call: whoever reads or writes a buffer of this size pays no more. */
-#define PASSED_FREE (SCRATCH_SIZE + 64 * PASSED_SLOT)
-/* Of a list, for each element beside its text: as wasmtime keeps it, as a slot, and the note of what is borrowed. */
-#define PASSED_SLOT 64u
-
 /* wasmtime keeps copies of what passes: of the arguments while the guest waits, and of the answer while it is written
  * to the guest's memory, for which its cabi_realloc runs as long as it likes. Where these are long the app is charged
  * for them until the next call. False: it has no memory left. */

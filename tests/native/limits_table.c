@@ -76,7 +76,7 @@ static const struct limit limits[] = {
     LIMIT(FS_NAME_MAX),
     LIMIT(FS_PATH_MAX),
     LIMIT(FS_FOLLOWED_MAX),
-    {"RESOURCES_MAX", RESOURCE_FIRST *((1u << RESOURCE_CHUNKS) - 1), false},
+    LIMIT(RESOURCES_MAX),
 };
 
 static void print_thousands(uint64_t n)
