@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "enclave/https/h1.h"
+#include "enclave/https/h1_internal.h"
 #include "enclave/https/testing/peer.h"
 
 /* How a request's body may break; behind the last byte the client's side ends. */

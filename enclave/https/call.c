@@ -1,5 +1,5 @@
-/* See call.h: what both halves of a call do to it. */
-#include "enclave/https/call.h"
+/* See call_internal.h: what both halves of a call do to it. */
+#include "enclave/https/call_internal.h"
 
 struct http_call_counters http_call_counters;
 

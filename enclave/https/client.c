@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "enclave/https/call.h"
+#include "enclave/https/call_internal.h"
 #include "enclave/https/fields.h"
 
 /* ---- sending ------------------------------------------------------------------------------------------------ */

@@ -4,7 +4,7 @@
  */
 #include <strings.h>
 
-#include "enclave/https/call.h"
+#include "enclave/https/call_internal.h"
 #include "enclave/https/fields.h"
 
 static struct http_call *of(llhttp_t *parser)

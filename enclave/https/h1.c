@@ -5,7 +5,7 @@
  * One request is answered at a time; pipelined ones wait in the input buffer. Buffers exist only while they hold
  * something, so that an idle connection is small.
  */
-#include "enclave/https/h1.h"
+#include "enclave/https/h1_internal.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
  */
 #include <errno.h>
 
-#include "enclave/https/h1.h"
+#include "enclave/https/h1_internal.h"
 
 static void send_continue(struct h1 *c)
 {

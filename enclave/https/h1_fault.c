@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "enclave/https/h1.h"
+#include "enclave/https/h1_internal.h"
 
 static const struct {
     int status;

@@ -3,7 +3,7 @@
  */
 #include <errno.h>
 
-#include "enclave/https/h1.h"
+#include "enclave/https/h1_internal.h"
 
 int h1_fill(struct h1 *c)
 {

@@ -2,7 +2,7 @@
  * An HTTP/1.1 connection's clock: when its state has lasted too long, and when its client is slower than the least rate.
  * And its turns: h1_post.
  */
-#include "enclave/https/h1.h"
+#include "enclave/https/h1_internal.h"
 
 /* Body bytes that nobody has read lie in what the parser has passed. */
 static bool span_is_input(const struct h1 *c)

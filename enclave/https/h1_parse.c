@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "enclave/https/h1.h"
+#include "enclave/https/h1_internal.h"
 
 static struct h1 *of(llhttp_t *parser)
 {

@@ -4,7 +4,7 @@
  * What could be understood in two ways, and so smuggled past a proxy, is refused (docs/http.md has the sections).
  */
 #include "enclave/https/fields.h"
-#include "enclave/https/h1.h"
+#include "enclave/https/h1_internal.h"
 
 static size_t find(const struct h1 *c, const char *name, struct http_text *value)
 {

@@ -11,7 +11,7 @@
 #include <time.h>
 
 #include "enclave/https/fields.h"
-#include "enclave/https/h1.h"
+#include "enclave/https/h1_internal.h"
 #include "enclave/https/reason.h"
 
 /* The connection whose exchange it is, which is not over. */

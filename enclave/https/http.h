@@ -1,8 +1,41 @@
 /*
- * The HTTP/1.1 server: connections on transports, whose requests go to a router.
+ * HTTP/1.1, as a server and as a client, over any byte stream. Begin here.
  *
- * A struct http_server is filled once, before the first connection, and read by all workers. A connection belongs to
- * one worker and is only touched from its thread.
+ *     static void answer(struct http_server *server, struct http_exchange *x)      the router
+ *     {
+ *         http_answer_json(x, 200, "{}", 2);                                       answer.h; or later: exchange.h
+ *     }
+ *     static struct http_server server;                                            one for all workers
+ *     http_server_init(&server, answer, apps, now_ns);
+ *     http_connection_start(&server, worker, transport);                           for each client, on its worker
+ *
+ * The room's public headers: this one, the server; transport.h, the stream below it; exchange.h, a request that is
+ * being answered; answer.h and admin.h, answers that it knows itself; target.h and fields.h, parts of messages;
+ * client.h, requests to elsewhere; limits.h, the bounds. The others are its own.
+ *
+ * Owners. A struct http_server is the caller's: filled once, before the first connection, and read by all workers from
+ * then on; it outlives its connections. http_connection_start takes the transport, also when it fails, and closes or
+ * aborts it once. Texts and fields of a request are the connection's, and end with the exchange; what an answerer hands
+ * over is copied.
+ *
+ * Threads. A connection, its exchanges and its transport belong to one worker, and only its thread may call; every
+ * function here asserts that, in release too, with what holds between two steps (h1_check). Counters may be read from
+ * anywhere, and stopping may be set from anywhere.
+ *
+ * Callbacks. The router runs from the worker's loop and may answer at once or later. An answerer's on_event comes from
+ * a turn of the connection, never inside an operation of the exchange.
+ *
+ * Errors are negative errno values. What a client sends is never an invariant: it is answered with a status and a line
+ * that says what was wrong (h1_fault.h), or the connection ends. What an answerer does wrong (a second answer, one after
+ * the end, one from another thread) stops the enclave.
+ *
+ * Memory. Everything is charged to the transport's budget, admin bodies to the server's; where it has no more, 503. A
+ * client that does not read is not read from either (limits.h). A connection that waits always has a timer.
+ *
+ * Units: bytes, milliseconds where a name ends in _ms, nanoseconds of the loop's clock where in _ns.
+ *
+ * Known weaknesses. One request of a connection is answered at a time. No HTTP/2, no compression, no caching. A client's
+ * address is the host's word. How long an answer takes, and how large it is, the host sees.
  */
 #ifndef ENCLAVE_OS_ENCLAVE_HTTPS_HTTP_H
 #define ENCLAVE_OS_ENCLAVE_HTTPS_HTTP_H

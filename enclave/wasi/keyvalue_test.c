@@ -66,7 +66,7 @@ static int end(void **state)
 {
     keyvalue_abandon(&guest);
     charged_free(guest.large);
-    resources_free(&guest);
+    resource_put(&guest, bucket);
     assert_int_equal(budget_used(&app.memory), 0);
     assert_int_equal(atomic_load(&app.refs), 1);
     budget_deinit(&app.memory);

@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 #include "enclave/wasm/component.h"
-#include "enclave/wasm/host.h"
+#include "enclave/wasm/internal.h"
 
 static _Atomic uint64_t next_id = 1;
 

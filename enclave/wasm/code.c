@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 
 #include "enclave/wasm/component.h"
-#include "enclave/wasm/host.h"
+#include "enclave/wasm/internal.h"
 
 struct code_region {
     struct code_region *next;

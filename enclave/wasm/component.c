@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "enclave/wasm/host.h"
+#include "enclave/wasm/internal.h"
 #include "enclave/wasm/limits.h"
 
 static bool begins(const uint8_t *bytes, size_t size, const char *with, size_t with_size)

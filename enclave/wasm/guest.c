@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "enclave/wasm/host.h"
+#include "enclave/wasm/internal.h"
 
 static void end_exchange(struct guest *g, int status, const char *why)
 {

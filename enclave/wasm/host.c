@@ -1,5 +1,5 @@
 /* What host functions do to the guest that called them. See host.h. */
-#include "enclave/wasm/host.h"
+#include "enclave/wasm/internal.h"
 
 #include <time.h>
 

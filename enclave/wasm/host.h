@@ -1,6 +1,27 @@
 /*
  * What host functions are made of: an app, a guest (one request in progress), its resources, the replies, and how
- * functions are declared. For the files of enclave/wasm and for those who serve its guests (enclave/wasi).
+ * functions are declared. For those who serve guests (enclave/wasi); others begin with runtime.h.
+ *
+ *     static HOST_FUNC(now)                                           one function of an interface
+ *     {
+ *         reply_word(g, monotonic_now_ns());
+ *         return HOST_DONE;
+ *     }
+ *     static const struct host_func funcs[] = {{"now", "()->(u64)", now, SHAPE_ANY, false}};
+ *     static const struct host_interface clocks[] = {INTERFACE("wasi:clocks/monotonic-clock", "0.2", funcs)};
+ *
+ * A function answers with HOST_DONE and a reply, with guest_wait(): then it is called again, with the same arguments,
+ * whenever the guest is polled, until it has an answer; or with guest_trap(), which ends the guest. It never blocks.
+ * Arguments and replies are slots (shim.h); what a reply points to lives until the guest's next call.
+ *
+ * Owners. A guest belongs to its worker's thread, and lives until its call is over, which may be long after its client
+ * went: g->x is NULL then. Resources are counted, by handles and by each other; world->release gives back what one owns.
+ * What a callback of another room needs after the guest's end is its own, with a reference to the app.
+ *
+ * Every door asserts its thread and its state (guest_check, resources_check, app_check). What a guest does wrong is a
+ * trap or an error of the interface, never an invariant.
+ *
+ * Memory: whatever a guest can make grow is charged to its app, up to limits.h.
  */
 #ifndef ENCLAVE_OS_ENCLAVE_WASM_HOST_H
 #define ENCLAVE_OS_ENCLAVE_WASM_HOST_H
@@ -261,7 +282,6 @@ struct resource *resource_get(struct guest *g, const struct slot *handle, enum k
 struct resource *resource_keep(struct resource *r);
 void resource_put(struct guest *g, struct resource *r);
 void resource_drop_handle(struct guest *g, uint32_t rep, enum kind kind); /* the guest dropped its handle */
-void resources_free(struct guest *g);
 
 /* Replies */
 void reply_word(struct guest *g, uint64_t word);
@@ -328,18 +348,6 @@ struct host_world {
 /* What serves a function of an interface ("wasi:io/poll@0.2.3"), or NULL. */
 const struct host_func *link_find(const struct host_world *world, const char *interface, size_t interface_size,
                                   const char *name, size_t name_size);
-/* Define in linker all that the component imports. 0 or -EINVAL with one line in why. */
-int link_component(const struct host_world *world, wasmtime_component_linker_t *linker,
-                   const wasmtime_component_t *component, char *why, size_t why_size);
-/* How a component is entered: by the handler that it exports, or, if it has none, as a command. 0 or -EINVAL. */
-struct link_entry {
-    char interface[LINK_NAME_MAX]; /* with its version: "wasi:http/incoming-handler@0.2.3" */
-    bool command;
-};
-int link_find_entry(const wasmtime_component_t *component, struct link_entry *out);
-/* What went wrong at last, in one line, without what was being done. Takes error; NULL: no memory. To be freed. */
-char *error_cause(wasmtime_error_t *error);
-
 /* The clock of loop->now_ns, read now. */
 uint64_t monotonic_now_ns(void);
 /* When a waiting guest must be polled again at the latest. */
@@ -350,24 +358,5 @@ void *guest_scratch(struct guest *g);
 void *guest_buffer(struct guest *g, size_t size);
 /* Takes a block from charged_alloc: it lives until the next one, or the guest's end. */
 void guest_keep_large(struct guest *g, void *block);
-
-/* Fiber stacks: what runs now, so that stacks are charged, and scrubbed between apps. */
-void stacks_install(wasm_config_t *config, const struct wasm_stack_source *from, struct budget *all);
-void stacks_enter_app(struct app *app);
-bool stacks_refused(void); /* since then: there was no stack left, which is no fault of the guest's */
-/* memories.c */
-void memories_install(wasm_config_t *config);
-/* all outlives the engine. */
-void code_install(wasm_config_t *config, struct code_regions *all, bool fixed);
-/* A component of an artefact that this engine made, of which it takes a copy. NULL with a sentence in why. */
-wasmtime_component_t *code_load(struct wasm_runtime *rt, const uint8_t *artefact, size_t size, char *why,
-                                size_t why_size);
-void memories_enter_app(struct app *app); /* whose linear memories are made on this thread now */
-/* Of a guest without its memories, tables and stack (stacks.c counts those): contexts, scratch, its own structure,
- * wasmtime's. */
-static inline size_t guest_cost(const struct app *app)
-{
-    return GUEST_OWN_COST + app->component->instance_bytes;
-}
 
 #endif

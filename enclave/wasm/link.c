@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "enclave/wasm/host.h"
+#include "enclave/wasm/internal.h"
 
 static const struct {
     const char *name;

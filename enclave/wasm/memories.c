@@ -5,7 +5,7 @@
  * fields, bodies and stored values on their way. An app may hold as much as it leaves free for everyone
  * (budget_init_shared). What lies outside that budget, for connections, the store and the compiler, is never a guest's.
  */
-#include "enclave/wasm/host.h"
+#include "enclave/wasm/internal.h"
 
 #define PAGE 65536u
 #define GROWTH_MAX (16u << 20) /* beyond what was asked for, so that growing page by page does not copy each time */

@@ -6,7 +6,7 @@
  * does not matter.
  */
 #include "common/ensure.h"
-#include "enclave/wasm/host.h"
+#include "enclave/wasm/internal.h"
 
 /* Chunk n holds RESOURCE_FIRST << n entries; entry rep lies in chunk log2(rep / FIRST + 1). */
 static struct resource *entry(const struct guest *g, uint32_t rep)

@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "common/testing/stops.h"
-#include "enclave/wasm/host.h"
+#include "enclave/wasm/internal.h"
 
 static struct worker worker;
 static struct wasm_runtime runtime;

@@ -6,7 +6,7 @@
 #include <sys/random.h>
 
 #include "enclave/wasm/component.h"
-#include "enclave/wasm/host.h"
+#include "enclave/wasm/internal.h"
 
 static void default_random(void *buf, size_t size)
 {

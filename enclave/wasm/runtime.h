@@ -1,9 +1,34 @@
 /*
- * The WebAssembly engine: one per enclave, shared by all workers.
+ * The WebAssembly engine: components are compiled, become apps, and answer HTTP requests. Begin here.
+ *
+ *     struct wasm_runtime *rt = wasm_runtime_new(&(struct wasm_runtime_config){.world = &wasi_world, .workers = 2});
+ *     struct wasm_component *component = wasm_compile(rt, wasm, size, why, sizeof why);      seconds, on any thread
+ *     struct app *app = app_new(rt, &config, component, why, sizeof why);                    app.h
+ *     app_handle(app, exchange);                                     a fresh instance, on the exchange's worker
+ *     app_unref(app);                                                the last request keeps its own reference
+ *     wasm_runtime_tick(rt);                                         every 20 ms, from a thread of its own
+ *
+ * The room's public headers: this one; app.h, apps and their table; settings.h, what an operator sets of one;
+ * component.h, what is judged before compiling; limits.h, the bounds; host.h and shim.h, for those who serve guests.
  *
  * Untrusted code runs in it, so memory comes from malloc (no guard pages, no signals), computing guests yield at
  * every tick of the epoch, and nothing compiled outside is ever loaded: wasm_deserialize is only for artefacts that
  * this enclave sealed itself.
+ *
+ * Owners. One runtime for all workers; it outlives its components and apps, its world and its dialer outlive it. A
+ * component belongs to who has it until app_new takes it. Apps and settings are counted and never change.
+ *
+ * Threads. What is compiled, and apps' references and table: any. A guest belongs to its exchange's worker, and asserts
+ * that. The configuration's log runs there, too.
+ *
+ * Errors are negative errno values called error; a sentence for people goes into why, of why_size bytes, always ended
+ * by a zero. What a component or an operator brings is never an invariant.
+ *
+ * Memory. Guests share guest_memory, each app up to its own share (enclave/budget/budget.h). Compiling borrows from
+ * them, and is refused where it may not fit: running out of memory inside wasmtime would end the enclave.
+ *
+ * Known weaknesses. One instruction is not interrupted (docs/limits.md says what each takes). Side channels between
+ * guests of one worker are those of any process. wasmtime is a large part of what is trusted.
  */
 #ifndef ENCLAVE_OS_ENCLAVE_WASM_RUNTIME_H
 #define ENCLAVE_OS_ENCLAVE_WASM_RUNTIME_H

@@ -8,7 +8,7 @@
  */
 #include <sys/mman.h>
 
-#include "enclave/wasm/host.h"
+#include "enclave/wasm/internal.h"
 
 #define POOL_MAX 8u
 #define PAGE 4096u

@@ -6,11 +6,12 @@
 
 #include "common/protocol.h"
 #include "enclave/fs/fs.h"
-#include "enclave/https/call.h"
-#include "enclave/https/h1.h"
+#include "enclave/https/http.h"
 #include "enclave/service/json.h"
 #include "enclave/kvstore/kvstore.h"
-#include "enclave/wasi/internal.h"
+#include "enclave/wasi/limits.h"
+#include "enclave/wasm/app.h"
+#include "enclave/wasm/settings.h"
 
 struct limit {
     const char *name;

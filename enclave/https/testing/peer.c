@@ -13,7 +13,7 @@
 #include "enclave/https/admin.h"
 #include "enclave/https/answer.h"
 #include "enclave/https/fields.h"
-#include "enclave/https/h1.h"
+#include "enclave/https/h1_internal.h"
 
 struct peer peer;
 bool peer_reads_slowly;

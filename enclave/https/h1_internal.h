@@ -9,8 +9,8 @@
  *   h1_io.c       its buffers and the transport
  *   h1_pace.c     its clock and its turns
  */
-#ifndef ENCLAVE_OS_ENCLAVE_HTTPS_H1_H
-#define ENCLAVE_OS_ENCLAVE_HTTPS_H1_H
+#ifndef ENCLAVE_OS_ENCLAVE_HTTPS_H1_INTERNAL_H
+#define ENCLAVE_OS_ENCLAVE_HTTPS_H1_INTERNAL_H
 
 #include "enclave/https/buffer.h"
 #include "enclave/https/exchange.h"

@@ -1,0 +1,40 @@
+/* Between the files of this room: linking, and where stacks, memories and code lie. */
+#ifndef ENCLAVE_OS_ENCLAVE_WASM_INTERNAL_H
+#define ENCLAVE_OS_ENCLAVE_WASM_INTERNAL_H
+
+#include "enclave/wasm/host.h"
+
+void resources_free(struct guest *g);
+
+/* Define in linker all that the component imports. 0 or -EINVAL with one line in why. */
+int link_component(const struct host_world *world, wasmtime_component_linker_t *linker,
+                   const wasmtime_component_t *component, char *why, size_t why_size);
+/* How a component is entered: by the handler that it exports, or, if it has none, as a command. 0 or -EINVAL. */
+struct link_entry {
+    char interface[LINK_NAME_MAX]; /* with its version: "wasi:http/incoming-handler@0.2.3" */
+    bool command;
+};
+int link_find_entry(const wasmtime_component_t *component, struct link_entry *out);
+/* What went wrong at last, in one line, without what was being done. Takes error; NULL: no memory. To be freed. */
+char *error_cause(wasmtime_error_t *error);
+
+/* Fiber stacks: what runs now, so that stacks are charged, and scrubbed between apps. */
+void stacks_install(wasm_config_t *config, const struct wasm_stack_source *from, struct budget *all);
+void stacks_enter_app(struct app *app);
+bool stacks_refused(void); /* since then: there was no stack left, which is no fault of the guest's */
+/* memories.c */
+void memories_install(wasm_config_t *config);
+/* all outlives the engine. */
+void code_install(wasm_config_t *config, struct code_regions *all, bool fixed);
+/* A component of an artefact that this engine made, of which it takes a copy. NULL with a sentence in why. */
+wasmtime_component_t *code_load(struct wasm_runtime *rt, const uint8_t *artefact, size_t size, char *why,
+                                size_t why_size);
+void memories_enter_app(struct app *app); /* whose linear memories are made on this thread now */
+/* Of a guest without its memories, tables and stack (stacks.c counts those): contexts, scratch, its own structure,
+ * wasmtime's. */
+static inline size_t guest_cost(const struct app *app)
+{
+    return GUEST_OWN_COST + app->component->instance_bytes;
+}
+
+#endif
