@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/ensure.h"
 #include "edl/enclave_os_u.h"
 #include "host/thread/clock.h"
 #include "host/thread/threads.h"
@@ -32,7 +33,9 @@ static struct {
 
 static void end_thread(void)
 {
-    if (atomic_fetch_sub(&dispatcher.threads, 1) == 1)
+    uint32_t before = atomic_fetch_sub(&dispatcher.threads, 1);
+    ENSURE(before > 0);
+    if (before == 1)
         dispatcher.options.on_end(atomic_load(&dispatcher.boot_result));
 }
 
@@ -75,6 +78,8 @@ static int start_thread(void *is_boot)
 
 int dispatcher_start(const struct dispatcher_options *options)
 {
+    ENSURE(options->enclave && options->args && options->ios && options->on_end);
+    ENSURE(!dispatcher.options.enclave); /* once */
     dispatcher.options = *options;
     return start_thread((void *)1);
 }

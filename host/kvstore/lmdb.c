@@ -11,6 +11,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "common/ensure.h"
 #include "host/kvstore/kvstore.h"
 
 /* Address space only: the file grows as it is used. */
@@ -111,6 +112,7 @@ static bool key_is_valid(struct kvstore_bytes key)
 
 int kvstore_get(struct kvstore *kv, struct kvstore_bytes key, void **value, size_t *size)
 {
+    ENSURE(kv->env && value && size);
     if (!key_is_valid(key))
         return -EINVAL;
     MDB_txn *txn;
@@ -198,6 +200,7 @@ static int pass_transaction(struct kvstore *kv)
 
 int kvstore_commit(struct kvstore *kv, const struct kvstore_op *ops, size_t count)
 {
+    ENSURE(kv->env && (ops || count == 0));
     int result = commit_once(kv, ops, count);
     if (result == -EIO && disk_is_full(kv, ops, count))
         result = -ENOSPC;

@@ -11,6 +11,7 @@
 
 #include "common/bytes.h"
 #include "common/clock.h"
+#include "common/ensure.h"
 #include "host/rpc/connect.h"
 
 /* A request that is being dealt with. */
@@ -210,6 +211,7 @@ static void run_on_service(struct job *job)
 {
     struct control_job *j = (struct control_job *)job;
     struct control *c = j->control;
+    ENSURE(c && j->fd < 0 && !j->answer);
     switch (j->method) {
     case RPC_KV_COMMIT:
         do_commit(j);
@@ -351,6 +353,7 @@ static void collect_completed(struct control *c)
 void control_turn(struct control *c)
 {
     bool sent = false;
+    ENSURE(!c->unsent_first == (c->unsent_last == &c->unsent_first));
     collect_completed(c);
     while (c->unsent_first) {
         struct control_job *j = c->unsent_first;
@@ -380,6 +383,7 @@ bool control_has_work(struct control *c)
 
 void control_init(struct control *c)
 {
+    ENSURE(c->backends && c->wake && c->ring && c->open && link_is_open(&c->link));
     rpc_reader_init(&c->reader, &c->link.from);
     c->unsent_first = NULL;
     c->unsent_last = &c->unsent_first;

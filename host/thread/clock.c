@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/ensure.h"
 #include "host/thread/threads.h"
 
 #define TICK_NS 1000000
@@ -62,6 +63,7 @@ static void wake_ticker(void)
 
 int clock_start(struct time_page *page)
 {
+    ENSURE(page && !ticker.started);
     ticker.page = page;
     atomic_store(&ticker.stopping, false);
     store_time();
@@ -82,7 +84,7 @@ void clock_stop(void)
 
 void clock_thread_rests(void)
 {
-    atomic_fetch_sub(&ticker.working, 1);
+    ENSURE(atomic_fetch_sub(&ticker.working, 1) > 0);
 }
 
 void clock_thread_works(void)

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "common/ensure.h"
 #include "host/thread/threads.h"
 
 #define THREADS_MAX 32u
@@ -66,8 +67,10 @@ struct service *service_create(const char *name, unsigned threads)
 
 void service_submit(struct service *s, struct job *job)
 {
+    ENSURE(job->run);
     job->next = NULL;
     pthread_mutex_lock(&s->lock);
+    ENSURE(!s->stopping);
     *s->last = job;
     s->last = &job->next;
     pthread_cond_signal(&s->news);

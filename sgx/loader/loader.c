@@ -261,6 +261,7 @@ int enclave_ecall(struct enclave *e, uint32_t index, void *ms)
         int64_t answer = e->ocall((uint32_t)words.rdi, (void *)words.rsi);
         alive = enter_until_exit(e, &run, &words, ENTER_ORET, (void *)answer, scratch);
     }
+    ENSURE(atomic_load(&e->slots[slot].used)); /* nobody else has given it back */
     if (alive)
         atomic_store(&e->slots[slot].used, false); /* a dead thread's TCS is never entered again */
     if (!alive)
