@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Build wasmtime's static library once per lock file and print the folder that holds libwasmtime.a and include/.
+# Build wasmtime's static library once per lock file and print the folder that holds libwasmtime.a and include/. With
+# --made, fail where it is not built yet.
 # The result is kept outside the tree, so that neither a clean tree nor a second checkout builds it again.
 set -euo pipefail
 shopt -s inherit_errexit
@@ -20,5 +21,8 @@ build() {
     cp -r "$include" "$out/include"
     touch "$out/complete"
 }
-[ -f "$out/complete" ] || locked wasmtime build
+if [ ! -f "$out/complete" ]; then
+    [ "${1:-}" != --made ] || exit 1
+    locked wasmtime build
+fi
 echo "$out"
