@@ -5,9 +5,9 @@
  *     if (strcmp(argv[1], "verify") == 0)
  *         return verify_main(argc - 1, argv + 1);
  *
- * Who connects goes from the arguments (trust.h) over a connection (connection.h) that is judged before anything secret
- * is sent (trust_require) to a request (http.h), authorised by the admin key if need be (authorised.h). One process runs
- * one command, on one thread; arguments are borrowed from argv for as long as it runs.
+ * Who connects goes from the arguments (trust.h) over a connection (connection.h) that is judged before anything
+ * secret is sent (trust_require) to a request (http.h), authorised by the admin key if need be (authorised.h). One
+ * process runs one command, on one thread; arguments are borrowed from argv for as long as it runs.
  */
 #ifndef ENCLAVE_OS_CLI_CLI_H
 #define ENCLAVE_OS_CLI_CLI_H

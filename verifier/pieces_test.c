@@ -1,6 +1,6 @@
 /*
- * The verifier's pieces: the channel binder, the three modes of ReportData, Merkle proofs of every tree, an enclave's own
- * quote, and collateral without a certificate.
+ * The verifier's pieces: the channel binder, the three modes of ReportData, Merkle proofs of every tree, an enclave's
+ * own quote, and collateral without a certificate.
  */
 #include <errno.h>
 #include <setjmp.h>

@@ -8,15 +8,15 @@
  *     free(value);
  *     kvstore_close(kv);
  *
- * Bytes that are passed in are borrowed for the call; so are those that a visit gets. get and scan may be called from any
- * thread at any time; commit from one thread at a time; close when nobody else is inside.
+ * Bytes that are passed in are borrowed for the call; so are those that a visit gets. get and scan may be called from
+ * any thread at any time; commit from one thread at a time; close when nobody else is inside.
  *
  * Limits: keys of 1 to KVSTORE_KEY_MAX bytes; 64 GiB in all, of address space, of which the file takes what it needs. A
  * commit's operations are applied in their order. Errors are negative errno: -EIO also where the disk is broken, after
  * which what was committed before still stands.
  *
- * Known weaknesses: it keeps what it is given, and nothing proves that it is the latest: the enclave sees to that. Space
- * that deleted records had is used again, but never given back to the file system.
+ * Known weaknesses: it keeps what it is given, and nothing proves that it is the latest: the enclave sees to that.
+ * Space that deleted records had is used again, but never given back to the file system.
  */
 #ifndef ENCLAVE_OS_HOST_KVSTORE_KVSTORE_H
 #define ENCLAVE_OS_HOST_KVSTORE_KVSTORE_H
@@ -39,8 +39,8 @@ struct kvstore_op {
     struct kvstore_bytes key, value;
 };
 
-/* folder exists, and is the store's alone. One process at a time: a second one gets -EBUSY. 0 or a negative errno with one
- * line in error. */
+/* folder exists, and is the store's alone. One process at a time: a second one gets -EBUSY. 0 or a negative errno with
+ * one line in error. */
 int kvstore_open(const char *folder, struct kvstore **out, char *error, size_t error_size);
 void kvstore_close(struct kvstore *kv);
 

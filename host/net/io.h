@@ -17,11 +17,12 @@
  * the enclave shares, which stays until io_destroy since the enclave may touch it until its last thread has left. The
  * enclave and the backends outlive it.
  *
- * Limits: PROTO_MAX_CHANNELS divided by the workers are open at a time, each with two rings of SLOT_RING_CAPACITY bytes;
- * beyond them connections wait in the kernel's queue. What closes is bounded in time and bytes (closing.h). Times are
- * nanoseconds of the monotonic clock.
+ * Limits: PROTO_MAX_CHANNELS divided by the workers are open at a time, each with two rings of SLOT_RING_CAPACITY
+ * bytes; beyond them connections wait in the kernel's queue. What closes is bounded in time and bytes (closing.h).
+ * Times are nanoseconds of the monotonic clock.
  *
- * Known weakness: an enclave that never reads its doorbell fills it, which ends the process: nothing sensible can follow.
+ * Known weakness: an enclave that never reads its doorbell fills it, which ends the process: nothing sensible can
+ * follow.
  *
  * Inside the room: turn.c is the thread's turn, accept.c the listener, channels.c what becomes of a socket, slots.h and
  * closing.h its tables, wake.c who wakes whom. The tables are checked once a second (channels_check).

@@ -11,8 +11,8 @@
  *     control_on_news(c);      whenever the channel's name stood in the doorbell
  *     control_turn(c);         in each turn of the I/O thread
  *
- * Threads: all functions are the I/O thread's. A job belongs to the service thread that works on it until it is pushed to
- * `completed`; the services end before the struct goes, since jobs point to it. A job is as large as its request,
+ * Threads: all functions are the I/O thread's. A job belongs to the service thread that works on it until it is pushed
+ * to `completed`; the services end before the struct goes, since jobs point to it. A job is as large as its request,
  * which the ring bounds (PROTO_RPC_MAX), and holds its answer until there is room for that in the ring.
  *
  * Errors in answers are negative errno, as the enclave gets them. What has no answer (RPC_LOG, RPC_READY) gets none.

@@ -6,8 +6,8 @@
  *     work->job.run = run;                       run gets &work->job, and owns it
  *     service_submit(service, &work->job);
  *
- * A job is its submitter's memory, and from service_submit on its run's. The queue has no bound of its own: what it holds
- * is charged where the job was made. Any thread may submit.
+ * A job is its submitter's memory, and from service_submit on its run's. The queue has no bound of its own: what it
+ * holds is charged where the job was made. Any thread may submit.
  */
 #ifndef ENCLAVE_OS_HOST_THREAD_SERVICE_H
 #define ENCLAVE_OS_HOST_THREAD_SERVICE_H

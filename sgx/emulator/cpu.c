@@ -1,6 +1,6 @@
 /*
- * What the CPU keeps of the one emulated enclave: its SECS, the EPCM, the TCSs, and counts of what happened. One for each
- * process, as ELRANGE and signal handlers are; everything else in here works on it.
+ * What the CPU keeps of the one emulated enclave: its SECS, the EPCM, the TCSs, and counts of what happened. One for
+ * each process, as ELRANGE and signal handlers are; everything else in here works on it.
  */
 #include <errno.h>
 #include <sys/mman.h>

@@ -163,8 +163,8 @@ const char *emu_use_tcs(uint64_t address, const struct sgx_tcs *t);
 int emu_protect(uint64_t offset);
 /* Is the instruction at address, on executable pages of the enclave, this one? */
 bool emu_code_is(uint64_t address, const uint8_t *bytes, size_t size);
-/* Asserts what must be true of the EPCM and the TCSs, whatever an enclave and its host have done. Goes through all pages
- * of ELRANGE (milliseconds), while no leaf changes them. */
+/* Asserts what must be true of the EPCM and the TCSs, whatever an enclave and its host have done. Goes through all
+ * pages of ELRANGE (milliseconds), while no leaf changes them. */
 void emu_check(void);
 
 #endif

@@ -11,8 +11,8 @@
  *     b->ops->create(b, &secs, hole, error, sizeof error);       and on as backend.h says
  *     b->ops->destroy(b);                                        which also frees what emulator_open gave
  *
- * Threads: one builds; each that enters gets a signal stack and Syscall User Dispatch at its first prepare_thread, which
- * it keeps to its end. Its EPCM is checked whole at EINIT and at the end; a broken one ends the process.
+ * Threads: one builds; each that enters gets a signal stack and Syscall User Dispatch at its first prepare_thread,
+ * which it keeps to its end. Its EPCM is checked whole at EINIT and at the end; a broken one ends the process.
  */
 #ifndef ENCLAVE_OS_SGX_EMULATOR_H
 #define ENCLAVE_OS_SGX_EMULATOR_H

@@ -1,14 +1,16 @@
 /*
  * Creating an enclave from a signed image and calling into it, whichever backend runs it.
  *
- *     struct enclave_create_options options = {.image_path = path, .ocall = enclave_ocall_dispatch, .machine_dir = dir};
+ *     struct enclave_create_options options = {
+ *         .image_path = path, .ocall = enclave_ocall_dispatch, .machine_dir = dir};
  *     enclave_create(&options, &e, error, sizeof error);
  *     ecall_run_u(e, &result, &args);          generated from the EDL, over enclave_ecall
  *     enclave_destroy(e);
  *
- * Options are borrowed for the call. The enclave is its creator's; any thread may call into it, and is inside until its
- * ECALL returns, or does not come back when the enclave has died in the meantime: see enclave_is_dead. At most as many
- * threads are inside as the image has TCSs; a few of them are kept for short calls, so that ecall_run cannot take them all.
+ * Options are borrowed for the call. The enclave is its creator's; any thread may call into it, and is inside until
+ * its ECALL returns, or does not come back when the enclave has died in the meantime: see enclave_is_dead. At most as
+ * many threads are inside as the image has TCSs; a few of them are kept for short calls, so that ecall_run cannot take
+ * them all.
  *
  * Errors are negative errno; -EBUSY is worth trying again. One enclave per process on the emulator.
  */
@@ -24,7 +26,8 @@ enum enclave_backend { ENCLAVE_BACKEND_AUTO, ENCLAVE_BACKEND_SGX, ENCLAVE_BACKEN
 struct enclave;
 struct sgx_kernel;
 
-/* Answers the enclave's OCALLs: generated from the EDL, as enclave_ocall_dispatch. Runs on the thread that is inside. */
+/* Answers the enclave's OCALLs: generated from the EDL, as enclave_ocall_dispatch. Runs on the thread that is inside.
+ * */
 typedef int64_t (*enclave_ocall)(uint32_t index, void *ms);
 
 struct enclave_create_options {

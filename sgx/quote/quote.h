@@ -12,11 +12,11 @@
  *     quote_get(b, report, quote, sizeof quote, &size);
  *     quote_destroy(b);
  *
- * A backend is its creator's; its functions block (AESM answers within its own deadline), so they run on a service thread,
- * one at a time. All memory is the caller's. Errors are negative errno.
+ * A backend is its creator's; its functions block (AESM answers within its own deadline), so they run on a service
+ * thread, one at a time. All memory is the caller's. Errors are negative errno.
  *
- * In the room: aesm.c and simulation.c are the backends; assemble.c lays a quote out; pki.c keeps the simulation's keys,
- * certificates.c and collateral.c make what it signs, ecdsa.c signs, files.c stores; pccs.h answers verifiers.
+ * In the room: aesm.c and simulation.c are the backends; assemble.c lays a quote out; pki.c keeps the simulation's
+ * keys, certificates.c and collateral.c make what it signs, ecdsa.c signs, files.c stores; pccs.h answers verifiers.
  */
 #ifndef ENCLAVE_OS_SGX_QUOTE_QUOTE_H
 #define ENCLAVE_OS_SGX_QUOTE_QUOTE_H

@@ -10,12 +10,13 @@
  *     image_walk(&image, add_pages, &enclave);
  *     image_close(&image);
  *
- * The file is not trusted: it is bounded and judged before it is used, and what is wrong with it is an error value with a
- * line that says so. What image_open has laid out is ours: image_walk asserts that its runs are whole pages inside
- * ELRANGE, in ascending order, none twice.
+ * The file is not trusted: it is bounded and judged before it is used, and what is wrong with it is an error value
+ * with a line that says so. What image_open has laid out is ours: image_walk asserts that its runs are whole pages
+ * inside ELRANGE, in ascending order, none twice.
  *
- * An open image owns its memory, and borrows the path. It does not change: any thread may walk and measure it. Sizes and
- * offsets are bytes; offsets count from ELRANGE's start. Limits: 8 segments, ENCLAVE_TCS_MAX threads, 32 GiB for each size.
+ * An open image owns its memory, and borrows the path. It does not change: any thread may walk and measure it. Sizes
+ * and offsets are bytes; offsets count from ELRANGE's start. Limits: 8 segments, ENCLAVE_TCS_MAX threads, 32 GiB for
+ * each size.
  */
 #ifndef ENCLAVE_OS_SGX_SIGN_IMAGE_H
 #define ENCLAVE_OS_SGX_SIGN_IMAGE_H

@@ -7,14 +7,15 @@
  *         return -EINVAL;
  *     sgx_copy_in(&copy, args, sizeof copy);      once; then judge the copy, and use nothing else
  *
- * Pointers that come from the host are checked by their range first and dereferenced by nothing but the copies. Sizes are
- * bytes. Any thread unless something else is said; OCALL memory is the calling thread's. Nothing here allocates from the
- * heap. What the host answers is its word; a lie that can be noticed, and would matter, ends the enclave (sgx_panic).
+ * Pointers that come from the host are checked by their range first and dereferenced by nothing but the copies. Sizes
+ * are bytes. Any thread unless something else is said; OCALL memory is the calling thread's. Nothing here allocates
+ * from the heap. What the host answers is its word; a lie that can be noticed, and would matter, ends the enclave
+ * (sgx_panic).
  *
- * Files, from the bottom: dead.c and exit.S (is it over, and the ways out), boundary.c and bytes.c, console.c and panic.c
- * (last words), random.c, leaves.c, cpuid.c, time.c; memory.c, stacks.c, threads.c, locks.c; syscalls.c and syscall.S;
- * exception.c, calls.c and boot.c; entry.S. None needs one above it, but that the compiler's check of the stack
- * (__stack_chk_fail in panic.c) may come from anywhere.
+ * Files, from the bottom: dead.c and exit.S (is it over, and the ways out), boundary.c and bytes.c, console.c and
+ * panic.c (last words), random.c, leaves.c, cpuid.c, time.c; memory.c, stacks.c, threads.c, locks.c; syscalls.c and
+ * syscall.S; exception.c, calls.c and boot.c; entry.S. None needs one above it, but that the compiler's check of the
+ * stack (__stack_chk_fail in panic.c) may come from anywhere.
  */
 #ifndef ENCLAVE_OS_SGX_TRUSTED_BRIDGE_H
 #define ENCLAVE_OS_SGX_TRUSTED_BRIDGE_H
