@@ -218,7 +218,7 @@ static void authorities_are_judged(void **state)
         "h%4",       "h%zz",    "h%00",      ":80",
         ":",         "a]",      "[a",        "h|i",
         "h^",        "h`",      "{h}",       "h:99999999999999999999",
-        " h",        "h ",      "a,,b"};
+        " h",        "h ",      "a,,b",      "[v1.a,b]"};
     int bad_ones = 0;
     for (size_t i = 0; i < sizeof right / sizeof *right; i++)
         if (!http_authority_valid(text_of(right[i])))

@@ -181,6 +181,31 @@ static void test_one_key_twice_in_a_batch(void **state)
     assert_int_equal(get_status("other"), -ENOENT);
 }
 
+static int add_letter(void *user, const uint8_t *value, size_t size, uint8_t **out, size_t *out_size)
+{
+    *out = malloc(*out_size = size + 1);
+    memset(*out, 'x', size + 1);
+    return 0;
+}
+
+/* The host cannot even be asked: whoever waits is told so, and nothing has changed. */
+static void test_refused_calls(void **state)
+{
+    struct result r = {0};
+    assert_int_equal(put("a", "one", 3), 0);
+    host_memory.refuse = -ENOMEM;
+    assert_int_equal(get_status("a"), -ENOMEM);
+    assert_int_equal(put("a", "two", 3), -ENOMEM);
+    assert_int_equal(delete_key("a"), -ENOMEM);
+    assert_int_equal(kv_update(&worker, ns, "a", 1, add_letter, on_done, &r), 0);
+    finish(&r);
+    assert_int_equal(r.status, -ENOMEM);
+    host_memory.refuse = 0;
+    assert_value("a", "one");
+    assert_int_equal(put("a", "three", 5), 0);
+    assert_value("a", "three");
+}
+
 static struct {
     bool done;
     uint64_t cursor;
@@ -549,6 +574,7 @@ int main(void)
         TEST(test_record_changed_while_open),
         TEST(test_damaged_record_written_anew),
         TEST(test_damaged_value),
+        TEST(test_refused_calls),
         TEST(test_record_of_a_failed_commit),
         TEST(test_old_record_at_start),
         TEST(test_emptiness),

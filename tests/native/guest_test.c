@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <cmocka.h>
 
@@ -40,6 +41,24 @@ static void settle(void)
         client.t.on_ready(&client.t, client.t.user);
     for (int i = 0; i < 100; i++)
         loop_run_once(&worker.loop, worker.loop.now_ns);
+}
+
+static bool no_stacks;
+
+static void *take_stack(size_t *size)
+{
+    *size = (*size + 4095) & ~(size_t)4095;
+    void *stack = mmap(NULL, *size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (!no_stacks && stack != MAP_FAILED)
+        return stack;
+    if (stack != MAP_FAILED)
+        munmap(stack, *size);
+    return NULL;
+}
+
+static void give_stack(void *stack, size_t size)
+{
+    munmap(stack, size);
 }
 
 /* Let seconds pass, with so many bytes more for the client in each. */
@@ -79,6 +98,17 @@ static void break_off(void)
 
 #define GET(path) "GET /waits" path " HTTP/1.1\r\nHost: a\r\n\r\n"
 #define POST(path) "POST /waits" path " HTTP/1.1\r\nHost: a\r\nContent-Length: 200\r\n\r\n"
+
+/* Before any guest has run, whose stack the next one might have: a client is told to come again. */
+static void without_a_stack_the_client_is_told(void **state)
+{
+    no_stacks = true;
+    request(GET("/write"), 14000);
+    no_stacks = false;
+    assert_int_equal(memory_client_status(&client), 503);
+    assert_false(guest_is_there());
+    break_off();
+}
 
 /* The client takes a burst each 55 seconds, as TCP has it: above the least rate, below any deadline of a guest's. */
 static void slow_readers_cost_no_time(void **state)
@@ -210,7 +240,7 @@ static void guests_without_a_client_are_ended(void **state)
 
 static int setup(void **state)
 {
-    struct wasm_runtime_config engine = {.world = &wasi_world, .log = on_log};
+    struct wasm_runtime_config engine = {.world = &wasi_world, .log = on_log, .stacks = {take_stack, give_stack, 4096}};
     runtime = wasm_runtime_new(&engine);
     loop_init(&worker.loop, NULL);
     worker.loop.now_ns = 1;
@@ -231,9 +261,13 @@ int main(int argc, char **argv)
         return 77;
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(slow_readers_cost_no_time),           cmocka_unit_test(bodies_renew_the_time),
-        cmocka_unit_test(other_waiting_is_the_guests),         cmocka_unit_test(writers_see_that_the_client_is_gone),
-        cmocka_unit_test(readers_see_that_the_client_is_gone), cmocka_unit_test(guests_without_a_client_are_ended),
+        cmocka_unit_test(without_a_stack_the_client_is_told),
+        cmocka_unit_test(slow_readers_cost_no_time),
+        cmocka_unit_test(bodies_renew_the_time),
+        cmocka_unit_test(other_waiting_is_the_guests),
+        cmocka_unit_test(writers_see_that_the_client_is_gone),
+        cmocka_unit_test(readers_see_that_the_client_is_gone),
+        cmocka_unit_test(guests_without_a_client_are_ended),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }

@@ -185,6 +185,8 @@ int rpc_call(struct rpc_client *client, enum rpc_method method, const void *payl
         return -ENOMEM;
     }
     struct bytes_reader r = bytes_reader_make(payload, size);
+    if (host_memory.refuse)
+        return host_memory.refuse;
     struct call *c = calloc(1, sizeof *c);
     c->task.fn = deliver;
     c->done = done;

@@ -20,6 +20,7 @@ struct host_memory {
     struct host_record *records; /* ascending by key */
     size_t count;
     int commit_status; /* answered to each commit */
+    int refuse;        /* each call is refused with it, and nothing is asked (common/callbacks.h); 0: none */
     bool keep_failed;  /* a failed commit is kept all the same */
     size_t room;       /* bytes of values; a commit that needs more is -ENOSPC. What it removes is free for later ones.
                         * 0: without end */

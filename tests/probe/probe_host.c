@@ -457,6 +457,8 @@ static void cpuid_lie(const char *lie)
         args.cpuid[args.cpuid_count - 1].subleaf = 0x12345;
     } else if (!strcmp(lie, "same-twice")) {
         args.cpuid[args.cpuid_count - 1] = *entry(7);
+    } else if (!strcmp(lie, "subleaf")) {
+        entry(1)->subleaf = 1; /* once, but for a subleaf that it has not */
     } else if (!strcmp(lie, "no-aes")) {
         entry(1)->ecx &= ~(1u << 25);
     } else if (!strcmp(lie, "no-ssse3")) {
