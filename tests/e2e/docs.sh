@@ -54,7 +54,13 @@ while IFS= read -r line; do
     online) ;;
     serve) serve "$command"; ran=$((ran + 1)); continue ;;
     with\ *) eval "script=\"${how#with }\""; command=$(sed -E "$script" <<<"$command") ;;
-    test\ *) grep -qx -e "${how#test }" "$work/tests" || fail "$command: there is no test ${how#test }"; continue ;;
+    test\ *)
+        case $command in './dev test '*) names=${command#./dev test } ;; *) names=${how#test } ;; esac
+        for name in ${how#test } $names; do # a test, or a folder of them
+            grep -qE "^$name(/|$)" "$work/tests" || fail "$command: there is no test $name"
+        done
+        continue
+        ;;
     not\ *) continue ;;
     *) fail "tests/docs/table: '$how'" ;;
     esac
