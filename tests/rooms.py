@@ -7,7 +7,8 @@ usage: rooms.py BUILD            check against tests/rooms.txt; one line for eac
 
 A room is a folder of sources. tests/rooms.txt says what each may need; its order is a proof that no arrow goes up, since a
 room may only need rooms that stand above it in that file. Inside a room no two files may need each other, directly or
-around corners, unless the file says that they are one subject.
+around corners, unless the file says that they are one subject. A variable that changes and is known beyond its file must be
+named there, too.
 """
 import collections
 import os
@@ -105,26 +106,48 @@ def circles(arrows):
     return result
 
 
+def shared_state(build):
+    """symbol -> its file; of variables that are not constant, and that other files name"""
+    found = {}
+    for parts in SIDES.values():
+        objects = objects_of(build, parts)
+        _, needs = symbols(objects)
+        named = set().union(*needs.values())
+        for line in subprocess.run(["nm", "-A", "--format=sysv", *objects], capture_output=True, text=True,
+                                   check=True).stdout.splitlines():
+            if "|" not in line:
+                continue
+            name, rest = line.split(":", 1)
+            symbol, _, _, _, _, _, section = (part.strip() for part in rest.split("|"))
+            if symbol in named and section.startswith((".bss", ".data")) and not section.startswith(".data.rel.ro"):
+                found[symbol] = objects[name]
+    return found
+
+
 def rules():
-    """room -> rooms that it may need; and the sets of files that are one subject"""
-    allowed, subjects = {}, []
+    """room -> rooms that it may need; the sets of files that are one subject; and the variables that files share"""
+    allowed, subjects, state = {}, [], set()
     with open(os.path.join(TOP, "tests", "rooms.txt")) as lines:
         for number, line in enumerate(lines, 1):
             line = line.split("#")[0].strip()
             if line.startswith("one subject:"):
                 subjects.append(set(line.split(":", 1)[1].split()))
+            elif line.startswith("shared:"):
+                state |= set(line.split(":", 1)[1].split())
             elif line:
                 name, needed = (part.strip() for part in line.split("->")) if "->" in line else (line, "")
                 for other in needed.split():
                     if other not in allowed:
                         sys.exit(f"rooms.txt:{number}: {other} does not stand above {name}")
                 allowed[name] = set(needed.split())
-    return allowed, subjects
+    return allowed, subjects, state
 
 
-def check(arrows):
-    allowed, subjects = rules()
-    findings = []
+def check(build, arrows):
+    allowed, subjects, state = rules()
+    shared = shared_state(build)
+    findings = [f"{shared[symbol]} shares {symbol}, which rooms.txt does not name" for symbol in set(shared) - state]
+    findings += [f"rooms.txt names {symbol}, which nobody shares" for symbol in state - set(shared)]
     for source, targets in sorted(arrows.items()):
         for target, names in sorted(targets.items()):
             a, b = room(source), room(target)
@@ -195,7 +218,7 @@ def main():
                 if room(source) == sys.argv[3] and room(target) == sys.argv[4]:
                     print(f"{source} -> {target}: {', '.join(sorted(arrows[source][target]))}")
         return 0
-    findings = check(arrows)
+    findings = check(sys.argv[1], arrows)
     for finding in findings:
         print(f"rooms: {finding}")
     return 1 if findings else 0

@@ -18,9 +18,9 @@
  * see one state. An operation is a structure that is submitted and comes back, on the submitting worker's loop, when
  * it is done, and never from inside fs_submit (enclave/thread/errand.h asserts that). Nothing blocks.
  *
- * Who owns what. An operation belongs to who made it until it is submitted, and again when it comes back; it carries its
- * buffer and paths. A node that came back in opened is held until an FS_RELEASE names it; an operation holds its own
- * nodes while it is under way. File systems live for ever, as their apps' names do.
+ * Who owns what. An operation belongs to who made it until it is submitted, and again when it comes back; it carries
+ * its buffer and paths. A node that came back in opened is held until an FS_RELEASE names it; an operation holds its
+ * own nodes while it is under way. File systems live for ever, as their apps' names do.
  *
  * Durability: operations change memory at once and the store soon after, in order; FS_SYNC comes back when everything
  * before it is on disk, and so does any operation with FS_DURABLE. A crash loses only what was not synced, and always a
@@ -147,7 +147,8 @@ struct fs_op {
     uint8_t buffer[];
 };
 
-/* An operation with a buffer for bytes (there is room for size of FS_WRITE), and with copies of its paths (which may be NULL). NULL: no memory. */
+/* An operation with a buffer for bytes (there is room for size of FS_WRITE), and with copies of its paths (which may be
+ * NULL). NULL: no memory. */
 struct fs_op *fs_op_new(struct worker *origin, struct fs *fs, enum fs_call call, struct fs_node *node, const char *path,
                         size_t path_size, const char *to_path, size_t to_path_size, size_t bytes);
 void fs_op_free(struct fs_op *op);

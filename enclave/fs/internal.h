@@ -1,5 +1,6 @@
 /*
- * What the file system's files share. All of it belongs to the home worker's thread, except where something else is said.
+ * What the file system's files share. All of it belongs to the home worker's thread, except where something else is
+ * said.
  *
  * Files need each other downwards only:
  *
@@ -134,19 +135,19 @@ static inline void fs_enter(const struct fs *fs)
     loop_check(&fs->home->worker->loop);
 }
 
-/* ---- ops.c -------------------------------------------------------------------------------------------------------- */
+/* ---- ops.c ------------------------------------------------------------------------------------------------------- */
 
 /* 0 or the result, or -EAGAIN: run it again when something has come. */
 int fs_run(struct fs_op *op);
 
-/* ---- sync.c; these, and those of names and data, as fs_run -------------------------------------------------------- */
+/* ---- sync.c; these, and those of names and data, as fs_run ------------------------------------------------------- */
 
 int op_sync(struct fs_op *op);
 int op_release(struct fs_op *op);
 /* What was asked for is done; what is left is that it is on disk. */
 int op_settle(struct fs_op *op);
 
-/* ---- names.c ------------------------------------------------------------------------------------------------------ */
+/* ---- names.c ----------------------------------------------------------------------------------------------------- */
 
 int op_open(struct fs_op *op);
 int op_mkdir(struct fs_op *op);
@@ -158,7 +159,7 @@ int op_make_symlink(struct fs_op *op);
 int op_readlink(struct fs_op *op);
 int op_list(struct fs_op *op);
 
-/* ---- data.c ------------------------------------------------------------------------------------------------------- */
+/* ---- data.c ------------------------------------------------------------------------------------------------------ */
 
 int op_stat(struct fs_op *op);
 int op_times(struct fs_op *op);
@@ -168,7 +169,7 @@ int op_write(struct fs_op *op);
 /* Cut or extend. What lies beyond the end is zero if the file grows again. */
 int data_resize(struct fs_op *op, struct fs_node *node, uint64_t size);
 
-/* ---- paths.c ------------------------------------------------------------------------------------------------------ */
+/* ---- paths.c ----------------------------------------------------------------------------------------------------- */
 
 /* A path's last step: the directory it is in, its name, and what stands there now (or NULL). */
 struct place {
@@ -186,8 +187,8 @@ enum last_link {
     LINK_IS_MEANT, /* the same, but with a slash behind it what it leads to */
     LINK_FOLLOWED
 };
-/* Where the operation's path leads: 0, -EAGAIN, or why it leads nowhere. What does not exist in an existing directory is
- * found, without a node. */
+/* Where the operation's path leads: 0, -EAGAIN, or why it leads nowhere. What does not exist in an existing directory
+ * is found, without a node. */
 int path_find(const struct fs_op *op, enum last_link last, struct place *out);
 /* The same for what must exist, and be a directory if a slash says so: -ENOENT, -ENOTDIR. */
 int path_find_existing(const struct fs_op *op, enum last_link last, struct place *out);
@@ -196,18 +197,18 @@ int path_find_to(const struct fs_op *op, struct place *out);
 /* As the operation's flags say. */
 enum last_link path_last(const struct fs_op *op);
 
-/* ---- load.c ------------------------------------------------------------------------------------------------------- */
+/* ---- load.c ------------------------------------------------------------------------------------------------------ */
 
 int load_tree(struct fs *fs); /* once; 0 or a negative errno */
 
-/* ---- fetch.c ------------------------------------------------------------------------------------------------------ */
+/* ---- fetch.c ----------------------------------------------------------------------------------------------------- */
 
 /* Fill in the inode's fields: 0, -EAGAIN, other negative errno. */
 int fetch_inode(struct fs *fs, struct fs_node *node);
 /* 0 and *out, or -EAGAIN, or why it cannot be read. fresh: its content does not matter. */
 int fetch_chunk(struct fs *fs, struct fs_node *node, uint32_t index, bool fresh, struct chunk **out);
 
-/* ---- node.c ------------------------------------------------------------------------------------------------------- */
+/* ---- node.c ------------------------------------------------------------------------------------------------------ */
 
 /* Give up a reference; what was unlinked goes with the last. */
 void node_put(struct fs *fs, struct fs_node *node);
@@ -217,7 +218,7 @@ void node_dispose(struct fs *fs, struct fs_node *node);
 void node_touch(struct fs_node *node);
 void node_stat(const struct fs_node *node, struct fs_stat *stat);
 
-/* ---- cache.c ------------------------------------------------------------------------------------------------------ */
+/* ---- cache.c ----------------------------------------------------------------------------------------------------- */
 
 struct chunk *cache_find(struct fs *fs, const struct fs_node *node, uint32_t index);
 /* One that is not there, zeroed, once there is room. 0; -EAGAIN: all of the app's chunks must be written first; or why
@@ -233,7 +234,7 @@ bool cache_flush(struct fs *fs, struct fs_node *node);
 void cache_forget(struct fs *fs, struct fs_node *node, uint32_t from);
 void cache_check(const struct fs_home *home);
 
-/* ---- tree.c ------------------------------------------------------------------------------------------------------- */
+/* ---- tree.c ------------------------------------------------------------------------------------------------------ */
 
 uint64_t fs_now_ns(void);
 /* Nothing but the root, freed or forgotten whatever was there. false: no memory. */
@@ -265,7 +266,7 @@ int tree_add_chunk(struct fs *fs, struct fs_node *node, uint32_t index); /* 0, -
 void tree_drop_chunk(struct fs *fs, struct fs_node *node, uint32_t index);
 size_t tree_dentry_key(const struct fs_node *parent, const struct fs_node *node, uint8_t key[DENTRY_KEY_MAX]);
 
-/* ---- journal.c. Changes are made by reserving room first, so that an operation is journaled whole or not at all --- */
+/* ---- journal.c. Changes are made by reserving room first, so that an operation is journaled whole or not at all -- */
 
 void journal_init(struct fs *fs);
 bool journal_put(struct fs *fs, const void *key, size_t key_size, const void *value, size_t value_size);

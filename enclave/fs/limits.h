@@ -7,7 +7,8 @@
 
 #include "enclave/kvstore/limits.h"
 
-/* What guests may have ---------------------------------------------------------------------------------------------- */
+/* What guests may have ----------------------------------------------------------------------------------------------
+ * */
 
 #define FS_CHUNK_SIZE 65536u
 #define FS_IO_MAX FS_CHUNK_SIZE         /* one read or write; longer ones are done in part */
@@ -20,7 +21,8 @@
 static_assert(FS_SIZE_MAX / FS_CHUNK_SIZE <= UINT32_MAX, "a chunk's index is 32 bits");
 static_assert(FS_NAME_MAX <= UINT8_MAX, "a name's size is one byte of a listing");
 
-/* Keys and values in the store (fs.h) ------------------------------------------------------------------------------- */
+/* Keys and values in the store (fs.h) -------------------------------------------------------------------------------
+ * */
 
 #define DENTRY_HEADER_SIZE (1u + 8u + 1u + 8u) /* 'd', parent, type, id */
 #define DENTRY_KEY_MAX (DENTRY_HEADER_SIZE + FS_NAME_MAX)
@@ -31,7 +33,8 @@ static_assert(FS_NAME_MAX <= UINT8_MAX, "a name's size is one byte of a listing"
 static_assert(DENTRY_KEY_MAX <= KV_KEY_MAX, "a name is a key of the store");
 static_assert(FS_CHUNK_SIZE <= KV_VALUE_MAX, "a chunk is a value of the store");
 
-/* Memory ------------------------------------------------------------------------------------------------------------ */
+/* Memory ------------------------------------------------------------------------------------------------------------
+ * */
 
 #define CACHE_CHUNKS_MAX 384u /* 24 MiB of all apps, as far as what is not on disk yet allows; a number */
 #define CACHE_APP_MAX 96u     /* 6 MiB of one; a number */

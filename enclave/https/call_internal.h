@@ -1,6 +1,6 @@
 /*
- * Inside an HTTP call: client.c has its life and its request, client_response.c its response, and call.c, below both, how
- * it fails, waits, and gets its turns.
+ * Inside an HTTP call: client.c has its life and its request, client_response.c its response, and call.c, below both,
+ * how it fails, waits, and gets its turns.
  */
 #ifndef ENCLAVE_OS_ENCLAVE_HTTPS_CALL_INTERNAL_H
 #define ENCLAVE_OS_ENCLAVE_HTTPS_CALL_INTERNAL_H

@@ -1,6 +1,6 @@
 /*
- * An HTTP/1.1 connection's clock: when its state has lasted too long, and when its client is slower than the least rate.
- * And its turns: h1_post.
+ * An HTTP/1.1 connection's clock: when its state has lasted too long, and when its client is slower than the least
+ * rate. And its turns: h1_post.
  */
 #include "enclave/https/h1_internal.h"
 

@@ -26,16 +26,16 @@
  * a turn of the connection, never inside an operation of the exchange.
  *
  * Errors are negative errno values. What a client sends is never an invariant: it is answered with a status and a line
- * that says what was wrong (h1_fault.h), or the connection ends. What an answerer does wrong (a second answer, one after
- * the end, one from another thread) stops the enclave.
+ * that says what was wrong (h1_fault.h), or the connection ends. What an answerer does wrong (a second answer, one
+ * after the end, one from another thread) stops the enclave.
  *
  * Memory. Everything is charged to the transport's budget, admin bodies to the server's; where it has no more, 503. A
  * client that does not read is not read from either (limits.h). A connection that waits always has a timer.
  *
  * Units: bytes, milliseconds where a name ends in _ms, nanoseconds of the loop's clock where in _ns.
  *
- * Known weaknesses. One request of a connection is answered at a time. No HTTP/2, no compression, no caching. A client's
- * address is the host's word. How long an answer takes, and how large it is, the host sees.
+ * Known weaknesses. One request of a connection is answered at a time. No HTTP/2, no compression, no caching. A
+ * client's address is the host's word. How long an answer takes, and how large it is, the host sees.
  */
 #ifndef ENCLAVE_OS_ENCLAVE_HTTPS_HTTP_H
 #define ENCLAVE_OS_ENCLAVE_HTTPS_HTTP_H

@@ -1,7 +1,7 @@
 /*
- * What a connection and a call hold at most, in bytes unless said otherwise. docs/limits.md lists the ones that a client
- * or an app can meet; tests/native/limits_table.c makes its table from them, and a test compares. What an operator can
- * set is in struct http_limits (http.h).
+ * What a connection and a call hold at most, in bytes unless said otherwise. docs/limits.md lists the ones that a
+ * client or an app can meet; tests/native/limits_table.c makes its table from them, and a test compares. What an
+ * operator can set is in struct http_limits (http.h).
  */
 #ifndef ENCLAVE_OS_ENCLAVE_HTTPS_LIMITS_H
 #define ENCLAVE_OS_ENCLAVE_HTTPS_LIMITS_H

@@ -109,23 +109,23 @@ static inline bool kv_same_namespace(const struct kv_namespace *a, const struct 
     return a->size == b->size && !memcmp(a->name, b->name, a->size);
 }
 
-/* ---- schedule.c --------------------------------------------------------------------------------------------------- */
+/* ---- schedule.c -------------------------------------------------------------------------------------------------- */
 
 /* On the caller's thread: off to the owner's. Never fails; the job is answered later, from the caller's loop. */
 void schedule_submit(struct job *j);
 /* struct store's proceed: start what no longer conflicts with an earlier job, and send commits. */
 void schedule_proceed(struct store *s);
 
-/* ---- list.c ------------------------------------------------------------------------------------------------------- */
+/* ---- list.c ------------------------------------------------------------------------------------------------------ */
 
 /* One for each turn of the loop: it walks the whole index. */
 void list_queue(struct job *j);
 
-/* ---- read.c ------------------------------------------------------------------------------------------------------- */
+/* ---- read.c ------------------------------------------------------------------------------------------------------ */
 
 void read_start(struct job *j);
 
-/* ---- commit.c ----------------------------------------------------------------------------------------------------- */
+/* ---- commit.c ---------------------------------------------------------------------------------------------------- */
 
 void commit_queue(struct job *j);
 /* Send what is queued, if nothing is with the host. True: jobs have failed meanwhile, so others may run now. */
@@ -133,7 +133,7 @@ bool commit_pump(struct store *s);
 /* At first boot: the sealed master key and the empty store's root, in one transaction. Waits. */
 int commit_first(struct store *s, const uint8_t *master_blob, size_t size);
 
-/* ---- job.c -------------------------------------------------------------------------------------------------------- */
+/* ---- job.c ------------------------------------------------------------------------------------------------------- */
 
 void job_queue_init(struct job_queue *q);
 /* On the caller's thread. ops are copied; what cannot be done with them is in the job's error. NULL: no memory. */
@@ -142,7 +142,7 @@ struct job *job_new(struct store *s, struct worker *w, enum job_kind kind, const
 /* It is over: off the list, and back to the caller's loop, whose it is from here on. Then call proceed. */
 void job_finish(struct job *j, int error);
 
-/* ---- memory.c: who is charged for records ------------------------------------------------------------------------- */
+/* ---- memory.c: who is charged for records ------------------------------------------------------------------------ */
 
 void memory_init(struct store *s);
 /* Records are charged no more; what others hold in apps' names still is. */
@@ -158,7 +158,7 @@ void memory_release(struct job *j); /* any thread */
 /* What the charges add up to is what the index holds. */
 void memory_check(struct store *s);
 
-/* ---- load.c ------------------------------------------------------------------------------------------------------- */
+/* ---- load.c ------------------------------------------------------------------------------------------------------ */
 
 /* Every record of the host's into the index; the root that they add up to into the store's. Waits. */
 int load_all(struct store *s);

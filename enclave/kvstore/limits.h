@@ -14,7 +14,8 @@
 #define KV_NAMESPACE_MAX 160u   /* a namespace's name */
 #define KV_LIST_MAX 1000u       /* keys that kv_list gives at once */
 
-/* What an app may hold ---------------------------------------------------------------------------------------------- */
+/* What an app may hold ----------------------------------------------------------------------------------------------
+ * */
 
 #define KV_MEMORY (256u << 20) /* of the enclave's, all apps together */
 #define KV_RECORD_COST 256u    /* of a record beside its name: its place in the index, and room for the index to grow */

@@ -22,17 +22,17 @@ void crowd_check(const struct crowd *c)
     loop_check(c->loop);
     const struct crowd_member *before = NULL;
     uint32_t leaving = 0;
-    uint64_t held = 0;
+    uint64_t sum = 0;
     for (const struct crowd_member *m = c->oldest; m; m = m->newer) {
         ENSURE(m->older == before);
         ENSURE(m->memory.parent == &c->limits->memory);
         leaving += m->leaving;
-        held += budget_used(&m->memory);
+        sum += budget_used(&m->memory);
         before = m;
     }
     ENSURE(c->newest == before);
     ENSURE(c->leaving == leaving);
-    ENSURE(held <= budget_used(&c->limits->memory)); /* other workers' crowds have their part */
+    ENSURE(sum <= budget_used(&c->limits->memory)); /* other workers' crowds have their part */
 }
 
 void crowd_init(struct crowd *c, struct crowd_limits *limits, struct loop *loop, struct crowd *others)

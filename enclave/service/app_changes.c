@@ -66,7 +66,8 @@ static json_t *app_change_describe(const struct change *change)
 
 /* ---- what all of them write -------------------------------------------------------------------------------------- */
 
-/* The new list, and the records of the artefact that it names no more gone, in one transaction. old: NULL if it stays. */
+/* The new list, and the records of the artefact that it names no more gone, in one transaction. old: NULL if it stays.
+ * */
 static void commit_list(struct app_change *c, const struct deployed *old)
 {
     size_t old_chunks = old ? deployed_chunks(old) : 0;
@@ -136,10 +137,6 @@ static bool compile(struct app_change *c)
     if (!component)
         return false;
     if (change_is_stopping()) { /* what becomes of it, nobody will see */
-        wasm_component_delete(component);
-        return false;
-    }
-    if (change_is_stopping()) { /* what happens to it now, nobody will see */
         wasm_component_delete(component);
         return false;
     }

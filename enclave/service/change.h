@@ -44,14 +44,22 @@ struct worker;
 typedef void (*change_done)(void *user, int status, const char *json);
 
 struct change_ops {
-    void (*prepare)(struct change *c);               /* may change_fail; NULL: there is nothing to prepare */
-    void (*write)(struct change *c);                 /* change_commit or change_fail, once, in the call or after it */
-    void (*install)(struct change *c);               /* cannot fail */
-    json_t *(*describe)(const struct change *c);     /* of a change that was made; NULL: no memory */
-    void (*release)(struct change *c);               /* frees it */
+    void (*prepare)(struct change *c);           /* may change_fail; NULL: there is nothing to prepare */
+    void (*write)(struct change *c);             /* change_commit or change_fail, once, in the call or after it */
+    void (*install)(struct change *c);           /* cannot fail */
+    json_t *(*describe)(const struct change *c); /* of a change that was made; NULL: no memory */
+    void (*release)(struct change *c);           /* frees it */
 };
 
-enum change_step { CHANGE_NEW, CHANGE_WAITS, CHANGE_PREPARES, CHANGE_WRITES, CHANGE_COMMITS, CHANGE_SHOWS, CHANGE_OVER };
+enum change_step {
+    CHANGE_NEW,
+    CHANGE_WAITS,
+    CHANGE_PREPARES,
+    CHANGE_WRITES,
+    CHANGE_COMMITS,
+    CHANGE_SHOWS,
+    CHANGE_OVER
+};
 
 /* ops and success are the asker's to fill in; the rest is change.c's, and zero. */
 struct change {

@@ -23,7 +23,8 @@ struct deployed {
     struct app_settings *settings; /* counted */
 };
 
-/* Letters, digits, '-' and '_', beginning with a letter or digit, and not one of the server's own paths (of HTTP). Any thread. */
+/* Letters, digits, '-' and '_', beginning with a letter or digit, and not one of the server's own paths (of HTTP). Any
+ * thread. */
 bool deployed_name_ok(const char *name, size_t size);
 
 /* Boot: read the record. 0, -EBADMSG, or the store's error. */

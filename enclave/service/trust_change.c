@@ -24,8 +24,12 @@ struct trust_change {
 static void trust_write(struct change *change)
 {
     struct trust_change *c = (struct trust_change *)change;
-    struct kv_op op = {c->size ? KV_PUT : KV_DELETE, enclave_system.settings, EGRESS_BUNDLE_KEY,
-                       strlen(EGRESS_BUNDLE_KEY), c->pem, c->size};
+    struct kv_op op = {c->size ? KV_PUT : KV_DELETE,
+                       enclave_system.settings,
+                       EGRESS_BUNDLE_KEY,
+                       strlen(EGRESS_BUNDLE_KEY),
+                       c->pem,
+                       c->size};
     change_commit(change, &op, 1);
 }
 

@@ -6,8 +6,8 @@
  *     loop_post(&worker->loop, &request->task);                   on the loop's thread
  *     loop_post_remote(&worker->loop, &request->task);            from any other
  *
- * Threads. A worker owns everything that its connections own; nothing in it takes a lock. Another thread reaches it only
- * through loop_post_remote; whatever else it calls stops the enclave (owner.h).
+ * Threads. A worker owns everything that its connections own; nothing in it takes a lock. Another thread reaches it
+ * only through loop_post_remote; whatever else it calls stops the enclave (owner.h).
  *
  * Order. Tasks run in the order in which they were posted, each once, and what is posted meanwhile runs in the next
  * pass: nothing that posts itself holds the loop. Timers fire before tasks, never early.

@@ -5,8 +5,8 @@
  *     static void on_time(void *user, int error, const uint8_t *payload, size_t size)     once, from the loop
  *
  * At most 1,024 requests are on their way at once; more wait in here, in order, for room and for answers. A host that
- * never answers keeps what waits for ever: it can do that anyway, and whoever has a deadline keeps it by a timer. A ring
- * that the host broke fails all requests, those to come too.
+ * never answers keeps what waits for ever: it can do that anyway, and whoever has a deadline keeps it by a timer. A
+ * ring that the host broke fails all requests, those to come too.
  *
  * An answer is a claim: done gets the status (anything but the errno values of kvstore.h and net is turned into
  * -EIO) and the payload, copied in, valid only during done. Answers to unknown requests are dropped.

@@ -1,6 +1,6 @@
 /*
- * Between the files of wasi:keyvalue: a guest's one storage call, and replies (keyvalue_call.c). Above it, keyvalue_batch.c
- * has the functions on many keys, and keyvalue.c the others, and the tables.
+ * Between the files of wasi:keyvalue: a guest's one storage call, and replies (keyvalue_call.c). Above it,
+ * keyvalue_batch.c has the functions on many keys, and keyvalue.c the others, and the tables.
  */
 #ifndef ENCLAVE_OS_ENCLAVE_WASI_KEYVALUE_H
 #define ENCLAVE_OS_ENCLAVE_WASI_KEYVALUE_H

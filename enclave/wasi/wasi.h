@@ -10,11 +10,12 @@
  * What the configuration leaves out is refused to guests in the interfaces' own words: without a dialer requests are
  * denied, without files there is no directory. wasi:sockets has its interfaces, and no network.
  *
- * Threads. All functions run on their guest's worker. The store and the file system answer later, on the same loop; what
- * they answer to (struct kv_call, struct fs_wait) may outlive the guest, and holds a reference to the app instead.
+ * Threads. All functions run on their guest's worker. The store and the file system answer later, on the same loop;
+ * what they answer to (struct kv_call, struct fs_wait) may outlive the guest, and holds a reference to the app instead.
  *
- * Errors. A guest's mistake is an error of the interface, or a trap with a sentence in its app's log. errno values of the
- * rooms below become the interfaces' error codes in one place each (http_error_code.c, file_call.c, keyvalue_call.c).
+ * Errors. A guest's mistake is an error of the interface, or a trap with a sentence in its app's log. errno values of
+ * the rooms below become the interfaces' error codes in one place each (http_error_code.c, file_call.c,
+ * keyvalue_call.c).
  *
  * Bounds are in limits.h here and in enclave/wasm; whatever a guest makes grow is charged to its app.
  *

@@ -15,8 +15,8 @@
  * Arguments and replies are slots (shim.h); what a reply points to lives until the guest's next call.
  *
  * Owners. A guest belongs to its worker's thread, and lives until its call is over, which may be long after its client
- * went: g->x is NULL then. Resources are counted, by handles and by each other; world->release gives back what one owns.
- * What a callback of another room needs after the guest's end is its own, with a reference to the app.
+ * went: g->x is NULL then. Resources are counted, by handles and by each other; world->release gives back what one
+ * owns. What a callback of another room needs after the guest's end is its own, with a reference to the app.
  *
  * Every door asserts its thread and its state (guest_check, resources_check, app_check). What a guest does wrong is a
  * trap or an error of the interface, never an invariant.
@@ -294,7 +294,8 @@ enum host_result reply_closed(struct guest *g);                         /* err(c
 
 /* Host functions ------------------------------------------------------------------------------------------------ */
 
-/* What the guest is told is put into its reply (reply_…); the arguments are flattened as wasmtime/src/host.rs has it. */
+/* What the guest is told is put into its reply (reply_…); the arguments are flattened as wasmtime/src/host.rs has it.
+ * */
 #define HOST_FUNC(name) enum host_result name(struct guest *g, const struct slot *args, size_t count)
 
 struct host_func {

@@ -273,7 +273,7 @@ static const struct door doors[] = {
     {"io_finish", do_finish, OWN},
 };
 
-/* ---- around them --------------------------------------------------------------------------------------------------- */
+/* ---- around them ------------------------------------------------------------------------------------------------- */
 
 /* An outgoing connection that waits, and listeners of a worker that the host has not. */
 static void prepare(void)

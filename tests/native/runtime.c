@@ -1,7 +1,7 @@
 /*
  * The enclave's whole code and the whole host in one ordinary process: this is what lies between them, in the place of
- * the runtime (sgx/trusted) and of the loader (sgx/loader). Threads are libc's, memory is malloc's, keys and reports are
- * the emulator's, and everything counts as outside. For sanitizers, which no enclave's image can be built with; it
+ * the runtime (sgx/trusted) and of the loader (sgx/loader). Threads are libc's, memory is malloc's, keys and reports
+ * are the emulator's, and everything counts as outside. For sanitizers, which no enclave's image can be built with; it
  * keeps no secrets.
  */
 #include <errno.h>
