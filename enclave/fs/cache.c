@@ -129,6 +129,8 @@ int cache_add(struct fs *fs, struct fs_node *node, uint32_t index, struct chunk 
 
 void cache_use(struct chunk *c)
 {
+    if (!c->newer)
+        return;
     unlink_age(c);
     link_newest(c);
 }
@@ -166,9 +168,10 @@ static bool write_chunk(struct fs *fs, struct chunk *c)
 void cache_mark_dirty(struct fs *fs, struct chunk *c)
 {
     ENSURE(!c->loading);
-    ENSURE(tree_has_chunk(c->node, c->index));
-    if (!c->dirty)
+    if (!c->dirty) {
+        ENSURE(tree_has_chunk(c->node, c->index));
         link_dirty(c);
+    }
     if (fs->dirty_count > CACHE_DIRTY_MAX) {
         cache_flush(fs, NULL);
         journal_send(fs);

@@ -81,7 +81,6 @@ static void wake(struct fs *fs)
 static void arrive(struct loop_task *task)
 {
     struct fs_op *op = (struct fs_op *)task;
-    fs_enter(op->fs);
     hold_nodes(op);
     if (!advance(op))
         wait(op);

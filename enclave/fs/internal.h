@@ -199,7 +199,7 @@ enum last_link path_last(const struct fs_op *op);
 
 /* ---- load.c ------------------------------------------------------------------------------------------------------ */
 
-int load_tree(struct fs *fs); /* once; 0 or a negative errno */
+int load_tree(struct fs *fs); /* until it is loaded; 0 or a negative errno */
 
 /* ---- fetch.c ----------------------------------------------------------------------------------------------------- */
 

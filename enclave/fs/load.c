@@ -95,9 +95,8 @@ static bool take_name(void *user, const uint8_t *key, size_t size)
 
 int load_tree(struct fs *fs)
 {
-    if (fs->loaded)
-        return 0;
     fs_enter(fs);
+    ENSURE(!fs->loaded);
     struct loading l = {.fs = fs};
     cache_forget(fs, NULL, 0); /* what a load that failed left */
     if (!fs->memory && !(fs->memory = kv_memory(fs->ns)))

@@ -31,7 +31,7 @@ int fs_run(struct fs_op *op)
     fs_enter(op->fs);
     ENSURE(op->call < sizeof calls / sizeof *calls);
     ENSURE(!op->node || !op->node->of);
-    int error = load_tree(op->fs);
+    int error = op->fs->loaded ? 0 : load_tree(op->fs);
     if (error == 0 && !op->settling)
         error = calls[op->call](op);
     if (error < 0 || !(op->flags & FS_DURABLE))

@@ -26,22 +26,23 @@ struct errand {
     enum { ERRAND_HOME, ERRAND_SENT, ERRAND_RETURNED } state;
 };
 
+/* On the thread of from, which loop_post asserts as well. */
 static inline void errand_post(struct errand *e, const struct loop *from, struct loop *to,
                                void (*fn)(struct loop_task *task))
 {
-    ENSURE(fn);
     ENSURE(!atomic_load_explicit(&e->task.queued, memory_order_relaxed));
     e->task.fn = fn;
-    if (from == to)
+    if (from == to) {
         loop_post(to, &e->task);
-    else
+    } else {
+        loop_check(from);
         loop_post_remote(to, &e->task);
+    }
 }
 
 static inline void errand_send(struct errand *e, struct loop *asker, struct loop *doer,
                                void (*arrive)(struct loop_task *task))
 {
-    loop_check(asker);
     ENSURE(e->state == ERRAND_HOME);
     e->asker = asker;
     e->asked_in = asker->passes;
@@ -51,16 +52,14 @@ static inline void errand_send(struct errand *e, struct loop *asker, struct loop
 
 static inline void errand_return(struct errand *e, const struct loop *doer, void (*deliver)(struct loop_task *task))
 {
-    loop_check(doer);
     ENSURE(e->state == ERRAND_SENT);
     e->state = ERRAND_RETURNED;
     errand_post(e, doer, e->asker, deliver);
 }
 
-/* It is back: what was asked may be answered. */
+/* It is back, in a task of the asker's loop: what was asked may be answered. */
 static inline void errand_end(struct errand *e)
 {
-    loop_check(e->asker);
     ENSURE(e->state == ERRAND_RETURNED);
     ENSURE(e->asker->passes != e->asked_in);
     e->state = ERRAND_HOME;
