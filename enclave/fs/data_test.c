@@ -44,7 +44,7 @@ static void test_released_while_it_waits(void **state)
     for (int turns = 0; !done && turns < 100; turns++)
         loop_run_once(&worker.loop, worker.loop.now_ns + 1);
     assert_true(done);
-    assert_int_equal(read->status, 0);
+    assert_int_equal(read->error, 0);
     assert_int_equal(read->transferred, 4);
     assert_memory_equal(read->buffer, "data", 4);
     fs_op_free(read);

@@ -22,7 +22,7 @@ static void test_durable_operations(void **state)
     struct fs_op *op = make(FS_OPEN, NULL, "a", 0);
     op->flags = FS_OPEN_CREATE | FS_OPEN_WRITE | FS_DURABLE;
     node = go(op)->opened;
-    assert_int_equal(status_of(op), 0);
+    assert_int_equal(error_of(op), 0);
     boot(false);
     assert_file("a", "");
     static const struct {
@@ -35,7 +35,7 @@ static void test_durable_operations(void **state)
         op->size = steps[i].call == FS_WRITE ? 4 : 2;
         op->flags = FS_DURABLE;
         memcpy(op->buffer, "text", 4);
-        assert_int_equal(status_of(go(op)), 0);
+        assert_int_equal(error_of(go(op)), 0);
         boot(false);
         assert_file("a", steps[i].after);
     }
@@ -43,7 +43,7 @@ static void test_durable_operations(void **state)
     for (size_t i = 0; i < 2; i++) {
         op = make(tree[i], NULL, "d", 0);
         op->flags = FS_DURABLE;
-        assert_int_equal(status_of(go(op)), 0);
+        assert_int_equal(error_of(go(op)), 0);
         boot(false);
         assert_int_equal(call(FS_STAT, "d"), i ? -ENOENT : 0);
     }
@@ -53,7 +53,7 @@ static void test_durable_operations(void **state)
     op = make(FS_READ, node, NULL, 4);
     op->size = 4;
     op->flags = FS_DURABLE;
-    assert_int_equal(status_of(go(op)), 0);
+    assert_int_equal(error_of(go(op)), 0);
     boot(false);
     assert_file("a", "TEXT");
 }
@@ -70,14 +70,14 @@ static void test_durable_on_a_full_disk(void **state)
     op->size = 1;
     op->buffer[0] = 'x';
     op->flags = FS_DURABLE;
-    assert_int_equal(status_of(go(op)), -ENOSPC);
+    assert_int_equal(error_of(go(op)), -ENOSPC);
     uint32_t refs = node->refs;
     op = make(FS_OPEN, NULL, "a", 0);
     op->flags = FS_DURABLE;
     go(op);
     assert_null(op->opened);
     assert_int_equal(node->refs, refs);
-    assert_int_equal(status_of(op), -ENOSPC);
+    assert_int_equal(error_of(op), -ENOSPC);
     host_memory.commit_status = 0;
     release(node);
 }
@@ -91,9 +91,9 @@ static void test_full_disk(void **state)
     put_file("b", "waits");
     assert_int_equal(sync_all(), -ENOSPC);
     assert_int_equal(sync_all(), -ENOSPC);
-    int status = open_path("c", FS_OPEN_CREATE, &node);
-    assert_int_equal(status, -ENOSPC); /* told to the next change, too */
-    assert_file("b", "waits");         /* and nothing is lost as long as the enclave lives */
+    int error = open_path("c", FS_OPEN_CREATE, &node);
+    assert_int_equal(error, -ENOSPC); /* told to the next change, too */
+    assert_file("b", "waits");        /* and nothing is lost as long as the enclave lives */
     host_memory.commit_status = 0;
     assert_int_equal(sync_all(), 0);
     boot(false);
@@ -165,12 +165,12 @@ static void test_tampered_chunk(void **state)
     for (size_t i = 0; i < host_memory.count; i++)
         if (host_memory.records[i].key_size == 32)
             host_memory.records[i].value[host_memory.records[i].value_size - 1] ^= 1;
-    int status = open_path("a", 0, &node);
-    if (status == 0) {
-        status = read_at(node, 0, buffer, 8);
+    int error = open_path("a", 0, &node);
+    if (error == 0) {
+        error = read_at(node, 0, buffer, 8);
         release(node);
     }
-    assert_int_equal(status, -EBADMSG);
+    assert_int_equal(error, -EBADMSG);
 }
 
 /* At every commit the enclave may end: what is there is always a state between two operations. */

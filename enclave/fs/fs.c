@@ -47,7 +47,7 @@ static bool advance(struct fs_op *op)
     int error = fs_run(op);
     if (error == -EAGAIN)
         return false;
-    op->status = error;
+    op->error = error;
     put_nodes(op);
     journal_send(op->fs);
     errand_return(&op->errand, &op->fs->home->worker->loop, deliver);

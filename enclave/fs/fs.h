@@ -8,7 +8,7 @@
  *     op->flags = FS_OPEN_CREATE | FS_OPEN_WRITE;
  *     op->done = opened;
  *     fs_submit(op);
- *     static void opened(struct fs_op *op)           later, from worker's loop: op->status, op->opened
+ *     static void opened(struct fs_op *op)           later, from worker's loop: op->error, op->opened
  *     {
  *         ...
  *         fs_op_free(op);
@@ -96,7 +96,7 @@ enum fs_call {
     FS_RESIZE,       /* size */
     FS_READ,         /* offset, size -> transferred bytes in buffer, end */
     FS_WRITE, /* offset (FS_APPEND: the end), buffer, size -> transferred, offset behind it. What stopped it half way
-                * is the status only with FS_WHOLE, or if nothing was written */
+                * is the error only with FS_WHOLE, or if nothing was written */
     FS_LIST,  /* cursor, cursor_id (0: from the start) -> transferred bytes of entries in buffer, cursor and cursor_id;
                 * end when there are no more. An entry: type u8, name size u8, name */
     FS_SYNC,
@@ -131,7 +131,7 @@ struct fs_op {
     void (*done)(struct fs_op *op); /* on origin's loop */
     void *user;
     /* results */
-    int status; /* 0; -ENOENT, -EEXIST, -ENOTDIR, -EISDIR, -ENOTEMPTY, -EPERM (a path out of its directory; another
+    int error; /* 0; -ENOENT, -EEXIST, -ENOTDIR, -EISDIR, -ENOTEMPTY, -EPERM (a path out of its directory; another
                  * name for a directory), -EINVAL, -ENAMETOOLONG, -ELOOP, -EFBIG, -EDQUOT, -EBUSY, -ENOSPC, -EIO,
                  * -EBADMSG (tampered with), -ENOMEM */
     struct fs_node *opened;

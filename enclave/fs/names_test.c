@@ -77,15 +77,15 @@ static void test_nothing_leads_out(void **state)
     static const char *const up[] = {"..", "../../secret", "../e"};
     for (size_t i = 0; i < 3; i++) {
         struct fs_op *op = go(make(FS_OPEN, inner, up[i], 0));
-        assert_int_equal(status_of(op), -EPERM); /* not out of the directory that was opened, either */
+        assert_int_equal(error_of(op), -EPERM); /* not out of the directory that was opened, either */
     }
-    assert_int_equal(status_of(go(fs_op_new(&worker, fs, FS_RENAME, inner, "x", 1, "../y", 4, 0))), -EPERM);
+    assert_int_equal(error_of(go(fs_op_new(&worker, fs, FS_RENAME, inner, "x", 1, "../y", 4, 0))), -EPERM);
     release(inner);
     assert_int_equal(open_path("", 0, &node), -ENOENT);
     char nul[] = "a\0b";
     struct fs_op *op = fs_op_new(&worker, fs, FS_OPEN, NULL, nul, 3, NULL, 0, 0);
     op->flags = FS_OPEN_CREATE;
-    assert_int_equal(status_of(go(op)), -EINVAL);
+    assert_int_equal(error_of(go(op)), -EINVAL);
     char longname[300];
     memset(longname, 'n', 299);
     longname[299] = 0;
@@ -140,7 +140,7 @@ static void test_many_files(void **state)
 static void assert_leads(const char *link, const char *expected)
 {
     struct fs_op *op = go(make(FS_READLINK, NULL, link, FS_PATH_MAX));
-    assert_int_equal(op->status, 0);
+    assert_int_equal(op->error, 0);
     assert_int_equal(op->transferred, strlen(expected));
     assert_memory_equal(op->buffer, expected, op->transferred);
     fs_op_free(op);
@@ -180,7 +180,7 @@ static void test_symbolic_links(void **state)
         assert_opens("dl/../l", 0, -ELOOP);
         assert_leads("l", "d/f");
         assert_leads("dl/up", "../l");
-        assert_int_equal(status_of(go(make(FS_READLINK, NULL, "d/f", 8))), -EINVAL);
+        assert_int_equal(error_of(go(make(FS_READLINK, NULL, "d/f", 8))), -EINVAL);
         assert_int_equal(stat_of("l", 0).type, FS_SYMLINK);
         assert_int_equal(stat_of("l", 0).size, 3);
         assert_int_equal(stat_of("l", FS_FOLLOW).size, 5);
@@ -217,9 +217,9 @@ static void test_links_lead_nowhere_else(void **state)
         snprintf(name, sizeof name, "out%zu", i);
         struct fs_op *op = make(FS_OPEN, inner, name, 0);
         op->flags = FS_FOLLOW;
-        assert_int_equal(status_of(go(op)), -EPERM); /* but not from there */
+        assert_int_equal(error_of(go(op)), -EPERM); /* but not from there */
         snprintf(name, sizeof name, "out%zu/x", i);
-        assert_int_equal(status_of(go(make(FS_MKDIR, inner, name, 0))), -EPERM);
+        assert_int_equal(error_of(go(make(FS_MKDIR, inner, name, 0))), -EPERM);
     }
     release(inner);
     assert_int_equal(to_path(FS_MAKE_SYMLINK, "loop", "loop"), 0);

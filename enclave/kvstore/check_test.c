@@ -187,9 +187,9 @@ static bool stops(void (*breaks)(void))
         breaks();
         _exit(0);
     }
-    int status = 0;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
+    int ended = 0;
+    assert_int_equal(waitpid(child, &ended, 0), child);
+    return WIFSIGNALED(ended) && WTERMSIG(ended) == SIGABRT;
 }
 
 static void test_each_is_noticed(void **state)

@@ -21,13 +21,13 @@ static const uint8_t master[32] = {1, 2, 3};
 static struct worker worker;
 static struct store *store;
 static struct kv_namespace *ns;
-static char error[256];
+static char why[256];
 
 static int reopen(bool first)
 {
     loop_deinit(&worker.loop);
     host_memory_worker(&worker);
-    return store_open(store, master, first ? (const uint8_t *)"sealed" : NULL, first ? 6 : 0, error, sizeof error);
+    return store_open(store, master, first ? (const uint8_t *)"sealed" : NULL, first ? 6 : 0, why, sizeof why);
 }
 
 static int setup(void **state)
@@ -54,25 +54,25 @@ static int teardown(void **state)
 
 struct result {
     bool done;
-    int status;
+    int error;
     uint8_t *value;
     size_t size;
 };
 
-static void on_get(void *user, int status, const uint8_t *value, size_t size)
+static void on_get(void *user, int error, const uint8_t *value, size_t size)
 {
     struct result *r = user;
-    *r = (struct result){.done = true, .status = status};
-    if (status == 0) {
+    *r = (struct result){.done = true, .error = error};
+    if (error == 0) {
         r->value = malloc(size + 1);
         memcpy(r->value, value, size);
         r->size = size;
     }
 }
 
-static void on_done(void *user, int status)
+static void on_done(void *user, int error)
 {
-    *(struct result *)user = (struct result){.done = true, .status = status};
+    *(struct result *)user = (struct result){.done = true, .error = error};
 }
 
 static void finish(struct result *r)
@@ -91,7 +91,7 @@ static int put(const char *key, const void *value, size_t size)
     struct kv_op op = {KV_PUT, ns, key, strlen(key), value, size};
     assert_int_equal(kv_commit(&worker, &op, 1, on_done, &r), 0);
     finish(&r);
-    return r.status;
+    return r.error;
 }
 
 static int delete_key(const char *key)
@@ -100,7 +100,7 @@ static int delete_key(const char *key)
     struct kv_op op = {.kind = KV_DELETE, .ns = ns, .key = key, .key_size = strlen(key)};
     assert_int_equal(kv_commit(&worker, &op, 1, on_done, &r), 0);
     finish(&r);
-    return r.status;
+    return r.error;
 }
 
 static struct result get(const char *key)
@@ -111,17 +111,17 @@ static struct result get(const char *key)
     return r;
 }
 
-static int get_status(const char *key)
+static int get_error(const char *key)
 {
     struct result r = get(key);
     free(r.value);
-    return r.status;
+    return r.error;
 }
 
 static void assert_value(const char *key, const char *expected)
 {
     struct result r = get(key);
-    assert_int_equal(r.status, 0);
+    assert_int_equal(r.error, 0);
     assert_int_equal(r.size, strlen(expected));
     assert_memory_equal(r.value, expected, r.size);
     free(r.value);
@@ -146,7 +146,7 @@ static void test_reopening(void **state)
     assert_int_equal(reopen(false), 0);
     assert_value("a", "one");
     assert_value("b", "");
-    assert_int_equal(get_status("c"), -ENOENT);
+    assert_int_equal(get_error("c"), -ENOENT);
 }
 
 /* The largest value must not keep the store from opening. */
@@ -160,7 +160,7 @@ static void test_largest_value(void **state)
     close_store();
     assert_int_equal(reopen(false), 0);
     struct result r = get("large");
-    assert_int_equal(r.status, 0);
+    assert_int_equal(r.error, 0);
     assert_int_equal(r.size, KV_VALUE_MAX);
     free(r.value);
 }
@@ -174,11 +174,11 @@ static void test_one_key_twice_in_a_batch(void **state)
                           {KV_PUT, ns, "other", 5, "y", 1}, {KV_DELETE, ns, "other", 5, NULL, 0}};
     assert_int_equal(kv_commit(&worker, ops, sizeof ops / sizeof *ops, on_done, &r), 0);
     finish(&r);
-    assert_int_equal(r.status, 0);
+    assert_int_equal(r.error, 0);
     close_store();
     assert_int_equal(reopen(false), 0);
     assert_value("k", "last");
-    assert_int_equal(get_status("other"), -ENOENT);
+    assert_int_equal(get_error("other"), -ENOENT);
 }
 
 static int add_letter(void *user, const uint8_t *value, size_t size, uint8_t **out, size_t *out_size)
@@ -194,12 +194,12 @@ static void test_refused_calls(void **state)
     struct result r = {0};
     assert_int_equal(put("a", "one", 3), 0);
     host_memory.refuse = -ENOMEM;
-    assert_int_equal(get_status("a"), -ENOMEM);
+    assert_int_equal(get_error("a"), -ENOMEM);
     assert_int_equal(put("a", "two", 3), -ENOMEM);
     assert_int_equal(delete_key("a"), -ENOMEM);
     assert_int_equal(kv_update(&worker, ns, "a", 1, add_letter, on_done, &r), 0);
     finish(&r);
-    assert_int_equal(r.status, -ENOMEM);
+    assert_int_equal(r.error, -ENOMEM);
     host_memory.refuse = 0;
     assert_value("a", "one");
     assert_int_equal(put("a", "three", 5), 0);
@@ -212,9 +212,9 @@ static struct {
     int seen[1500];
 } listing;
 
-static void on_names(void *user, int status, const struct kv_name *names, size_t count, uint64_t cursor)
+static void on_names(void *user, int error, const struct kv_name *names, size_t count, uint64_t cursor)
 {
-    assert_int_equal(status, 0);
+    assert_int_equal(error, 0);
     for (size_t i = 0; i < count; i++)
         if (names[i].data[0] == 'k')
             listing.seen[atoi((const char *)names[i].data + 1)]++;
@@ -261,7 +261,7 @@ static void test_behind_one_that_failed(void **state)
     host_memory.refused = 1;
     for (size_t i = 0; i < 3; i++) {
         finish(&results[i]);
-        assert_int_equal(results[i].status, i == 1 ? -ENOMEM : 0);
+        assert_int_equal(results[i].error, i == 1 ? -ENOMEM : 0);
     }
     assert_value("k", "3");
 }
@@ -291,7 +291,7 @@ static void test_against_a_table(void **state)
             if (table[k][0])
                 assert_value(key, table[k]);
             else
-                assert_int_equal(get_status(key), -ENOENT);
+                assert_int_equal(get_error(key), -ENOENT);
         }
         if (step % 100 == 99) {
             close_store();
@@ -317,12 +317,12 @@ static void test_record_changed_while_open(void **state)
     struct host_record *r = first_record();
     for (size_t i = 0; i < r->value_size; i++) {
         r->value[i] ^= 0x10;
-        assert_int_equal(get_status("a"), -EBADMSG);
+        assert_int_equal(get_error("a"), -EBADMSG);
         r->value[i] ^= 0x10;
     }
     assert_value("a", "one");
     host_memory_delete(r->key, r->key_size);
-    assert_int_equal(get_status("a"), -EBADMSG);
+    assert_int_equal(get_error("a"), -EBADMSG);
 }
 
 static bool count_name(void *user, const uint8_t *key, size_t size)
@@ -340,7 +340,7 @@ static void test_damaged_record_written_anew(void **state)
     r->value[r->value_size / 2] ^= 1;
     close_store();
     assert_int_equal(reopen(false), 0);
-    assert_int_equal(get_status("k0"), -EBADMSG);
+    assert_int_equal(get_error("k0"), -EBADMSG);
     assert_int_equal(kv_each(ns, count_name, &count), -EBADMSG);
     assert_int_equal(put("k0", "two", 3), 0);
     assert_value("k0", "two");
@@ -363,7 +363,7 @@ static void test_damaged_value(void **state)
     assert_int_equal(store_damaged_count(store), 1);
     assert_int_equal(kv_each(ns, count_name, &count), 0);
     assert_int_equal(count, 1);
-    assert_int_equal(get_status("k0"), -EBADMSG);
+    assert_int_equal(get_error("k0"), -EBADMSG);
     assert_int_equal(delete_key("k0"), 0);
     assert_int_equal(store_damaged_count(store), 0);
     assert_int_equal(kv_each(ns, count_name, &count), 0);
@@ -388,7 +388,7 @@ static void test_record_of_a_failed_commit(void **state)
     assert_int_equal(put("a", "three", 5), 0);
     assert_value("a", "three");
     host_memory_put(key, 32, refused, size);
-    assert_int_equal(get_status("a"), -EBADMSG);
+    assert_int_equal(get_error("a"), -EBADMSG);
 }
 
 static void test_old_record_at_start(void **state)
@@ -403,7 +403,7 @@ static void test_old_record_at_start(void **state)
     close_store();
     host_memory_put(key, 32, old, size);
     assert_int_equal(reopen(false), -EBADMSG);
-    assert_non_null(strstr(error, "do not match the sealed root"));
+    assert_non_null(strstr(why, "do not match the sealed root"));
 }
 
 /* Records too large for a page of the listing are records, too. */
@@ -426,7 +426,7 @@ static void test_emptiness(void **state)
 static size_t pages;
 static void (*write_page)(struct bytes_writer *w);
 
-static bool answer_scan(uint32_t method, int *status, uint8_t **answer, size_t *size)
+static bool answer_scan(uint32_t method, int *error, uint8_t **answer, size_t *size)
 {
     if (method != RPC_KV_SCAN)
         return false;

@@ -81,8 +81,8 @@ enum host_result file_reply_bytes(struct guest *g, const struct fs_op *op)
     void *buffer = guest_scratch(g); /* the operation's own goes before the reply is taken */
     if (!buffer)
         return HOST_TRAP;
-    if (op->status)
-        return file_fail(g, op->status);
+    if (op->error)
+        return file_fail(g, op->error);
     memcpy(buffer, op->buffer, op->transferred);
     reply_word(g, 0);
     reply_text(g, buffer, op->transferred);

@@ -30,7 +30,7 @@ HOST_FUNC(file_read)
     }
     if (file_reply_bytes(g, op) == HOST_TRAP)
         return HOST_TRAP;
-    if (!op->status) /* asked for nothing, too: the adapter takes "nothing, and not the end" for an interruption */
+    if (!op->error) /* asked for nothing, too: the adapter takes "nothing, and not the end" for an interruption */
         reply_word(g, op->end || op->transferred == 0);
     file_end(g);
     return HOST_DONE;
@@ -56,8 +56,8 @@ HOST_FUNC(file_write)
         }
         return file_submit(g, op);
     }
-    if (op->status) {
-        file_fail(g, op->status);
+    if (op->error) {
+        file_fail(g, op->error);
     } else {
         reply_word(g, 0);
         reply_word(g, op->transferred);
@@ -114,7 +114,7 @@ ssize_t file_stream_read(struct guest *g, struct resource *stream, void *buf, si
         fs_submit(op);
         return -EINPROGRESS;
     }
-    ssize_t result = op->status ? op->status : (ssize_t)op->transferred;
+    ssize_t result = op->error ? op->error : (ssize_t)op->transferred;
     if (result > 0)
         memcpy(buf, op->buffer, (size_t)result);
     stream->position += op->transferred;
@@ -139,7 +139,7 @@ ssize_t file_stream_write(struct guest *g, struct resource *stream, const void *
         fs_submit(op);
         return -EINPROGRESS;
     }
-    ssize_t result = op->status ? op->status : (ssize_t)op->transferred;
+    ssize_t result = op->error ? op->error : (ssize_t)op->transferred;
     stream->position = op->offset;
     file_end(g);
     return result;

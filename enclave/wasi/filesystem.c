@@ -24,7 +24,7 @@ static enum host_result plain(struct guest *g, const struct slot *args, enum fs_
         return result;
     if (!op)
         return file_submit(g, file_begin(g, call, d, paths, 0));
-    result = op->status ? file_fail(g, op->status) : ok(g);
+    result = op->error ? file_fail(g, op->error) : ok(g);
     file_end(g);
     return result;
 }
@@ -201,8 +201,8 @@ static enum host_result stat_common(struct guest *g, const struct slot *args, co
             op->flags |= path ? path_flags(path - 1) : FS_SELF;
         return file_submit(g, op);
     }
-    if (op->status)
-        file_fail(g, op->status);
+    if (op->error)
+        file_fail(g, op->error);
     else
         reply(g, &op->stat);
     file_end(g);
@@ -253,8 +253,8 @@ static HOST_FUNC(open_at)
         return result;
     if (!op)
         return file_submit(g, begin_open(g, args, d));
-    if (op->status) {
-        file_fail(g, op->status);
+    if (op->error) {
+        file_fail(g, op->error);
         file_end(g);
         return HOST_DONE;
     }
@@ -331,7 +331,7 @@ static HOST_FUNC(read_directory)
 /* The next page of names, kept by the stream. */
 static int take_page(struct guest *g, struct resource *stream)
 {
-    int error = file_finished(g)->status;
+    int error = file_finished(g)->error;
     if (error) {
         file_end(g);
         return error;

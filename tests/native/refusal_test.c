@@ -203,7 +203,7 @@ static struct fs *fs;
 
 static void on_op(struct fs_op *op)
 {
-    answered(op->user, op->status);
+    answered(op->user, op->error);
 }
 
 /* NULL: there was no memory to ask. */
@@ -227,7 +227,7 @@ static int simple(enum fs_call call, struct fs_node *node, const char *path, con
     struct asked a;
     struct fs_op *op =
         run(fs_op_new(&worker, fs, call, node, path, path ? strlen(path) : 0, to, to ? strlen(to) : 0, 0), &a);
-    int status = op ? op->status : -ENOMEM;
+    int status = op ? op->error : -ENOMEM;
     fs_op_free(op);
     return status;
 }

@@ -195,8 +195,8 @@ static void write_file(struct side *s, unsigned long step)
     memcpy(op->buffer, text, op->size = sizeof text);
     op->flags = FS_WHOLE | (step % 2 ? FS_DURABLE : 0);
     ask(s, op);
-    s->failed += op->status < 0;
-    strcpy(s->file, op->status == 0 ? text : "");
+    s->failed += op->error < 0;
+    strcpy(s->file, op->error == 0 ? text : "");
     fs_op_free(op);
     release(s, node);
 }
@@ -209,7 +209,7 @@ static void read_file(struct side *s)
     struct fs_op *op = fs_op_new(s->worker, fs, FS_READ, node, NULL, 0, NULL, 0, sizeof s->file);
     op->size = sizeof s->file;
     ask(s, op);
-    ENSURE(op->status < 0 || !s->file[0] || memcmp(op->buffer, s->file, strlen(s->file) + 1) == 0);
+    ENSURE(op->error < 0 || !s->file[0] || memcmp(op->buffer, s->file, strlen(s->file) + 1) == 0);
     fs_op_free(op);
     op = fs_op_new(s->worker, fs, FS_LIST, NULL, NULL, 0, NULL, 0, 600);
     fs_op_free(ask(s, op));

@@ -70,21 +70,21 @@ struct fs_op *make(enum fs_call call, struct fs_node *node, const char *path, si
     return fs_op_new(&worker, fs, call, node, path, path ? strlen(path) : 0, NULL, 0, bytes);
 }
 
-int status_of(struct fs_op *op)
+int error_of(struct fs_op *op)
 {
-    int status = op->status;
+    int error = op->error;
     fs_op_free(op);
-    return status;
+    return error;
 }
 
 int call(enum fs_call c, const char *path)
 {
-    return status_of(go(make(c, NULL, path, 0)));
+    return error_of(go(make(c, NULL, path, 0)));
 }
 
 int to_path(enum fs_call c, const char *path, const char *to)
 {
-    return status_of(go(fs_op_new(&worker, fs, c, NULL, path, strlen(path), to, strlen(to), 0)));
+    return error_of(go(fs_op_new(&worker, fs, c, NULL, path, strlen(path), to, strlen(to), 0)));
 }
 
 int rename_path(const char *from, const char *to)
@@ -98,12 +98,12 @@ int open_path(const char *path, uint32_t flags, struct fs_node **node)
     op->flags = flags;
     go(op);
     *node = op->opened;
-    return status_of(op);
+    return error_of(op);
 }
 
 void release(struct fs_node *node)
 {
-    assert_int_equal(status_of(go(make(FS_RELEASE, node, NULL, 0))), 0);
+    assert_int_equal(error_of(go(make(FS_RELEASE, node, NULL, 0))), 0);
 }
 
 int write_at(struct fs_node *node, uint64_t offset, const void *data, size_t size)
@@ -113,7 +113,7 @@ int write_at(struct fs_node *node, uint64_t offset, const void *data, size_t siz
     op->size = size;
     memcpy(op->buffer, data, size);
     go(op);
-    int result = op->status ? op->status : (int)op->transferred;
+    int result = op->error ? op->error : (int)op->transferred;
     fs_op_free(op);
     return result;
 }
@@ -124,7 +124,7 @@ int read_at(struct fs_node *node, uint64_t offset, void *data, size_t size)
     op->offset = offset;
     op->size = size;
     go(op);
-    int result = op->status ? op->status : (int)op->transferred;
+    int result = op->error ? op->error : (int)op->transferred;
     memcpy(data, op->buffer, op->transferred);
     fs_op_free(op);
     return result;
@@ -134,19 +134,19 @@ int resize_to(struct fs_node *node, uint64_t size)
 {
     struct fs_op *op = make(FS_RESIZE, node, NULL, 0);
     op->size = size;
-    return status_of(go(op));
+    return error_of(go(op));
 }
 
 int sync_all(void)
 {
-    return status_of(go(make(FS_SYNC, NULL, NULL, 0)));
+    return error_of(go(make(FS_SYNC, NULL, NULL, 0)));
 }
 
 uint64_t size_of(const char *path)
 {
     struct fs_op *op = go(make(FS_STAT, NULL, path, 0));
     uint64_t size = op->stat.size;
-    assert_int_equal(status_of(op), 0);
+    assert_int_equal(error_of(op), 0);
     return size;
 }
 
@@ -178,7 +178,7 @@ void assert_names(const char *path, const char *expected)
     struct fs_op *op = make(FS_LIST, node, NULL, 600);
     for (bool end = false; !end;) {
         go(op);
-        assert_int_equal(op->status, 0);
+        assert_int_equal(op->error, 0);
         for (size_t at = 0; at < op->transferred; at += 2u + op->buffer[at + 1]) {
             strncat(all, (char *)op->buffer + at + 2, op->buffer[at + 1]);
             strcat(all, " ");
@@ -196,6 +196,6 @@ struct fs_stat stat_of(const char *path, uint32_t flags)
     struct fs_op *op = make(FS_STAT, NULL, path, 0);
     op->flags = flags;
     struct fs_stat stat = go(op)->stat;
-    assert_int_equal(status_of(op), 0);
+    assert_int_equal(error_of(op), 0);
     return stat;
 }

@@ -35,7 +35,7 @@ struct fs_op *make(enum fs_call call, struct fs_node *node, const char *path, si
 struct fs_op *go(struct fs_op *op);
 void on_done(struct fs_op *op); /* sets the bool that user points to */
 /* What came of it; frees it. */
-int status_of(struct fs_op *op);
+int error_of(struct fs_op *op);
 
 int call(enum fs_call c, const char *path);
 int to_path(enum fs_call c, const char *path, const char *to);
