@@ -12,8 +12,8 @@
 
 /* The answer ---------------------------------------------------------------------------------------------------- */
 
-/* The head, and what was printed before it. length: of the whole body; -1: nobody knows yet. exit_code: of the command.
- * */
+/* The head, and what was printed before it. length: of the whole body; -1: nobody knows yet. exit_code: the
+ * command's. */
 static int begin_answer(struct guest *g, int http, int64_t length, int exit_code)
 {
     char number[8];
