@@ -1,202 +1,20 @@
 /*
- * wasi:http/types@0.2.x and the incoming side: the request, the response, and both bodies.
+ * wasi:http/types@0.2.x: what a guest answers with, and the table of all of the package. The incoming side is in
+ * http_incoming.c, requests to elsewhere in http_outgoing.c and http_call.c.
  *
- * States: an incoming-request is 1 once consumed; an incoming-body is 1 once its stream was taken; an
- * outgoing-response is 1 once its body was taken; outgoing bodies have enum values of their own (internal.h).
+ * Outgoing bodies have states of their own (internal.h).
  */
 #include <errno.h>
 
 #include "enclave/wasi/http_error_code.h"
 #include "enclave/wasi/http_fields.h"
+#include "enclave/wasi/http_incoming.h"
 #include "enclave/wasi/http_outgoing.h"
 #include "enclave/wasi/internal.h"
-
-struct resource *http_request_new(struct guest *g)
-{
-    return resource_new(g, KIND_INCOMING_REQUEST);
-}
 
 struct resource *http_outparam_new(struct guest *g)
 {
     return resource_new(g, KIND_RESPONSE_OUTPARAM);
-}
-
-/* incoming-request ---------------------------------------------------------------------------------------------- */
-
-static bool is_request(struct guest *g, const struct slot *handle)
-{
-    return g->x && resource_get(g, handle, KIND_INCOMING_REQUEST);
-}
-
-static HOST_FUNC(request_method)
-{
-    if (!is_request(g, &args[0]))
-        return guest_trap(g, "the request is over");
-    struct http_text method = g->x->request.method;
-    for (size_t i = 0; i < METHOD_OTHER; i++) {
-        if (strlen(http_methods[i]) == method.size && memcmp(http_methods[i], method.data, method.size) == 0) {
-            reply_word(g, i);
-            return HOST_DONE;
-        }
-    }
-    reply_word(g, METHOD_OTHER);
-    reply_text(g, method.data, method.size);
-    return HOST_DONE;
-}
-
-static enum host_result option_text(struct guest *g, struct http_text text)
-{
-    reply_word(g, text.size > 0);
-    if (text.size > 0)
-        reply_text(g, text.data, text.size);
-    return HOST_DONE;
-}
-
-static HOST_FUNC(request_path)
-{
-    return is_request(g, &args[0]) ? option_text(g, g->x->request.target.whole) : guest_trap(g, "the request is over");
-}
-
-static HOST_FUNC(request_authority)
-{
-    return is_request(g, &args[0]) ? option_text(g, g->x->request.target.authority)
-                                   : guest_trap(g, "the request is over");
-}
-
-static HOST_FUNC(request_scheme)
-{
-    reply_word(g, 1);
-    reply_word(g, SCHEME_HTTPS);
-    return HOST_DONE;
-}
-
-static HOST_FUNC(request_headers)
-{
-    if (!is_request(g, &args[0]))
-        return guest_trap(g, "the request is over");
-    struct resource *headers = fields_received(g, g->x->request.fields, g->x->request.field_count);
-    if (!headers)
-        return HOST_TRAP;
-    reply_own(g, headers);
-    return HOST_DONE;
-}
-
-static enum host_result failed(struct guest *g)
-{
-    reply_word(g, 1);
-    return HOST_DONE;
-}
-
-static HOST_FUNC(request_consume)
-{
-    struct resource *request = resource_get(g, &args[0], KIND_INCOMING_REQUEST);
-    if (!request)
-        return guest_trap(g, "not a request");
-    if (request->state)
-        return failed(g);
-    struct resource *body = resource_new(g, KIND_INCOMING_BODY);
-    if (!body)
-        return HOST_TRAP;
-    request->state = 1;
-    reply_word(g, 0);
-    reply_own(g, body);
-    return HOST_DONE;
-}
-
-/* incoming-body, future-trailers -------------------------------------------------------------------------------- */
-
-static HOST_FUNC(body_stream)
-{
-    struct resource *body = resource_get(g, &args[0], KIND_INCOMING_BODY);
-    if (!body)
-        return guest_trap(g, "not a body");
-    if (body->state)
-        return failed(g);
-    struct resource *stream = resource_new(g, KIND_INPUT_STREAM);
-    if (!stream)
-        return HOST_TRAP;
-    body->state = 1;
-    stream->state = STREAM_BODY;
-    stream->on = resource_keep(body);
-    reply_word(g, 0);
-    reply_own(g, stream);
-    return HOST_DONE;
-}
-
-static HOST_FUNC(body_finish)
-{
-    struct resource *body = resource_get(g, &args[0], KIND_INCOMING_BODY);
-    struct resource *future = resource_new(g, KIND_FUTURE_TRAILERS);
-    if (!body || !future)
-        return guest_trap(g, "not a body");
-    if (call_of(body))
-        future->on = resource_keep(body->on);
-    resource_put(g, body);
-    reply_own(g, future);
-    return HOST_DONE;
-}
-
-static HOST_FUNC(trailers_subscribe)
-{
-    struct resource *future = resource_get(g, &args[0], KIND_FUTURE_TRAILERS);
-    struct resource *pollable = future ? pollable_on(g, future) : NULL;
-    if (!pollable)
-        return guest_trap(g, "not trailers");
-    reply_own(g, pollable);
-    return HOST_DONE;
-}
-
-ssize_t incoming_body_read(struct guest *g, struct http_call *call, void *buf, size_t size)
-{
-    if (call)
-        return http_call_read(call, buf, size);
-    return g->x ? g->x->ops->read_body(g->x, buf, size) : -ECONNRESET;
-}
-
-/* What the guest left of the body is read and dropped: trailers come behind it. */
-static ssize_t drain(struct guest *g, struct http_call *call)
-{
-    void *buf = guest_scratch(g);
-    if (!buf)
-        return -ENOMEM;
-    for (;;) {
-        ssize_t got = incoming_body_read(g, call, buf, SCRATCH_SIZE);
-        if (got <= 0)
-            return got;
-    }
-}
-
-static HOST_FUNC(trailers_get)
-{
-    struct resource *future = resource_get(g, &args[0], KIND_FUTURE_TRAILERS);
-    if (!future)
-        return guest_trap(g, "not trailers");
-    struct http_call *call = call_of(future);
-    ssize_t left = future->state ? 0 : drain(g, call);
-    reply_word(g, left != -EAGAIN);
-    if (left == -EAGAIN)
-        return HOST_DONE;
-    reply_word(g, future->state); /* a second get is an error */
-    if (future->state)
-        return HOST_DONE;
-    future->state = 1;
-    reply_word(g, left < 0);
-    if (left < 0 && call)
-        reply_call_failure(g, call);
-    else if (left < 0)
-        reply_error_code(g, ERROR_CONNECTION_TERMINATED);
-    if (left < 0)
-        return HOST_DONE;
-    const struct http_field *items;
-    size_t found = call ? http_call_trailers(call, &items) : g->x ? g->x->ops->trailers(g->x, &items) : 0;
-    reply_word(g, found > 0);
-    if (found == 0)
-        return HOST_DONE;
-    struct resource *trailers = fields_received(g, items, found);
-    if (!trailers)
-        return HOST_TRAP;
-    reply_own(g, trailers);
-    return HOST_DONE;
 }
 
 /* outgoing-response --------------------------------------------------------------------------------------------- */
@@ -228,7 +46,7 @@ static HOST_FUNC(response_set_status)
     if (!response)
         return guest_trap(g, "not a response");
     if (args[1].word < 200 || args[1].word > 599)
-        return failed(g);
+        return http_failed(g);
     response->response.status = (uint16_t)args[1].word;
     reply_word(g, 0);
     return HOST_DONE;
@@ -250,7 +68,7 @@ static HOST_FUNC(response_body)
     if (!response)
         return guest_trap(g, "not a response");
     if (response->on)
-        return failed(g);
+        return http_failed(g);
     struct resource *body = resource_new(g, KIND_OUTGOING_BODY);
     if (!body)
         return HOST_TRAP;
@@ -376,7 +194,7 @@ static HOST_FUNC(body_write)
     if (!body)
         return guest_trap(g, "not a body");
     if (body->body.stream_taken)
-        return failed(g);
+        return http_failed(g);
     struct resource *stream = resource_new(g, KIND_OUTPUT_STREAM);
     if (!stream)
         return HOST_TRAP;
@@ -461,20 +279,23 @@ static const struct host_func type_funcs[] = {
      SHAPE_FIELDS_APPEND, false},
     {FLD "entries", "(borrow<fields>)->(list<tuple<string,list<u8>>>)", fields_entries, SHAPE_FIELDS_ENTRIES, false},
     {FLD "clone", "(borrow<fields>)->(own<fields>)", fields_clone, SHAPE_HANDLE, false},
-    {REQ "method", "(borrow<incoming-request>)->(" METHOD ")", request_method, SHAPE_ANY, false},
-    {REQ "path-with-query", "(borrow<incoming-request>)->(option<string>)", request_path, SHAPE_OPTION_TEXT, false},
-    {REQ "scheme", "(borrow<incoming-request>)->(option<" SCHEME ">)", request_scheme, SHAPE_ANY, false},
-    {REQ "authority", "(borrow<incoming-request>)->(option<string>)", request_authority, SHAPE_OPTION_TEXT, false},
-    {REQ "headers", "(borrow<incoming-request>)->(own<fields>)", request_headers, SHAPE_HANDLE, false},
-    {REQ "consume", "(borrow<incoming-request>)->(result<own<incoming-body>,_>)", request_consume, SHAPE_TRY_HANDLE,
+    {REQ "method", "(borrow<incoming-request>)->(" METHOD ")", incoming_request_method, SHAPE_ANY, false},
+    {REQ "path-with-query", "(borrow<incoming-request>)->(option<string>)", incoming_request_path, SHAPE_OPTION_TEXT,
      false},
-    {"[method]incoming-body.stream", "(borrow<incoming-body>)->(result<own<input-stream>,_>)", body_stream,
+    {REQ "scheme", "(borrow<incoming-request>)->(option<" SCHEME ">)", incoming_request_scheme, SHAPE_ANY, false},
+    {REQ "authority", "(borrow<incoming-request>)->(option<string>)", incoming_request_authority, SHAPE_OPTION_TEXT,
+     false},
+    {REQ "headers", "(borrow<incoming-request>)->(own<fields>)", incoming_request_headers, SHAPE_HANDLE, false},
+    {REQ "consume", "(borrow<incoming-request>)->(result<own<incoming-body>,_>)", incoming_request_consume,
      SHAPE_TRY_HANDLE, false},
-    {"[static]incoming-body.finish", "(own<incoming-body>)->(own<future-trailers>)", body_finish, SHAPE_HANDLE, false},
-    {"[method]future-trailers.subscribe", "(borrow<future-trailers>)->(own<pollable>)", trailers_subscribe,
+    {"[method]incoming-body.stream", "(borrow<incoming-body>)->(result<own<input-stream>,_>)", incoming_body_stream,
+     SHAPE_TRY_HANDLE, false},
+    {"[static]incoming-body.finish", "(own<incoming-body>)->(own<future-trailers>)", incoming_body_finish, SHAPE_HANDLE,
+     false},
+    {"[method]future-trailers.subscribe", "(borrow<future-trailers>)->(own<pollable>)", incoming_trailers_subscribe,
      SHAPE_HANDLE, false},
     {"[method]future-trailers.get",
-     "(borrow<future-trailers>)->(option<result<result<option<own<fields>>," ERROR_CODE ">,_>>)", trailers_get,
+     "(borrow<future-trailers>)->(option<result<result<option<own<fields>>," ERROR_CODE ">,_>>)", incoming_trailers_get,
      SHAPE_ANY, false},
     {"[static]response-outparam.set", "(own<response-outparam>,result<own<outgoing-response>," ERROR_CODE ">)->()",
      outparam_set, SHAPE_ANY, false},
