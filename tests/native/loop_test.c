@@ -89,12 +89,16 @@ static void heap_agrees_with_a_model(void **state)
     assert_int_equal(loop_init(&loop, NULL), 0);
     static struct item items[COUNT];
     unsigned seed = 12345;
+    for (int i = 0; i < COUNT; i++)
+        items[i].timer.fn = note_timer;
     for (int round = 0; round < 20000; round++) {
         struct loop_timer *timer = &items[rand_r(&seed) % COUNT].timer;
         if (rand_r(&seed) % 3)
             loop_timer_start(&loop, timer, (uint64_t)rand_r(&seed) % 1000);
         else
             loop_timer_stop(&loop, timer);
+        if (round % 100 == 0)
+            loop_check_all(&loop);
     }
     uint64_t before = 0;
     while (loop.timer_count) {
