@@ -47,9 +47,9 @@ class Tree:
         self.words = set(re.findall(r"\w+", "\n".join(self.sources.values())))
 
     def find(self, path, document):
-        """The files or folders that a path may mean."""
+        """The files or folders that a path may mean; a test is named by its file without _test.c."""
         path = path.rstrip("/")
-        places = [path, f"enclave/{path}", str(pathlib.PurePath(document).parent / path)]
+        places = [path, f"{path}_test.c", f"enclave/{path}", str(pathlib.PurePath(document).parent / path)]
         exact = {place for place in places if place in self.files or place in self.folders}
         return sorted(exact) or ([f for f in self.files if f.endswith("/" + path)] if "/" not in path else [])
 
