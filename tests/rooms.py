@@ -143,11 +143,24 @@ def rules():
     return allowed, subjects, state
 
 
+def headers_up(allowed):
+    """Includes of a header whose room stands below the file's own in rooms.txt, but for tests, which may look up, and for
+    sgx/, whose rooms implement what loader/ describes and end as common/ asks."""
+    order = {name: place for place, name in enumerate(allowed)}
+    for line in subprocess.run(["git", "-C", TOP, "grep", "-n", '#include "', "--", "*.c", "*.h", ":!*_test.c", ":!*/testing/*"],
+                               capture_output=True, text=True, check=True).stdout.splitlines():
+        source, _, text = line.split(":", 2)
+        target = text.split('"')[1]
+        if room(source) in order and not source.startswith("sgx/") and order.get(room(target), -1) > order[room(source)]:
+            yield f"{source} includes {target}, which stands above it"
+
+
 def check(build, arrows):
     allowed, subjects, state = rules()
     shared = shared_state(build)
     findings = [f"{shared[symbol]} shares {symbol}, which rooms.txt does not name" for symbol in set(shared) - state]
     findings += [f"rooms.txt names {symbol}, which nobody shares" for symbol in state - set(shared)]
+    findings += headers_up(allowed)
     for source, targets in sorted(arrows.items()):
         for target, names in sorted(targets.items()):
             a, b = room(source), room(target)

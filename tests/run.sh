@@ -26,7 +26,7 @@ configure() { # SUITE
 listed() { # SUITE: the names of its tests
     case $1 in
     tsan) # what has threads of its own and is no part of the image
-        python3 tests/suite.py list build/tsan | grep -E '^(common/|loop$|host/|http$|apps$|workers$|shared$)' ;;
+        python3 tests/suite.py list build/tsan | grep -E '^(common/|host/|enclave/(https|thread|ratls|service)/|apps$|workers$|shared$)' ;;
     fuzz) python3 tests/suite.py list build/fuzz | sed -n 's:^fuzz/::p' ;;
     *) python3 tests/suite.py list "$(folder "$1")" ;;
     esac

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/container.h"
 #include "common/ensure.h"
 
 void budget_init(struct budget *b, const char *name, struct budget *parent, uint64_t limit)
@@ -164,7 +165,7 @@ _Static_assert(sizeof(struct block) == 16, "blocks are aligned as malloc's are")
 
 static struct block *block_of(void *data)
 {
-    return (struct block *)((char *)data - offsetof(struct block, data));
+    return CONTAINER_OF(data, struct block, data);
 }
 
 static void *allocate(struct budget *b, size_t size, bool zeroed)

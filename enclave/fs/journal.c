@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "enclave/fs/internal.h"
+#include "common/container.h"
 
 size_t fs_inode_key(uint64_t id, uint8_t key[INODE_KEY_SIZE])
 {
@@ -56,7 +57,7 @@ static struct fs_change *last_pending(struct fs *fs)
 {
     if (fs->pending_end == &fs->pending)
         return NULL;
-    return (struct fs_change *)((char *)fs->pending_end - offsetof(struct fs_change, next));
+    return CONTAINER_OF(fs->pending_end, struct fs_change, next);
 }
 
 bool journal_put(struct fs *fs, const void *key, size_t key_size, const void *value, size_t value_size)
@@ -294,7 +295,7 @@ void journal_make_way(struct fs *fs)
         lists[i] = (struct change_list){.end = &lists[i].first};
     sort_out(fs, ids, id_count, lists);
     free(ids);
-    struct fs_change *last = (struct fs_change *)((char *)lists[0].end - offsetof(struct fs_change, next));
+    struct fs_change *last = CONTAINER_OF(lists[0].end, struct fs_change, next);
     last->ends_group = true;
     *lists[0].end = lists[1].first;
     *(lists[1].first ? lists[1].end : lists[0].end) = lists[2].first;

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "common/container.h"
 #include "enclave/https/call_internal.h"
 #include "enclave/https/fields.h"
 
@@ -131,7 +132,7 @@ static void call_free(struct http_call *c)
 
 static void run(struct loop_task *task)
 {
-    struct http_call *c = (struct http_call *)((char *)task - offsetof(struct http_call, task));
+    struct http_call *c = CONTAINER_OF(task, struct http_call, task);
     if (c->deleted) {
         call_free(c);
         return;
@@ -173,7 +174,7 @@ static void on_dialled(void *user, struct transport *t, enum http_call_failure w
 
 static void on_timer(struct loop_timer *timer)
 {
-    struct http_call *c = (struct http_call *)((char *)timer - offsetof(struct http_call, timer));
+    struct http_call *c = CONTAINER_OF(timer, struct http_call, timer);
     http_call_fail(c, !c->transport ? CALL_CONNECT_TIMEOUT : c->status ? CALL_READ_TIMEOUT : CALL_RESPONSE_TIMEOUT);
     http_call_post(c);
 }

@@ -6,6 +6,7 @@
  * something, so that an idle connection is small.
  */
 #include "enclave/https/h1_internal.h"
+#include "common/container.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -26,7 +27,7 @@ const struct http_limits http_limits_default = {
 
 static void on_timer(struct loop_timer *timer)
 {
-    h1_timer_due((struct h1 *)((char *)timer - offsetof(struct h1, timer)));
+    h1_timer_due(CONTAINER_OF(timer, struct h1, timer));
 }
 
 static void on_ready(struct transport *t, void *user)
@@ -207,7 +208,7 @@ static void give_up_on(struct h1 *c)
 
 static void h1_run(struct loop_task *task)
 {
-    struct h1 *c = (struct h1 *)((char *)task - offsetof(struct h1, task));
+    struct h1 *c = CONTAINER_OF(task, struct h1, task);
     h1_check(c);
     ENSURE(!c->running);
     c->running = true;

@@ -11,13 +11,14 @@
 #include <time.h>
 
 #include "enclave/https/fields.h"
+#include "common/container.h"
 #include "enclave/https/h1_internal.h"
 #include "enclave/https/reason.h"
 
 /* The connection whose exchange it is, which is not over. */
 static struct h1 *of(struct http_exchange *x)
 {
-    struct h1 *c = (struct h1 *)((char *)x - offsetof(struct h1, x));
+    struct h1 *c = CONTAINER_OF(x, struct h1, x);
     ENSURE(x->ops == &h1_ops);
     h1_check(c);
     ENSURE(c->state == H1_EXCHANGE);

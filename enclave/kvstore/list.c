@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "enclave/kvstore/internal.h"
+#include "common/container.h"
 
 static bool is_of(const struct index_entry *e, const struct kv_namespace *ns)
 {
@@ -121,7 +122,7 @@ static struct job *next_list(struct store *s)
 
 static void on_turn(struct loop_task *task)
 {
-    struct store *s = (struct store *)((char *)task - offsetof(struct store, list_task));
+    struct store *s = CONTAINER_OF(task, struct store, list_task);
     store_enter(s);
     struct job *j = next_list(s);
     s->listed = j->list_ns;

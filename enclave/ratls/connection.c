@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/container.h"
 #include "common/ensure.h"
 #include "common/link.h"
 #include "enclave/early/channel.h"
@@ -98,7 +99,7 @@ static void free_memory(struct connection *c)
 
 static void free_connection(struct loop_task *task)
 {
-    free_memory((struct connection *)((char *)task - offsetof(struct connection, release)));
+    free_memory(CONTAINER_OF(task, struct connection, release));
 }
 
 /* ---- what a connection may take ---------------------------------------------------------------------------------- */
@@ -145,7 +146,7 @@ static void on_message(int sent, int version, int type, const void *data, size_t
 
 static struct connection *of_member(struct crowd_member *m)
 {
-    return (struct connection *)((char *)m - offsetof(struct connection, member));
+    return CONTAINER_OF(m, struct connection, member);
 }
 
 static bool member_waits(struct crowd_member *m)
@@ -320,18 +321,17 @@ static const struct transport_ops tls_ops = {
 
 static void on_handshake_timeout(struct loop_timer *timer)
 {
-    give_up((struct connection *)((char *)timer - offsetof(struct connection, handshake_timer)), true,
-            CALL_CONNECT_TIMEOUT, 0);
+    give_up(CONTAINER_OF(timer, struct connection, handshake_timer), true, CALL_CONNECT_TIMEOUT, 0);
 }
 
 /* A client need not be anyone; one that shows a certificate is known by it if it holds, and by nothing if not. */
 static void identify(struct connection *c)
 {
     char text[PEER_TEXT_SIZE] = "out of memory";
-    int status = peer_describe(c->ssl, sgx_is_debug(), text);
-    if (status == 0)
+    int error = peer_describe(c->ssl, sgx_is_debug(), text);
+    if (error == 0)
         c->transport.identity = c->identity = strdup(text);
-    else if (status != -ENOENT)
+    else if (error != -ENOENT)
         rpc_log(c->worker->rpc, LOG_WARN, "a client's certificate is not verified: %s", text);
     ERR_clear_error();
 }
@@ -405,7 +405,7 @@ static void on_ready(struct connection *c)
 
 static void on_retry(struct loop_task *task)
 {
-    on_ready((struct connection *)((char *)task - offsetof(struct connection, retry)));
+    on_ready(CONTAINER_OF(task, struct connection, retry));
 }
 
 void connection_on_news(struct connection *c, channel_name name)

@@ -1,8 +1,32 @@
 /*
- * The connections of one worker: which of its channels they are on, what they are served with, and who of them is cut
- * when there are too many (crowd.h).
+ * The room's manual. Attested TLS over the rings, under HTTP:
  *
- * Belongs to its worker's thread, as all of its connections do; what may be called from another says so.
+ *     connections.h   those of one worker: on which channels they are, what they are served with
+ *     connection.h    one of them, a client's or our own to a server elsewhere
+ *     crowd.h         who is cut when there are too many
+ *     certificate.h   the CA that lives in here, and the leaf that carries the quote
+ *     tls_context.h   what TLS is spoken with
+ *     peer.h          who a client proved to be
+ *     ring_bio.h, tls_memory.h    OpenSSL's way to the rings, and what it may allocate
+ *
+ *     worker_init(&w, i, &connections_handlers, &connections[i], &control);
+ *     connections_init(&connections[i], &w, &connections[0]);
+ *     connections_set_tls(&connections[i], tls);     as often as the certificate changes
+ *     connections[i].http = &server;                 from here on clients are let in
+ *
+ * Who owns what. The worker's connections are found by their channel's id; each owns its TLS state and lives until HTTP
+ * and the host have let go of it. The SSL_CTX is counted: connections keep the one that they began with.
+ *
+ * Threads. All of it belongs to the worker's thread; connections_set_tls may be called from any.
+ *
+ * Errors. What a client or the host does wrong ends that connection, with an alert where one can arrive (docs/http.md,
+ * "How a connection ends"); nothing of it is an error of these functions, which are negative errno.
+ *
+ * Limits. One connection holds no more than CONNECTION_MEMORY_MAX, all of them what crowd_limits_init was given, of
+ * PROTO_MAX_CHANNELS in number (docs/memory.md).
+ *
+ * Known weakness: a connection that was begun before a change is served with what is in force after it
+ * (docs/apps.md, "Changes").
  */
 #ifndef ENCLAVE_OS_ENCLAVE_RATLS_CONNECTIONS_H
 #define ENCLAVE_OS_ENCLAVE_RATLS_CONNECTIONS_H

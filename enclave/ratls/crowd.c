@@ -1,6 +1,7 @@
 /* See crowd.h. */
 #include "enclave/ratls/crowd.h"
 
+#include "common/container.h"
 #include "common/ensure.h"
 
 #define LOOKED_AT_MAX 4096u /* members in one turn */
@@ -150,7 +151,7 @@ static bool relieve(struct crowd *c)
 
 static void on_relieve(struct loop_task *task)
 {
-    struct crowd *c = (struct crowd *)((char *)task - offsetof(struct crowd, relieve));
+    struct crowd *c = CONTAINER_OF(task, struct crowd, relieve);
     if (relieve(c))
         return;
     c->not_before_ns = c->loop->now_ns + HOPELESS_NS;
@@ -160,7 +161,7 @@ static void on_relieve(struct loop_task *task)
 
 static void on_asked(struct loop_task *task)
 {
-    relieve((struct crowd *)((char *)task - offsetof(struct crowd, asked)));
+    relieve(CONTAINER_OF(task, struct crowd, asked));
 }
 
 void crowd_look(struct crowd *c)

@@ -42,8 +42,8 @@ int peer_describe(SSL *ssl, bool debug, char out[PEER_TEXT_SIZE])
     verifier_policy_allow_debug(policy, debug);
     verifier_policy_set_live(policy, true);
     struct verifier_result *result = verifier_verify_certificate(policy, NULL, leaf);
-    int status = !result ? -ENOMEM : verifier_result_ok(result) ? describe(result, out) : say_what_failed(result, out);
+    int error = !result ? -ENOMEM : verifier_result_ok(result) ? describe(result, out) : say_what_failed(result, out);
     verifier_result_destroy(result);
     verifier_policy_destroy(policy);
-    return status;
+    return error;
 }

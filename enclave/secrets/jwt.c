@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "common/ensure.h"
-#include "enclave/service/json.h"
+#include "common/json.h"
 
 static int sextet(char c)
 {

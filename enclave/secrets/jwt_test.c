@@ -90,7 +90,7 @@ static void test_good(void **state)
     assert_int_equal(claims.expires_at, 1800000060);
 }
 
-/* Within what jansson reads, beyond what we do (enclave/service/json.h). */
+/* Within what jansson reads, beyond what we do (common/json.h). */
 #define DEEP                                   \
     "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[" \
     "]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]"

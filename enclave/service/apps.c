@@ -80,10 +80,10 @@ static bool is_orphan(const struct kv_name *name)
 }
 
 /* A deployment that was cut off leaves records that no list names. */
-static void remove_orphans(void *user, int status, const struct kv_name *names, size_t count, uint64_t cursor)
+static void remove_orphans(void *user, int error, const struct kv_name *names, size_t count, uint64_t cursor)
 {
     (void)user, (void)cursor; /* what does not fit one page goes at the next boot */
-    struct kv_op *ops = status == 0 ? calloc(count + 1, sizeof *ops) : NULL;
+    struct kv_op *ops = error == 0 ? calloc(count + 1, sizeof *ops) : NULL;
     size_t orphans = 0;
     for (size_t i = 0; ops && i < count; i++)
         if (is_orphan(&names[i]))

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/alive.h"
+#include "common/container.h"
 #include "common/ensure.h"
 #include "enclave/service/identity.h"
 #include "enclave/service/system.h"
@@ -164,7 +165,7 @@ void *change_thread(void *unused)
 
 static void answer_dropped(struct loop_task *task)
 {
-    struct change *c = (struct change *)((char *)task - offsetof(struct change, dropped));
+    struct change *c = CONTAINER_OF(task, struct change, dropped);
     c->done(c->user, 503, "{\"error\":\"the server is stopping: nothing was changed\"}");
     if (!c->left_preparing)
         c->ops->release(c);

@@ -24,7 +24,7 @@
  * Limits: each waiting change holds its request's body, which is charged to the admin routes (docs/limits.md); there is
  * no other bound on how many wait.
  *
- * Known weakness: a change is in force before the certificate shows it (docs/attestation.md).
+ * Known weakness: a change is in force before the certificate shows it (docs/apps.md, "Changes").
  */
 #ifndef ENCLAVE_OS_ENCLAVE_SERVICE_CHANGE_H
 #define ENCLAVE_OS_ENCLAVE_SERVICE_CHANGE_H

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "common/hex.h"
-#include "enclave/service/json.h"
+#include "common/json.h"
 #include "enclave/service/system.h"
 
 static struct deployed *list;

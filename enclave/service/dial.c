@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/bytes.h"
+#include "common/container.h"
 #include "enclave/early/channel.h"
 #include "enclave/ratls/connection.h"
 #include "enclave/service/trust.h"
@@ -47,7 +48,7 @@ static void end(struct dial *d, struct transport *t, enum http_call_failure why,
 
 static void on_failed(struct loop_task *task)
 {
-    struct dial *d = (struct dial *)((char *)task - offsetof(struct dial, failed));
+    struct dial *d = CONTAINER_OF(task, struct dial, failed);
     end(d, NULL, d->why, 0);
 }
 
@@ -56,9 +57,9 @@ static void on_opened(void *user, struct transport *t, enum http_call_failure wh
     end(user, t, why, alert);
 }
 
-static enum http_call_failure failure_of(int status)
+static enum http_call_failure failure_of(int error)
 {
-    switch (status) {
+    switch (error) {
     case -EHOSTUNREACH:
         return CALL_NO_NAME;
     case -ECONNREFUSED:
@@ -71,17 +72,17 @@ static enum http_call_failure failure_of(int status)
 }
 
 /* The host says that it is connected, and over which channel. */
-static void on_connected(void *user, int status, const uint8_t *payload, size_t size)
+static void on_connected(void *user, int error, const uint8_t *payload, size_t size)
 {
     struct dial *d = user;
     struct channel_desc desc;
     struct bytes_reader r = bytes_reader_make(payload, size);
-    uint32_t id = status == 0 ? bytes_take_u32(&r) : 0, generation = status == 0 ? bytes_take_u32(&r) : 0;
-    if (status == 0 && (!bytes_reader_complete(&r) ||
-                        !channel_take(d->worker->index, CHANNEL_EGRESS, channel_name_make(id, generation), &desc)))
-        status = -EIO;
-    if (status < 0) {
-        end(d, NULL, failure_of(status), 0);
+    uint32_t id = error == 0 ? bytes_take_u32(&r) : 0, generation = error == 0 ? bytes_take_u32(&r) : 0;
+    if (error == 0 && (!bytes_reader_complete(&r) ||
+                       !channel_take(d->worker->index, CHANNEL_EGRESS, channel_name_make(id, generation), &desc)))
+        error = -EIO;
+    if (error < 0) {
+        end(d, NULL, failure_of(error), 0);
     } else if (d->cancelled) {
         connection_refuse(d->worker, &desc);
         dial_free(d);

@@ -288,7 +288,7 @@ static int configuration(struct proof_tree *tree, uint8_t root[32], uint8_t work
 /* ---- a new certificate ----------------------------------------------------------------------------------------- */
 
 struct refresh {
-    void (*done)(void *user, int status);
+    void (*done)(void *user, int error);
     void *user;
     int64_t not_before_s;
     uint64_t serial;
@@ -304,25 +304,25 @@ static void refresh_free(struct refresh *r)
     free(r);
 }
 
-static void plan_next(int status)
+static void plan_next(int error)
 {
-    if (status == 0) {
+    if (error == 0) {
         identity.pause_ns = RETRY_FIRST_NS;
         renew_after(RENEW_AFTER_NS);
         return;
     }
-    rpc_log(enclave_system.owner->rpc, LOG_ERROR, "no new certificate: error %d; the next attempt is in %lu s", -status,
+    rpc_log(enclave_system.owner->rpc, LOG_ERROR, "no new certificate: error %d; the next attempt is in %lu s", -error,
             (unsigned long)(identity.pause_ns / 1000000000));
     renew_after(identity.pause_ns);
     identity.pause_ns = identity.pause_ns * 2 < RETRY_MOST_NS ? identity.pause_ns * 2 : RETRY_MOST_NS;
 }
 
 /* From the loop only. */
-static void refresh_end(struct refresh *r, int status)
+static void refresh_end(struct refresh *r, int error)
 {
-    plan_next(status);
+    plan_next(error);
     if (r->done)
-        r->done(r->user, status);
+        r->done(r->user, error);
     refresh_free(r);
 }
 
@@ -381,18 +381,18 @@ static int install(struct refresh *r, const uint8_t *quote, size_t quote_size)
     return 0;
 }
 
-static void on_quote(void *user, int status, const uint8_t *quote, size_t size)
+static void on_quote(void *user, int error, const uint8_t *quote, size_t size)
 {
     struct refresh *r = user;
     /* The host made it: a certificate that no client can verify must not replace one that they can. */
-    const char *wrong = status != 0        ? NULL
+    const char *wrong = error != 0         ? NULL
                         : size > QUOTE_MAX ? "too long"
                                            : verifier_quote_is_for(quote, size, (const uint8_t *)&r->report);
     if (wrong) {
         rpc_log(enclave_system.owner->rpc, LOG_ERROR, "the host's quote is of no use: %s", wrong);
-        status = -EBADMSG;
+        error = -EBADMSG;
     }
-    refresh_end(r, status == 0 ? install(r, quote, size) : status);
+    refresh_end(r, error == 0 ? install(r, quote, size) : error);
 }
 
 MAY_REFUSE static int ask_for_quote(struct refresh *r)
@@ -407,21 +407,21 @@ MAY_REFUSE static int ask_for_quote(struct refresh *r)
     return rpc_call(enclave_system.owner->rpc, RPC_QUOTE, &report, sizeof report, on_quote, r);
 }
 
-static void on_target_info(void *user, int status, const uint8_t *target, size_t size)
+static void on_target_info(void *user, int error, const uint8_t *target, size_t size)
 {
     struct refresh *r = user;
-    if (status == 0 && size != sizeof identity.target)
-        status = -EBADMSG;
-    if (status == 0) {
+    if (error == 0 && size != sizeof identity.target)
+        error = -EBADMSG;
+    if (error == 0) {
         memcpy(&identity.target, target, size);
         identity.have_target = true;
-        status = ask_for_quote(r);
+        error = ask_for_quote(r);
     }
-    if (status < 0)
-        refresh_end(r, status);
+    if (error < 0)
+        refresh_end(r, error);
 }
 
-int identity_refresh(void (*done)(void *user, int status), void *user)
+int identity_refresh(void (*done)(void *user, int error), void *user)
 {
     loop_check(&enclave_system.owner->loop);
     struct refresh *r = calloc(1, sizeof *r);

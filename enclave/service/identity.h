@@ -20,7 +20,7 @@ int identity_open(int first_boot, char *error, size_t error_size);
 /* Make a certificate for the configuration as it is now and give it to all workers. done (which may be NULL) runs on
  * the owner's loop, unless it is refused (common/callbacks.h); until then, and after a failure, new connections get the
  * certificate before. On the owner's thread. */
-MAY_REFUSE int identity_refresh(void (*done)(void *user, int status), void *user);
+MAY_REFUSE int identity_refresh(void (*done)(void *user, int error), void *user);
 
 /* SHA-256 of the leaf key's SubjectPublicKeyInfo: what admin tokens must name as their audience. */
 const uint8_t *identity_spki_sha256(void);

@@ -1,6 +1,31 @@
 /*
- * The enclave as a whole: its workers, and the pieces that all of them share. Filled in by boot (main.c) before the
- * first connection, and not changed afterwards, except where a field's own module says so.
+ * The room's manual. What an operator sees, over all the other rooms:
+ *
+ *     system.h        the enclave as a whole: its workers, and what they share
+ *     identity.h      the CA, this boot's key, and the certificate that shows the configuration
+ *     proof.h         that an app is part of it
+ *     apps.h          which apps run; deployed.h: the sealed list of them
+ *     change.h        how what runs is changed: one at a time, durable, shown, answered
+ *     app_changes.h, trust_change.h    the changes there are
+ *     trust.h         the CA bundle of outgoing requests; dial.h: their connections
+ *     router.h        which request is for whom; admin.h: the administrator's
+ *
+ *     enclave_system.owner = &enclave_system.workers[0];      boot, main.c
+ *     ...
+ *     error = apps_load(why, sizeof why);
+ *     change_ask(&push->change, worker, done, user);          later, on any worker
+ *
+ * Threads. What is durable belongs to the owner's thread, worker 0's: identity, the sealed list, changes from their
+ * commit on. What all workers read (the table of apps, the root, the bundle, proofs) is published under a lock of its
+ * own and counted, so that it may be replaced while requests use it.
+ *
+ * enclave_system is filled in by boot, before the first connection, and not written afterwards. It lives for ever.
+ *
+ * Errors: int, negative errno, with a sentence for people where there is somebody to read it; status is HTTP's.
+ *
+ * Known weaknesses: a change is in force before the certificate shows it, and a request that began under the old
+ * certificate may be answered by the new code (docs/apps.md, "Changes"). All of it is one enclave_system: tests of a
+ * part bring the whole.
  */
 #ifndef ENCLAVE_OS_ENCLAVE_SERVICE_SYSTEM_H
 #define ENCLAVE_OS_ENCLAVE_SERVICE_SYSTEM_H

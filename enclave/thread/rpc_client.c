@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/container.h"
 #include "common/ensure.h"
 #include "common/link.h"
 #include "enclave/thread/worker.h"
@@ -42,7 +43,7 @@ struct rpc_client {
     int broken;
 };
 
-#define CLIENT_OF_TASK(t) ((struct rpc_client *)((char *)(t)-offsetof(struct rpc_client, retry)))
+#define CLIENT_OF_TASK(t) CONTAINER_OF(t, struct rpc_client, retry)
 
 static void retry_deferred(struct loop_task *task);
 
@@ -153,29 +154,29 @@ static void retry_deferred(struct loop_task *task)
 }
 
 /* The host may say only what the callers expect. */
-static int filter_status(int32_t status)
+static int filter_error(int32_t error)
 {
-    switch (status) {
+    switch (error) {
     case 0:
     case -ENOENT:
     case -ENOSPC:
     case -ECONNREFUSED:
     case -ETIMEDOUT:
     case -EHOSTUNREACH:
-        return status;
+        return error;
     default:
         return -EIO;
     }
 }
 
-static void fail_all(struct rpc_client *c, int status)
+static void fail_all(struct rpc_client *c, int error)
 {
-    c->broken = status;
+    c->broken = error;
     for (uint32_t i = 0; i < OUTSTANDING_MAX; i++) {
         struct pending p = c->pending[i];
         c->pending[i].req_id = 0;
         if (p.req_id)
-            p.done(p.user, status, NULL, 0);
+            p.done(p.user, error, NULL, 0);
     }
     retry_deferred(&c->retry);
 }
@@ -191,15 +192,15 @@ static void answer(struct rpc_client *c, const struct rpc_response *response)
     if (response->payload_size > sizeof small)
         large = malloc(response->payload_size);
     uint8_t *payload = response->payload_size > sizeof small ? large : small;
-    int status = filter_status(response->error);
+    int error = filter_error(response->error);
     if (response->payload_size && !payload)
-        status = -ENOMEM;
+        error = -ENOMEM;
     else if (payload && rpc_read(&c->reader, payload, response->payload_size) < 0)
-        status = -EIO;
+        error = -EIO;
     ENSURE(c->free_count < OUTSTANDING_MAX);
     c->pending[slot].req_id = 0;
     c->free_slots[c->free_count++] = slot;
-    p.done(p.user, status, payload, status == 0 ? response->payload_size : 0);
+    p.done(p.user, error, payload, error == 0 ? response->payload_size : 0);
     free(large);
 }
 
@@ -227,23 +228,23 @@ void rpc_client_on_news(struct rpc_client *c)
 }
 
 struct waiting {
-    int finished, status;
+    int finished, error;
     bool wanted; /* the payload */
     uint8_t *payload;
     size_t size;
 };
 
-static void wait_done(void *user, int status, const uint8_t *payload, size_t size)
+static void wait_done(void *user, int error, const uint8_t *payload, size_t size)
 {
     struct waiting *w = user;
     w->finished = 1;
-    w->status = status;
+    w->error = error;
     if (!w->wanted)
         return;
     w->payload = malloc(size ? size : 1);
     w->size = size;
     if (!w->payload)
-        w->status = -ENOMEM;
+        w->error = -ENOMEM;
     else if (size)
         memcpy(w->payload, payload, size);
 }
@@ -257,13 +258,13 @@ int rpc_call_wait(struct rpc_client *c, enum rpc_method method, const void *payl
         return result;
     while (!w.finished)
         worker_turn(c->worker);
-    if (out && w.status == 0) {
+    if (out && w.error == 0) {
         *out = w.payload;
         *out_size = w.size;
     } else {
         free(w.payload);
     }
-    return w.status;
+    return w.error;
 }
 
 void rpc_log(struct rpc_client *c, enum log_level level, const char *format, ...)

@@ -8,7 +8,7 @@
  * never answers keeps what waits for ever: it can do that anyway, and whoever has a deadline keeps it by a timer. A
  * ring that the host broke fails all requests, those to come too.
  *
- * An answer is a claim: done gets the status (anything but the errno values of kvstore.h and net is turned into
+ * An answer is a claim: done gets the error (anything but the errno values of kvstore.h and net is turned into
  * -EIO) and the payload, copied in, valid only during done. Answers to unknown requests are dropped.
  */
 #ifndef ENCLAVE_OS_ENCLAVE_THREAD_RPC_CLIENT_H
@@ -24,7 +24,7 @@
 struct worker;
 struct rpc_client;
 
-typedef void (*rpc_done)(void *user, int status, const uint8_t *payload, size_t size);
+typedef void (*rpc_done)(void *user, int error, const uint8_t *payload, size_t size);
 
 /* Over the control channel that the host posted for worker; NULL when out of memory or the rings are unusable. */
 struct rpc_client *rpc_client_create(struct worker *worker, const struct channel_desc *control);
@@ -35,7 +35,7 @@ MAY_REFUSE int rpc_call(struct rpc_client *c, enum rpc_method method, const void
                         void *user);
 
 /* The same, turning the worker's own event loop until the answer is there: only at boot and at shutdown. The payload
- * is malloc'ed into *out (NULL if not wanted). Returns the status. */
+ * is malloc'ed into *out (NULL if not wanted). Returns the error. */
 int rpc_call_wait(struct rpc_client *c, enum rpc_method method, const void *payload, size_t size, uint8_t **out,
                   size_t *out_size);
 

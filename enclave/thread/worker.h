@@ -1,7 +1,30 @@
 /*
- * A worker: one thread inside, with its event loop, its doorbells and its control channel. What goes over the other
- * channels is the handlers'. The loop knows the thread; what is called from another, and is not marked so, stops the
- * enclave.
+ * The room's manual. A worker is one thread inside, with its event loop, its doorbells and its control channel:
+ *
+ *     loop.h         tasks, timers, and messages from other threads
+ *     rpc_client.h   what it asks the host, and the answers
+ *     errand.h       what it asks another worker, and the answer
+ *     threads.h      threads inside, and their stacks
+ *
+ *     struct channel_desc control;
+ *     error = worker_init(&w, 0, &handlers, user, &control);      on the boot thread, for each worker
+ *     w.rpc = rpc_client_create(&w, &control);
+ *     worker_run(&w);                                             on the worker's own thread, until shutdown
+ *
+ * Who owns what. The worker owns its loop, its bells and its control channel; what goes over the other channels is the
+ * handlers', who find their own by w->user. A worker lives as long as the enclave: there is no way to take one down.
+ *
+ * Threads. A worker belongs to the thread that worker_init or worker_run was last called on. All functions are for that
+ * thread, but where one says otherwise; called from another they stop the enclave. Handlers and callbacks run on it,
+ * one at a time, from worker_turn: never inside the call that asked for them (common/callbacks.h).
+ *
+ * The host is believed in nothing: a name in a doorbell is looked up in the enclave's own table (early/channel.h), a
+ * bell that it breaks is silent from then on, and a worker that it never wakes only serves nobody.
+ *
+ * Limits: NAMES_PER_TURN names of a doorbell in one turn, so that a host that rings without end cannot keep timers from
+ * firing. Times are monotonic nanoseconds of the host's clock, which never goes back in here.
+ *
+ * Known weakness: a worker that has nothing to do spins for up to QUIET_TURNS_STEADY turns before it sleeps.
  */
 #ifndef ENCLAVE_OS_ENCLAVE_THREAD_WORKER_H
 #define ENCLAVE_OS_ENCLAVE_THREAD_WORKER_H

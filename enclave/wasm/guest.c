@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "enclave/wasm/internal.h"
+#include "common/container.h"
 
 static void end_exchange(struct guest *g, int status, const char *why)
 {
@@ -187,7 +188,7 @@ static void deadline_runs(struct guest *g)
 
 static void guest_run(struct loop_task *task)
 {
-    struct guest *g = (struct guest *)((char *)task - offsetof(struct guest, task));
+    struct guest *g = CONTAINER_OF(task, struct guest, task);
     guest_check(g);
     ENSURE(!g->polling);
     if (g->ended) {
@@ -252,14 +253,14 @@ static void on_event(struct http_exchange *x, enum http_event event, void *user)
 
 static void on_deadline(struct loop_timer *timer)
 {
-    struct guest *g = (struct guest *)((char *)timer - offsetof(struct guest, deadline));
+    struct guest *g = CONTAINER_OF(timer, struct guest, deadline);
     g->expired = true;
     guest_wake(g);
 }
 
 static void on_wakeup(struct loop_timer *timer)
 {
-    guest_wake((struct guest *)((char *)timer - offsetof(struct guest, wakeup)));
+    guest_wake(CONTAINER_OF(timer, struct guest, wakeup));
 }
 
 /* A guest that computes gives its worker back at every tick; the deadline is a timer of the loop. */

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "enclave/service/json.h"
+#include "common/json.h"
 
 #define HOST_MAX 253u /* RFC 1035, section 2.3.4 */
 

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "enclave/ratls/crowd.h"
+#include "common/container.h"
 #include "enclave/https/http.h"
 #include "enclave/https/transport.h"
 #include "enclave/service/router.h"
@@ -115,13 +116,13 @@ static const struct transport_ops ops = {peer_read, peer_write, peer_flush, peer
 
 static bool waits(struct crowd_member *m)
 {
-    struct peer *p = (struct peer *)((char *)m - offsetof(struct peer, member));
+    struct peer *p = CONTAINER_OF(m, struct peer, member);
     return !p->gone && p->t.waits(&p->t, p->t.user);
 }
 
 static void cut(struct crowd_member *m)
 {
-    struct peer *p = (struct peer *)((char *)m - offsetof(struct peer, member));
+    struct peer *p = CONTAINER_OF(m, struct peer, member);
     p->cut = p->t.broken = true;
     p->t.on_ready(&p->t, p->t.user);
 }

@@ -7,7 +7,7 @@
 #include "common/protocol.h"
 #include "enclave/fs/fs.h"
 #include "enclave/https/http.h"
-#include "enclave/service/json.h"
+#include "common/json.h"
 #include "enclave/kvstore/kvstore.h"
 #include "enclave/wasi/limits.h"
 #include "enclave/wasm/app.h"

@@ -2,6 +2,7 @@
  * enclave/loop: order of tasks and timers, posts from another thread, and a model check of the timer heap.
  */
 #include "enclave/thread/loop.h"
+#include "common/container.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -31,7 +32,7 @@ static void note_task(struct loop_task *task)
 
 static void note_timer(struct loop_timer *timer)
 {
-    struct item *item = (struct item *)((char *)timer - offsetof(struct item, timer));
+    struct item *item = CONTAINER_OF(timer, struct item, timer);
     order[order_size++] = item->name;
 }
 

@@ -2,8 +2,8 @@
  * JSON from outside. jansson reads nested values by recursion, to a depth of 2,048: more than half a megabyte of a
  * thread's stack. Nothing that is read here is nested more than a few levels.
  */
-#ifndef ENCLAVE_OS_ENCLAVE_SERVICE_JSON_H
-#define ENCLAVE_OS_ENCLAVE_SERVICE_JSON_H
+#ifndef ENCLAVE_OS_COMMON_JSON_H
+#define ENCLAVE_OS_COMMON_JSON_H
 
 #include <jansson.h>
 #include <stdbool.h>
