@@ -10,7 +10,7 @@
 
 #include <stddef.h>
 
-#define CONTAINER_OF(pointer, type, member)                                                                   \
+#define CONTAINER_OF(pointer, type, member) \
     ((type *)((char *)(pointer) + 0 * sizeof((pointer) == &((type *)NULL)->member) - offsetof(type, member)))
 
 #endif

@@ -16,51 +16,11 @@
 #include "enclave/https/http.h"
 #include "enclave/https/transport.h"
 #include "enclave/ratls/connections.h"
+#include "enclave/ratls/internal.h"
 #include "enclave/ratls/peer.h"
-#include "enclave/ratls/ring_bio.h"
-#include "enclave/ratls/tls_memory.h"
 #include "enclave/thread/rpc_client.h"
 #include "enclave/thread/worker.h"
 #include "sgx/trusted/bridge.h"
-
-/* A record is written only if all of it fits: half of one in the ring, an alert could not come any more. */
-#define RECORD_LEAST 512u   /* of content, where there is more: what a peer may ask for (RFC 6066, section 4) */
-#define RECORD_AROUND 32u   /* what TLS 1.2 or 1.3 puts around it */
-#define KEY_UPDATE_SIZE 32u /* what OpenSSL may want to write first */
-#define WRITE_RESERVE (RING_ALERT_ROOM + KEY_UPDATE_SIZE)
-
-#define TURN_BYTES 131072u  /* of input that one connection takes in one pass of the loop */
-#define TURN_READS 128u     /* of its ring: two for each TLS record */
-#define KEY_UPDATES_MAX 32u /* without data in between, as other servers have it */
-#define TLS_MAX \
-    (112 << 10) /* bytes of OpenSSL's for one connection; a handshake with all that may be in it takes less */
-#define TLS_BEGUN (16 << 10) /* of an SSL that was made elsewhere */
-
-enum phase { HANDSHAKING, SERVING, CLOSED };
-
-struct connection {
-    struct transport transport; /* first: HTTP knows the connection by it */
-    struct worker *worker;
-    struct link link; /* empty once CLOSED */
-    enum phase phase;
-    bool in_use;  /* HTTP has the transport: it is freed only after close or abort */
-    bool alerted; /* OpenSSL has told the peer what it did wrong: that must arrive, whatever HTTP wants */
-    SSL *ssl;
-    bool crowded; /* a client's: it is in the worker's crowd */
-    struct crowd_member member;
-    struct charge structure, tls;
-    int64_t tls_bytes;
-    struct ring_use use;
-    uint64_t use_pass;    /* of the loop, for which use's turn is */
-    uint32_t key_updates; /* since there was last data */
-    http_dialled opened;  /* a client's own: told of the handshake's end, then NULL */
-    void *opener;
-    struct loop_timer handshake_timer;
-    struct loop_task retry;   /* space appeared while we were about to wait for it */
-    struct loop_task release; /* frees the connection once nothing of it is on the stack */
-    char peer[48];
-    char *identity; /* what the client proved to be, or NULL */
-};
 
 void connection_check(const struct connection *c)
 {
@@ -68,20 +28,6 @@ void connection_check(const struct connection *c)
     ENSURE((c->phase != CLOSED) == link_is_open(&c->link));
     ENSURE(c->phase == CLOSED || connections_of(c->worker)->by_channel[(uint32_t)c->link.name] == c);
     ENSURE(!c->in_use || c->phase != HANDSHAKING);
-}
-
-static struct connection *of_transport(struct transport *t)
-{
-    struct connection *c = (struct connection *)t;
-    loop_check(&c->worker->loop);
-    return c;
-}
-
-/* Tell the host what moved: new bytes for it, or space it waits for. */
-static void publish(struct connection *c)
-{
-    if (link_publish(&c->link))
-        worker_ring_host(c->worker, c->link.name);
 }
 
 static void free_memory(struct connection *c)
@@ -103,46 +49,6 @@ static void free_connection(struct loop_task *task)
 }
 
 /* ---- what a connection may take ---------------------------------------------------------------------------------- */
-
-/* Before OpenSSL is called for the connection, and after. It may take some of the input in each pass of the loop, and
- * so much memory. */
-static void tls_begin(struct connection *c)
-{
-    if (c->use_pass != c->worker->loop.passes) {
-        c->use_pass = c->worker->loop.passes;
-        c->use.bytes = TURN_BYTES;
-        c->use.reads = TURN_READS;
-        c->use.used_up = false;
-    }
-    tls_memory_begin(c->tls_bytes, TLS_MAX);
-}
-
-static void tls_end(struct connection *c)
-{
-    int64_t bytes = tls_memory_end();
-    if (bytes != c->tls_bytes)
-        charge_must(&c->tls, bytes > 0 ? (size_t)bytes : 0);
-    c->tls_bytes = bytes;
-}
-
-static void progress(struct connection *c)
-{
-    c->key_updates = 0;
-    if (c->crowded)
-        crowd_progress(&connections_of(c->worker)->crowd, &c->member);
-}
-
-/* OpenSSL tells of each record that it is about to write, and of each message that it has read. */
-static void on_message(int sent, int version, int type, const void *data, size_t size, SSL *ssl, void *user)
-{
-    (void)version, (void)ssl;
-    struct connection *c = user;
-    int first = size > 0 ? *(const uint8_t *)data : -1;
-    if (sent && (type == SSL3_RT_HEADER || type == SSL3_RT_INNER_CONTENT_TYPE))
-        c->use.alert = first == SSL3_RT_ALERT;
-    if (!sent && type == SSL3_RT_HANDSHAKE && first == SSL3_MT_KEY_UPDATE && ++c->key_updates > KEY_UPDATES_MAX)
-        c->use.refuse = true;
-}
 
 static struct connection *of_member(struct crowd_member *m)
 {
@@ -210,98 +116,14 @@ void connection_cut(struct connection *c)
         c->transport.on_ready(&c->transport, c->transport.user);
 }
 
-/* Nothing more can be written before the host has made room for so much. */
-static ssize_t wait_for_space(struct connection *c, uint64_t needed)
-{
-    publish(c); /* the host makes space only by reading what it has been told of */
-    if (!queue_producer_wait_space(&c->link.to, needed) && !c->link.to.error)
-        loop_post(&c->worker->loop, &c->retry);
-    return -EAGAIN;
-}
-
-static ssize_t map_error(struct connection *c, int result)
-{
-    int error = SSL_get_error(c->ssl, result);
-    ERR_clear_error();
-    switch (error) {
-    case SSL_ERROR_WANT_READ:
-        if (c->use.used_up) /* there is more: when the others have had theirs */
-            loop_post(&c->worker->loop, &c->retry);
-        return -EAGAIN;
-    case SSL_ERROR_WANT_WRITE:
-        return wait_for_space(c, 2 * RING_ALERT_ROOM);
-    case SSL_ERROR_ZERO_RETURN:
-        return 0;
-    case SSL_ERROR_SSL:
-        c->alerted = true;
-        return -ECONNRESET;
-    default:
-        return -ECONNRESET;
-    }
-}
-
-static ssize_t tls_read(struct transport *t, void *buf, size_t size)
-{
-    struct connection *c = of_transport(t);
-    if (c->phase != SERVING)
-        return -ECONNRESET;
-    tls_begin(c);
-    int result = SSL_read(c->ssl, buf, size > INT32_MAX ? INT32_MAX : (int)size);
-    tls_end(c);
-    if (result > 0)
-        progress(c);
-    if (link_release(&c->link))
-        worker_ring_host(c->worker, c->link.name);
-    return result > 0 ? result : map_error(c, result);
-}
-
-/* The most that TLS may put around so much content. */
-static uint64_t around(uint64_t size)
-{
-    return (size / RECORD_LEAST + 1) * RECORD_AROUND;
-}
-
-/* How much of size can be written now, in whole records; 0: too little to be worth a record, wait for *needed. */
-static size_t room_for(struct connection *c, size_t size, uint64_t *needed)
-{
-    uint64_t wanted = size + around(size), worth_while = c->link.to.capacity / 4;
-    int64_t space = queue_producer_space_for(&c->link.to, wanted + WRITE_RESERVE);
-    uint64_t room = space > WRITE_RESERVE ? (uint64_t)space - WRITE_RESERVE : 0;
-    *needed = WRITE_RESERVE + (wanted < worth_while ? wanted : worth_while);
-    if (room >= wanted)
-        return size;
-    return room < worth_while ? 0 : (size_t)(room - around(room));
-}
-
-static ssize_t tls_write(struct transport *t, const void *buf, size_t size)
-{
-    struct connection *c = of_transport(t);
-    if (c->phase != SERVING)
-        return -ECONNRESET;
-    if (size == 0)
-        return 0;
-    uint64_t needed;
-    size = room_for(c, size < INT32_MAX ? size : INT32_MAX, &needed);
-    if (size == 0 && c->link.to.error)
-        return -ECONNRESET;
-    if (size == 0)
-        return wait_for_space(c, needed);
-    tls_begin(c);
-    int result = SSL_write(c->ssl, buf, (int)size);
-    tls_end(c);
-    if (result > 0)
-        progress(c);
-    return result > 0 ? result : map_error(c, result);
-}
-
 static void tls_flush(struct transport *t)
 {
-    publish(of_transport(t));
+    tls_publish(connection_of(t));
 }
 
 static void tls_close(struct transport *t)
 {
-    struct connection *c = of_transport(t);
+    struct connection *c = connection_of(t);
     if (c->phase == SERVING)
         SSL_shutdown(c->ssl); /* our close_notify; the peer's is not waited for */
     ERR_clear_error();
@@ -311,7 +133,7 @@ static void tls_close(struct transport *t)
 
 static void tls_abort(struct transport *t)
 {
-    struct connection *c = of_transport(t);
+    struct connection *c = connection_of(t);
     c->in_use = false;
     finish(c, !c->alerted);
 }
@@ -342,7 +164,7 @@ static void begin_serving(struct connection *c)
     ERR_clear_error(); /* of certificates that were tried: SSL_get_error would take them for the connection's */
     loop_timer_stop(&c->worker->loop, &c->handshake_timer);
     c->phase = SERVING;
-    publish(c);
+    tls_publish(c);
     c->in_use = true;
     c->opened = NULL;
     if (opened) {
@@ -380,8 +202,8 @@ static void handshake(struct connection *c)
         return;
     }
     enum http_call_failure why = c->opened ? why_failed(c, result, &alert) : CALL_OK;
-    ssize_t error = map_error(c, result);
-    publish(c); /* also the alert that tells the peer what was wrong */
+    ssize_t error = tls_error(c, result);
+    tls_publish(c); /* also the alert that tells the peer what was wrong */
     if (error != -EAGAIN)
         give_up(c, false, why, alert);
 }
@@ -400,7 +222,7 @@ static void on_ready(struct connection *c)
     else
         c->transport.on_ready(&c->transport, c->transport.user);
     if (c->phase != CLOSED)
-        publish(c);
+        tls_publish(c);
 }
 
 static void on_retry(struct loop_task *task)
@@ -417,23 +239,6 @@ void connection_on_news(struct connection *c, channel_name name)
     on_ready(c);
 }
 
-/* Takes ssl; NULL: as the server. */
-static int setup(struct connection *c, SSL *ssl, const struct channel_desc *d)
-{
-    c->tls_bytes = ssl ? TLS_BEGUN : 0;
-    tls_begin(c);
-    c->ssl = ssl ? ssl : SSL_new(connections_of(c->worker)->tls);
-    ENSURE(link_init_enclave(&c->link, d) == 0); /* checked when it was posted */
-    BIO *bio = c->ssl ? ring_bio_new(&c->link.from, &c->link.to, &c->use) : NULL;
-    tls_end(c);
-    if (!bio)
-        return -ENOMEM;
-    SSL_set_bio(c->ssl, bio, bio);
-    SSL_set_msg_callback(c->ssl, on_message);
-    SSL_set_msg_callback_arg(c->ssl, c);
-    return 0;
-}
-
 void connection_refuse(struct worker *w, const struct channel_desc *d)
 {
     loop_check(&w->loop);
@@ -442,13 +247,13 @@ void connection_refuse(struct worker *w, const struct channel_desc *d)
     worker_give_back(w, &link, RING_RST);
 }
 
-/* A connection that begins its handshake, as setup has it; NULL: the channel was given back. */
+/* A connection that begins its handshake, as tls_attach leaves it; NULL: the channel was given back. */
 static struct connection *begin(struct worker *w, const struct channel_desc *d, SSL *ssl)
 {
     struct connection *c = calloc(1, sizeof *c);
     if (c)
         c->worker = w;
-    if (!c || !join(c, ssl == NULL) || setup(c, ssl, d) < 0) {
+    if (!c || !join(c, ssl == NULL) || tls_attach(c, ssl, d) < 0) {
         if (c && !c->ssl)
             c->ssl = ssl;
         if (c)

@@ -21,7 +21,7 @@ struct crowd;
 
 /* What one client's connection may hold: its structures, TLS, the request's head, input and output on their way. What
  * would go beyond is refused, with 503 where something can be answered. Whatever a client sends or leaves unread, it
- * holds no more; what it takes in one pass of the loop is bounded, too (connection.c). */
+ * holds no more; what it takes in one pass of the loop is bounded, too (tls_io.c). */
 #define CONNECTION_MEMORY_MAX(header_bytes) ((192u << 10) + (header_bytes))
 #define CONNECTION_EGRESS_MAX \
     CALL_TRANSPORT_MAX /* one of an app's own to a server elsewhere; the app is charged (CALL_COST) */

@@ -1,6 +1,6 @@
 /*
- * Changes go one at a time, in order, and each is answered once: with a store, a certificate and an owner's loop that the
- * test plays. The compiler's thread is a real one.
+ * Changes go one at a time, in order, and each is answered once: with a store, a certificate and an owner's loop that
+ * the test plays. The compiler's thread is a real one.
  */
 #include "enclave/service/change.h"
 
@@ -289,8 +289,10 @@ static void stopping_drops_what_has_not_begun(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(changes_go_in_order),      cmocka_unit_test(what_fails_changes_nothing),
-        cmocka_unit_test(what_is_in_force_says_so), cmocka_unit_test(steps_are_kept),
+        cmocka_unit_test(changes_go_in_order),
+        cmocka_unit_test(what_fails_changes_nothing),
+        cmocka_unit_test(what_is_in_force_says_so),
+        cmocka_unit_test(steps_are_kept),
         cmocka_unit_test(stopping_drops_what_has_not_begun),
     };
     enclave_system.owner = &enclave_system.workers[0];
