@@ -16,6 +16,7 @@
 #include "edl/enclave_os_u.h"
 #include "enclave/crypto/processor.h"
 #include "enclave/ratls/tls_memory.h"
+#include "host/thread/clock.h"
 #include "sgx/emulator/emu.h"
 #include "sgx/loader/enclave.h"
 #include "sgx/trusted/bridge.h"
@@ -117,8 +118,14 @@ void sgx_ocfree(void)
 {
 }
 
+static _Thread_local bool entered; /* by an ECALL, whose thread the host counts as one that works */
+
 int64_t sgx_ocall(uint32_t index, void *ms)
 {
+    if (!entered) { /* made inside: no ECALL brought it */
+        entered = true;
+        clock_thread_works();
+    }
     return enclave_ocall_dispatch(index, ms);
 }
 
@@ -126,6 +133,7 @@ int32_t sgx_run_thread(const struct cpuid_entry *cpuid, uint32_t cpuid_count, co
                        bool edmm)
 {
     static atomic_flag booted = ATOMIC_FLAG_INIT;
+    entered = true;
     return atomic_flag_test_and_set(&booted) ? -EAGAIN : enclave_main();
 }
 
