@@ -9,6 +9,7 @@
 #include "cli/authorised.h"
 #include "cli/cli.h"
 #include "cli/input.h"
+#include "common/json.h"
 #include "cli/report.h"
 
 #define APPS_PATH "/_enclave/apps"
@@ -27,7 +28,7 @@ static const char usage[] =
 
 static void print_list(const char *body)
 {
-    json_t *json = json_loads(body, 0, NULL), *app;
+    json_t *json = json_read(body, strlen(body), JSON_REJECT_DUPLICATES, NULL), *app;
     size_t i;
     json_array_foreach(json_object_get(json, "apps"), i, app)
         printf("%-24s %s\n", json_string_value(json_object_get(app, "name")),

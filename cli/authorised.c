@@ -1,6 +1,7 @@
 /*
  * Requests that the admin key authorises. See authorised.h.
  */
+#include "common/json.h"
 #include "cli/authorised.h"
 
 #include <jansson.h>
@@ -94,7 +95,7 @@ int authorised_exchange(struct authorised_options *o, struct http_request *reque
 
 int authorised_complain(const struct http_answer *a)
 {
-    json_t *json = json_loads(a->body, 0, NULL);
+    json_t *json = json_read(a->body, strlen(a->body), JSON_REJECT_DUPLICATES, NULL);
     const char *error = json_string_value(json_object_get(json, "error"));
     int result = complain("the server answers %d: %s", a->status, error ? error : a->body);
     json_decref(json);

@@ -1,6 +1,7 @@
 /*
  * Options to a policy, and the judgement. See trust.h.
  */
+#include "common/json.h"
 #include "cli/trust.h"
 
 #include <errno.h>
@@ -245,7 +246,8 @@ static int expect_app(struct trust_options *t, size_t index, const char *body)
 {
     uint8_t path[64][32];
     struct verifier_inclusion proof = {.path = path};
-    json_t *json = json_loads(body, 0, NULL), *list = json_object_get(json, "path"), *hash;
+    json_t *json = json_read(body, strlen(body), JSON_REJECT_DUPLICATES, NULL), *list = json_object_get(json, "path"),
+           *hash;
     json_t *leaf_index = json_object_get(json, "leaf_index"), *tree_size = json_object_get(json, "tree_size");
     bool ok =
         json_is_integer(leaf_index) && json_is_integer(tree_size) && json_is_array(list) && json_array_size(list) <= 64;

@@ -31,19 +31,32 @@ static X509_CRL *from_hex(const char *text, size_t size)
     return crl;
 }
 
-static X509_CRL *from_pem(const void *text, size_t size)
+/* The next block, whatever it is; false: there is none, or it is not whole. */
+static bool next_block(BIO *bio, X509_CRL **crl)
 {
-    BIO *bio = BIO_new_mem_buf(text, (int)size);
     char *name = NULL, *header = NULL;
     uint8_t *der = NULL;
     long der_size = 0;
-    X509_CRL *crl = NULL;
     /* Not PEM_read_bio_X509_CRL, which asks for a password if the block says that it is encrypted. */
-    if (bio && PEM_read_bio(bio, &name, &header, &der, &der_size) == 1 && strcmp(name, PEM_STRING_X509_CRL) == 0)
-        crl = from_der(der, (size_t)der_size);
+    bool there = bio && PEM_read_bio(bio, &name, &header, &der, &der_size) == 1;
+    *crl = there && strcmp(name, PEM_STRING_X509_CRL) == 0 ? from_der(der, (size_t)der_size) : NULL;
     OPENSSL_free(name);
     OPENSSL_free(header);
     OPENSSL_free(der);
+    return there;
+}
+
+/* One list, and nothing behind it: what a second one revokes would go unseen. */
+static X509_CRL *from_pem(const void *text, size_t size)
+{
+    BIO *bio = BIO_new_mem_buf(text, (int)size);
+    X509_CRL *crl = NULL, *second = NULL;
+    if (next_block(bio, &crl) &&
+        (next_block(bio, &second) || ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)) {
+        X509_CRL_free(crl);
+        crl = NULL;
+    }
+    X509_CRL_free(second);
     BIO_free(bio);
     return crl;
 }

@@ -10,8 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
 #include <cmocka.h>
 
+#include "verifier/crl.h"
 #include "verifier/http_get.h"
 #include "verifier/internal.h"
 #include "verifier/json.h"
@@ -232,11 +235,47 @@ static void test_http(void **state)
         assert_non_null(parse_reply(bad[i], &r));
 }
 
+/* What a second list in the file revokes must not go unseen: a file is one list, or it is refused. */
+static void test_crl_files_hold_one_list(void **state)
+{
+    (void)state;
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    X509_CRL *crl = X509_CRL_new();
+    BIO *bio = BIO_new(BIO_s_mem());
+    ASN1_TIME *now = X509_time_adj(NULL, 0, NULL);
+    char *text;
+    X509_CRL_set_version(crl, X509_CRL_VERSION_2);
+    X509_CRL_set1_lastUpdate(crl, now);
+    assert_true(X509_CRL_sign(crl, key, EVP_sha256()) > 0);
+    static const char *const behind[] = {NULL, "-----BEGIN X509 CRL-----\nMAA=\n", "a comment\n",
+                                         "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"};
+    for (size_t i = 0; i < 5; i++) {
+        (void)BIO_reset(bio);
+        assert_int_equal(PEM_write_bio_X509_CRL(bio, crl), 1);
+        if (i == 4)
+            assert_int_equal(PEM_write_bio_X509_CRL(bio, crl), 1);
+        else if (behind[i])
+            BIO_puts(bio, behind[i]);
+        long size = BIO_get_mem_data(bio, &text);
+        X509_CRL *read = verifier__read_crl(text, (size_t)size);
+        assert_int_equal(read != NULL, i == 0 || i == 2); /* a comment may stand there */
+        X509_CRL_free(read);
+    }
+    ASN1_TIME_free(now);
+    BIO_free(bio);
+    X509_CRL_free(crl);
+    EVP_PKEY_free(key);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_time), cmocka_unit_test(test_json_good), cmocka_unit_test(test_json_bad),
-        cmocka_unit_test(test_urls), cmocka_unit_test(test_http),
+        cmocka_unit_test(test_crl_files_hold_one_list),
+        cmocka_unit_test(test_time),
+        cmocka_unit_test(test_json_good),
+        cmocka_unit_test(test_json_bad),
+        cmocka_unit_test(test_urls),
+        cmocka_unit_test(test_http),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
