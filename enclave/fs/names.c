@@ -127,7 +127,8 @@ int op_open(struct fs_op *op)
         error = data_resize(op, node, 0);
     if (error < 0)
         return error;
-    ENSURE(!node->of && !node->gone);
+    ENSURE(!node->of);
+    ENSURE(!node->gone || node->refs > 0); /* "." of a directory that was removed while it is open */
     ENSURE(!op->opened);
     node->refs++;
     op->opened = node;
