@@ -28,6 +28,7 @@ python3 tests/suite.py list build >"$work/tests"
 ended_or_logged() { gone "$server" || logged "$1"; }
 serve() { # COMMAND
     [ -z "$server" ] || stop
+    : >"$work/server.log" # or the line that the one before wrote would do for this one
     eval "exec ${1//DIR/$work/data} --collateral-listen 127.0.0.1:8081" >"$work/server.log" 2>&1 &
     server=$!
     await "the server" ended_or_logged '^ready'
