@@ -9,6 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define BROKEN "broken invariant" /* any: for those whose case says which */
+
 /* says: what the broken invariant reads, or a part of it. */
 static inline bool stops(void (*broken)(void), const char *says)
 {

@@ -1,14 +1,13 @@
 /* Budgets and charges: bounds, shares, what cannot be done wrongly, and threads that take and give at once. */
+#include "common/testing/stops.h"
 #include "enclave/budget/budget.h"
 
 #include <pthread.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -134,21 +133,6 @@ static void test_blocks(void **state)
 
 /* ---- what stops the program -------------------------------------------------------------------------------------- */
 
-static bool stops(void (*wrong)(void))
-{
-    fflush(NULL);
-    pid_t child = fork();
-    if (child == 0) {
-        freopen("/dev/null", "w", stderr);
-        signal(SIGABRT, SIG_DFL); /* not cmocka's */
-        wrong();
-        _exit(0);
-    }
-    int status = 0;
-    waitpid(child, &status, 0);
-    return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
-}
-
 static void end_while_charged(void)
 {
     struct budget b;
@@ -197,11 +181,11 @@ static void shrink_too_far(void)
 
 static void test_wrong_use_stops(void **state)
 {
-    assert_true(stops(end_while_charged));
-    assert_true(stops(take_twice));
-    assert_true(stops(resize_nothing));
-    assert_true(stops(give_a_copy));
-    assert_true(stops(shrink_too_far));
+    assert_true(stops(end_while_charged, BROKEN));
+    assert_true(stops(take_twice, BROKEN));
+    assert_true(stops(resize_nothing, BROKEN));
+    assert_true(stops(give_a_copy, BROKEN));
+    assert_true(stops(shrink_too_far, BROKEN));
 }
 
 /* ---- threads ----------------------------------------------------------------------------------------------------- */

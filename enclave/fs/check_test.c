@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/testing/stops.h"
 #include "enclave/fs/testing/world.h"
 
 static struct fs_node *node; /* of a file with two names, dirty chunks and one on disk, in a directory with another */
@@ -126,26 +127,26 @@ static const struct {
              {"dirty", dirty},
              {"waiting", waiting}};
 
-static bool stops(void (*breaks)(void))
+static void (*breaks)(void);
+
+static void break_and_check(void)
 {
-    fflush(NULL);
-    pid_t child = fork();
-    if (child == 0) {
-        breaks();
-        fs_check(fs);
-        _exit(0);
-    }
-    int ended = 0;
-    assert_int_equal(waitpid(child, &ended, 0), child);
-    return WIFSIGNALED(ended) && WTERMSIG(ended) == SIGABRT;
+    breaks();
+    fs_check(fs);
+}
+
+static bool is_noticed(void (*how)(void))
+{
+    breaks = how;
+    return stops(break_and_check, BROKEN);
 }
 
 static void test_each_is_noticed(void **state)
 {
     prepare();
-    assert_false(stops(nothing));
+    assert_false(is_noticed(nothing));
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        if (!stops(cases[i].breaks))
+        if (!is_noticed(cases[i].breaks))
             fail_msg("%s: goes on", cases[i].name);
     release(node);
 }

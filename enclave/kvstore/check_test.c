@@ -8,11 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "common/testing/stops.h"
 #include "enclave/kvstore/internal.h"
 #include "tests/native/host_memory.h"
 
@@ -178,25 +178,11 @@ static const struct {
              {"closed", closed},
              {"no callback", no_callback}};
 
-/* Whether the process that does it is stopped. */
-static bool stops(void (*breaks)(void))
-{
-    fflush(NULL);
-    pid_t child = fork();
-    if (child == 0) {
-        breaks();
-        _exit(0);
-    }
-    int ended = 0;
-    assert_int_equal(waitpid(child, &ended, 0), child);
-    return WIFSIGNALED(ended) && WTERMSIG(ended) == SIGABRT;
-}
-
 static void test_each_is_noticed(void **state)
 {
-    assert_false(stops(nothing));
+    assert_false(stops(nothing, BROKEN));
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        if (!stops(cases[i].breaks))
+        if (!stops(cases[i].breaks, BROKEN))
             fail_msg("%s: goes on", cases[i].name);
 }
 

@@ -165,7 +165,7 @@ static void write_next_chunk(void *user, int error)
     struct app_change *c = user;
     size_t left = c->artefact_size - c->written, size = left < DEPLOYED_CHUNK ? left : DEPLOYED_CHUNK;
     if (error < 0) {
-        change_fail(&c->change, 503, "the store refused the change (error %d)", -error);
+        change_fail_store(&c->change, error);
         return;
     }
     if (left == 0) {
@@ -178,7 +178,7 @@ static void write_next_chunk(void *user, int error)
     c->written += size;
     int refused = kv_commit(enclave_system.owner, &op, 1, write_next_chunk, c);
     if (refused < 0)
-        change_fail(&c->change, 503, "the store refused the change (error %d)", -refused);
+        change_fail_store(&c->change, refused);
 }
 
 static void push_write(struct change *change)

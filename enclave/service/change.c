@@ -72,6 +72,11 @@ void change_fail(struct change *c, int status, const char *format, ...)
     change_fail_why(c, status);
 }
 
+void change_fail_store(struct change *c, int error)
+{
+    change_fail(c, 503, "the store refused the change (error %d)", -error);
+}
+
 /* ---- on the owner's thread --------------------------------------------------------------------------------------- */
 
 static void on_shown(void *user, int error)
@@ -91,7 +96,7 @@ static void on_committed(void *user, int error)
     loop_check(&enclave_system.owner->loop);
     if (error < 0) {
         step(c, CHANGE_COMMITS, CHANGE_WRITES);
-        change_fail(c, 503, "the store refused the change (error %d)", -error);
+        change_fail_store(c, error);
         return;
     }
     step(c, CHANGE_COMMITS, CHANGE_SHOWS);

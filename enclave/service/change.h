@@ -84,6 +84,8 @@ void change_ask(struct change *c, struct worker *origin, change_done done, void 
 void change_fail(struct change *c, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* The same, with what stands in c->why. */
 void change_fail_why(struct change *c, int status);
+/* The same, where the store did not take what was to be written: error is a negative errno of kvstore.h. */
+void change_fail_store(struct change *c, int error);
 /* On the owner's thread: make it durable, put it in force, show it. ops are copied; at least one. */
 void change_commit(struct change *c, const struct kv_op *ops, size_t count);
 

@@ -64,12 +64,7 @@ static void refusals_name_what_was_wrong(void **state)
         {"GET /metrics HTTP/1.1\r\n" H "\r\n", "401 Unauthorized: a token"},
         {"PUT /healthz HTTP/1.1\r\n" H "\r\n", "405 Method Not Allowed: Allow says"},
     };
-    for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
-        peer_run(asked[i][0], strlen(asked[i][0]), 0, false);
-        const char *found = strstr(peer.out, asked[i][1]), *body = strstr(peer.out, "\r\n\r\n");
-        if (!found || !body || found < body)
-            fail_msg("%s: %s", asked[i][1], peer.out);
-    }
+    peer_is_refused(asked, sizeof asked / sizeof *asked);
 }
 
 int main(void)

@@ -43,8 +43,6 @@ struct rpc_client {
     int broken;
 };
 
-#define CLIENT_OF_TASK(t) CONTAINER_OF(t, struct rpc_client, retry)
-
 static void retry_deferred(struct loop_task *task);
 
 struct rpc_client *rpc_client_create(struct worker *worker, const struct channel_desc *d)
@@ -134,7 +132,7 @@ int rpc_call(struct rpc_client *c, enum rpc_method method, const void *payload, 
 
 static void retry_deferred(struct loop_task *task)
 {
-    struct rpc_client *c = CLIENT_OF_TASK(task);
+    struct rpc_client *c = CONTAINER_OF(task, struct rpc_client, retry);
     while (c->deferred_first) {
         struct deferred *d = c->deferred_first;
         int result = try_send(c, &d->head, d->payload, d->done, d->user);

@@ -192,3 +192,13 @@ void peer_setup(http_router route, struct app_table *apps)
     server.admin = &hook;
     server.authorize_monitoring = may;
 }
+
+void peer_is_refused(const char *const asked[][2], size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        peer_run(asked[i][0], strlen(asked[i][0]), 0, false);
+        const char *found = strstr(peer.out, asked[i][1]), *body = strstr(peer.out, "\r\n\r\n");
+        if (!found || !body || found < body)
+            fail_msg("%s: %s", asked[i][1], peer.out);
+    }
+}

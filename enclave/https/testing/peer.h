@@ -45,6 +45,8 @@ void peer_route(struct http_server *server, struct http_exchange *x);
 /* A connection that brings this, step bytes at once (0: all), and then ends or, with keep_open, says nothing more. Runs
  * until there is nothing to do. */
 void peer_run(const char *in, size_t size, size_t step, bool keep_open);
+/* Each of what is asked is refused, and the body of the refusal begins, or goes on, with what stands beside it. */
+void peer_is_refused(const char *const asked[][2], size_t count);
 /* End a connection that stays open: its peer goes. */
 void peer_hang_up(void);
 /* One turn of the connection, as if the transport had news. */
