@@ -9,28 +9,10 @@
 #include <string.h>
 
 #include <cmocka.h>
-#include <openssl/rand.h>
 
 #include "enclave/crypto/seal.h"
 #include "sgx/emulator/emu.h"
 #include "sgx/trusted/bridge.h"
-
-/* What the runtime does with ENCLU inside an enclave, done with the emulator's leaves directly. */
-void sgx_report(const struct sgx_targetinfo *target, const uint8_t reportdata[64], struct sgx_report *out)
-{
-    static const struct sgx_targetinfo empty;
-    emu_ereport(target ? target : &empty, reportdata, out);
-}
-
-uint32_t sgx_get_key(const struct sgx_keyrequest *request, uint8_t key[16])
-{
-    return (uint32_t)emu_egetkey(request, key);
-}
-
-void sgx_random(void *out, size_t size)
-{
-    assert_int_equal(RAND_bytes(out, (int)size), 1);
-}
 
 #define SIZE 32u
 static const uint8_t secret[SIZE] = "thirty-two bytes of secret text";

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-#include <openssl/rand.h>
 
 #include "enclave/crypto/crypto.h"
 #include "enclave/kvstore/store.h"
@@ -17,23 +16,6 @@
 #include "sgx/emulator/emu.h"
 #include "sgx/trusted/bridge.h"
 #include "tests/native/host_memory.h"
-
-/* What the runtime does with ENCLU inside an enclave, done with the emulator's leaves directly. */
-void sgx_report(const struct sgx_targetinfo *target, const uint8_t reportdata[64], struct sgx_report *out)
-{
-    static const struct sgx_targetinfo empty;
-    emu_ereport(target ? target : &empty, reportdata, out);
-}
-
-uint32_t sgx_get_key(const struct sgx_keyrequest *request, uint8_t key[16])
-{
-    return (uint32_t)emu_egetkey(request, key);
-}
-
-void sgx_random(void *out, size_t size)
-{
-    assert_int_equal(RAND_bytes(out, (int)size), 1);
-}
 
 static struct worker worker;
 static struct store *store;

@@ -5,7 +5,6 @@
  * keeps no secrets.
  */
 #include <errno.h>
-#include <openssl/rand.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -148,26 +147,9 @@ uint32_t sgx_tcs_index(void)
     return index - 1;
 }
 
-void sgx_report(const struct sgx_targetinfo *target, const uint8_t reportdata[64], struct sgx_report *out)
-{
-    static const struct sgx_targetinfo empty;
-    emu_ereport(target ? target : &empty, reportdata, out);
-}
-
 bool sgx_is_debug(void)
 {
     return true;
-}
-
-uint32_t sgx_get_key(const struct sgx_keyrequest *request, uint8_t key[16])
-{
-    return (uint32_t)emu_egetkey(request, key);
-}
-
-void sgx_random(void *out, size_t size)
-{
-    if (RAND_bytes(out, (int)size) != 1)
-        abort();
 }
 
 void sgx_syscall_counts(uint64_t *total, uint64_t *refused)
