@@ -26,7 +26,8 @@
 #include "enclave/service/identity.h"
 #include "enclave/kvstore/kvstore.h"
 #include "enclave/kvstore/store.h"
-#include "enclave/service/proof.h"
+#include "enclave/service/generations.h"
+#include "enclave/service/public.h"
 #include "enclave/service/router.h"
 #include "enclave/thread/rpc_client.h"
 #include "enclave/secrets/master.h"
@@ -83,17 +84,6 @@ static void report_phases(void)
     /* without it the host lets nobody in: it ends us, or is ended */
     if (rpc_call(enclave_system.owner->rpc, RPC_READY, payload, (size_t)(at - payload), NULL, NULL) < 0)
         rpc_log(enclave_system.owner->rpc, LOG_ERROR, "the host cannot be told that the enclave is ready");
-}
-
-/* Until there is one, or the host wants to stop: identity.c asks again and again, and says so. */
-static int first_certificate(void)
-{
-    uint64_t ignored;
-    int asked = identity_refresh(NULL, NULL);
-    (void)asked;
-    while (!enclave_system.connections[0].tls && !ecall_shutdown_requested(&ignored))
-        worker_turn(enclave_system.owner);
-    return enclave_system.connections[0].tls ? 0 : -ECANCELED;
 }
 
 /* ---- threads ------------------------------------------------------------------------------------------------ */
@@ -186,7 +176,7 @@ static uint64_t memory_left(void)
 static void configure_http(void)
 {
     const struct run_args *a = ecall_run_args();
-    http_server_init(&server, route_request, enclave_system.apps, now_ns());
+    http_server_init(&server, route_request, now_ns());
     if (a->http_max_header_bytes)
         server.limits.header_bytes = a->http_max_header_bytes;
     if (a->http_max_headers)
@@ -204,7 +194,7 @@ static void configure_http(void)
     server.admin = admin_hook();
     server.authorize_monitoring = admin_authorize_monitoring;
     server.more_metrics = system_metrics;
-    server.inclusion_proof = proof_json;
+    server.more_routes = public_answer;
     for (uint32_t i = 0; i < enclave_system.worker_count; i++)
         enclave_system.connections[i].http = &server;
 }
@@ -288,19 +278,22 @@ static int boot(char *error, size_t error_size)
         .memory_left = memory_left,
         .code_is_fixed = !sgx_pages_can_change(),
         .stacks = {guest_stack_take, guest_stack_give, (unsigned)sgx_stack_count(ENCLAVE_STACK_GUEST)}};
-    result = egress_trust_load(error, error_size);
-    if (result < 0)
-        return result;
     enclave_system.wasm = wasm_runtime_new(&config);
-    enclave_system.apps = app_table_new();
-    if (enclave_system.wasm)
-        sgx_at_death(stop_guests);
+    if (!enclave_system.wasm)
+        return -ENOMEM;
+    sgx_at_death(stop_guests);
     phase("apps");
-    result = enclave_system.wasm && enclave_system.apps ? apps_load(error, error_size) : -ENOMEM;
-    if (result < 0)
+    struct app_table *apps = app_table_new();
+    struct egress_trust *trust = NULL;
+    result = apps ? apps_load(apps, error, error_size) : -ENOMEM;
+    if (result == 0)
+        result = egress_trust_load(&trust, error, error_size);
+    if (result < 0) {
+        app_table_free(apps);
         return result;
+    }
     phase("certificate");
-    result = first_certificate();
+    result = generations_boot(apps, trust, error, error_size);
     if (result < 0)
         return result;
     phase("threads");
@@ -308,6 +301,8 @@ static int boot(char *error, size_t error_size)
     result = start_threads();
     if (result < 0)
         snprintf(error, error_size, "boot: a thread cannot be made (error %d)", -result);
+    while (result == 0 && !generations_installed())
+        worker_turn(enclave_system.owner);
     return result;
 }
 

@@ -70,6 +70,7 @@ static struct http_admin_request request_of(const struct http_admin_reply *r)
                                        .path = r->path,
                                        .authorization = r->authorization,
                                        .asked_s = r->asked_s,
+                                       .site = r->x ? r->x->site : NULL,
                                        .body = r->body,
                                        .body_size = r->size};
 }

@@ -14,7 +14,7 @@ void http_exchange_check(const struct http_exchange *x)
     ENSURE(x->ops && x->ops->respond && x->ops->finish && x->ops->fail);
     ENSURE(x->request.fields || x->request.field_count == 0);
     ENSURE(x->request.content_length >= -1);
-    ENSURE(x->request.minor <= 1);
+    ENSURE(x->request.minor <= 1 && x->site);
 }
 
 void http_answer_json_with(struct http_exchange *x, int status, struct http_field field, const char *json, size_t size)

@@ -204,7 +204,7 @@ struct http_call *http_call_start(const struct http_call_request *r)
     http_call_response_init(c);
     asking_begin(&c->asking);
     if (put_head(c, r) == 0)
-        c->attempt = c->dialer->start(c->worker, r->host, r->port, on_dialled, c);
+        c->attempt = c->dialer->start(c->worker, r->site, r->host, r->port, on_dialled, c);
     asking_end(&c->asking);
     if (!c->attempt) {
         call_free(c);

@@ -12,6 +12,7 @@
 
 #include "enclave/https/exchange.h"
 
+struct http_site;
 struct transport;
 struct worker;
 
@@ -43,8 +44,9 @@ typedef void (*http_dialled)(void *user, struct transport *t, enum http_call_fai
 struct http_dialer {
     /* done comes once, later, from the worker's loop: with a transport to be closed or aborted by its taker, or with
      * NULL and why; alert: the number of CALL_TLS_ALERT. NULL: no memory, and done never comes. Host is a name or an
-     * address without brackets. */
-    void *(*start)(struct worker *worker, const char *host, uint16_t port, http_dialled done, void *user);
+     * address without brackets; site says who is believed, and is looked at during the call. */
+    void *(*start)(struct worker *worker, const struct http_site *site, const char *host, uint16_t port,
+                   http_dialled done, void *user);
     void (*cancel)(void *attempt); /* before done: it never comes */
 };
 
@@ -54,6 +56,7 @@ struct http_dialer {
 struct http_call_request {
     struct worker *worker;
     const struct http_dialer *dialer;
+    const struct http_site *site; /* what the request that leads to this one is answered with */
     const char *host;
     uint16_t port;
     struct http_text method, target, authority; /* valid: the caller checked their characters */

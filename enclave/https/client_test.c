@@ -34,7 +34,8 @@ static void dialled(struct loop_task *task)
     dial.done(dial.user, &peer.t, CALL_OK, 0);
 }
 
-static void *start_dial(struct worker *w, const char *host, uint16_t port, http_dialled done, void *user)
+static void *start_dial(struct worker *w, const struct http_site *site, const char *host, uint16_t port,
+                        http_dialled done, void *user)
 {
     dial.task.fn = dialled;
     dial.done = done;
@@ -97,13 +98,15 @@ static void outgoing_trailers_are_chosen(void **state)
 }
 
 /* A dialer answers later, and once. */
-static void *dial_inside(struct worker *w, const char *host, uint16_t port, http_dialled done, void *user)
+static void *dial_inside(struct worker *w, const struct http_site *site, const char *host, uint16_t port,
+                         http_dialled done, void *user)
 {
     done(user, NULL, CALL_REFUSED, 0);
     return &dial;
 }
 
-static struct http_call *call_with(void *(*start)(struct worker *, const char *, uint16_t, http_dialled, void *),
+static struct http_call *call_with(void *(*start)(struct worker *, const struct http_site *, const char *, uint16_t,
+                                                  http_dialled, void *),
                                    void (*event)(void *))
 {
     static struct http_dialer dialer;

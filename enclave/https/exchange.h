@@ -16,6 +16,7 @@
 
 #include "enclave/https/target.h"
 
+struct http_site;
 struct worker;
 
 struct http_field {
@@ -70,6 +71,7 @@ struct http_exchange_ops {
 struct http_exchange {
     const struct http_exchange_ops *ops;
     struct worker *worker;
+    struct http_site *site; /* what it is answered with; the connection's */
     struct http_request request;
     const char *peer;   /* the client's address as the host claims it, or NULL */
     const char *client; /* what the client proved to be, or NULL: see transport.h */

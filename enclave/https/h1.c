@@ -80,7 +80,7 @@ static bool step_idle(struct h1 *c)
     if (must_read_first(c))
         return false; /* h1_run flushes, and comes back when that made space */
     if (c->in_start == c->in_end && h1_fill(c) <= 0) {
-        if (c->eof || atomic_load_explicit(&c->server->stopping, memory_order_relaxed)) {
+        if (c->eof || atomic_load_explicit(&c->server->stopping, memory_order_relaxed) || h1_idle_is_over(c)) {
             h1_enter(c, H1_CLOSING);
             return true;
         }
@@ -261,13 +261,12 @@ static void h1_run(struct loop_task *task)
     c->again = false;
 }
 
-void http_server_init(struct http_server *server, http_router route, struct app_table *apps, uint64_t now_ns)
+void http_server_init(struct http_server *server, http_router route, uint64_t now_ns)
 {
     ENSURE(server && route);
     memset(server, 0, sizeof *server);
     server->limits = http_limits_default;
     server->route = route;
-    server->apps = apps;
     server->started_ns = now_ns;
     budget_init(&server->admin_memory, "admin requests", NULL, 2 * server->limits.buffered_body);
 }
@@ -275,7 +274,7 @@ void http_server_init(struct http_server *server, http_router route, struct app_
 int http_connection_start(struct http_server *server, struct worker *worker, struct transport *transport)
 {
     loop_check(&worker->loop);
-    ENSURE(server && server->route && transport && transport->ops);
+    ENSURE(server && server->route && transport && transport->ops && transport->site);
     struct h1 *c = charged_calloc(transport->memory, sizeof *c);
     if (!c) {
         transport->ops->abort(transport);
@@ -285,6 +284,7 @@ int http_connection_start(struct http_server *server, struct worker *worker, str
     c->transport = transport;
     c->x.ops = &h1_ops;
     c->x.worker = worker;
+    c->x.site = transport->site;
     c->x.client = transport->identity;
     c->x.peer = transport->peer;
     c->task.fn = h1_run;

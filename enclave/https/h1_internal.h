@@ -18,6 +18,7 @@
 #include "enclave/https/http.h"
 #include "enclave/https/limits.h"
 #include "enclave/https/lines.h"
+#include "enclave/https/site.h"
 #include "enclave/https/strict.h"
 #include "enclave/https/transport.h"
 #include "enclave/thread/loop.h"
@@ -43,6 +44,7 @@ struct h1 {
     struct loop_task task;
     struct loop_timer timer;
     uint64_t timer_wanted_ns;
+    uint64_t progress_ns;           /* when the state, or its last progress, began */
     struct h1_pace sending, taking; /* the client's */
     enum h1_state state;
     uint32_t served;
@@ -89,8 +91,10 @@ void h1_check(const struct h1 *c);
 void h1_post(struct h1 *c);                       /* a turn, soon: one more, if this is one */
 void h1_enter(struct h1 *c, enum h1_state state); /* and restart the timer */
 void h1_progress(struct h1 *c);                   /* restart the timer of the present state */
-void h1_timer_due(struct h1 *c);                  /* it fired: what follows from that is in slow and timed_out */
-void h1_pace_reset(struct h1 *c);                 /* a new request */
+/* An idle connection's time is up; it has less of it once its site is retired, from when on the timer says so. */
+bool h1_idle_is_over(struct h1 *c);
+void h1_timer_due(struct h1 *c);  /* it fired: what follows from that is in slow and timed_out */
+void h1_pace_reset(struct h1 *c); /* a new request */
 void h1_pace_moved(struct h1 *c, struct h1_pace *pace, size_t size);
 /* Too slow for too long: true. Else the timer stands for the time when it may become so. */
 bool h1_too_slow(struct h1 *c);

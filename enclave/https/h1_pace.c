@@ -39,7 +39,10 @@ void h1_post(struct h1 *c)
 static uint64_t timeout_ns(const struct h1 *c)
 {
     const struct http_limits *limits = &c->server->limits;
-    uint32_t ms = c->state == H1_IDLE   ? limits->idle_timeout_ms
+    uint32_t idle_ms = limits->idle_timeout_ms;
+    if (http_site_cut_ns(c->x.site) && idle_ms > SITE_RETIRED_IDLE_MS)
+        idle_ms = SITE_RETIRED_IDLE_MS;
+    uint32_t ms = c->state == H1_IDLE   ? idle_ms
                   : c->state == H1_HEAD ? limits->header_timeout_ms
                                         : limits->progress_timeout_ms;
     return ms * UINT64_C(1000000);
@@ -132,8 +135,22 @@ bool h1_too_slow(struct h1 *c)
 
 void h1_progress(struct h1 *c)
 {
-    c->timer_wanted_ns = c->x.worker->loop.now_ns + timeout_ns(c);
+    c->progress_ns = c->x.worker->loop.now_ns;
+    c->timer_wanted_ns = c->progress_ns + timeout_ns(c);
     start_timer(c, c->timer_wanted_ns);
+}
+
+bool h1_idle_is_over(struct h1 *c)
+{
+    ENSURE(c->state == H1_IDLE);
+    uint64_t end = c->progress_ns + timeout_ns(c);
+    if (end <= c->x.worker->loop.now_ns)
+        return true;
+    if (end < c->timer_wanted_ns) {
+        c->timer_wanted_ns = end;
+        start_timer(c, end);
+    }
+    return false;
 }
 
 void h1_timer_due(struct h1 *c)

@@ -200,7 +200,7 @@ static int frame(struct h1 *c, bool complete, bool has_trailers)
         c->keep_alive = false;
     }
     /* A body that was announced with "expect" and never asked for may come or not: only closing is unambiguous. */
-    if (c->expect_continue || too_much_is_left(c))
+    if (c->expect_continue || too_much_is_left(c) || http_site_cut_ns(c->x.site))
         c->keep_alive = false;
     if (!c->keep_alive)
         h1_put_text(&c->out, "connection: close\r\n");

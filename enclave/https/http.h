@@ -6,12 +6,13 @@
  *         http_answer_json(x, 200, "{}", 2);                                       answer.h; or later: exchange.h
  *     }
  *     static struct http_server server;                                            one for all workers
- *     http_server_init(&server, answer, apps, now_ns);
- *     http_connection_start(&server, worker, transport);                           for each client, on its worker
+ *     http_server_init(&server, answer, now_ns);
+ *     http_connection_start(&server, worker, transport);                           for each client, on its worker,
+ *                                                                                  with transport->site filled in
  *
  * The room's public headers: this one, the server; transport.h, the stream below it; exchange.h, a request that is
  * being answered; answer.h and admin.h, answers that it knows itself; target.h and fields.h, parts of messages;
- * client.h, requests to elsewhere; limits.h, the bounds. The others are its own.
+ * client.h, requests to elsewhere; site.h, what a connection is answered with; limits.h, the bounds. The others are its own.
  *
  * Owners. A struct http_server is the caller's: filled once, before the first connection, and read by all workers from
  * then on; it outlives its connections. http_connection_start takes the transport, also when it fails, and closes or
@@ -47,7 +48,6 @@
 
 #include "enclave/budget/budget.h"
 
-struct app_table;
 struct http_exchange;
 struct http_server;
 struct transport;
@@ -71,6 +71,7 @@ extern const struct http_limits http_limits_default;
 struct http_admin_request {
     const char *method, *path; /* zero-terminated; path with query */
     const char *authorization; /* the header's value, or "" */
+    struct http_site *site;    /* the connection's */
     int64_t asked_s;           /* wall clock when the head was complete: what a token's time is judged by */
     const uint8_t *body;
     size_t body_size;
@@ -102,14 +103,13 @@ typedef void (*http_router)(struct http_server *server, struct http_exchange *x)
 struct http_server {
     struct http_limits limits;
     http_router route;
-    struct app_table *apps;
     struct http_admin_hook *admin; /* NULL: these routes answer 404 */
     /* May this Authorization value ("" if none) see readyz, status and metrics? NULL: nobody may. */
     bool (*authorize_monitoring)(void *user, const char *method, const char *path, const char *authorization);
+    /* Answers a request that is for a route of its own: true; false: it is not. May be NULL. */
+    bool (*more_routes)(void *user, struct http_exchange *x);
     /* Adds members to /metrics: writes at most size bytes like snprintf, each with a leading comma. May be NULL. */
-    int (*more_metrics)(void *user, char *buf, size_t size);
-    /* Writes the proof that an app is in the certificate's configuration (service/proof.h); NULL: there are none. */
-    int (*inclusion_proof)(void *user, const char *name, size_t name_size, char *json, size_t capacity);
+    int (*more_metrics)(void *user, const struct http_site *site, char *buf, size_t size);
     void *user;
     _Atomic bool stopping; /* answer with "connection: close", accept no further requests */
     uint64_t started_ns;   /* set by http_server_init */
@@ -117,7 +117,7 @@ struct http_server {
     struct budget admin_memory; /* requests to the admin routes, with their bodies: 503 beyond */
 };
 
-void http_server_init(struct http_server *server, http_router route, struct app_table *apps, uint64_t now_ns);
+void http_server_init(struct http_server *server, http_router route, uint64_t now_ns);
 
 /* Serve the transport until it ends; takes it over, sets on_ready and user. On the worker's thread. -ENOMEM: the
  * transport was aborted. */

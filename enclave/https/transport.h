@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 struct budget;
+struct http_site;
 struct transport;
 
 struct transport_ops {
@@ -36,6 +37,7 @@ struct transport {
     /* Whether it waits for its peer (for input, or to take output) rather than for what answers: then it may be cut
      * when connections have used up their memory. NULL: it does. */
     bool (*waits)(struct transport *t, void *user);
+    struct http_site *site;  /* what a client is answered with (site.h); lives as long as the transport */
     struct budget *memory;   /* what is allocated for the connection is charged here; NULL: nobody is */
     bool broken;             /* nothing can be read or written any more: on_ready, then close or abort it */
     const char *server_name; /* SNI, or NULL; lives as long as the transport */

@@ -16,6 +16,8 @@
 
 #define OID_SGX_QUOTE "1.2.840.113741.1.13.1.0"
 #define OID_MERKLE_ROOT "1.3.6.1.4.1.65230.1.1"
+#define OID_GENERATION "1.3.6.1.4.1.65230.4.1"
+#define OID_INSTANCE "1.3.6.1.4.1.65230.4.2"
 #define OID_EGRESS_CA_HASH "1.3.6.1.4.1.65230.2.1"
 #define OID_RUNTIME_HASH "1.3.6.1.4.1.65230.2.4"
 #define OID_WORKLOADS_HASH "1.3.6.1.4.1.65230.2.5"
@@ -179,6 +181,14 @@ static int add_alternative_names(X509 *x, const char *list)
     return ok;
 }
 
+static int add_generation(X509 *x, uint64_t number)
+{
+    uint8_t text[8];
+    for (size_t i = 0; i < sizeof text; i++)
+        text[i] = (uint8_t)(number >> (56 - 8 * i));
+    return add_raw(x, OID_GENERATION, text, sizeof text);
+}
+
 X509 *certificate_make_leaf(EVP_PKEY *key, EVP_PKEY *ca_key, X509 *ca, const struct leaf_content *c)
 {
     X509 *x = begin(key, "Enclave OS", c->not_before_s, LEAF_LIFETIME_S);
@@ -188,6 +198,7 @@ X509 *certificate_make_leaf(EVP_PKEY *key, EVP_PKEY *ca_key, X509 *ca, const str
         add_standard(x, ca, NID_ext_key_usage, "serverAuth") && add_alternative_names(x, c->names) &&
         add_standard(x, ca, NID_authority_key_identifier, "keyid") &&
         add_raw(x, OID_SGX_QUOTE, c->quote, c->quote_size) && add_raw(x, OID_MERKLE_ROOT, c->merkle_root, 32) &&
+        add_generation(x, c->generation) && add_raw(x, OID_INSTANCE, c->instance, 32) &&
         (!c->egress_hash || add_raw(x, OID_EGRESS_CA_HASH, c->egress_hash, 32)) &&
         add_raw(x, OID_RUNTIME_HASH, c->runtime_hash, 32) &&
         (!c->workloads_hash || add_raw(x, OID_WORKLOADS_HASH, c->workloads_hash, 32)) &&

@@ -35,7 +35,9 @@ struct leaf_content {
     const char *names;    /* certificate_check_names accepts it: the subject alternative names */
     const uint8_t *quote;
     size_t quote_size;
-    const uint8_t *merkle_root;    /* 32 bytes */
+    const uint8_t *merkle_root; /* 32 bytes */
+    uint64_t generation;
+    const uint8_t *instance;       /* 32 bytes */
     const uint8_t *runtime_hash;   /* 32 bytes */
     const uint8_t *workloads_hash; /* 32 bytes, or NULL: no app */
     const uint8_t *egress_hash;    /* 32 bytes, or NULL: no CA bundle for outgoing requests */

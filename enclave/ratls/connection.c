@@ -14,6 +14,7 @@
 #include "common/link.h"
 #include "enclave/early/channel.h"
 #include "enclave/https/http.h"
+#include "enclave/https/site.h"
 #include "enclave/https/transport.h"
 #include "enclave/ratls/connections.h"
 #include "enclave/ratls/internal.h"
@@ -33,6 +34,7 @@ void connection_check(const struct connection *c)
 static void free_memory(struct connection *c)
 {
     SSL_free(c->ssl);
+    http_site_unref(c->site);
     free(c->identity);
     charge_give(&c->tls);
     charge_give(&c->structure);
@@ -251,8 +253,10 @@ void connection_refuse(struct worker *w, const struct channel_desc *d)
 static struct connection *begin(struct worker *w, const struct channel_desc *d, SSL *ssl)
 {
     struct connection *c = calloc(1, sizeof *c);
-    if (c)
+    if (c) {
         c->worker = w;
+        c->site = ssl ? NULL : http_site_ref(connections_of(w)->site);
+    }
     if (!c || !join(c, ssl == NULL) || tls_attach(c, ssl, d) < 0) {
         if (c && !c->ssl)
             c->ssl = ssl;
@@ -264,6 +268,7 @@ static struct connection *begin(struct worker *w, const struct channel_desc *d, 
         return NULL;
     }
     c->transport.ops = &tls_ops;
+    c->transport.site = c->site;
     inet_ntop(AF_INET6, d->peer, c->peer, sizeof c->peer);
     c->transport.peer = c->peer;
     c->handshake_timer.fn = on_handshake_timeout;
@@ -319,6 +324,22 @@ void connection_cancel(struct connection *c)
     connection_check(c);
     c->opened = NULL;
     finish(c, true);
+}
+
+void connection_retire(struct connection *c, uint64_t now_ns)
+{
+    connection_check(c);
+    uint64_t cut_ns = c->site ? http_site_cut_ns(c->site) : 0;
+    if (cut_ns && cut_ns <= now_ns)
+        connection_cut(c);
+    else if (cut_ns && c->phase == SERVING)
+        on_ready(c); /* HTTP sees that it should stop, and closes what is idle */
+}
+
+uint64_t connection_cut_ns(const struct connection *c)
+{
+    connection_check(c);
+    return c->site && http_site_cut_ns(c->site) ? http_site_cut_ns(c->site) : UINT64_MAX;
 }
 
 void connection_drain(struct connection *c)

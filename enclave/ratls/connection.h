@@ -47,6 +47,12 @@ void connection_on_news(struct connection *c, channel_name name);
 /* Stops unless it is in order, as every connection is between its callbacks. */
 void connection_check(const struct connection *c);
 
+/* Its site is retired, perhaps, and it is now_ns: cut, where its time is over; else it closes when it has been idle, or
+ * its request ends (site.h). */
+void connection_retire(struct connection *c, uint64_t now_ns);
+/* When connection_retire would cut it; UINT64_MAX: never, as things are. */
+uint64_t connection_cut_ns(const struct connection *c);
+
 /* Shutdown: it closes if it is between requests or in a handshake, or else when its request ends. */
 void connection_drain(struct connection *c);
 /* The host, or we, end it at once: HTTP hears of it and lets go. */

@@ -4,13 +4,30 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "common/container.h"
 #include "common/ensure.h"
 #include "enclave/early/channel.h"
 #include "enclave/https/http.h"
+#include "enclave/https/site.h"
 #include "enclave/ratls/connection.h"
 #include "enclave/thread/rpc_client.h"
 
 struct crowd_limits connection_limits;
+
+/* Started once and for all, so that moving it needs no memory. */
+static int cut_at(struct connections *cs, uint64_t ns)
+{
+    return loop_timer_start(&cs->worker->loop, &cs->cut, ns);
+}
+
+static void retire(struct connections *cs);
+
+static void on_cut(struct loop_timer *timer)
+{
+    struct connections *cs = CONTAINER_OF(timer, struct connections, cut);
+    ENSURE(cut_at(cs, UINT64_MAX) == 0); /* first of all: its place is still there */
+    retire(cs);
+}
 
 int connections_init(struct connections *cs, struct worker *w, struct connections *first)
 {
@@ -19,7 +36,8 @@ int connections_init(struct connections *cs, struct worker *w, struct connection
     cs->by_channel = calloc(PROTO_MAX_CHANNELS, sizeof(struct connection *));
     crowd_init(&cs->crowd, &connection_limits, &w->loop, cs == first ? NULL : &first->crowd);
     connection_crowd_init(&cs->crowd);
-    return cs->by_channel ? 0 : -ENOMEM;
+    cs->cut.fn = on_cut;
+    return cs->by_channel ? cut_at(cs, UINT64_MAX) : -ENOMEM;
 }
 
 void connections_check(const struct connections *cs)
@@ -52,7 +70,7 @@ static void on_news(struct worker *w, channel_name name)
     struct channel_desc d;
     if (c)
         connection_on_news(c, name);
-    else if (cs->http && channel_take(w->index, CHANNEL_CONNECTION, name, &d))
+    else if (cs->http && cs->site && channel_take(w->index, CHANNEL_CONNECTION, name, &d))
         connection_accept(cs, &d);
 }
 
@@ -99,28 +117,39 @@ const struct worker_handlers connections_handlers = {.control = on_control,
 
 /* ---- what new connections are served with ------------------------------------------------------------------------ */
 
-struct tls_change {
-    struct loop_task task; /* first */
-    struct connections *connections;
-    SSL_CTX *tls;
-};
-
-static void change_tls(struct loop_task *task)
+/* Those of retired sites: each ends as it may, and the timer stands for the first that is left and will be cut. */
+static void retire(struct connections *cs)
 {
-    struct tls_change *change = (struct tls_change *)task;
-    SSL_CTX_free(change->connections->tls);
-    change->connections->tls = change->tls;
-    free(change);
+    uint64_t now_ns = cs->worker->loop.now_ns, next_ns = UINT64_MAX;
+    loop_check(&cs->worker->loop);
+    for (uint32_t id = 0; id < PROTO_MAX_CHANNELS; id++) {
+        if (cs->by_channel[id])
+            connection_retire(cs->by_channel[id], now_ns);
+        uint64_t cut_ns = cs->by_channel[id] ? connection_cut_ns(cs->by_channel[id]) : UINT64_MAX;
+        next_ns = cut_ns < next_ns ? cut_ns : next_ns;
+    }
+    ENSURE(cut_at(cs, next_ns) == 0);
 }
 
-void connections_set_tls(struct connections *cs, SSL_CTX *tls)
+static void make_switch(struct loop_task *task)
 {
-    struct tls_change *change = calloc(1, sizeof *change);
-    if (!change)
-        return; /* the old certificate stays in use: still valid, still true of what was deployed then */
-    SSL_CTX_up_ref(tls);
-    change->task.fn = change_tls;
-    change->connections = cs;
-    change->tls = tls;
-    loop_post_remote(&cs->worker->loop, &change->task);
+    struct connections_switch *s = CONTAINER_OF(task, struct connections_switch, task);
+    struct connections *cs = s->connections;
+    loop_check(&cs->worker->loop);
+    struct http_site *before = cs->site;
+    cs->site = http_site_ref(s->site);
+    SSL_CTX_free(cs->tls);
+    cs->tls = s->tls;
+    SSL_CTX_up_ref(cs->tls);
+    if (before && http_site_cut_ns(before))
+        retire(cs);
+    http_site_unref(before);
+    s->done(s);
+}
+
+void connections_switch(struct connections_switch *s)
+{
+    ENSURE(s->connections && s->site && s->tls && s->done);
+    s->task.fn = make_switch;
+    loop_post_remote(&s->connections->worker->loop, &s->task);
 }

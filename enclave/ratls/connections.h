@@ -11,22 +11,20 @@
  *
  *     worker_init(&w, i, &connections_handlers, &connections[i], &control);
  *     connections_init(&connections[i], &w, &connections[0]);
- *     connections_set_tls(&connections[i], tls);     as often as the certificate changes
+ *     connections_switch(&change[i]);                as often as site or certificate change
  *     connections[i].http = &server;                 from here on clients are let in
  *
  * Who owns what. The worker's connections are found by their channel's id; each owns its TLS state and lives until HTTP
- * and the host have let go of it. The SSL_CTX is counted: connections keep the one that they began with.
+ * and the host have let go of it. Site and SSL_CTX are counted: a connection keeps those that it began with, and so is
+ * answered with what its handshake showed (https/site.h).
  *
- * Threads. All of it belongs to the worker's thread; connections_set_tls may be called from any.
+ * Threads. All of it belongs to the worker's thread; connections_switch may be called from any.
  *
  * Errors. What a client or the host does wrong ends that connection, with an alert where one can arrive (docs/http.md,
  * "How a connection ends"); nothing of it is an error of these functions, which are negative errno.
  *
  * Limits. One connection holds no more than CONNECTION_MEMORY_MAX, all of them what crowd_limits_init was given, of
  * PROTO_MAX_CHANNELS in number (docs/memory.md).
- *
- * Known weakness: a connection that was begun before a change is served with what is in force after it
- * (docs/apps.md, "Changes").
  */
 #ifndef ENCLAVE_OS_ENCLAVE_RATLS_CONNECTIONS_H
 #define ENCLAVE_OS_ENCLAVE_RATLS_CONNECTIONS_H
@@ -43,7 +41,9 @@ struct http_server;
 struct connections {
     struct worker *worker;
     struct http_server *http;       /* NULL: nobody is let in yet */
-    SSL_CTX *tls;                   /* for new ones; NULL: there is no certificate yet */
+    struct http_site *site;         /* of new ones, which tls speaks for; NULL: there is no certificate yet */
+    SSL_CTX *tls;                   /* of new ones */
+    struct loop_timer cut;          /* when the first of those whose site is retired is to be cut */
     struct connection **by_channel; /* by the channel's id, PROTO_MAX_CHANNELS of them */
     uint32_t count;                 /* of them that are not NULL: clients' and our own */
     struct crowd crowd;             /* clients' */
@@ -64,7 +64,17 @@ static inline struct connections *connections_of(const struct worker *w)
 /* Stops unless the table, its count and each connection are in order. For tests, between turns: it walks them all. */
 void connections_check(const struct connections *cs);
 
-/* From any thread: connections accepted from now on use tls (a reference is taken). */
-void connections_set_tls(struct connections *cs, SSL_CTX *tls);
+/* What the connections of one worker are to begin with from now on. The caller's, with all but task filled in, until
+ * done, which runs on the worker's thread once it is so: from the next connection on. */
+struct connections_switch {
+    struct loop_task task; /* zero */
+    struct connections *connections;
+    struct http_site *site; /* references are taken */
+    SSL_CTX *tls;
+    void (*done)(struct connections_switch *s);
+};
+/* From any thread; it cannot fail. Where the site before is retired (https/site.h), its connections are ended as their
+ * work is done, and cut when its time is over. */
+void connections_switch(struct connections_switch *s);
 
 #endif

@@ -23,7 +23,8 @@ struct connection {
     bool in_use;  /* HTTP has the transport: it is freed only after close or abort */
     bool alerted; /* OpenSSL has told the peer what it did wrong: that must arrive, whatever HTTP wants */
     SSL *ssl;
-    bool crowded; /* a client's: it is in the worker's crowd */
+    struct http_site *site; /* a client's: what its handshake shows, and it is answered with; counted */
+    bool crowded;           /* a client's: it is in the worker's crowd */
     struct crowd_member member;
     struct charge structure, tls;
     int64_t tls_bytes;

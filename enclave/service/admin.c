@@ -16,6 +16,7 @@
 #include "enclave/service/app_changes.h"
 #include "enclave/service/apps.h"
 #include "enclave/service/deployed.h"
+#include "enclave/service/generation.h"
 #include "enclave/service/trust.h"
 #include "enclave/service/trust_change.h"
 #include "enclave/https/http.h"
@@ -126,9 +127,9 @@ static void on_changed(void *user, int status, const char *json)
     http_admin_reply(user, status, json, strlen(json));
 }
 
-static void list(struct http_admin_reply *reply)
+static void list(const struct generation *g, struct http_admin_reply *reply)
 {
-    char *json = apps_list_json();
+    char *json = apps_list_json(g);
     if (json)
         http_admin_reply(reply, 200, json, strlen(json));
     else
@@ -187,9 +188,9 @@ static const char *methods(struct http_admin_hook *hook, const char *path)
     return of[target_of(path, name)];
 }
 
-static void show_settings(const char *name, struct http_admin_reply *reply)
+static void show_settings(const struct generation *g, const char *name, struct http_admin_reply *reply)
 {
-    char *json = apps_settings_json(name);
+    char *json = apps_settings_json(g, name);
     if (json)
         http_admin_reply(reply, 200, json, strlen(json));
     else
@@ -213,20 +214,19 @@ static void handle_app(struct worker *worker, enum target target, const char *na
     else if (target == APP && !strcmp(r->method, "DELETE"))
         reply_refused(reply, app_remove(worker, name, on_changed, reply), why);
     else if (target == SETTINGS && !strcmp(r->method, "GET"))
-        show_settings(name, reply);
+        show_settings(generation_of(r->site), name, reply);
     else
         reply_error(reply, 405, "method not allowed");
 }
 
-static void show_egress_ca(struct http_admin_reply *reply)
+static void show_egress_ca(const struct egress_trust *trust, struct http_admin_reply *reply)
 {
-    uint8_t hash[32];
     char text[65], json[128];
-    if (!egress_trust_sha256(hash)) {
+    if (!trust) {
         reply_error(reply, 404, "there is no CA bundle: no app can connect anywhere");
         return;
     }
-    hex_text(hash, 32, text);
+    hex_text(trust->sha256, 32, text);
     http_admin_reply(reply, 200, json, (size_t)snprintf(json, sizeof json, "{\"sha256\":\"%s\"}", text));
 }
 
@@ -246,7 +246,7 @@ static void handle_egress_ca(struct worker *worker, const struct http_admin_requ
     else if (!strcmp(r->method, "DELETE"))
         set_egress_ca(worker, NULL, 0, reply);
     else if (!strcmp(r->method, "GET"))
-        show_egress_ca(reply);
+        show_egress_ca(generation_of(r->site)->trust, reply);
     else
         reply_error(reply, 405, "PUT a PEM bundle, GET its hash, or DELETE it");
 }
@@ -265,7 +265,7 @@ static void handle(struct http_admin_hook *hook, struct worker *worker, const st
     else if (target != APPS)
         handle_app(worker, target, name, r, reply);
     else if (!strcmp(r->method, "GET"))
-        list(reply);
+        list(generation_of(r->site), reply);
     else
         reply_error(reply, 405, "method not allowed");
 }

@@ -14,7 +14,10 @@
 #include "enclave/budget/budget.h"
 #include "enclave/service/apps.h"
 #include "enclave/service/deployed.h"
+#include "enclave/service/generation.h"
+#include "enclave/service/generations.h"
 #include "enclave/service/system.h"
+#include "enclave/service/trust.h"
 #include "enclave/thread/rpc_client.h"
 #include "enclave/wasm/app.h"
 #include "enclave/wasm/runtime.h"
@@ -66,36 +69,49 @@ static json_t *app_change_describe(const struct change *change)
 
 /* ---- what all of them write -------------------------------------------------------------------------------------- */
 
+/* The apps of the next generation: those that there are, with this one changed, added or gone. NULL: no memory. */
+static struct app_table *next_apps(const struct app_change *c, const struct generation *now)
+{
+    struct app_table *apps = app_table_copy(now->site.apps);
+    int error = !apps ? -ENOMEM : c->app ? app_table_put(apps, app_ref(c->app)) : app_table_remove(apps, c->name);
+    if (error < 0) {
+        app_table_free(apps);
+        return NULL;
+    }
+    return apps;
+}
+
 /* The new list, and the records of the artefact that it names no more gone, in one transaction. old: NULL if it stays.
- * */
-static void commit_list(struct app_change *c, const struct deployed *old)
+ */
+static void propose_list(struct app_change *c, const struct deployed *old)
 {
     size_t old_chunks = old ? deployed_chunks(old) : 0;
     char *text = deployed_text(c->name, c->entry);
     struct kv_op *ops = calloc(1 + old_chunks, sizeof *ops);
     char(*keys)[64] = calloc(1 + old_chunks, sizeof *keys);
+    struct generation *now = generations_current();
     if (text && ops && keys) {
         ops[0] = (struct kv_op){KV_PUT, enclave_system.settings, "apps", 4, text, strlen(text)};
         for (size_t i = 0; i < old_chunks; i++) {
             deployed_chunk_key(old, i, keys[i]);
             ops[1 + i] = (struct kv_op){KV_DELETE, enclave_system.settings, keys[i], strlen(keys[i]), NULL, 0};
         }
-        change_commit(&c->change, ops, 1 + old_chunks);
+        change_propose(&c->change, next_apps(c, now), egress_trust_ref(now->trust), ops, 1 + old_chunks);
     } else {
-        change_fail(&c->change, 503, "out of memory");
+        change_fail(&c->change, 503, "out of memory: nothing was changed");
     }
+    http_site_unref(&now->site);
     if (text)
         OPENSSL_clear_free(text, strlen(text)); /* settings may be secrets */
     free(ops);
     free(keys);
 }
 
-static void put_in_force(struct app_change *c, const char *what)
+static void keep(struct app_change *c, const char *what)
 {
     ENSURE(c->entry && c->app);
     deployed_put(c->entry);
     c->entry = NULL;
-    app_table_put(enclave_system.apps, app_ref(c->app));
     rpc_log(enclave_system.owner->rpc, LOG_INFO, "app %s %s", c->name, what);
 }
 
@@ -124,13 +140,24 @@ static int make_entry(struct app_change *c)
     return 0;
 }
 
+/* The app of that name that is served now, with a reference; NULL: there is none. Any thread. */
+static struct app *served(const char *name)
+{
+    struct generation *now = generations_current();
+    struct app *app = app_table_find(now->site.apps, name, strlen(name));
+    if (app)
+        app_ref(app);
+    http_site_unref(&now->site);
+    return app;
+}
+
 /* An app of the new code, with the settings that there are. True, or c->change.why says what is wrong. */
 static bool compile(struct app_change *c)
 {
     static const uint8_t no_salt[SETTINGS_SALT_SIZE];
     char *why = c->change.why;
     size_t why_size = sizeof c->change.why;
-    struct app *old = app_table_find(enclave_system.apps, c->name, strlen(c->name));
+    struct app *old = served(c->name);
     c->settings = old ? app_settings_ref(app_settings_of(old)) : app_settings_parse("{}", 2, no_salt, why, why_size);
     app_unref(old);
     struct wasm_component *component = wasm_compile(enclave_system.wasm, c->wasm, c->wasm_size, why, why_size);
@@ -169,7 +196,7 @@ static void write_next_chunk(void *user, int error)
         return;
     }
     if (left == 0) {
-        commit_list(c, deployed_find(c->name));
+        propose_list(c, deployed_find(c->name));
         return;
     }
     char key[64];
@@ -186,15 +213,31 @@ static void push_write(struct change *change)
     write_next_chunk(of(change), 0);
 }
 
-static void push_install(struct change *change)
+static void forget_chunk(struct app_change *c, size_t i)
 {
-    put_in_force(of(change), "deployed");
+    char key[64];
+    deployed_chunk_key(c->entry, i, key);
+    const struct kv_op op = {KV_DELETE, enclave_system.settings, key, strlen(key), NULL, 0};
+    int ignored = kv_commit(enclave_system.owner, &op, 1, NULL, NULL);
+    (void)ignored; /* what stays goes at the next boot */
+}
+
+static void push_undo(struct change *change)
+{
+    struct app_change *c = of(change);
+    for (size_t i = 0; i < deployed_chunks(c->entry); i++)
+        forget_chunk(c, i);
+}
+
+static void push_committed(struct change *change)
+{
+    keep(of(change), "deployed");
 }
 
 int app_push(struct worker *origin, const char *name, uint8_t *wasm, size_t size, change_done done, void *user)
 {
-    static const struct change_ops ops = {push_prepare, push_write, push_install, app_change_describe,
-                                          app_change_release};
+    static const struct change_ops ops = {push_prepare, push_write,          push_committed,
+                                          push_undo,    app_change_describe, app_change_release};
     loop_check(&origin->loop);
     struct app_change *c = app_change_new(&ops, 201, name);
     if (!c) {
@@ -213,7 +256,7 @@ int app_push(struct worker *origin, const char *name, uint8_t *wasm, size_t size
 static void set_prepare(struct change *change)
 {
     struct app_change *c = of(change);
-    struct app *old = app_table_find(enclave_system.apps, c->name, strlen(c->name));
+    struct app *old = served(c->name);
     if (!old)
         return;
     struct wasm_component *component = wasm_component_clone(app_component(old));
@@ -244,18 +287,19 @@ static void set_write(struct change *change)
     }
     *c->entry = *old; /* the artefact as it is */
     c->entry->settings = app_settings_ref(c->settings);
-    commit_list(c, NULL);
+    propose_list(c, NULL);
 }
 
-static void set_install(struct change *change)
+static void set_committed(struct change *change)
 {
-    put_in_force(of(change), "has new settings");
+    keep(of(change), "has new settings");
 }
 
 int app_set(struct worker *origin, const char *name, const char *json, size_t size, change_done done, void *user,
             char *error, size_t error_size)
 {
-    static const struct change_ops ops = {set_prepare, set_write, set_install, app_change_describe, app_change_release};
+    static const struct change_ops ops = {set_prepare, set_write,           set_committed,
+                                          NULL,        app_change_describe, app_change_release};
     uint8_t salt[SETTINGS_SALT_SIZE];
     loop_check(&origin->loop);
     sgx_random(salt, sizeof salt);
@@ -279,20 +323,20 @@ static void remove_write(struct change *change)
 {
     const struct deployed *old = find(of(change));
     if (old)
-        commit_list(of(change), old);
+        propose_list(of(change), old);
 }
 
-static void remove_install(struct change *change)
+static void remove_committed(struct change *change)
 {
     struct app_change *c = of(change);
     deployed_remove(c->name);
-    app_table_remove(enclave_system.apps, c->name);
     rpc_log(enclave_system.owner->rpc, LOG_INFO, "app %s removed", c->name);
 }
 
 int app_remove(struct worker *origin, const char *name, change_done done, void *user)
 {
-    static const struct change_ops ops = {NULL, remove_write, remove_install, app_change_describe, app_change_release};
+    static const struct change_ops ops = {NULL, remove_write,        remove_committed,
+                                          NULL, app_change_describe, app_change_release};
     loop_check(&origin->loop);
     struct app_change *c = app_change_new(&ops, 200, name);
     if (!c)

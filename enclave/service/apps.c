@@ -10,7 +10,7 @@
 #include "common/hex.h"
 #include "enclave/service/deployed.h"
 #include "enclave/early/ecall.h"
-#include "enclave/service/identity.h"
+#include "enclave/service/generation.h"
 #include "enclave/kvstore/kvstore.h"
 #include "enclave/service/system.h"
 #include "enclave/wasm/app.h"
@@ -48,7 +48,7 @@ static int read_artefact(const struct deployed *d, uint8_t **out)
     return at == d->size ? 0 : -EBADMSG;
 }
 
-static int load_app(const struct deployed *d, char *error, size_t error_size)
+static int load_app(struct app_table *apps, const struct deployed *d, char *error, size_t error_size)
 {
     uint8_t *artefact;
     int result = read_artefact(d, &artefact);
@@ -64,7 +64,7 @@ static int load_app(const struct deployed *d, char *error, size_t error_size)
         snprintf(error, error_size, "app %s: %s", d->name, why);
         return -EBADMSG;
     }
-    return app_table_put(enclave_system.apps, app);
+    return app_table_put(apps, app);
 }
 
 static bool is_orphan(const struct kv_name *name)
@@ -93,14 +93,14 @@ static void remove_orphans(void *user, int error, const struct kv_name *names, s
     free(ops);
 }
 
-int apps_load(char *error, size_t error_size)
+int apps_load(struct app_table *apps, char *error, size_t error_size)
 {
     loop_check(&enclave_system.owner->loop);
     int result = deployed_load();
     if (result < 0)
         snprintf(error, error_size, "apps: the sealed list cannot be read (error %d)", -result);
     for (const struct deployed *d = deployed_first(); d && result == 0; d = d->next)
-        result = load_app(d, error, error_size);
+        result = load_app(apps, d, error, error_size);
     if (result == 0)
         result = kv_list(enclave_system.owner, enclave_system.settings, 0, remove_orphans, NULL);
     return result;
@@ -108,9 +108,9 @@ int apps_load(char *error, size_t error_size)
 
 /* ---- as JSON ----------------------------------------------------------------------------------------------------- */
 
-char *apps_settings_json(const char *name)
+char *apps_settings_json(const struct generation *g, const char *name)
 {
-    struct app *app = app_table_find(enclave_system.apps, name, strlen(name));
+    struct app *app = app_table_find(g->site.apps, name, strlen(name));
     if (!app)
         return NULL;
     const struct app_settings *settings = app_settings_of(app);
@@ -121,7 +121,6 @@ char *apps_settings_json(const char *name)
     json_t *body = json_pack("{s:o,s:s,s:s}", "settings", values, "salt", salt, "sha256", digest);
     char *text = json_dumps(body, JSON_COMPACT | JSON_SORT_KEYS);
     json_decref(body);
-    app_unref(app);
     return text;
 }
 
@@ -132,15 +131,14 @@ static void append_app(void *user, struct app *app)
     json_array_append_new(user, json_pack("{s:s,s:s}", "name", app_name(app), "sha256", sha));
 }
 
-char *apps_list_json(void)
+char *apps_list_json(const struct generation *g)
 {
     char root[65];
     json_t *array = json_array();
-    app_table_each(enclave_system.apps, append_app, array);
-    uint8_t hash[32];
-    identity_merkle_root(hash);
-    hex_text(hash, 32, root);
-    json_t *body = json_pack("{s:o,s:s}", "apps", array, "merkle_root", root);
+    app_table_each(g->site.apps, append_app, array);
+    hex_text(g->root, 32, root);
+    json_t *body =
+        json_pack("{s:o,s:s,s:I}", "apps", array, "merkle_root", root, "generation", (json_int_t)g->site.number);
     char *text = json_dumps(body, JSON_COMPACT);
     json_decref(body);
     return text;

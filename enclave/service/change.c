@@ -1,6 +1,8 @@
 /* See change.h. */
 #include "enclave/service/change.h"
 
+#include <errno.h>
+#include <openssl/crypto.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,8 +12,14 @@
 #include "common/alive.h"
 #include "common/container.h"
 #include "common/ensure.h"
-#include "enclave/service/identity.h"
+#include "enclave/service/attest.h"
+#include "enclave/service/generation.h"
+#include "enclave/service/generations.h"
 #include "enclave/service/system.h"
+#include "enclave/service/trust.h"
+
+/* How long connections of the generation before may take to end what they are at, and to be told to connect anew. */
+#define CHANGE_GRACE_MS 60000u
 
 /* Shared with the compiler's thread. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -26,6 +34,66 @@ static void step(struct change *c, enum change_step from, enum change_step to)
     c->step = to;
 }
 
+/* ---- what is proposed ---------------------------------------------------------------------------------------------- */
+
+/* What is proposed: the next generation, and what it takes to make it durable and to serve it. */
+struct proposal {
+    struct generation *generation;
+    struct installation *installation;
+    uint8_t record[GENERATION_RECORD_SIZE];
+    size_t count;
+    struct kv_op ops[]; /* count; keys and values are copies */
+};
+
+static void proposal_free(struct proposal *p)
+{
+    if (!p)
+        return;
+    for (size_t i = 0; i < p->count; i++) {
+        free((void *)p->ops[i].key);
+        if (p->ops[i].value)
+            OPENSSL_clear_free((void *)p->ops[i].value, p->ops[i].value_size); /* settings may be secrets */
+    }
+    installation_free(p->installation);
+    if (p->generation)
+        http_site_unref(&p->generation->site);
+    free(p);
+}
+
+static bool copy_op(struct kv_op *to, const struct kv_op *from)
+{
+    *to = *from;
+    to->value = NULL;
+    to->key = malloc(from->key_size);
+    if (to->key)
+        memcpy((void *)to->key, from->key, from->key_size);
+    if (to->key && from->value_size)
+        to->value = OPENSSL_memdup(from->value, from->value_size);
+    return to->key && (to->value || from->value_size == 0);
+}
+
+/* With one more, the generation's record. NULL: no memory. */
+static struct proposal *proposal_new(struct generation *g, const struct kv_op *ops, size_t count)
+{
+    struct proposal *p = calloc(1, sizeof *p + (count + 1) * sizeof *ops);
+    if (!p)
+        return NULL;
+    generation_record(g, p->record);
+    const struct kv_op record = {KV_PUT,    enclave_system.settings, GENERATION_KEY, strlen(GENERATION_KEY),
+                                 p->record, sizeof p->record};
+    for (bool ok = true; p->count <= count;) {
+        ok = copy_op(&p->ops[p->count], p->count < count ? &ops[p->count] : &record);
+        p->count++;
+        if (!ok) {
+            proposal_free(p);
+            return NULL;
+        }
+    }
+    http_site_ref(&g->site);
+    p->generation = g;
+    return p;
+}
+
 /* ---- the end ----------------------------------------------------------------------------------------------------- */
 
 static void answer(struct loop_task *task)
@@ -34,10 +102,16 @@ static void answer(struct loop_task *task)
     bool made = c->status == c->success;
     ENSURE(c->step == CHANGE_OVER && c->status >= 200);
     json_t *body = made ? c->ops->describe(c) : json_pack("{s:s}", "error", c->why);
+    if (made &&
+        json_object_set_new(body, "generation", json_integer((json_int_t)c->proposal->generation->site.number)) < 0) {
+        json_decref(body);
+        body = NULL;
+    }
     char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
     c->done(c->user, text ? c->status : 500, text ? text : "{}");
     free(text);
     json_decref(body);
+    proposal_free(c->proposal);
     c->ops->release(c);
 }
 
@@ -74,46 +148,85 @@ void change_fail(struct change *c, int status, const char *format, ...)
 
 void change_fail_store(struct change *c, int error)
 {
-    change_fail(c, 503, "the store refused the change (error %d)", -error);
+    change_fail(c, 503, "the store refused the change (error %d): nothing was changed", -error);
 }
 
 /* ---- on the owner's thread --------------------------------------------------------------------------------------- */
 
-static void on_shown(void *user, int error)
+/* It was proposed, and is refused: nothing has changed. */
+static void refuse(struct change *c, enum change_step from, int status, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+static void refuse(struct change *c, enum change_step from, int status, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(c->why, sizeof c->why, format, args);
+    va_end(args);
+    step(c, from, CHANGE_WRITES);
+    if (from == CHANGE_ATTESTS && c->ops->undo)
+        c->ops->undo(c);
+    change_fail_why(c, status);
+}
+
+static void on_installed(void *user)
 {
     struct change *c = user;
+    loop_check(&enclave_system.owner->loop);
+    ENSURE(c->step == CHANGE_INSTALLS);
     c->status = c->success;
-    if (error < 0) {
-        c->status = 503;
-        snprintf(c->why, sizeof c->why, "in force, but no new certificate could be made (error %d)", -error);
-    }
     end(c);
 }
 
 static void on_committed(void *user, int error)
 {
     struct change *c = user;
-    loop_check(&enclave_system.owner->loop);
+    struct loop *loop = &enclave_system.owner->loop;
+    loop_check(loop);
     if (error < 0) {
-        step(c, CHANGE_COMMITS, CHANGE_WRITES);
-        change_fail_store(c, error);
+        refuse(c, CHANGE_COMMITS, 503, "the store refused the change (error %d): nothing was changed", -error);
         return;
     }
-    step(c, CHANGE_COMMITS, CHANGE_SHOWS);
-    c->ops->install(c);
-    int refused = identity_refresh(on_shown, c);
-    if (refused < 0)
-        on_shown(c, refused);
+    step(c, CHANGE_COMMITS, CHANGE_INSTALLS);
+    c->ops->committed(c);
+    uint64_t grace_ns = c->cut_now ? 0 : CHANGE_GRACE_MS * UINT64_C(1000000);
+    struct installation *i = c->proposal->installation;
+    c->proposal->installation = NULL;
+    installation_begin(i, loop->now_ns + grace_ns, on_installed, c);
 }
 
-void change_commit(struct change *c, const struct kv_op *ops, size_t count)
+static void on_attested(void *user, int error, SSL_CTX *tls)
 {
+    struct change *c = user;
+    struct proposal *p = c->proposal;
     loop_check(&enclave_system.owner->loop);
-    ENSURE(ops && count > 0);
-    step(c, CHANGE_WRITES, CHANGE_COMMITS);
-    int refused = kv_commit(enclave_system.owner, ops, count, on_committed, c);
+    ENSURE(c->step == CHANGE_ATTESTS && !p->installation);
+    p->installation = error == 0 ? installation_new(p->generation, tls) : NULL;
+    if (!p->installation) {
+        refuse(c, CHANGE_ATTESTS, 503, "there is no certificate for it (error %d, and the host's log says why): %s",
+               error ? -error : ENOMEM, "nothing was changed");
+        return;
+    }
+    step(c, CHANGE_ATTESTS, CHANGE_COMMITS);
+    int refused = kv_commit(enclave_system.owner, p->ops, p->count, on_committed, c);
     if (refused < 0)
         on_committed(c, refused);
+}
+
+void change_propose(struct change *c, struct app_table *apps, struct egress_trust *trust, const struct kv_op *ops,
+                    size_t count)
+{
+    loop_check(&enclave_system.owner->loop);
+    ENSURE(ops && count > 0 && !c->proposal);
+    if (!apps)
+        egress_trust_unref(trust);
+    struct generation *g = apps ? generation_make(generations_next(), apps, trust) : NULL;
+    c->proposal = g ? proposal_new(g, ops, count) : NULL;
+    step(c, CHANGE_WRITES, CHANGE_ATTESTS);
+    int refused = c->proposal ? attest(g, on_attested, c) : -ENOMEM;
+    if (g)
+        http_site_unref(&g->site);
+    if (refused < 0)
+        refuse(c, CHANGE_ATTESTS, 503, "no memory is left for it: nothing was changed");
 }
 
 static void begin_on_owner(struct loop_task *task)

@@ -1,18 +1,20 @@
 /*
- * Changes of what this enclave serves: an app's code, its settings, the CA bundle of outgoing requests. All of them go
- * the same way, one at a time, in the order in which they were asked for:
+ * Changes of what this enclave serves: an app's code, its settings, the CA bundle of outgoing requests, who administers.
+ * Each makes one generation (generation.h). All of them go the same way, one at a time, in the order in which they were
+ * asked for:
  *
  *     step         thread        what
  *     change_ask   the asker's   queues it
  *     prepare      compiler's    what takes long; it is the change's alone
- *     write        the owner's   leads to one change_commit, at once or later
- *                  the owner's   the store's transaction
- *     install      the owner's   what is durable now is put in force
- *                  the owner's   a certificate that shows it
+ *     write        the owner's   leads to one change_propose, at once or later
+ *                  the owner's   the next generation is made, and the host asked for a quote of its certificate
+ *                  the owner's   one transaction of the store: the change, and the generation's number
+ *     committed    the owner's   what the owner's thread keeps of it
+ *                  all workers   new connections are served with the generation; those before end as they may
  *     describe     the asker's   the answer, by done; then release
  *
- * A change that fails before its transaction has changed nothing, and says what failed. The next one begins when the
- * certificate is there, or cannot be had.
+ * A change that fails before its transaction, whatever failed, has changed nothing: nobody was ever answered by it. Its
+ * answer says what failed, and it can be asked for again.
  *
  *     struct push { struct change change; ... };                 the change first
  *     *push = (struct push){.change = {.ops = &push_ops, .success = 201}};
@@ -23,8 +25,6 @@
  *
  * Limits: each waiting change holds its request's body, which is charged to the admin routes (docs/limits.md); there is
  * no other bound on how many wait.
- *
- * Known weakness: a change is in force before the certificate shows it (docs/apps.md, "Changes").
  */
 #ifndef ENCLAVE_OS_ENCLAVE_SERVICE_CHANGE_H
 #define ENCLAVE_OS_ENCLAVE_SERVICE_CHANGE_H
@@ -37,16 +37,20 @@
 #include "enclave/kvstore/kvstore.h"
 #include "enclave/thread/loop.h"
 
+struct app_table;
 struct change;
+struct egress_trust;
+struct proposal;
 struct worker;
 
 /* status is an HTTP status; json is a complete body, valid during the call. On the asker's thread, from its loop. */
 typedef void (*change_done)(void *user, int status, const char *json);
 
 struct change_ops {
-    void (*prepare)(struct change *c);           /* may change_fail; NULL: there is nothing to prepare */
-    void (*write)(struct change *c);             /* change_commit or change_fail, once, in the call or after it */
-    void (*install)(struct change *c);           /* cannot fail */
+    void (*prepare)(struct change *c);   /* may change_fail; NULL: there is nothing to prepare */
+    void (*write)(struct change *c);     /* change_propose or change_fail, once, in the call or after it */
+    void (*committed)(struct change *c); /* it is durable; cannot fail */
+    void (*undo)(struct change *c);      /* it was refused behind change_propose: what write left goes; or NULL */
     json_t *(*describe)(const struct change *c); /* of a change that was made; NULL: no memory */
     void (*release)(struct change *c);           /* frees it */
 };
@@ -56,12 +60,13 @@ enum change_step {
     CHANGE_WAITS,
     CHANGE_PREPARES,
     CHANGE_WRITES,
+    CHANGE_ATTESTS,
     CHANGE_COMMITS,
-    CHANGE_SHOWS,
+    CHANGE_INSTALLS,
     CHANGE_OVER
 };
 
-/* ops and success are the asker's to fill in; the rest is change.c's, and zero. */
+/* ops, success and cut_now are the asker's to fill in; the rest is change.c's, and zero. */
 struct change {
     struct loop_task task;    /* first: carries it between threads */
     struct loop_task dropped; /* answers it where the enclave stops before it is written */
@@ -70,7 +75,9 @@ struct change {
     int status;  /* HTTP status of the answer; 0: nothing has failed so far */
     enum change_step step;
     bool left_preparing; /* dropped while the compiler's thread has it */
+    bool cut_now;        /* connections of the generation before are cut at once */
     struct change *next;
+    struct proposal *proposal;
     struct worker *origin;
     change_done done;
     void *user;
@@ -86,8 +93,10 @@ void change_fail(struct change *c, int status, const char *format, ...) __attrib
 void change_fail_why(struct change *c, int status);
 /* The same, where the store did not take what was to be written: error is a negative errno of kvstore.h. */
 void change_fail_store(struct change *c, int error);
-/* On the owner's thread: make it durable, put it in force, show it. ops are copied; at least one. */
-void change_commit(struct change *c, const struct kv_op *ops, size_t count);
+/* On the owner's thread: apps and trust are the next generation's, and what ops write makes it so for the next boot. apps
+ * (NULL: there was no memory for it) and the reference to trust are taken; ops are copied, at least one. */
+void change_propose(struct change *c, struct app_table *apps, struct egress_trust *trust, const struct kv_op *ops,
+                    size_t count);
 
 /* The body of the compiler's thread, started at boot. */
 void *change_thread(void *unused);

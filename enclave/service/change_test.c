@@ -1,5 +1,5 @@
 /*
- * Changes go one at a time, in order, and each is answered once: with a store, a certificate and an owner's loop that
+ * Changes go one at a time, in order, and each is answered once: with a store, certificates and an owner's loop that
  * the test plays. The compiler's thread is a real one.
  */
 #include "enclave/service/change.h"
@@ -16,8 +16,12 @@
 #include <cmocka.h>
 
 #include "common/testing/stops.h"
-#include "enclave/service/identity.h"
+#include "enclave/service/attest.h"
+#include "enclave/service/generation.h"
+#include "enclave/service/generations.h"
 #include "enclave/service/system.h"
+#include "enclave/service/trust.h"
+#include "enclave/wasm/app.h"
 
 struct system enclave_system;
 
@@ -30,7 +34,8 @@ struct trial {
 static pthread_mutex_t steps_lock = PTHREAD_MUTEX_INITIALIZER;
 static char steps[256]; /* what happened to whom, in order */
 static size_t step_count;
-static int commit_refused, commit_error, show_refused, show_error;
+static int commit_refused, commit_error, attest_refused, attest_error;
+static bool no_generation, no_installation;
 static atomic_bool held, let_go;
 static char answers[1024];
 static pthread_t thread;
@@ -74,15 +79,113 @@ static int answer_later(int refused, int error, void (*done)(void *user, int err
 int kv_commit(struct worker *w, const struct kv_op *ops, size_t count, kv_done done, void *user)
 {
     assert_ptr_equal(w, enclave_system.owner);
-    assert_int_equal(count, 1);
+    assert_int_equal(count, 2); /* the change, and the generation's record */
+    assert_memory_equal(ops[0].key, "key", 3);
+    assert_memory_equal(ops[0].value, "value", 5);
+    assert_memory_equal(ops[1].key, GENERATION_KEY, strlen(GENERATION_KEY));
+    assert_int_equal(ops[1].value_size, GENERATION_RECORD_SIZE);
     note('c', user);
     return answer_later(commit_refused, commit_error, done, user);
 }
 
-int identity_refresh(void (*done)(void *user, int error), void *user)
+static uint64_t number = 1; /* in force */
+static struct app_table *const some_apps = (struct app_table *)&number;
+static struct generation *next; /* the last that was made */
+static int generations;         /* alive */
+static int installations;
+
+static void release_generation(struct http_site *site)
 {
+    free(generation_of(site));
+    generations--;
+}
+
+struct generation *generation_make(uint64_t asked, struct app_table *apps, struct egress_trust *trust)
+{
+    assert_int_equal(asked, number + 1);
+    assert_ptr_equal(apps, some_apps);
+    assert_null(trust);
+    if (no_generation)
+        return NULL;
+    next = calloc(1, sizeof *next);
+    assert_non_null(next);
+    http_site_init(&next->site, asked, apps, release_generation);
+    generations++;
+    return next;
+}
+
+void generation_record(const struct generation *g, uint8_t record[GENERATION_RECORD_SIZE])
+{
+    memset(record, (int)g->site.number, GENERATION_RECORD_SIZE);
+}
+
+uint64_t generations_next(void)
+{
+    return number + 1;
+}
+
+void egress_trust_unref(struct egress_trust *t)
+{
+    assert_null(t);
+}
+
+static struct {
+    attest_done done;
+    void *user;
+} attesting;
+
+static void on_attested(void *user, int error)
+{
+    (void)user;
+    attesting.done(attesting.user, error, error ? NULL : (SSL_CTX *)&number);
+}
+
+int attest(struct generation *g, attest_done done, void *user)
+{
+    assert_ptr_equal(g, next);
     note('s', user);
-    return answer_later(show_refused, show_error, done, user);
+    attesting.done = done;
+    attesting.user = user;
+    return answer_later(attest_refused, attest_error, on_attested, user);
+}
+
+struct installation *installation_new(struct generation *g, SSL_CTX *tls)
+{
+    assert_ptr_equal(tls, &number);
+    if (no_installation)
+        return NULL;
+    http_site_ref(&g->site);
+    installations++;
+    return (struct installation *)g;
+}
+
+void installation_free(struct installation *i)
+{
+    if (i) {
+        installations--;
+        http_site_unref(&((struct generation *)i)->site);
+    }
+}
+
+static void (*installed)(void *user);
+
+static void on_installed(void *user, int error)
+{
+    (void)error;
+    number++;
+    installation_free((struct installation *)next);
+    installed(user);
+}
+
+static uint64_t cut_ns;
+
+void installation_begin(struct installation *i, uint64_t ns, void (*done)(void *user), void *user)
+{
+    assert_ptr_equal(i, next);
+    note('i', user);
+    cut_ns = ns;
+    installed = done;
+    answer_later(0, 0, on_installed, user);
 }
 
 /* ---- a change ---------------------------------------------------------------------------------------------------- */
@@ -100,14 +203,19 @@ static void prepare(struct change *change)
 
 static void write_it(struct change *change)
 {
-    static const struct kv_op op;
+    const struct kv_op op = {KV_PUT, NULL, "key", 3, "value", 5};
     note('w', (struct trial *)change);
-    change_commit(change, &op, 1);
+    change_propose(change, some_apps, NULL, &op, 1);
 }
 
-static void install(struct change *change)
+static void committed(struct change *change)
 {
-    note('i', (struct trial *)change);
+    note('k', (struct trial *)change);
+}
+
+static void undo(struct change *change)
+{
+    note('u', (struct trial *)change);
 }
 
 static json_t *describe(const struct change *change)
@@ -121,7 +229,7 @@ static void release(struct change *change)
     free(change);
 }
 
-static const struct change_ops ops = {prepare, write_it, install, describe, release};
+static const struct change_ops ops = {prepare, write_it, committed, undo, describe, release};
 
 static void on_done(void *user, int status, const char *json)
 {
@@ -171,7 +279,10 @@ static void expect_answers(const char *said)
 {
     assert_string_equal(answers, said);
     steps[step_count = 0] = answers[0] = 0;
-    commit_refused = commit_error = show_refused = show_error = 0;
+    commit_refused = commit_error = attest_refused = attest_error = 0;
+    no_generation = no_installation = false;
+    assert_int_equal(installations, 0);
+    assert_int_equal(generations, 0);
 }
 
 static void expect(char name, const char *happened, const char *said)
@@ -189,36 +300,61 @@ static void changes_go_in_order(void **state)
     ask(trial('a'));
     ask(trial('b'));
     until_answered();
-    assert_true(strstr(steps, "sa") < strstr(steps, "pb")); /* b is not begun before a is shown */
-    expect_steps('a', "pwcisr");
-    expect_steps('b', "pwcisr");
-    expect_answers("201{\"name\":\"a\"};201{\"name\":\"b\"};");
+    assert_true(strstr(steps, "ia") < strstr(steps, "pb")); /* b is not begun before a is in force */
+    expect_steps('a', "pwsckir");
+    expect_steps('b', "pwsckir");
+    expect_answers("201{\"name\":\"a\",\"generation\":2};201{\"name\":\"b\",\"generation\":3};");
+}
+
+static void connections_before_have_their_time(void **state)
+{
+    (void)state;
+    struct trial *t = trial('a');
+    ask(t);
+    until_answered();
+    assert_true(cut_ns > 1);
+    t = trial('b');
+    t->change.cut_now = true;
+    ask(t);
+    until_answered();
+    assert_int_equal(cut_ns, 1); /* now */
+    expect_answers("201{\"name\":\"a\",\"generation\":4};201{\"name\":\"b\",\"generation\":5};");
 }
 
 static void what_fails_changes_nothing(void **state)
 {
     (void)state;
+#define NO_MEMORY "503{\"error\":\"no memory is left for it: nothing was changed\"};"
+#define NO_CERTIFICATE \
+    "503{\"error\":\"there is no certificate for it (error %d, and the host's log says why): nothing was changed\"};"
+#define REFUSED "503{\"error\":\"the store refused the change (error %d): nothing was changed\"};"
+    char said[256];
     struct trial *bad = trial('x');
     bad->bad = true;
     ask(bad);
     expect('x', "pr", "422{\"error\":\"x is bad\"};");
+    no_generation = true;
+    ask(trial('a'));
+    expect('a', "pwur", NO_MEMORY);
+    attest_refused = -ENOMEM;
+    ask(trial('b'));
+    expect('b', "pwsur", NO_MEMORY);
+    attest_error = -EIO;
+    snprintf(said, sizeof said, NO_CERTIFICATE, EIO);
+    ask(trial('c'));
+    expect('c', "pwsur", said);
+    no_installation = true;
+    snprintf(said, sizeof said, NO_CERTIFICATE, ENOMEM);
+    ask(trial('d'));
+    expect('d', "pwsur", said);
     commit_refused = -ENOMEM;
+    snprintf(said, sizeof said, REFUSED, ENOMEM);
     ask(trial('y'));
-    expect('y', "pwcr", "503{\"error\":\"the store refused the change (error 12)\"};");
+    expect('y', "pwscr", said);
     commit_error = -ENOSPC;
+    snprintf(said, sizeof said, REFUSED, ENOSPC);
     ask(trial('z'));
-    expect('z', "pwcr", "503{\"error\":\"the store refused the change (error 28)\"};");
-}
-
-static void what_is_in_force_says_so(void **state)
-{
-    (void)state;
-    show_refused = -ENOMEM;
-    ask(trial('a'));
-    expect('a', "pwcisr", "503{\"error\":\"in force, but no new certificate could be made (error 12)\"};");
-    show_error = -EIO;
-    ask(trial('a'));
-    expect('a', "pwcisr", "503{\"error\":\"in force, but no new certificate could be made (error 5)\"};");
+    expect('z', "pwscr", said);
 }
 
 static struct trial *broken;
@@ -229,10 +365,10 @@ static void ask_twice(void)
     change_ask(&broken->change, enclave_system.owner, on_done, &open_answers);
 }
 
-static void commit_unwritten(void)
+static void propose_unwritten(void)
 {
-    static const struct kv_op op;
-    change_commit(&broken->change, &op, 1);
+    const struct kv_op op = {KV_PUT, NULL, "key", 3, "value", 5};
+    change_propose(&broken->change, some_apps, NULL, &op, 1);
 }
 
 static void fail_twice(void)
@@ -253,7 +389,7 @@ static void steps_are_kept(void **state)
     (void)state;
     broken = trial('!');
     assert_true(stops(ask_twice, "c->step == from"));
-    assert_true(stops(commit_unwritten, "c->step == from"));
+    assert_true(stops(propose_unwritten, "c->step == from"));
     assert_true(stops(fail_twice, "c->status == 0"));
     assert_true(stops(fail_too_late, "c->step == CHANGE_PREPARES || c->step == CHANGE_WRITES"));
     free(broken);
@@ -290,8 +426,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(changes_go_in_order),
+        cmocka_unit_test(connections_before_have_their_time),
         cmocka_unit_test(what_fails_changes_nothing),
-        cmocka_unit_test(what_is_in_force_says_so),
         cmocka_unit_test(steps_are_kept),
         cmocka_unit_test(stopping_drops_what_has_not_begun),
     };

@@ -11,6 +11,7 @@
 #include "common/container.h"
 #include "enclave/early/channel.h"
 #include "enclave/ratls/connection.h"
+#include "enclave/service/generation.h"
 #include "enclave/service/trust.h"
 #include "enclave/thread/rpc_client.h"
 #include "enclave/thread/worker.h"
@@ -113,22 +114,20 @@ MAY_REFUSE static int ask_host(struct dial *d, const char *host, uint16_t port)
     return rpc_call(d->worker->rpc, RPC_NET_CONNECT, payload, w.size, on_connected, d);
 }
 
-static void *start(struct worker *worker, const char *host, uint16_t port, http_dialled done, void *user)
+static void *start(struct worker *worker, const struct http_site *site, const char *host, uint16_t port,
+                   http_dialled done, void *user)
 {
     struct dial *d = calloc(1, sizeof *d);
-    SSL_CTX *context = egress_trust_context();
-    if (!d) {
-        SSL_CTX_free(context);
+    const struct egress_trust *trust = generation_of(site)->trust;
+    if (!d)
         return NULL;
-    }
     dials++;
     d->worker = worker;
     d->done = done;
     d->user = user;
     d->failed.fn = on_failed;
-    d->ssl = context ? SSL_new(context) : NULL;
-    SSL_CTX_free(context);
-    d->why = !context                           ? CALL_NO_TRUST
+    d->ssl = trust ? SSL_new(trust->context) : NULL;
+    d->why = !trust                             ? CALL_NO_TRUST
              : strlen(host) > HOST_MAX          ? CALL_NO_NAME
              : !d->ssl || !expect(d->ssl, host) ? CALL_NO_MEMORY
              : dials > DIALS_MAX                ? CALL_LIMIT

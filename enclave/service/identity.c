@@ -4,48 +4,24 @@
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
-#include <openssl/ssl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "enclave/early/ecall.h"
-#include "enclave/service/trust.h"
-#include "enclave/service/proof.h"
 #include "enclave/ratls/certificate.h"
-#include "enclave/ratls/tls_context.h"
 #include "enclave/thread/rpc_client.h"
 #include "enclave/service/system.h"
-#include "enclave/wasm/app.h"
-#include "enclave/wasm/settings.h"
-#include "sgx/include/arch.h"
 #include "sgx/trusted/bridge.h"
-#include "verifier/verifier.h"
-
-#define RENEW_AFTER_NS (12ull * 3600 * 1000000000)
-/* A certificate that could not be had, whoever asked for it, is asked for again, with growing pauses. */
-#define RETRY_FIRST_NS (1ull * 1000000000)
-#define RETRY_MOST_NS (300ull * 1000000000)
-#define QUOTE_MAX 16384u
-#define WASMTIME_VERSION_TEXT "wasmtime 48.0.8"
 
 static struct {
     EVP_PKEY *ca_key, *key;
     X509 *ca;
-    uint8_t ca_key_hash[32], spki_sha256[32], root[32];
+    uint8_t ca_key_hash[32], spki_sha256[32], instance[32];
     uint8_t *admin_key;
     size_t admin_key_size;
-    struct sgx_targetinfo target;
-    bool have_target;
-    struct loop_timer renewal;
-    uint64_t pause_ns;          /* before the next attempt, should one fail */
-    uint64_t serial, installed; /* of the last refresh that was begun, and of the one that is served */
 } identity;
-
-/* The owner writes identity.root, every worker reads it. */
-static pthread_mutex_t root_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* ---- what first boot fixes ------------------------------------------------------------------------------------- */
 
@@ -136,6 +112,24 @@ static int open_admin_key(int first_boot)
     return result;
 }
 
+/* An older store has none: it is made then. */
+static int open_instance(void)
+{
+    uint8_t *kept;
+    size_t size;
+    int result = system_get("instance", &kept, &size);
+    if (result == -ENOENT) {
+        sgx_random(identity.instance, sizeof identity.instance);
+        return system_put("instance", identity.instance, sizeof identity.instance);
+    }
+    if (result == 0 && size != sizeof identity.instance)
+        result = -EBADMSG;
+    if (result == 0)
+        memcpy(identity.instance, kept, size);
+    free(kept);
+    return result;
+}
+
 static int open_key(void)
 {
     identity.key = certificate_make_key();
@@ -146,18 +140,6 @@ static int open_key(void)
     SHA256(spki, (size_t)size, identity.spki_sha256);
     OPENSSL_free(spki);
     return 0;
-}
-
-static void renew_after(uint64_t ns)
-{
-    loop_timer_start(&enclave_system.owner->loop, &identity.renewal, enclave_system.owner->loop.now_ns + ns);
-}
-
-static void on_renewal(struct loop_timer *timer)
-{
-    (void)timer;
-    int ignored = identity_refresh(NULL, NULL);
-    (void)ignored; /* it is tried again */
 }
 
 int identity_open(int first_boot, char *error, size_t error_size)
@@ -177,275 +159,37 @@ int identity_open(int first_boot, char *error, size_t error_size)
                  -result);
         return result;
     }
-    identity.renewal.fn = on_renewal;
-    identity.pause_ns = RETRY_FIRST_NS;
-    renew_after(RENEW_AFTER_NS);
+    result = open_instance();
+    if (result < 0) {
+        snprintf(error, error_size, "identity: the instance's name cannot be loaded or kept (error %d)", -result);
+        return result;
+    }
     return open_key();
 }
 
-/* ---- the configuration's root ---------------------------------------------------------------------------------- */
-
-/* A leaf is a label, NUL, and its value; docs/attestation.md has the order. */
-static int add_leaf(struct merkle *m, const char *label, const void *value, size_t size)
+EVP_PKEY *identity_ca_key(void)
 {
-    size_t label_size = strlen(label) + 1;
-    uint8_t *leaf = malloc(label_size + size);
-    if (!leaf)
-        return -ENOMEM;
-    memcpy(leaf, label, label_size);
-    if (size)
-        memcpy(leaf + label_size, value, size);
-    int result = merkle_add(m, leaf, label_size + size);
-    free(leaf);
-    return result;
+    return identity.ca_key;
 }
 
-struct collect {
-    struct proof_tree *tree;
-    EVP_MD_CTX *workloads;
-    int result;
-};
-
-static void collect_app(void *user, struct app *app)
+X509 *identity_ca(void)
 {
-    struct collect *c = user;
-    char label[8 + APP_NAME_MAX + 1];
-    snprintf(label, sizeof label, "app:%s", app_name(app));
-    if (c->result == 0)
-        c->result = add_leaf(&c->tree->merkle, label, app_sha256(app), 32);
-    if (c->result == 0)
-        c->result = proof_tree_name(c->tree, app_name(app));
-    EVP_DigestUpdate(c->workloads, app_name(app), strlen(app_name(app)));
-    EVP_DigestUpdate(c->workloads, app_sha256(app), 32);
+    return identity.ca;
 }
 
-/* Behind what every tree has: the settings of each app that has any. */
-static void collect_settings(void *user, struct app *app)
+EVP_PKEY *identity_key(void)
 {
-    struct collect *c = user;
-    char label[16 + APP_NAME_MAX + 1];
-    const struct app_settings *settings = app_settings_of(app);
-    if (app_settings_empty(settings) || c->result < 0)
-        return;
-    snprintf(label, sizeof label, "settings:%s", app_name(app));
-    c->result = add_leaf(&c->tree->merkle, label, settings->digest, 32);
+    return identity.key;
 }
 
-static int add_limits(struct merkle *m)
+const uint8_t *identity_ca_key_sha256(void)
 {
-    const struct run_args *a = ecall_run_args();
-    char text[256];
-    int size = snprintf(text, sizeof text, "header-bytes=%u headers=%u body-bytes=%llu request-ms=%u app-memory-mib=%u",
-                        a->http_max_header_bytes, a->http_max_headers, (unsigned long long)a->http_max_body_bytes,
-                        a->http_request_timeout_ms, a->app_memory_max_mib);
-    return add_leaf(m, "limits", text, (size_t)size);
+    return identity.ca_key_hash;
 }
 
-static void look_for_peers(void *user, struct app *app)
+const uint8_t *identity_instance(void)
 {
-    *(bool *)user |= app_settings_of(app)->request_peers;
-}
-
-/* TLS asks before anything says which app a request is for: so one app that wants to know asks for all. */
-static bool peers_are_wanted(void)
-{
-    bool wanted = ecall_run_args()->request_client_certificates;
-    app_table_each(enclave_system.apps, look_for_peers, &wanted);
-    return wanted;
-}
-
-/* The tree, its root, and the workloads hash: SHA-256(name || hash ...) over the apps sorted by name. */
-static int configuration(struct proof_tree *tree, uint8_t root[32], uint8_t workloads[32], const uint8_t *egress)
-{
-    struct collect c = {tree, EVP_MD_CTX_new(), 0};
-    uint8_t *ca = NULL;
-    int ca_size = i2d_X509(identity.ca, &ca);
-    if (!c.workloads || EVP_DigestInit_ex(c.workloads, EVP_sha256(), NULL) != 1 || ca_size <= 0)
-        c.result = -EIO;
-    if (c.result == 0)
-        c.result = add_leaf(&tree->merkle, "ca-certificate", ca, (size_t)ca_size);
-    if (c.result == 0)
-        c.result = add_leaf(&tree->merkle, "ca-key", identity.ca_key_hash, 32);
-    if (c.result == 0)
-        app_table_each(enclave_system.apps, collect_app, &c);
-    if (c.result == 0)
-        c.result = add_leaf(&tree->merkle, "admin-key", identity.admin_key, identity.admin_key_size);
-    if (c.result == 0)
-        c.result = add_limits(&tree->merkle);
-    if (c.result == 0 && egress)
-        c.result = add_leaf(&tree->merkle, "egress-ca", egress, 32);
-    if (c.result == 0)
-        app_table_each(enclave_system.apps, collect_settings, &c);
-    if (c.result == 0)
-        merkle_root(&tree->merkle, root);
-    if (c.workloads)
-        EVP_DigestFinal_ex(c.workloads, workloads, NULL);
-    EVP_MD_CTX_free(c.workloads);
-    OPENSSL_free(ca);
-    return c.result;
-}
-
-/* ---- a new certificate ----------------------------------------------------------------------------------------- */
-
-struct refresh {
-    void (*done)(void *user, int error);
-    void *user;
-    int64_t not_before_s;
-    uint64_t serial;
-    uint8_t root[32], workloads[32], egress[32];
-    struct proof_tree tree;
-    struct sgx_report_body report; /* what the quote must be over */
-    bool has_apps, has_egress, request_peers;
-};
-
-static void refresh_free(struct refresh *r)
-{
-    proof_tree_free(&r->tree);
-    free(r);
-}
-
-static void plan_next(int error)
-{
-    if (error == 0) {
-        identity.pause_ns = RETRY_FIRST_NS;
-        renew_after(RENEW_AFTER_NS);
-        return;
-    }
-    rpc_log(enclave_system.owner->rpc, LOG_ERROR, "no new certificate: error %d; the next attempt is in %lu s", -error,
-            (unsigned long)(identity.pause_ns / 1000000000));
-    renew_after(identity.pause_ns);
-    identity.pause_ns = identity.pause_ns * 2 < RETRY_MOST_NS ? identity.pause_ns * 2 : RETRY_MOST_NS;
-}
-
-/* From the loop only. */
-static void refresh_end(struct refresh *r, int error)
-{
-    plan_next(error);
-    if (r->done)
-        r->done(r->user, error);
-    refresh_free(r);
-}
-
-/* What any client will find, by the clients' own verifier: whoever runs this learns now, not from complaints. Which
- * roots a client trusts, the enclave cannot know: Intel's, or a simulation's if that is what the host has. */
-static void foresee_refusals(X509 *leaf, const uint8_t mrenclave[32])
-{
-    struct verifier_policy *policy = verifier_policy_create();
-    struct verifier_result *result = NULL;
-    if (policy && verifier_policy_add_mrenclave(policy, mrenclave) == 0) {
-        verifier_policy_allow_simulation(policy, true);
-        verifier_policy_allow_debug(policy, true);
-        verifier_policy_set_live(policy, true);
-        result = verifier_verify_certificate(policy, NULL, leaf);
-    }
-    for (size_t i = 0; result && i < verifier_result_count(result); i++) {
-        struct verifier_check check = verifier_result_check(result, i);
-        if (check.outcome == VERIFIER_FAILED)
-            rpc_log(enclave_system.owner->rpc, LOG_ERROR, "clients will refuse this certificate: %s: %s", check.name,
-                    check.reason);
-    }
-    verifier_result_destroy(result);
-    verifier_policy_destroy(policy);
-}
-
-static int install(struct refresh *r, const uint8_t *quote, size_t quote_size)
-{
-    /* The host may answer in any order: a later configuration is not replaced by an earlier one. */
-    if (r->serial < identity.installed)
-        return 0;
-    uint8_t runtime_hash[32];
-    SHA256((const uint8_t *)WASMTIME_VERSION_TEXT, sizeof WASMTIME_VERSION_TEXT - 1, runtime_hash);
-    struct leaf_content content = {.not_before_s = r->not_before_s,
-                                   .names = ecall_run_args()->san,
-                                   .quote = quote,
-                                   .quote_size = quote_size,
-                                   .merkle_root = r->root,
-                                   .runtime_hash = runtime_hash,
-                                   .workloads_hash = r->has_apps ? r->workloads : NULL,
-                                   .egress_hash = r->has_egress ? r->egress : NULL};
-    X509 *leaf = certificate_make_leaf(identity.key, identity.ca_key, identity.ca, &content);
-    SSL_CTX *tls = leaf ? tls_context_new(identity.key, leaf, identity.ca, r->request_peers) : NULL;
-    if (leaf)
-        foresee_refusals(leaf, r->report.mrenclave);
-    X509_free(leaf);
-    if (!tls)
-        return -EIO;
-    identity.installed = r->serial;
-    pthread_mutex_lock(&root_lock);
-    memcpy(identity.root, r->root, 32);
-    pthread_mutex_unlock(&root_lock);
-    proof_publish(&r->tree);
-    for (uint32_t i = 0; i < enclave_system.worker_count; i++)
-        connections_set_tls(&enclave_system.connections[i], tls);
-    SSL_CTX_free(tls);
-    return 0;
-}
-
-static void on_quote(void *user, int error, const uint8_t *quote, size_t size)
-{
-    struct refresh *r = user;
-    /* The host made it: a certificate that no client can verify must not replace one that they can. */
-    const char *wrong = error != 0         ? NULL
-                        : size > QUOTE_MAX ? "too long"
-                                           : verifier_quote_is_for(quote, size, (const uint8_t *)&r->report);
-    if (wrong) {
-        rpc_log(enclave_system.owner->rpc, LOG_ERROR, "the host's quote is of no use: %s", wrong);
-        error = -EBADMSG;
-    }
-    refresh_end(r, error == 0 ? install(r, quote, size) : error);
-}
-
-MAY_REFUSE static int ask_for_quote(struct refresh *r)
-{
-    uint8_t data[64];
-    struct sgx_report report;
-    int result = certificate_report_data(identity.key, r->not_before_s, data);
-    if (result < 0)
-        return result;
-    sgx_report(&identity.target, data, &report);
-    r->report = report.body;
-    return rpc_call(enclave_system.owner->rpc, RPC_QUOTE, &report, sizeof report, on_quote, r);
-}
-
-static void on_target_info(void *user, int error, const uint8_t *target, size_t size)
-{
-    struct refresh *r = user;
-    if (error == 0 && size != sizeof identity.target)
-        error = -EBADMSG;
-    if (error == 0) {
-        memcpy(&identity.target, target, size);
-        identity.have_target = true;
-        error = ask_for_quote(r);
-    }
-    if (error < 0)
-        refresh_end(r, error);
-}
-
-int identity_refresh(void (*done)(void *user, int error), void *user)
-{
-    loop_check(&enclave_system.owner->loop);
-    struct refresh *r = calloc(1, sizeof *r);
-    if (!r) {
-        plan_next(-ENOMEM);
-        return -ENOMEM;
-    }
-    r->done = done;
-    r->user = user;
-    r->not_before_s = certificate_not_before(time(NULL));
-    r->serial = ++identity.serial;
-    r->has_apps = app_table_count(enclave_system.apps) > 0;
-    r->has_egress = egress_trust_sha256(r->egress);
-    r->request_peers = peers_are_wanted();
-    int result = configuration(&r->tree, r->root, r->workloads, r->has_egress ? r->egress : NULL);
-    if (result == 0 && identity.have_target)
-        result = ask_for_quote(r);
-    else if (result == 0)
-        result = rpc_call(enclave_system.owner->rpc, RPC_QUOTE_TARGET_INFO, NULL, 0, on_target_info, r);
-    if (result < 0) {
-        plan_next(result);
-        refresh_free(r);
-    }
-    return result;
+    return identity.instance;
 }
 
 const uint8_t *identity_spki_sha256(void)
@@ -457,11 +201,4 @@ const uint8_t *identity_admin_key(size_t *size)
 {
     *size = identity.admin_key_size;
     return identity.admin_key;
-}
-
-void identity_merkle_root(uint8_t out[32])
-{
-    pthread_mutex_lock(&root_lock);
-    memcpy(out, identity.root, 32);
-    pthread_mutex_unlock(&root_lock);
 }

@@ -1,10 +1,13 @@
 /* What /metrics says of the enclave itself; the HTTP server adds its own counters. */
 #include <stdio.h>
+#include <time.h>
 
 #include "enclave/ratls/connection.h"
 #include "enclave/https/client.h"
+#include "enclave/https/site.h"
 #include "enclave/kvstore/store.h"
 #include "enclave/service/change.h"
+#include "enclave/service/generations.h"
 #include "enclave/service/system.h"
 #include "enclave/wasm/app.h"
 #include "enclave/wasm/runtime.h"
@@ -31,11 +34,20 @@ static void add_app(void *user, struct app *app)
         (unsigned long)memory->limit, (unsigned long)atomic_load(&memory->refused));
 }
 
-int system_metrics(void *user, char *buf, size_t size)
+static uint64_t certificate_age_s(const struct generations_report *report)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    uint64_t now_ns = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+    return now_ns > report->renewed_ns ? (now_ns - report->renewed_ns) / 1000000000u : 0;
+}
+
+int system_metrics(void *user, const struct http_site *site, char *buf, size_t size)
 {
     (void)user;
     uint64_t syscalls, refused, used, total, exits = 0;
     const struct budget *memory = &connection_limits.memory, *count = &connection_limits.count;
+    const struct generations_report report = generations_report();
     sgx_syscall_counts(&syscalls, &refused);
     sgx_heap_counts(&used, &total);
     for (uint32_t i = 0; i < enclave_system.worker_count; i++)
@@ -48,6 +60,7 @@ int system_metrics(void *user, char *buf, size_t size)
         "\"connections\":%lu,\"connections_limit\":%lu,\"connection_memory_bytes\":%lu,"
         "\"connection_memory_limit_bytes\":%lu,\"connection_memory_refused_total\":%lu,\"connections_cut_total\":%lu,"
         "\"app_changes_compiling\":%u,\"app_changes_waiting\":%u,"
+        "\"generation\":%lu,\"certificate_age_seconds\":%lu,\"renewals_failed_total\":%lu,\"renewal_failing\":%u,"
         "\"apps\":{",
         (unsigned long)exits, (unsigned long)syscalls, (unsigned long)refused, (unsigned long)used,
         (unsigned long)total, (unsigned long)store_record_count(enclave_system.store),
@@ -57,11 +70,13 @@ int system_metrics(void *user, char *buf, size_t size)
         (unsigned long)atomic_load(&http_call_counters.failures), (unsigned long)budget_used(count),
         (unsigned long)count->limit, (unsigned long)budget_used(memory), (unsigned long)memory->limit,
         (unsigned long)atomic_load(&memory->refused), (unsigned long)atomic_load(&connection_limits.cut),
-        (unsigned)change_is_preparing(), (unsigned)changes_waiting());
+        (unsigned)change_is_preparing(), (unsigned)changes_waiting(), (unsigned long)report.number,
+        (unsigned long)certificate_age_s(&report), (unsigned long)report.renewals_failed,
+        (unsigned)(report.failing_since_ns != 0));
     if (written < 0 || (size_t)written + 2 >= size)
         return written;
     struct text text = {buf, (size_t)written, size - 2};
-    app_table_each(enclave_system.apps, add_app, &text);
+    app_table_each(site->apps, add_app, &text);
     text.data[text.size++] = '}';
     text.data[text.size] = 0;
     return (int)text.size;

@@ -8,10 +8,10 @@
 #include "enclave/https/admin.h"
 #include "enclave/https/answer.h"
 #include "enclave/https/fields.h"
+#include "enclave/https/site.h"
 #include "enclave/wasm/app.h"
 #include "enclave/thread/worker.h"
 
-#define PROOF_PATH "/_enclave/proof/"
 #define HTTP_METHODS "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"
 
 static void refuse_method(struct http_exchange *x, struct http_text allowed)
@@ -27,10 +27,11 @@ static void healthz(struct http_server *server, struct http_exchange *x)
 
 static void readyz(struct http_server *server, struct http_exchange *x)
 {
-    char json[80];
+    char json[128];
     bool stopping = atomic_load(&server->stopping);
-    int size = snprintf(json, sizeof json, "{\"status\":\"%s\",\"modules\":%zu}", stopping ? "not_ready" : "ready",
-                        app_table_count(server->apps));
+    int size =
+        snprintf(json, sizeof json, "{\"status\":\"%s\",\"modules\":%zu,\"generation\":%llu}",
+                 stopping ? "not_ready" : "ready", app_table_count(x->site->apps), (unsigned long long)x->site->number);
     http_answer_json(x, stopping ? 503 : 200, json, (size_t)size);
 }
 
@@ -47,16 +48,18 @@ static void add_status(void *user, struct app *app)
     if (text->size + 256 > sizeof text->data)
         return;
     text->size += (size_t)snprintf(text->data + text->size, sizeof text->data - text->size,
-                                   "%s{\"name\":\"%s\",\"details\":{\"sha256\":\"%s\",\"calls\":%llu}}",
-                                   text->size > 1 ? "," : "", app_name(app), hash, (unsigned long long)app_calls(app));
+                                   ",{\"name\":\"%s\",\"details\":{\"sha256\":\"%s\",\"calls\":%llu}}", app_name(app),
+                                   hash, (unsigned long long)app_calls(app));
 }
 
 static void status(struct http_server *server, struct http_exchange *x)
 {
     static _Thread_local struct text text; /* too large for a stack */
-    text.size = 1;
-    text.data[0] = '[';
-    app_table_each(server->apps, add_status, &text);
+    /* no app is called so */
+    text.size =
+        (size_t)snprintf(text.data, sizeof text.data, "[{\"name\":\"_enclave\",\"details\":{\"generation\":%llu}}",
+                         (unsigned long long)x->site->number);
+    app_table_each(x->site->apps, add_status, &text);
     text.data[text.size++] = ']';
     http_answer_json(x, 200, text.data, text.size);
 }
@@ -75,7 +78,7 @@ static void metrics(struct http_server *server, struct http_exchange *x)
                  (unsigned long long)c->responses[2], (unsigned long long)c->responses[3],
                  (unsigned long long)c->responses[4], (unsigned long long)c->responses[5], uptime);
     if (server->more_metrics) {
-        int more = server->more_metrics(server->user, json + size, sizeof json - (size_t)size - 2);
+        int more = server->more_metrics(server->user, x->site, json + size, sizeof json - (size_t)size - 2);
         if (more > 0 && (size_t)more < sizeof json - (size_t)size - 2)
             size += more;
     }
@@ -129,22 +132,6 @@ static void answer_route(struct http_server *server, const struct route *route, 
         route->answer(server, x);
 }
 
-/* Public: a proof says nothing but that an app whose hash one knows is there. */
-static void answer_proof(struct http_server *server, struct http_exchange *x, struct http_text name)
-{
-    char json[8192];
-    if (!reads(x)) {
-        refuse_method(x, HTTP_TEXT("GET, HEAD"));
-        return;
-    }
-    int written =
-        server->inclusion_proof ? server->inclusion_proof(server->user, name.data, name.size, json, sizeof json) : -1;
-    if (written < 0)
-        x->ops->fail(x, 404, "no app of this name is deployed");
-    else
-        http_answer_json(x, 200, json, (size_t)written);
-}
-
 /* OPTIONS for the server as a whole (RFC 9110, section 9.3.7): what may be allowed somewhere. */
 static void answer_server(struct http_exchange *x)
 {
@@ -182,16 +169,15 @@ static bool text_is(struct http_text text, const char *wanted)
 static bool route_own(struct http_server *server, struct http_exchange *x)
 {
     struct http_text path = x->request.target.path;
-    size_t proof = sizeof PROOF_PATH - 1;
     for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
         if (text_is(path, routes[i].path)) {
             answer_route(server, &routes[i], x);
             return true;
         }
     }
-    if (path.size >= proof && memcmp(path.data, PROOF_PATH, proof) == 0)
-        answer_proof(server, x, (struct http_text){path.data + proof, path.size - proof});
-    else if (path.size >= 10 && memcmp(path.data, "/_enclave/", 10) == 0)
+    if (server->more_routes && server->more_routes(server->user, x))
+        return true;
+    if (path.size >= 10 && memcmp(path.data, "/_enclave/", 10) == 0)
         http_admin_start(server, x);
     else
         return false;
@@ -212,12 +198,11 @@ void route_request(struct http_server *server, struct http_exchange *x)
     if (route_own(server, x))
         return;
     struct http_text name = http_target_first(&x->request.target);
-    struct app *app = name.size ? app_table_find(server->apps, name.data, name.size) : NULL;
+    struct app *app = name.size ? app_table_find(x->site->apps, name.data, name.size) : NULL;
     if (!app) {
         x->ops->fail(x, 404, "no app is deployed under the first part of this path");
         return;
     }
     atomic_fetch_add_explicit(&server->counters.app_calls, 1, memory_order_relaxed);
     forward(x, app);
-    app_unref(app);
 }

@@ -6,16 +6,13 @@
 #include <openssl/pem.h>
 #include <openssl/sha.h>
 #include <openssl/x509v3.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/ensure.h"
 #include "common/pem.h"
 #include "enclave/service/system.h"
-
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct egress_bundle current;
 
 /* ---- a bundle as a context ---------------------------------------------------------------------------------- */
 
@@ -76,69 +73,58 @@ static int read_bundle(X509_STORE *store, BIO *bio, const char *pem, size_t size
     return -EINVAL;
 }
 
-int egress_bundle_make(struct egress_bundle *b, const void *pem, size_t size, char *error, size_t error_size)
+int egress_trust_make(struct egress_trust **out, const void *pem, size_t size, char *error, size_t error_size)
 {
+    struct egress_trust *t = calloc(1, sizeof *t);
     SSL_CTX *context = SSL_CTX_new(TLS_client_method());
     BIO *bio = size <= EGRESS_BUNDLE_MAX ? BIO_new_mem_buf(pem, (int)size) : NULL;
-    int result = context && bio && configure(context) ? 0 : -ENOMEM;
+    int result = t && context && bio && configure(context) ? 0 : -ENOMEM;
     if (result == 0)
-        result = read_bundle(SSL_CTX_get_cert_store(context), bio, pem, size, &b->count, error, error_size);
+        result = read_bundle(SSL_CTX_get_cert_store(context), bio, pem, size, &t->count, error, error_size);
     else
         snprintf(error, error_size, "a bundle has at most %u bytes, and memory must suffice", EGRESS_BUNDLE_MAX);
     BIO_free(bio);
     if (result < 0) {
         SSL_CTX_free(context);
+        free(t);
         return result;
     }
-    SHA256(pem, size, b->sha256);
-    b->context = context;
+    SHA256(pem, size, t->sha256);
+    t->context = context;
+    atomic_store(&t->references, 1);
+    *out = t;
     return 0;
 }
 
-void egress_bundle_install(struct egress_bundle *b)
+struct egress_trust *egress_trust_ref(struct egress_trust *t)
 {
-    pthread_mutex_lock(&lock);
-    struct egress_bundle before = current;
-    current = *b;
-    pthread_mutex_unlock(&lock);
-    SSL_CTX_free(before.context); /* connections that use it have references of their own */
-    *b = (struct egress_bundle){0};
+    ENSURE(!t || atomic_fetch_add_explicit(&t->references, 1, memory_order_relaxed) > 0);
+    return t;
 }
 
-int egress_trust_load(char *error, size_t error_size)
+void egress_trust_unref(struct egress_trust *t)
+{
+    unsigned before = t ? atomic_fetch_sub_explicit(&t->references, 1, memory_order_acq_rel) : 2;
+    ENSURE(before > 0);
+    if (before != 1)
+        return;
+    SSL_CTX_free(t->context); /* connections that use it have references of their own */
+    free(t);
+}
+
+int egress_trust_load(struct egress_trust **out, char *error, size_t error_size)
 {
     uint8_t *pem;
     size_t size;
-    struct egress_bundle b = {0};
     char why[128] = "";
+    *out = NULL;
     int result = system_get(EGRESS_BUNDLE_KEY, &pem, &size);
     if (result == -ENOENT)
         return 0;
     if (result == 0)
-        result = egress_bundle_make(&b, pem, size, why, sizeof why);
-    if (result == 0)
-        egress_bundle_install(&b);
-    else
+        result = egress_trust_make(out, pem, size, why, sizeof why);
+    if (result < 0)
         snprintf(error, error_size, "egress: the sealed CA bundle cannot be taken up (error %d) %s", -result, why);
     free(pem);
     return result;
-}
-
-SSL_CTX *egress_trust_context(void)
-{
-    pthread_mutex_lock(&lock);
-    SSL_CTX *context = current.context;
-    if (context)
-        SSL_CTX_up_ref(context);
-    pthread_mutex_unlock(&lock);
-    return context;
-}
-
-bool egress_trust_sha256(uint8_t out[32])
-{
-    pthread_mutex_lock(&lock);
-    bool there = current.context != NULL;
-    memcpy(out, current.sha256, 32);
-    pthread_mutex_unlock(&lock);
-    return there;
 }

@@ -6,31 +6,27 @@
 #define ENCLAVE_OS_ENCLAVE_SERVICE_TRUST_H
 
 #include <openssl/ssl.h>
-#include <stdbool.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define EGRESS_BUNDLE_MAX (1u << 20) /* bytes of PEM */
+#define EGRESS_BUNDLE_MAX (1u << 20)  /* bytes of PEM */
+#define EGRESS_BUNDLE_KEY "egress-ca" /* its PEM, in the enclave's own namespace of the store */
 
-/* Boot: put the bundle of the store in force, if there is one. 0 or a negative errno, with a line in error. */
-int egress_trust_load(char *error, size_t error_size);
-
-/* A bundle, read and judged. context NULL: none at all. */
-struct egress_bundle {
-    SSL_CTX *context;
+/* A bundle, read and judged: part of a generation. Immutable and counted. Any thread. */
+struct egress_trust {
+    atomic_uint references;
+    SSL_CTX *context; /* a client's that requires TLS 1.2 or 1.3 and a chain to the bundle */
     uint8_t sha256[32];
     size_t count; /* of certificates */
 };
-/* 0; -EINVAL (the bundle) or -ENOMEM, with a line in error and nothing in *b. Any thread. */
-int egress_bundle_make(struct egress_bundle *b, const void *pem, size_t size, char *error, size_t error_size);
-/* It is in force from now on, for connections that begin; *b is taken over. Any thread. */
-void egress_bundle_install(struct egress_bundle *b);
-#define EGRESS_BUNDLE_KEY "egress-ca" /* its PEM, in the enclave's own namespace of the store */
+/* 0, and one reference in *out; -EINVAL (the bundle) or -ENOMEM, with a line in error. */
+int egress_trust_make(struct egress_trust **out, const void *pem, size_t size, char *error, size_t error_size);
+/* NULL, which is to trust nobody, is nothing. */
+struct egress_trust *egress_trust_ref(struct egress_trust *t);
+void egress_trust_unref(struct egress_trust *t);
 
-/* A client context that requires TLS 1.2 or 1.3 and a chain to the bundle; a reference of the caller's own. NULL: there
- * is no bundle. Any thread. */
-SSL_CTX *egress_trust_context(void);
-/* SHA-256 of the bundle's bytes; false: there is none. Any thread. */
-bool egress_trust_sha256(uint8_t out[32]);
+/* Boot: the bundle of the store, NULL if there is none. 0 or a negative errno, with a line in error. */
+int egress_trust_load(struct egress_trust **out, char *error, size_t error_size);
 
 #endif

@@ -8,15 +8,16 @@
 #include <string.h>
 
 #include "common/hex.h"
+#include "enclave/service/generation.h"
+#include "enclave/service/generations.h"
 #include "enclave/service/system.h"
 #include "enclave/service/trust.h"
 #include "enclave/thread/rpc_client.h"
+#include "enclave/wasm/app.h"
 
 struct trust_change {
     struct change change; /* first */
-    struct egress_bundle bundle;
-    size_t count; /* of its certificates */
-    uint8_t sha256[32];
+    struct egress_trust *trust;
     void *pem; /* a copy */
     size_t size;
 };
@@ -24,34 +25,37 @@ struct trust_change {
 static void trust_write(struct change *change)
 {
     struct trust_change *c = (struct trust_change *)change;
-    struct kv_op op = {c->size ? KV_PUT : KV_DELETE,
-                       enclave_system.settings,
-                       EGRESS_BUNDLE_KEY,
-                       strlen(EGRESS_BUNDLE_KEY),
-                       c->pem,
-                       c->size};
-    change_commit(change, &op, 1);
+    const struct kv_op op = {c->size ? KV_PUT : KV_DELETE,
+                             enclave_system.settings,
+                             EGRESS_BUNDLE_KEY,
+                             strlen(EGRESS_BUNDLE_KEY),
+                             c->pem,
+                             c->size};
+    struct generation *now = generations_current();
+    change_propose(change, app_table_copy(now->site.apps), egress_trust_ref(c->trust), &op, 1);
+    http_site_unref(&now->site);
 }
 
-static void trust_install(struct change *change)
+static void trust_committed(struct change *change)
 {
-    egress_bundle_install(&((struct trust_change *)change)->bundle);
+    (void)change;
     rpc_log(enclave_system.owner->rpc, LOG_INFO, "the CA bundle of outgoing requests has changed");
 }
 
 static json_t *trust_describe(const struct change *change)
 {
-    const struct trust_change *c = (const struct trust_change *)change;
+    const struct egress_trust *trust = ((const struct trust_change *)change)->trust;
     char sha256[65];
-    hex_text(c->sha256, 32, sha256);
-    return c->size ? json_pack("{s:I,s:s}", "certificates", (json_int_t)c->count, "sha256", sha256)
-                   : json_pack("{s:i}", "certificates", 0);
+    if (!trust)
+        return json_pack("{s:i}", "certificates", 0);
+    hex_text(trust->sha256, 32, sha256);
+    return json_pack("{s:I,s:s}", "certificates", (json_int_t)trust->count, "sha256", sha256);
 }
 
 static void trust_release(struct change *change)
 {
     struct trust_change *c = (struct trust_change *)change;
-    SSL_CTX_free(c->bundle.context);
+    egress_trust_unref(c->trust);
     free(c->pem);
     free(c);
 }
@@ -59,13 +63,13 @@ static void trust_release(struct change *change)
 int egress_trust_set(struct worker *origin, const void *pem, size_t size, change_done done, void *user, char *error,
                      size_t error_size)
 {
-    static const struct change_ops ops = {NULL, trust_write, trust_install, trust_describe, trust_release};
+    static const struct change_ops ops = {NULL, trust_write, trust_committed, NULL, trust_describe, trust_release};
     loop_check(&origin->loop);
     struct trust_change *c = calloc(1, sizeof *c);
     int result = c && (c->pem = malloc(size ? size : 1)) ? 0 : -ENOMEM;
     snprintf(error, error_size, "out of memory");
     if (result == 0 && size)
-        result = egress_bundle_make(&c->bundle, pem, size, error, error_size);
+        result = egress_trust_make(&c->trust, pem, size, error, error_size);
     if (result < 0) {
         if (c)
             trust_release(&c->change);
@@ -76,8 +80,6 @@ int egress_trust_set(struct worker *origin, const void *pem, size_t size, change
     c->change.ops = &ops;
     c->change.success = 200;
     c->size = size;
-    c->count = c->bundle.count;
-    memcpy(c->sha256, c->bundle.sha256, 32);
     change_ask(&c->change, origin, done, user);
     return 0;
 }

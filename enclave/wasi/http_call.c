@@ -112,6 +112,7 @@ static struct http_call *start(struct guest *g, struct resource *request, const 
     struct http_call_request r = {
         .worker = g->worker,
         .dialer = g->app->rt->config.dialer,
+        .site = g->site,
         .host = d->host,
         .port = d->port,
         .method = text_of(request->state == METHOD_OTHER ? method : http_methods[request->state]),

@@ -1,10 +1,9 @@
 /*
- * Apps and the table of apps.
+ * Apps and tables of apps.
  */
 #include "enclave/wasm/app.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 
 #include "enclave/wasm/component.h"
@@ -168,20 +167,41 @@ const struct budget *app_memory(const struct app *app)
     return &app->memory;
 }
 
-/* The table: sorted by name. A lookup holds the lock for a binary search and one increment. ------------------- */
+/* ---- the table ---------------------------------------------------------------------------------------------------- */
 
 struct app_table {
-    pthread_rwlock_t lock;
-    struct app **apps;
+    struct app **apps; /* sorted by name */
     size_t count, capacity;
 };
 
 struct app_table *app_table_new(void)
 {
-    struct app_table *table = calloc(1, sizeof *table);
-    if (table)
-        pthread_rwlock_init(&table->lock, NULL);
-    return table;
+    return calloc(1, sizeof(struct app_table));
+}
+
+struct app_table *app_table_copy(const struct app_table *table)
+{
+    struct app_table *copy = app_table_new();
+    ENSURE(table);
+    if (!copy || table->count == 0)
+        return copy;
+    copy->apps = calloc(table->count, sizeof *copy->apps);
+    if (!copy->apps) {
+        free(copy);
+        return NULL;
+    }
+    for (size_t i = 0; i < table->count; i++)
+        copy->apps[i] = app_ref(table->apps[i]);
+    copy->count = copy->capacity = table->count;
+    return copy;
+}
+
+void app_table_free(struct app_table *table)
+{
+    for (size_t i = 0; table && i < table->count; i++)
+        app_unref(table->apps[i]);
+    free(table ? table->apps : NULL);
+    free(table);
 }
 
 static int compare(const char *name, const char *wanted, size_t size)
@@ -210,7 +230,7 @@ static size_t position(const struct app_table *table, const char *name, size_t s
     return low;
 }
 
-/* With the lock: what holds between any two changes. */
+/* What holds between any two changes. */
 static void table_check(const struct app_table *table)
 {
     ENSURE(table->count <= table->capacity);
@@ -242,7 +262,6 @@ int app_table_put(struct app_table *table, struct app *app)
     ENSURE(table && app);
     int error = 0;
     struct app *old = NULL;
-    pthread_rwlock_wrlock(&table->lock);
     size_t at = position(table, app->name, strlen(app->name), &found);
     if (found) {
         old = table->apps[at];
@@ -251,7 +270,6 @@ int app_table_put(struct app_table *table, struct app *app)
         error = insert(table, at, app);
     }
     table_check(table);
-    pthread_rwlock_unlock(&table->lock);
     app_unref(error ? app : old);
     return error;
 }
@@ -259,42 +277,32 @@ int app_table_put(struct app_table *table, struct app *app)
 int app_table_remove(struct app_table *table, const char *name)
 {
     bool found;
-    struct app *old = NULL;
-    pthread_rwlock_wrlock(&table->lock);
+    ENSURE(table && name);
     size_t at = position(table, name, strlen(name), &found);
-    if (found) {
-        old = table->apps[at];
-        memmove(&table->apps[at], &table->apps[at + 1], (table->count - at - 1) * sizeof *table->apps);
-        table->count--;
-    }
+    if (!found)
+        return -ENOENT;
+    struct app *old = table->apps[at];
+    memmove(&table->apps[at], &table->apps[at + 1], (table->count - at - 1) * sizeof *table->apps);
+    table->count--;
     table_check(table);
-    pthread_rwlock_unlock(&table->lock);
     app_unref(old);
-    return found ? 0 : -ENOENT;
+    return 0;
 }
 
-struct app *app_table_find(struct app_table *table, const char *name, size_t name_size)
+struct app *app_table_find(const struct app_table *table, const char *name, size_t name_size)
 {
     bool found;
-    pthread_rwlock_rdlock(&table->lock);
     size_t at = position(table, name, name_size, &found);
-    struct app *app = found ? app_ref(table->apps[at]) : NULL;
-    pthread_rwlock_unlock(&table->lock);
-    return app;
+    return found ? table->apps[at] : NULL;
 }
 
-void app_table_each(struct app_table *table, void (*visit)(void *user, struct app *app), void *user)
+void app_table_each(const struct app_table *table, void (*visit)(void *user, struct app *app), void *user)
 {
-    pthread_rwlock_rdlock(&table->lock);
     for (size_t i = 0; i < table->count; i++)
         visit(user, table->apps[i]);
-    pthread_rwlock_unlock(&table->lock);
 }
 
-size_t app_table_count(struct app_table *table)
+size_t app_table_count(const struct app_table *table)
 {
-    pthread_rwlock_rdlock(&table->lock);
-    size_t count = table->count;
-    pthread_rwlock_unlock(&table->lock);
-    return count;
+    return table->count;
 }

@@ -1,5 +1,5 @@
 /*
- * Apps: a name, a component, its limits. And the table that finds an app by name from any worker.
+ * Apps: a name, a component, its limits. And tables that find an app by its name.
  *
  * An app is immutable and counted: a replaced or removed app lives until its last request is answered.
  */
@@ -46,15 +46,22 @@ const struct budget *app_memory(const struct app *app); /* what its guests hold 
 /* Answer the request with a fresh instance. Called on the exchange's worker; keeps its own reference. */
 void app_handle(struct app *app, struct http_exchange *x);
 
+/*
+ * A table of apps, sorted by name. Whoever makes one may change it until others see it (as part of an http_site,
+ * site.h); from then on it is only read, from any thread, and without a lock.
+ */
 struct app_table;
-struct app_table *app_table_new(void);
+struct app_table *app_table_new(void); /* empty; NULL: no memory */
+/* One of its own with the same apps, to be changed. NULL: no memory. */
+struct app_table *app_table_copy(const struct app_table *table);
+void app_table_free(struct app_table *table); /* gives the references back; NULL is nothing */
 /* Add or replace; takes the caller's reference. -ENOMEM (the reference is then dropped). */
 int app_table_put(struct app_table *table, struct app *app);
 int app_table_remove(struct app_table *table, const char *name); /* -ENOENT */
-/* A reference that the caller gives back, or NULL. */
-struct app *app_table_find(struct app_table *table, const char *name, size_t name_size);
-/* Calls visit for each app, sorted by name, under the table's lock. */
-void app_table_each(struct app_table *table, void (*visit)(void *user, struct app *app), void *user);
-size_t app_table_count(struct app_table *table);
+/* Borrowed: it lives as long as it is in the table. NULL: there is none. */
+struct app *app_table_find(const struct app_table *table, const char *name, size_t name_size);
+/* Calls visit for each app, sorted by name. */
+void app_table_each(const struct app_table *table, void (*visit)(void *user, struct app *app), void *user);
+size_t app_table_count(const struct app_table *table);
 
 #endif

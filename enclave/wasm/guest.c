@@ -54,6 +54,7 @@ static void guest_free(struct guest *g)
     charged_free(g->printed);
     charge_give(&g->cost);
     app_unref(g->app);
+    http_site_unref(g->site);
     free(g);
 }
 
@@ -313,6 +314,7 @@ static struct guest *guest_new(struct app *app, struct http_exchange *x)
     g->reply_capacity = sizeof g->reply_first / sizeof *g->reply_first;
     g->x = x;
     g->app = app_ref(app);
+    g->site = http_site_ref(x->site);
     g->store = wasmtime_store_new(app->rt->engine, g, NULL);
     limit_store(g);
     charge_open(&g->passed, &app->memory);

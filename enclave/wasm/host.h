@@ -35,6 +35,7 @@
 #include "common/ensure.h"
 #include "common/protocol.h"
 #include "enclave/budget/budget.h"
+#include "enclave/https/site.h"
 #include "enclave/thread/loop.h"
 #include "enclave/thread/worker.h"
 #include "enclave/wasm/app.h"
@@ -217,6 +218,7 @@ struct http_call;
 
 struct guest {
     struct app *app;
+    struct http_site *site; /* that its request came to: it is the whole of what it may see of the configuration */
     struct worker *worker;
     struct http_exchange *x; /* NULL once the exchange is over */
     wasmtime_store_t *store;

@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include "enclave/https/http.h"
+#include "enclave/https/site.h"
 #include "enclave/https/transport.h"
 #include "enclave/service/router.h"
 #include "enclave/wasm/app.h"
@@ -83,6 +84,7 @@ static bool may(void *user, const char *method, const char *path, const char *au
 }
 
 static struct http_server server;
+static struct http_site site;
 static struct worker worker;
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
@@ -90,7 +92,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     (void)argc, (void)argv;
     static struct http_admin_hook hook = {.admit = admit, .methods = methods, .handle = answer};
     MUST(loop_init(&worker.loop, NULL) == 0);
-    http_server_init(&server, route_request, app_table_new(), 1);
+    http_site_init(&site, 1, app_table_new(), NULL);
+    http_server_init(&server, route_request, 1);
     server.admin = &hook;
     server.authorize_monitoring = may;
     return 0;

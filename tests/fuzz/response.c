@@ -58,7 +58,8 @@ static void on_dialled(struct loop_task *task)
     done(opener, &memory.t, CALL_OK, 0);
 }
 
-static void *start(struct worker *w, const char *host, uint16_t port, http_dialled when_done, void *user)
+static void *start(struct worker *w, const struct http_site *site, const char *host, uint16_t port,
+                   http_dialled when_done, void *user)
 {
     (void)host, (void)port;
     done = when_done;

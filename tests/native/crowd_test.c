@@ -15,6 +15,7 @@
 #include "enclave/ratls/crowd.h"
 #include "common/container.h"
 #include "enclave/https/http.h"
+#include "enclave/https/site.h"
 #include "enclave/https/transport.h"
 #include "enclave/service/router.h"
 #include "enclave/wasm/app.h"
@@ -68,6 +69,8 @@ static ssize_t take(struct peer *p, char *buf, size_t size)
         buf[i] = p->sent + i < begun ? start[p->sent + i] : 'x';
     return size ? (ssize_t)size : -EAGAIN;
 }
+
+static struct http_site site; /* without apps, and the same for all */
 
 static ssize_t peer_read(struct transport *t, void *buf, size_t size)
 {
@@ -141,6 +144,7 @@ static struct peer *arrive(enum behaviour behaviour)
     struct peer *p = calloc(1, sizeof *p);
     p->behaviour = behaviour;
     p->t.ops = &ops;
+    p->t.site = &site;
     assert_true(crowd_join(&clients, &p->member, BOUND));
     p->t.memory = &p->member.memory;
     assert_int_equal(http_connection_start(&server, &worker, &p->t), 0);
@@ -293,11 +297,10 @@ static void never_handled(struct http_admin_hook *hook, struct worker *w, const 
     http_admin_reply(reply, 200, "{}", 2);
 }
 
-static struct app_table *apps; /* empty, and the same for all */
-
 static int setup_all(void **state)
 {
-    apps = app_table_new();
+    struct app_table *apps = app_table_new();
+    http_site_init(&site, 1, apps, NULL);
     return apps ? 0 : -1;
 }
 
@@ -316,7 +319,7 @@ static int setup(void **state)
     crowd_init(&clients, &limits, &worker.loop, NULL);
     clients.waits = waits;
     clients.cut = cut;
-    http_server_init(&server, route_request, apps, 1);
+    http_server_init(&server, route_request, 1);
     server.admin = &hook;
     return 0;
 }

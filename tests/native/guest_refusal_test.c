@@ -175,7 +175,8 @@ static void refuse(struct loop_task *task)
         dial.done(dial.user, NULL, CALL_REFUSED, 0);
 }
 
-static void *start_dial(struct worker *w, const char *host, uint16_t port, http_dialled done, void *user)
+static void *start_dial(struct worker *w, const struct http_site *site, const char *host, uint16_t port,
+                        http_dialled done, void *user)
 {
     dial = (struct dial){{.fn = refuse}, done, user};
     loop_post(&w->loop, &dial.task);
@@ -203,7 +204,8 @@ static int setup(void **state)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (app_table_put(apps, built_app(runtime, folder, names[i], settings, 0)) != 0)
             return -1;
-    http_server_init(&server, route_request, apps, 1);
+    http_site_init(&memory_client_site, 1, apps, NULL);
+    http_server_init(&server, route_request, 1);
     return 0;
 }
 

@@ -249,7 +249,8 @@ static int setup(void **state)
         return -1;
     struct app_table *apps = app_table_new();
     app_table_put(apps, app);
-    http_server_init(&server, route_request, apps, 1);
+    http_site_init(&memory_client_site, 1, apps, NULL);
+    http_server_init(&server, route_request, 1);
     return 0;
 }
 

@@ -23,6 +23,7 @@
 #include "enclave/early/channel.h"
 #include "enclave/ratls/connections.h"
 #include "enclave/https/http.h"
+#include "enclave/https/site.h"
 #include "enclave/https/transport.h"
 #include "enclave/thread/rpc_client.h"
 #include "enclave/thread/worker.h"
@@ -97,6 +98,8 @@ int peer_describe(SSL *ssl, bool debug, char out[256])
 }
 
 /* An echo in HTTP's place; ends at "." or with its peer. */
+static struct http_site site;
+
 static void on_ready(struct transport *t, void *user)
 {
     uint8_t buffer[700];
@@ -364,6 +367,8 @@ static int set_up(void **state)
     assert_non_null(worker.rpc);
     assert_int_equal(connections_init(&connections, &worker, &connections), 0);
     server.limits.header_bytes = 65536;
+    http_site_init(&site, 1, NULL, NULL);
+    connections.site = &site;
     connections.tls = server_context();
     connections.http = &server;
     client_context = SSL_CTX_new(TLS_client_method());

@@ -150,7 +150,8 @@ static int setup(void **state)
     struct app_table *apps = app_table_new();
     if (!app || app_table_put(apps, app) != 0)
         return -1;
-    http_server_init(&server, route_request, apps, 1);
+    http_site_init(&memory_client_site, 1, apps, NULL);
+    http_server_init(&server, route_request, 1);
     return 0;
 }
 

@@ -9,6 +9,8 @@
 #include "enclave/wasm/runtime.h"
 #include "enclave/wasm/settings.h"
 
+struct http_site memory_client_site;
+
 static ssize_t client_read(struct transport *t, void *buf, size_t size)
 {
     struct memory_client *c = (struct memory_client *)t;
@@ -51,7 +53,8 @@ int memory_client_start(struct memory_client *c, struct http_server *server, str
                         size_t size, size_t allowed)
 {
     static const struct transport_ops ops = {client_read, client_write, client_flush, client_close, client_abort};
-    *c = (struct memory_client){.t.ops = &ops, .in = text, .in_size = size, .allowed = allowed};
+    *c = (struct memory_client){
+        .t.ops = &ops, .t.site = &memory_client_site, .in = text, .in_size = size, .allowed = allowed};
     return http_connection_start(server, worker, &c->t);
 }
 

@@ -7,9 +7,13 @@
 #include <stdint.h>
 
 #include "enclave/https/http.h"
+#include "enclave/https/site.h"
 #include "enclave/https/transport.h"
 #include "enclave/wasm/app.h"
 #include "enclave/thread/worker.h"
+
+/* What all of them are answered with: to be filled in by the test (http_site_init). */
+extern struct http_site memory_client_site;
 
 /* It sends what it is told to, and takes as much as it is allowed to. */
 struct memory_client {

@@ -15,7 +15,9 @@
 #include "enclave/ratls/connections.h"
 #include "enclave/service/app_changes.h"
 #include "enclave/service/apps.h"
+#include "enclave/service/attest.h"
 #include "enclave/service/deployed.h"
+#include "enclave/service/generations.h"
 #include "enclave/service/identity.h"
 #include "enclave/service/system.h"
 #include "enclave/service/trust.h"
@@ -149,7 +151,7 @@ static void do_abort(void)
 static void do_apps_load(void)
 {
     char error[256];
-    apps_load(error, sizeof error);
+    apps_load(NULL, error, sizeof error);
 }
 
 static void do_apps_stop(void)
@@ -179,9 +181,30 @@ static void do_identity_open(void)
     identity_open(0, error, sizeof error);
 }
 
-static void do_refresh(void)
+static void do_attest(void)
 {
-    (void)!identity_refresh(NULL, NULL);
+    (void)!attest(NULL, NULL, NULL);
+}
+
+static void do_generations_boot(void)
+{
+    char error[256];
+    (void)!generations_boot(NULL, NULL, error, sizeof error);
+}
+
+static void do_generations_next(void)
+{
+    (void)!generations_next();
+}
+
+static void do_generations_installed(void)
+{
+    (void)!generations_installed();
+}
+
+static void do_installation_begin(void)
+{
+    installation_begin(NULL, 0, NULL, NULL);
 }
 
 static void do_trust(void)
@@ -260,7 +283,11 @@ static const struct door doors[] = {
     {"app_remove", do_remove, OWN},
     {"app_set", do_set, OWN},
     {"identity_open", do_identity_open, WAITS},
-    {"identity_refresh", do_refresh, OWN},
+    {"attest", do_attest, OWN},
+    {"generations_boot", do_generations_boot, OWN},
+    {"generations_next", do_generations_next, OWN},
+    {"generations_installed", do_generations_installed, OWN},
+    {"installation_begin", do_installation_begin, OWN},
     {"egress_trust_set", do_trust, OWN},
     {"deployed_first", do_first, OWN},
     {"deployed_find", do_find, OWN},

@@ -17,6 +17,7 @@
 #include "enclave/early/channel.h"
 #include "enclave/ratls/connection.h"
 #include "enclave/service/dial.h"
+#include "enclave/service/generation.h"
 #include "enclave/service/trust.h"
 #include "enclave/thread/rpc_client.h"
 #include "enclave/thread/worker.h"
@@ -205,10 +206,8 @@ static void test_answers(void **state)
 
 /* ---- dialling --------------------------------------------------------------------------------------------------- */
 
-SSL_CTX *egress_trust_context(void)
-{
-    return SSL_CTX_new(TLS_client_method());
-}
+static struct egress_trust trust;
+static struct generation generation = {.trust = &trust};
 
 bool channel_take(uint32_t worker_index, enum channel_kind kind, channel_name name, struct channel_desc *out)
 {
@@ -242,8 +241,10 @@ static void on_dialled(void *user, struct transport *t, enum http_call_failure f
 
 static void *dial(void)
 {
+    if (!trust.context)
+        trust.context = SSL_CTX_new(TLS_client_method());
     inside = true;
-    void *attempt = egress_dialer.start(&worker, "server.example", 443, on_dialled, NULL);
+    void *attempt = egress_dialer.start(&worker, &generation.site, "server.example", 443, on_dialled, NULL);
     inside = false;
     return attempt;
 }

@@ -26,6 +26,7 @@
 #include "enclave/fs/fs.h"
 #include "enclave/https/client.h"
 #include "enclave/https/http.h"
+#include "enclave/https/site.h"
 #include "enclave/https/transport.h"
 #include "enclave/service/router.h"
 #include "enclave/wasi/wasi.h"
@@ -63,6 +64,8 @@ static void watch(struct socket_transport *s, int op, bool writing)
     epoll_ctl(s->owner->epoll, op, s->fd, &event);
     s->want_write = writing;
 }
+
+static struct http_site site; /* all that is ever served */
 
 static ssize_t sock_read(struct transport *t, void *buf, size_t size)
 {
@@ -122,6 +125,7 @@ static void accept_all(struct native_worker *w)
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
         struct socket_transport *s = calloc(1, sizeof *s);
         s->t.ops = &sock_ops;
+        s->t.site = &site;
         s->t.peer = "native";
         s->fd = fd;
         s->owner = w;
@@ -149,7 +153,8 @@ static void dialled(struct loop_task *task)
     free(d);
 }
 
-static void *dial(struct worker *worker, const char *host, uint16_t port, http_dialled done, void *user)
+static void *dial(struct worker *worker, const struct http_site *site, const char *host, uint16_t port,
+                  http_dialled done, void *user)
 {
     struct dial *d = calloc(1, sizeof *d);
     struct sockaddr_in address = {
@@ -297,7 +302,7 @@ static bool authorize(void *user, const char *method, const char *path, const ch
     return strcmp(authorization, "Bearer test") == 0;
 }
 
-static int more_metrics(void *user, char *buf, size_t size)
+static int more_metrics(void *user, const struct http_site *served, char *buf, size_t size)
 {
     return snprintf(buf, size, ",\"guest_memory_bytes\":%llu", (unsigned long long)wasm_runtime_guest_memory(runtime));
 }
@@ -342,7 +347,8 @@ int main(int argc, char **argv)
     struct app_table *apps = app_table_new();
     for (int i = 3; i < argc; i++)
         load(apps, argv[i]);
-    http_server_init(&server, route_request, apps, now_ns());
+    http_site_init(&site, 1, apps, NULL);
+    http_server_init(&server, route_request, now_ns());
     server.admin = &hook;
     server.authorize_monitoring = authorize;
     server.more_metrics = more_metrics;

@@ -18,6 +18,7 @@
 struct peer peer;
 bool peer_reads_slowly;
 struct http_server server;
+struct http_site peer_site;
 struct worker worker;
 
 static ssize_t mem_read(struct transport *t, void *buf, size_t size)
@@ -104,6 +105,7 @@ void peer_run(const char *in, size_t size, size_t step, bool keep_open)
 {
     memset(&peer, 0, sizeof peer);
     peer.t.ops = &peer_ops;
+    peer.t.site = &peer_site;
     peer.in = in;
     peer.in_size = size;
     peer.step = step;
@@ -188,7 +190,8 @@ void peer_setup(http_router route, struct app_table *apps)
     static struct http_admin_hook hook = {admit, methods, echo_admin};
     loop_init(&worker.loop, NULL);
     worker.loop.now_ns = 1;
-    http_server_init(&server, route ? route : peer_route, apps, 1);
+    http_site_init(&peer_site, 1, apps, NULL);
+    http_server_init(&server, route ? route : peer_route, 1);
     server.admin = &hook;
     server.authorize_monitoring = may;
 }

@@ -9,8 +9,11 @@
 
 #include "enclave/https/exchange.h"
 #include "enclave/https/http.h"
+#include "enclave/https/site.h"
 #include "enclave/https/transport.h"
 #include "enclave/thread/worker.h"
+
+struct app_table;
 
 struct peer {
     struct transport t;
@@ -28,6 +31,7 @@ extern struct peer peer;
 extern bool peer_reads_slowly; /* the connections from now on */
 extern const struct transport_ops peer_ops;
 extern struct http_server server;
+extern struct http_site peer_site; /* of all connections: number 1, the apps that peer_setup was given */
 extern struct worker worker;
 
 /* Requests that end in the middle of the head. */

@@ -1,0 +1,26 @@
+/*
+ * Certificates: for a generation, one that shows its root, whose quote binds this boot's key to this image.
+ *
+ *     if (attest(g, attested, c) < 0) ...                 nothing was begun
+ *     static void attested(void *user, int error, SSL_CTX *tls)
+ *
+ * The host is asked for a quote, and what it says is judged before it is used: a certificate that no client can verify
+ * is none. Nothing is tried again here; who asked knows whether that makes sense. On the owner's thread, any number at
+ * once: the host may answer in any order.
+ */
+#ifndef ENCLAVE_OS_ENCLAVE_SERVICE_ATTEST_H
+#define ENCLAVE_OS_ENCLAVE_SERVICE_ATTEST_H
+
+#include <openssl/ssl.h>
+
+#include "common/callbacks.h"
+
+struct generation;
+
+/* error 0: tls is the server's context with the certificate, valid during the call (take a reference). Else a negative
+ * errno, and the host's log says why. */
+typedef void (*attest_done)(void *user, int error, SSL_CTX *tls);
+/* A reference to g is kept meanwhile. */
+MAY_REFUSE int attest(struct generation *g, attest_done done, void *user);
+
+#endif

@@ -1,0 +1,15 @@
+/*
+ * What everybody may see of the generation that answers: its manifest, and a proof for each leaf.
+ */
+#ifndef ENCLAVE_OS_ENCLAVE_SERVICE_PUBLIC_H
+#define ENCLAVE_OS_ENCLAVE_SERVICE_PUBLIC_H
+
+#include <stdbool.h>
+
+struct http_exchange;
+
+/* GET /_enclave/manifest and /_enclave/proof/LABEL, of the exchange's own generation (manifest.h); false: it is another
+ * path. For http_server.more_routes. On the exchange's worker. */
+bool public_answer(void *user, struct http_exchange *x);
+
+#endif
