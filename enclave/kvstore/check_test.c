@@ -35,8 +35,8 @@ static int setup(void **state)
     store = store_new(&worker);
     ns = kv_namespace_open(store, "app:a:kv:b");
     struct kv_op ops[] = {{KV_PUT, ns, "a", 1, "one", 3}, {KV_PUT, ns, "b", 1, "two", 3}};
-    if (store_open(store, master, (const uint8_t *)"sealed", 6, why, sizeof why) != 0 ||
-        kv_commit(&worker, ops, 2, on_done, &done) != 0)
+    if (store_begin(store, master, (const uint8_t *)"sealed", 6) != 0 ||
+        store_create(store, NULL, 0, why, sizeof why) != 0 || kv_commit(&worker, ops, 2, on_done, &done) != 0)
         return -1;
     for (int turns = 0; turns < 100 && !done; turns++)
         loop_run_once(&worker.loop, worker.loop.now_ns + 1);

@@ -132,8 +132,11 @@ static void on_committed(void *user, int error, const uint8_t *payload, size_t s
     store_enter(s);
     ENSURE(s->in_flight);
     s->in_flight = false;
-    if (error == 0)
+    if (error == 0) {
         s->root = t->root;
+        free(s->master); /* it is where it belongs */
+        s->master = NULL;
+    }
     for (size_t i = 0; i < t->job_count; i++) {
         for (size_t k = 0; error == 0 && k < t->jobs[i]->op_count; k++)
             apply_op(s, &t->jobs[i]->ops[k]);
@@ -210,6 +213,8 @@ static bool close_transaction(struct transaction *t)
 {
     struct store *s = t->store;
     uint8_t sealed_root[ROOT_SIZE];
+    if (s->master && !append_op(t, KV_PUT, STORE_MASTER_KEY, strlen(STORE_MASTER_KEY), s->master, s->master_size))
+        return false;
     if (!index_reserve(&s->index, t->op_count) || root_seal(&s->keys, &t->root, sealed_root) < 0 ||
         !append_op(t, KV_PUT, STORE_ROOT_KEY, strlen(STORE_ROOT_KEY), sealed_root, sizeof sealed_root))
         return false;
@@ -267,26 +272,4 @@ void commit_queue(struct job *j)
     }
     *s->commits.end = j;
     s->commits.end = &j->queue_next;
-}
-
-int commit_first(struct store *s, const uint8_t *master_blob, size_t size)
-{
-    struct transaction t = {.store = s, .root = {.epoch = 1}};
-    uint8_t sealed_root[ROOT_SIZE];
-    ENSURE(s->index.count == 0);
-    ENSURE(!s->open);
-    int error = root_seal(&s->keys, &t.root, sealed_root);
-    if (error < 0)
-        return error;
-    if (!append(&t, &t.op_count, 4) ||
-        !append_op(&t, KV_PUT, STORE_MASTER_KEY, strlen(STORE_MASTER_KEY), master_blob, size) ||
-        !append_op(&t, KV_PUT, STORE_ROOT_KEY, strlen(STORE_ROOT_KEY), sealed_root, sizeof sealed_root))
-        error = -ENOMEM;
-    if (error == 0) {
-        memcpy(t.payload, &t.op_count, 4);
-        error = rpc_call_wait(s->owner->rpc, RPC_KV_COMMIT, t.payload, t.size, NULL, NULL);
-    }
-    s->root = t.root;
-    free(t.payload);
-    return error;
 }

@@ -4,7 +4,8 @@
  *
  * Files need each other downwards only:
  *
- *     kvstore, wait    doors, opening and closing
+ *     kvstore          doors, opening and closing
+ *     wait             operations that are waited for
  *     check, load      the whole of it: whether it is in order; all records of the host's
  *     schedule         which job may run now. Those below call it through struct store's proceed
  *     list, read       names; records
@@ -79,6 +80,8 @@ struct job_queue {
 struct store {
     struct worker *owner; /* whose thread all of this belongs to */
     bool open;
+    uint8_t *master; /* sealed: the first commit carries it. Else NULL */
+    size_t master_size;
     void (*proceed)(struct store *s); /* schedule.c's: a job has ended, so others may run now */
     struct record_keys keys;
     struct index index;
@@ -130,8 +133,11 @@ void read_start(struct job *j);
 void commit_queue(struct job *j);
 /* Send what is queued, if nothing is with the host. True: jobs have failed meanwhile, so others may run now. */
 bool commit_pump(struct store *s);
-/* At first boot: the sealed master key and the empty store's root, in one transaction. Waits. */
-int commit_first(struct store *s, const uint8_t *master_blob, size_t size);
+
+/* ---- wait.c ------------------------------------------------------------------------------------------------------ */
+
+/* As kv_commit_wait, but that it may be of nothing: what goes with every first commit goes then, too. */
+int commit_first(struct store *s, const struct kv_op *ops, size_t count);
 
 /* ---- job.c ------------------------------------------------------------------------------------------------------- */
 

@@ -222,30 +222,56 @@ static void forget(struct store *s)
     memory_reset(s);
     OPENSSL_cleanse(&s->keys, sizeof s->keys);
     s->root = (struct root){0};
+    free(s->master);
+    s->master = NULL;
     s->damaged = 0;
     s->nameless = 0;
     s->listed = (struct kv_namespace){0};
     s->open = false;
 }
 
-int store_open(struct store *s, const uint8_t master[32], const uint8_t *master_blob, size_t master_blob_size,
-               char *why, size_t why_size)
+int store_open(struct store *s, const uint8_t master[32], char *why, size_t why_size)
 {
     store_enter(s);
-    ENSURE(!s->open);
+    ENSURE(!s->open && !s->master);
     ENSURE(master && why);
     int error = record_keys_derive(master, &s->keys);
-    if (error == 0 && !master_blob) {
+    if (error == 0)
         error = open_existing(s, why, why_size);
-    } else if (error == 0) {
-        error = commit_first(s, master_blob, master_blob_size);
-        if (error < 0)
-            snprintf(why, why_size, "store: the first commit failed (error %d)", -error);
-    }
     if (error < 0)
         forget(s);
     else
         s->open = true;
+    return error;
+}
+
+int store_begin(struct store *s, const uint8_t master[32], const uint8_t *sealed, size_t size)
+{
+    store_enter(s);
+    ENSURE(!s->open && !s->master);
+    ENSURE(master && sealed);
+    ENSURE(size > 0 && size <= STORE_MASTER_SIZE_MAX);
+    s->master = malloc(size);
+    s->master_size = size;
+    int error = s->master ? record_keys_derive(master, &s->keys) : -ENOMEM;
+    if (error < 0)
+        forget(s);
+    else
+        memcpy(s->master, sealed, size);
+    return error;
+}
+
+int store_create(struct store *s, const struct kv_op *ops, size_t count, char *why, size_t why_size)
+{
+    store_enter(s);
+    ENSURE(!s->open && s->master);
+    ENSURE(why);
+    s->open = true;
+    int error = commit_first(s, ops, count);
+    if (error < 0) {
+        snprintf(why, why_size, "store: the first commit failed (error %d)", -error);
+        forget(s);
+    }
     return error;
 }
 

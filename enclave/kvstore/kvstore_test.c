@@ -27,7 +27,10 @@ static int reopen(bool first)
 {
     loop_deinit(&worker.loop);
     host_memory_worker(&worker);
-    return store_open(store, master, first ? (const uint8_t *)"sealed" : NULL, first ? 6 : 0, why, sizeof why);
+    if (!first)
+        return store_open(store, master, why, sizeof why);
+    int error = store_begin(store, master, (const uint8_t *)"sealed", 6);
+    return error == 0 ? store_create(store, NULL, 0, why, sizeof why) : error;
 }
 
 static int setup(void **state)

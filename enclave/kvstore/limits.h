@@ -34,6 +34,7 @@ static_assert(KV_NAMESPACE_MAX <= 255, "a name's size is one byte of a record");
 static_assert(KV_KEY_MAX <= UINT16_MAX, "a key's size is two bytes of a record");
 static_assert(RECORD_NAME_MAX + AEAD_OVERHEAD <= UINT16_MAX, "a sealed name's size is two bytes of a record");
 
+#define STORE_MASTER_SIZE_MAX 1024u     /* of the sealed master key */
 #define ROOT_PLAIN_SIZE (8u + 8u + 32u) /* epoch, count, digest */
 #define ROOT_SIZE (ROOT_PLAIN_SIZE + AEAD_OVERHEAD)
 
@@ -41,7 +42,8 @@ static_assert(RECORD_NAME_MAX + AEAD_OVERHEAD <= UINT16_MAX, "a sealed name's si
 
 #define COMMIT_OP_SIZE 64u /* of an operation in a transaction beside its record: kind, storage key, two lengths */
 static_assert(COMMIT_OP_SIZE >= 1 + 4 + STORAGE_KEY_SIZE + 4, "an operation's framing");
-#define COMMIT_ROOT_SIZE 65536u /* set aside for the root, the count and the RPC's own header */
+#define COMMIT_ROOT_SIZE 65536u /* set aside for the root, the sealed master key, the count and the RPC's own header */
+static_assert(COMMIT_ROOT_SIZE > 2 * COMMIT_OP_SIZE + STORE_MASTER_SIZE_MAX + ROOT_SIZE + 64, "all of these");
 #define COMMIT_PAYLOAD_MAX (PROTO_RPC_MAX - COMMIT_ROOT_SIZE)
 static_assert(COMMIT_PAYLOAD_MAX >= KV_VALUE_MAX + RECORD_OVERHEAD + COMMIT_OP_SIZE, "the largest value fits");
 

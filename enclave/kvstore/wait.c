@@ -3,9 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/ensure.h"
-#include "enclave/kvstore/kvstore.h"
-#include "enclave/thread/worker.h"
+#include "enclave/kvstore/internal.h"
 
 struct wait {
     bool finished;
@@ -56,5 +54,18 @@ int kv_commit_wait(struct worker *worker, const struct kv_op *ops, size_t count)
         return error;
     while (!w.finished)
         worker_turn(worker);
+    return w.error;
+}
+
+int commit_first(struct store *s, const struct kv_op *ops, size_t count)
+{
+    struct wait w = {0};
+    struct job *j = job_new(s, s->owner, JOB_COMMIT, ops, count, &w);
+    if (!j)
+        return -ENOMEM;
+    j->done = on_committed;
+    schedule_submit(j);
+    while (!w.finished)
+        worker_turn(s->owner);
     return w.error;
 }

@@ -12,7 +12,7 @@
 #include "enclave/kvstore/store.h"
 #include "sgx/trusted/bridge.h"
 
-static int first_boot_store(struct store *store, char *why, size_t why_size)
+static int begin_store(struct store *store, char *why, size_t why_size)
 {
     uint8_t master[MASTER_KEY_SIZE], blob[MASTER_KEY_SIZE + SEAL_OVERHEAD];
     int error = store_is_empty(store);
@@ -26,7 +26,9 @@ static int first_boot_store(struct store *store, char *why, size_t why_size)
     sgx_random(master, sizeof master);
     error = seal(master, sizeof master, blob);
     if (error == 0)
-        error = store_open(store, master, blob, sizeof blob, why, why_size);
+        error = store_begin(store, master, blob, sizeof blob);
+    if (error < 0)
+        snprintf(why, why_size, "store: there is no master key to be had (error %d)", -error);
     OPENSSL_cleanse(master, sizeof master);
     return error;
 }
@@ -40,7 +42,7 @@ int master_open_store(struct store *store, int *first_boot, char *why, size_t wh
     int error = store_read_master(store, &blob, &size);
     *first_boot = error == -ENOENT;
     if (*first_boot)
-        return first_boot_store(store, why, why_size);
+        return begin_store(store, why, why_size);
     if (error == 0)
         error = size == MASTER_KEY_SIZE + SEAL_OVERHEAD ? unseal(blob, size, master) : -EBADMSG;
     free(blob);
@@ -51,7 +53,7 @@ int master_open_store(struct store *store, int *first_boot, char *why, size_t wh
     else if (error < 0)
         snprintf(why, why_size, "store: the sealed master key is damaged (error %d)", -error);
     else
-        error = store_open(store, master, NULL, 0, why, why_size);
+        error = store_open(store, master, why, why_size);
     OPENSSL_cleanse(master, sizeof master);
     return error;
 }

@@ -41,16 +41,27 @@ static int teardown(void **state)
     return 0;
 }
 
-/* What came of opening it, with first_boot as expected; it is closed again. */
-static int boot(int first_boot)
+static int open_or_begin(int first_boot)
 {
     int first = -1;
     why[0] = 0;
     int error = master_open_store(store, &first, why, sizeof why);
     assert_int_equal(first, first_boot);
+    return error;
+}
+
+/* What came of opening or creating it, with first_boot as expected; it is closed again. */
+static int boot(int first_boot)
+{
+    struct kv_namespace *ns = kv_namespace_open(store, "system");
+    struct kv_op op = {KV_PUT, ns, "who", 3, "CA", 2};
+    int error = open_or_begin(first_boot);
+    if (error == 0 && first_boot)
+        error = store_create(store, &op, 1, why, sizeof why);
     assert_int_equal(error < 0, why[0] != 0);
     store_check(store);
     store_close(store);
+    kv_namespace_close(ns);
     return error;
 }
 
@@ -62,14 +73,26 @@ static struct host_record *master(void)
 static void test_made_once(void **state)
 {
     assert_int_equal(boot(1), 0);
-    assert_int_equal(host_memory.count, 2);
-    assert_int_equal(host_memory.commits, 1); /* key and root come together */
+    assert_int_equal(host_memory.count, 3);
+    assert_int_equal(host_memory.commits, 1); /* key, root and what goes with them come together */
     uint8_t sealed[MASTER_KEY_SIZE + SEAL_OVERHEAD];
     assert_int_equal(master()->value_size, sizeof sealed);
     memcpy(sealed, master()->value, sizeof sealed);
     assert_int_equal(boot(0), 0);
     assert_memory_equal(master()->value, sealed, sizeof sealed);
     assert_int_equal(host_memory.commits, 1);
+}
+
+/* Ended before the first commit: nothing was written, and the next one is a first boot, too. */
+static void test_begun_only(void **state)
+{
+    assert_int_equal(open_or_begin(1), 0);
+    store_check(store);
+    store_close(store);
+    assert_int_equal(host_memory.count, 0);
+    assert_int_equal(host_memory.commits, 0);
+    assert_int_equal(boot(1), 0);
+    assert_int_equal(boot(0), 0);
 }
 
 static void test_others_are_refused(void **state)
@@ -133,7 +156,11 @@ static void test_failed_first_commit(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(test_made_once), TEST(test_others_are_refused), TEST(test_damage),
-                                       TEST(test_nothing_is_begun_over_a_store), TEST(test_failed_first_commit)};
+    const struct CMUnitTest tests[] = {TEST(test_made_once),
+                                       TEST(test_begun_only),
+                                       TEST(test_others_are_refused),
+                                       TEST(test_damage),
+                                       TEST(test_nothing_is_begun_over_a_store),
+                                       TEST(test_failed_first_commit)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,8 @@
  *
  *     int first_boot;
  *     error = master_open_store(store, &first_boot, why, sizeof why);       once, at boot
+ *     if (error == 0 && first_boot)
+ *         error = store_create(store, ops, count, why, sizeof why);         what first boot fixes, in one commit
  *
  *     struct jwt_claims claims;
  *     error = jwt_verify(token, size, key, key_size, now_s, &claims);       -EACCES: not signed by key

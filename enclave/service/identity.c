@@ -9,7 +9,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/ensure.h"
 #include "enclave/early/ecall.h"
+#include "enclave/kvstore/store.h"
 #include "enclave/ratls/certificate.h"
 #include "enclave/thread/rpc_client.h"
 #include "enclave/service/system.h"
@@ -25,19 +27,50 @@ static struct {
 
 /* ---- what first boot fixes ------------------------------------------------------------------------------------- */
 
-static int make_ca(void)
+static bool is_p256_key(const uint8_t *der, size_t size)
 {
-    identity.ca_key = certificate_make_key();
-    identity.ca = identity.ca_key ? certificate_make_ca(identity.ca_key, time(NULL)) : NULL;
+    EVP_PKEY *key = d2i_PUBKEY(NULL, &der, (long)size);
+    bool usable = key && EVP_PKEY_is_a(key, "EC") && EVP_PKEY_get_bits(key) == 256;
+    EVP_PKEY_free(key);
+    return usable;
+}
+
+static struct kv_op keep(const char *key, const void *value, int size)
+{
+    ENSURE(size > 0);
+    return (struct kv_op){KV_PUT, enclave_system.settings, key, strlen(key), value, (size_t)size};
+}
+
+/* All of it with the store itself, in its first commit: nothing of it is ever there without the rest. */
+static int create(char *error, size_t error_size)
+{
+    const struct run_args *args = ecall_run_args();
+    if (args->admin_key_size > 0 && !is_p256_key(args->admin_key, args->admin_key_size)) {
+        snprintf(error, error_size, "identity: the admin key is not a P-256 public key");
+        return -EINVAL;
+    }
+    EVP_PKEY *ca_key = certificate_make_key();
+    X509 *ca = ca_key ? certificate_make_ca(ca_key, time(NULL)) : NULL;
     uint8_t *key = NULL, *certificate = NULL;
-    int key_size = identity.ca ? i2d_PrivateKey(identity.ca_key, &key) : 0;
-    int certificate_size = identity.ca ? i2d_X509(identity.ca, &certificate) : 0;
-    int result = key_size > 0 && certificate_size > 0 ? system_put("ca.key", key, (size_t)key_size) : -EIO;
-    if (result == 0)
-        result = system_put("ca.crt", certificate, (size_t)certificate_size);
+    int key_size = ca ? i2d_PrivateKey(ca_key, &key) : 0, certificate_size = ca ? i2d_X509(ca, &certificate) : 0;
+    int result = key_size > 0 && certificate_size > 0 ? 0 : -EIO;
+    if (result == 0) {
+        uint8_t instance[32];
+        sgx_random(instance, sizeof instance);
+        struct kv_op ops[4] = {keep("ca.key", key, key_size), keep("ca.crt", certificate, certificate_size),
+                               keep("instance", instance, sizeof instance)};
+        size_t count = 3;
+        if (args->admin_key_size > 0)
+            ops[count++] = keep("admin.pub", args->admin_key, (int)args->admin_key_size);
+        result = store_create(enclave_system.store, ops, count, error, error_size);
+    } else {
+        snprintf(error, error_size, "identity: the CA cannot be made");
+    }
     if (key_size > 0)
         OPENSSL_clear_free(key, (size_t)key_size);
     OPENSSL_free(certificate);
+    X509_free(ca);
+    EVP_PKEY_free(ca_key);
     return result;
 }
 
@@ -65,8 +98,6 @@ static int load_ca(void)
 static int open_ca(void)
 {
     int result = load_ca();
-    if (result == -ENOENT) /* first boot, or a first boot that was cut short */
-        result = make_ca();
     uint8_t *der = NULL;
     int size = result == 0 ? i2d_PrivateKey(identity.ca_key, &der) : 0;
     if (size > 0) {
@@ -90,25 +121,13 @@ static void tell_of_admin_key(const struct run_args *args)
         rpc_log(rpc, LOG_WARN, "the admin key given now is not the one of first boot: ignored");
 }
 
-static int open_admin_key(int first_boot)
+static int open_admin_key(void)
 {
-    const struct run_args *args = ecall_run_args();
-    if (first_boot && args->admin_key_size > 0) {
-        const uint8_t *at = args->admin_key;
-        EVP_PKEY *key = d2i_PUBKEY(NULL, &at, args->admin_key_size);
-        bool usable = key && EVP_PKEY_is_a(key, "EC") && EVP_PKEY_get_bits(key) == 256;
-        EVP_PKEY_free(key);
-        if (!usable)
-            return -EINVAL;
-        int result = system_put("admin.pub", args->admin_key, args->admin_key_size);
-        if (result < 0)
-            return result;
-    }
     int result = system_get("admin.pub", &identity.admin_key, &identity.admin_key_size);
     if (result == -ENOENT)
         result = 0;
     if (result == 0)
-        tell_of_admin_key(args);
+        tell_of_admin_key(ecall_run_args());
     return result;
 }
 
@@ -148,15 +167,17 @@ int identity_open(int first_boot, char *error, size_t error_size)
     int result = certificate_check_names(ecall_run_args()->san, error, error_size);
     if (result < 0)
         return result;
+    result = first_boot ? create(error, error_size) : 0;
+    if (result < 0)
+        return result;
     result = open_ca();
     if (result < 0) {
-        snprintf(error, error_size, "identity: the CA cannot be loaded or made (error %d)", -result);
+        snprintf(error, error_size, "identity: the CA cannot be loaded (error %d)", -result);
         return result;
     }
-    result = open_admin_key(first_boot);
+    result = open_admin_key();
     if (result < 0) {
-        snprintf(error, error_size, "identity: the admin key is not a P-256 public key, or cannot be kept (error %d)",
-                 -result);
+        snprintf(error, error_size, "identity: the admin key cannot be loaded (error %d)", -result);
         return result;
     }
     result = open_instance();

@@ -12,8 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Boot, on the owner's thread: load or make the CA, the instance, and what else first boot fixes (admin key). 0 or a
- * negative errno, a line in error. */
+/* Boot, on the owner's thread: load the CA, the instance, and what else first boot fixes (admin key); at first boot make
+ * it, and the store with it (store_create). 0 or a negative errno, a line in error. */
 int identity_open(int first_boot, char *error, size_t error_size);
 
 /* Borrowed, all of them. */

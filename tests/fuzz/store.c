@@ -26,10 +26,11 @@ static void ignore(void *user, int status)
     (void)user;
 }
 
-static void open_store(bool first)
+static void create_store(void)
 {
     char error[256];
-    MUST(store_open(store, master, first ? (const uint8_t *)"sealed" : NULL, first ? 6 : 0, error, sizeof error) == 0);
+    MUST(store_begin(store, master, (const uint8_t *)"sealed", 6) == 0);
+    MUST(store_create(store, NULL, 0, error, sizeof error) == 0);
 }
 
 /* Everything done, and every answer handed back. */
@@ -64,7 +65,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     store = store_new(&worker);
     ns = store ? kv_namespace_open(store, "app:a") : NULL;
     MUST(ns);
-    open_store(true);
+    create_store();
     write_all("old");
     keep(older);
     write_all("new");
@@ -139,7 +140,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         while (in.at < in.end)
             change(&in);
     }
-    if (store_open(store, master, NULL, 0, error, sizeof error) == 0) {
+    if (store_open(store, master, error, sizeof error) == 0) {
         host_memory.answer = NULL;
         for (char key = 'a'; key < 'a' + KEYS; key++)
             MUST(kv_get(&worker, ns, &key, 1, check, NULL) == 0);

@@ -259,7 +259,7 @@ static void prepare(void)
     task.fn = run_task;
     timer.fn = run_timer;
     if (host_memory_worker(&worker) != 0 || !(store = store_new(&worker)) ||
-        store_open(store, master, (const uint8_t *)"m", 1, error, sizeof error))
+        store_begin(store, master, (const uint8_t *)"m", 1) || store_create(store, NULL, 0, error, sizeof error))
         exit(2);
     names = kv_namespace_open(store, "app:x:kv:");
     home = fs_home_new(&worker, store);

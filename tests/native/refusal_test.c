@@ -140,7 +140,8 @@ static void fresh_store(void)
     host_memory_worker(&worker);
     store = store_new(&worker);
     ns = kv_namespace_open(store, "app:a");
-    assert_int_equal(store_open(store, master, (const uint8_t *)"sealed", 6, error, sizeof error), 0);
+    assert_int_equal(store_begin(store, master, (const uint8_t *)"sealed", 6), 0);
+    assert_int_equal(store_create(store, NULL, 0, error, sizeof error), 0);
 }
 
 static int put(const char *key, const char *value)
@@ -190,7 +191,7 @@ static void check_store(void)
     store_close(store);
     loop_deinit(&worker.loop);
     host_memory_worker(&worker);
-    if (store_open(store, master, NULL, 0, error, sizeof error) != 0)
+    if (store_open(store, master, error, sizeof error) != 0)
         fail_msg("%s", error);
     assert_int_equal(get("c"), 0);
     assert_int_equal(get("a"), a);

@@ -313,7 +313,8 @@ int main(void)
     ENSURE(host_memory_worker(&workers[0]) == 0);
     store = store_new(&workers[0]);
     ENSURE(store);
-    ENSURE(store_open(store, master, (const uint8_t *)"sealed", 6, error, sizeof error) == 0);
+    ENSURE(store_begin(store, master, (const uint8_t *)"sealed", 6) == 0);
+    ENSURE(store_create(store, NULL, 0, error, sizeof error) == 0);
     store_limit_disk(store, DISK);
     fs = fs_of_app(fs_home_new(&workers[0], store), "files");
     for (unsigned i = 0; i < WORKERS; i++) {
@@ -335,7 +336,7 @@ int main(void)
     store_flush(store);
     store_check(store);
     store_close(store);
-    ENSURE(store_open(store, master, NULL, 0, error, sizeof error) == 0);
+    ENSURE(store_open(store, master, error, sizeof error) == 0);
     check_sums();
     uint64_t refused = 0, failed = 0;
     for (int i = 0; i < WORKERS; i++) {

@@ -22,8 +22,10 @@ void boot(bool first)
     loop_deinit(&worker.loop);
     host_memory_worker(&worker);
     store = store_new(&worker);
+    if (first)
+        assert_int_equal(store_begin(store, master, (const uint8_t *)"sealed", 6), 0);
     assert_int_equal(
-        store_open(store, master, first ? (const uint8_t *)"sealed" : NULL, first ? 6 : 0, error, sizeof error), 0);
+        first ? store_create(store, NULL, 0, error, sizeof error) : store_open(store, master, error, sizeof error), 0);
     home = fs_home_new(&worker, store);
     if (first)
         snprintf(app, sizeof app, "app%d", boots++);
