@@ -9,6 +9,7 @@
  *     check, load      the whole of it: whether it is in order; all records of the host's
  *     schedule         which job may run now. Those below call it through struct store's proceed
  *     list, read       names; records
+ *     remove           all that an app has
  *     commit           transactions
  *     job              a job's making, its end and its way back
  *     memory           who is charged
@@ -16,6 +17,8 @@
  */
 #ifndef ENCLAVE_OS_ENCLAVE_KVSTORE_INTERNAL_H
 #define ENCLAVE_OS_ENCLAVE_KVSTORE_INTERNAL_H
+
+#include <string.h>
 
 #include "enclave/kvstore/index.h"
 #include "enclave/kvstore/kvstore.h"
@@ -30,7 +33,7 @@ struct kv_namespace {
     uint8_t name[KV_NAMESPACE_MAX];
 };
 
-enum job_kind { JOB_GET, JOB_LIST, JOB_COMMIT, JOB_UPDATE };
+enum job_kind { JOB_GET, JOB_LIST, JOB_COMMIT, JOB_UPDATE, JOB_REMOVE };
 
 struct job_op {
     enum kv_op_kind kind;
@@ -60,7 +63,10 @@ struct job {
     struct charge memory, disk; /* for the records that it makes, or the one that it reads */
     uint64_t expected_version, cursor;
     uint8_t expected_tag[16];
-    struct kv_namespace list_ns;
+    struct kv_namespace list_ns; /* LIST's and REMOVE's */
+    struct holder *holder;       /* REMOVE's: who has these records */
+    size_t position;             /* REMOVE's: where in the index its walk goes on */
+    struct loop_task turn;       /* REMOVE's */
     kv_get_done get_done;
     kv_done done;
     kv_list_done list_done;
@@ -94,6 +100,7 @@ struct store {
     struct loop_task list_task;
     struct kv_namespace listed; /* whose turn was the last */
     bool in_flight;             /* a transaction is with the host */
+    bool flushing;              /* what could go on for long ends between two steps */
     /* Who is charged; these outlive closing, since charges on them may. */
     struct holder *holders; /* the one asked for last is the first */
     struct budget all_memory;
@@ -128,6 +135,14 @@ void list_queue(struct job *j);
 
 void read_start(struct job *j);
 
+/* ---- remove.c ---------------------------------------------------------------------------------------------------- */
+
+/* When it comes to the owner, before it may run: from here on nothing can be stored there. */
+void remove_arrive(struct job *j);
+void remove_start(struct job *j);
+/* Whether j writes what is to be removed: it must be over before. */
+bool remove_concerns(const struct job *removal, const struct job *j);
+
 /* ---- commit.c ---------------------------------------------------------------------------------------------------- */
 
 void commit_queue(struct job *j);
@@ -157,12 +172,21 @@ void memory_deinit(struct store *s);
 /* An entry is charged once it is complete, and uncharged before it changes. */
 void memory_charge(struct store *s, const struct index_entry *e);
 void memory_uncharge(struct store *s, const struct index_entry *e);
-/* For what a commit will add: 0, -ENOSPC or -ENOMEM. For a record that is read: 0 or -ENOMEM. */
+/* For what a commit will add: 0, -ENOSPC, -ENOMEM, or -ESTALE where it was withdrawn. For a record that is read: 0 or -ENOMEM. */
 int memory_reserve(struct job *j);
 int memory_reserve_read(struct job *j, size_t size);
 void memory_release(struct job *j); /* any thread */
 /* What the charges add up to is what the index holds. */
 void memory_check(struct store *s);
+/* Who is charged for records of this namespace, as long as the store lives. NULL: no memory, or it is no app's. */
+struct holder *memory_holder(struct store *s, const uint8_t *ns, size_t size);
+/* A namespace that is all of an app's, as kv_namespace_remove takes it: "app:NAME". */
+bool memory_is_of_app(const uint8_t *ns, size_t size);
+bool holder_is_of(const struct holder *h, const uint8_t *ns, size_t size);
+bool holder_has(const struct holder *h, const struct index_entry *e);
+size_t holder_count(const struct holder *h); /* of its records */
+/* Until the store is opened again, nothing can be stored there. */
+void holder_withdraw(struct holder *h);
 
 /* ---- load.c ------------------------------------------------------------------------------------------------------ */
 

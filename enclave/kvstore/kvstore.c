@@ -81,6 +81,20 @@ int kv_list(struct worker *w, struct kv_namespace *ns, uint64_t cursor, kv_list_
     return 0;
 }
 
+int kv_namespace_remove(struct worker *w, struct kv_namespace *ns, kv_done done, void *user)
+{
+    ENSURE(ns);
+    ENSURE(done);
+    ENSURE(memory_is_of_app(ns->name, ns->size));
+    struct job *j = job_new(ns->store, w, JOB_REMOVE, NULL, 0, user);
+    if (!j)
+        return -ENOMEM;
+    j->done = done;
+    j->list_ns = *ns;
+    schedule_submit(j);
+    return 0;
+}
+
 /* A batch of nothing, which belongs to no store: it is answered as every other, later. */
 struct nothing {
     struct errand errand; /* first */
@@ -279,8 +293,10 @@ void store_flush(struct store *s)
 {
     store_enter(s);
     loop_run_once(&s->owner->loop, s->owner->loop.now_ns); /* what was only posted arrives */
+    s->flushing = true;
     while (s->jobs.first)
         worker_turn(s->owner);
+    s->flushing = false;
 }
 
 void store_close(struct store *s)

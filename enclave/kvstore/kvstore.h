@@ -29,6 +29,7 @@
  *     -EIO       the host failed
  *     -ENOSPC    the host's disk is full, or the app's share of it, or of memory
  *     -EINVAL    a key or value is too long, or a batch does not fit into one transaction (COMMIT_PAYLOAD_MAX)
+ *     -ESTALE    all of this app's records are being removed, or were (kv_namespace_remove)
  *     -ENOMEM
  * After -EIO of a commit nobody knows whether the host has kept it: it may be there after the next start.
  * A caller's mistake (a wrong thread, a NULL, a store that is not open) stops the enclave.
@@ -112,6 +113,18 @@ MAY_REFUSE int kv_commit(struct worker *w, const struct kv_op *ops, size_t count
 typedef int (*kv_modify)(void *user, const uint8_t *value, size_t size, uint8_t **out, size_t *out_size);
 MAY_REFUSE int kv_update(struct worker *w, struct kv_namespace *ns, const void *key, size_t key_size, kv_modify modify,
                          kv_done done, void *user);
+
+/* Remove every record of an app: ns is all of it ("app:NAME", without a bucket), and with it go "app:NAME:kv:BUCKET" and
+ * "app:NAME:fs". It does so in commits of KV_REMOVE_STEP records, between which others run, and may take long. From the
+ * moment at which it comes to the owner's thread nothing can be stored there any more, by whomever (-ESTALE), until the
+ * store is opened again; what was on its way is waited for. done gets
+ *     0            nothing is left, on disk or here
+ *     -EBADMSG     nothing is left, unless one of the records whose very name is damaged was one of these
+ *     -ECANCELED   store_flush came in between (shutdown), and some are left
+ *     other        the commit's error, and some are left
+ * Nothing in the store says that a removal has begun: who wants it to be ended after a restart remembers that in a
+ * record of his own, and asks again; where nothing is left that costs a walk of nothing. */
+MAY_REFUSE int kv_namespace_remove(struct worker *w, struct kv_namespace *ns, kv_done done, void *user);
 
 /* As kv_get and kv_commit, turning the worker's loop until it is done: at boot only, where nothing else is under way.
  * 0 or as done has it. key ends with a zero; *value is malloc'ed, NULL where there is none. */

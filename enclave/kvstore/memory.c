@@ -14,6 +14,8 @@ struct holder {
     struct holder *next;
     struct budget memory, disk;
     struct charge records, stored; /* of the two, by all records in the index */
+    size_t count;                  /* of these */
+    bool withdrawn;                /* they are being removed, or were: nothing is stored here any more */
     size_t size;
     uint8_t name[KV_NAMESPACE_MAX];
 };
@@ -44,7 +46,7 @@ static struct holder *holder_new(struct store *s, const uint8_t *name, size_t si
     return s->holders = made;
 }
 
-static struct holder *find(struct store *s, const uint8_t *ns, size_t size)
+struct holder *memory_holder(struct store *s, const uint8_t *ns, size_t size)
 {
     size_t name_size = holder_name_size(ns, size);
     for (struct holder **at = &s->holders, *h; name_size && (h = *at); at = &h->next)
@@ -54,6 +56,31 @@ static struct holder *find(struct store *s, const uint8_t *ns, size_t size)
             return s->holders = h;
         }
     return name_size ? holder_new(s, ns, name_size) : NULL;
+}
+
+bool memory_is_of_app(const uint8_t *ns, size_t size)
+{
+    return size > 0 && holder_name_size(ns, size) == size;
+}
+
+bool holder_is_of(const struct holder *h, const uint8_t *ns, size_t size)
+{
+    return holder_name_size(ns, size) == h->size && memcmp(ns, h->name, h->size) == 0;
+}
+
+bool holder_has(const struct holder *h, const struct index_entry *e)
+{
+    return e->name && holder_is_of(h, e->name, e->ns_size);
+}
+
+size_t holder_count(const struct holder *h)
+{
+    return h->count;
+}
+
+void holder_withdraw(struct holder *h)
+{
+    h->withdrawn = true;
 }
 
 static size_t cost_of(const struct index_entry *e)
@@ -70,8 +97,9 @@ void memory_init(struct store *s)
 void memory_charge(struct store *s, const struct index_entry *e)
 {
     ENSURE(e->version);
-    struct holder *h = e->name ? find(s, e->name, e->ns_size) : NULL;
+    struct holder *h = e->name ? memory_holder(s, e->name, e->ns_size) : NULL;
     if (h) {
+        h->count++;
         charge_grow(&h->records, cost_of(e));
         charge_grow(&h->stored, e->size);
     }
@@ -80,11 +108,29 @@ void memory_charge(struct store *s, const struct index_entry *e)
 void memory_uncharge(struct store *s, const struct index_entry *e)
 {
     ENSURE(e->version);
-    struct holder *h = e->name ? find(s, e->name, e->ns_size) : NULL;
+    struct holder *h = e->name ? memory_holder(s, e->name, e->ns_size) : NULL;
     if (h) {
+        ENSURE(h->count > 0);
+        h->count--;
         charge_shrink(&h->records, cost_of(e));
         charge_shrink(&h->stored, e->size);
     }
+}
+
+/* Batches are of one app's or of the enclave's own, nearly always: so this looks once. */
+static bool stores_where_withdrawn(struct job *j)
+{
+    const struct kv_namespace *before = NULL;
+    for (size_t i = 0; i < j->op_count; i++) {
+        const struct kv_namespace *ns = &j->ops[i].ns;
+        if (j->ops[i].kind != KV_PUT || (before && kv_same_namespace(before, ns)))
+            continue;
+        const struct holder *h = memory_holder(j->store, ns->name, ns->size);
+        if (h && h->withdrawn)
+            return true;
+        before = ns;
+    }
+    return false;
 }
 
 int memory_reserve(struct job *j)
@@ -93,7 +139,9 @@ int memory_reserve(struct job *j)
     size_t in_index = 0, on_disk = 0;
     ENSURE(j->op_count > 0);
     ENSURE(!j->memory.from && !j->disk.from);
-    struct holder *h = find(s, j->ops[0].ns.name, j->ops[0].ns.size);
+    if (stores_where_withdrawn(j))
+        return -ESTALE;
+    struct holder *h = memory_holder(s, j->ops[0].ns.name, j->ops[0].ns.size);
     if (!h)
         return holder_name_size(j->ops[0].ns.name, j->ops[0].ns.size) ? -ENOMEM : 0;
     for (size_t i = 0; i < j->op_count; i++) {
@@ -114,7 +162,7 @@ int memory_reserve(struct job *j)
 int memory_reserve_read(struct job *j, size_t size)
 {
     ENSURE(j->op_count == 1);
-    struct holder *h = find(j->store, j->ops[0].ns.name, j->ops[0].ns.size);
+    struct holder *h = memory_holder(j->store, j->ops[0].ns.name, j->ops[0].ns.size);
     return !h || charge_take(&j->memory, &h->memory, 2 * size) ? 0 : -ENOMEM;
 }
 
@@ -128,7 +176,7 @@ struct budget *kv_memory(const struct kv_namespace *ns)
 {
     ENSURE(ns);
     store_enter(ns->store);
-    struct holder *h = find(ns->store, ns->name, ns->size);
+    struct holder *h = memory_holder(ns->store, ns->name, ns->size);
     return h ? &h->memory : NULL;
 }
 
@@ -145,6 +193,8 @@ void memory_reset(struct store *s)
     for (struct holder *h = s->holders; h; h = h->next) {
         charge_must(&h->records, 0);
         charge_must(&h->stored, 0);
+        h->count = 0;
+        h->withdrawn = false;
     }
 }
 
@@ -166,15 +216,17 @@ void memory_check(struct store *s)
 {
     for (const struct holder *h = s->holders; h; h = h->next) {
         uint64_t records = 0, stored = 0;
+        size_t count = 0;
         ENSURE(h->size > 0 && h->size <= KV_NAMESPACE_MAX);
         for (size_t i = 0; i < s->index.capacity; i++) {
             const struct index_entry *e = &s->index.entries[i];
-            if (!e->version || !e->name || holder_name_size(e->name, e->ns_size) != h->size ||
-                memcmp(e->name, h->name, h->size) != 0)
+            if (!e->version || !holder_has(h, e))
                 continue;
+            count++;
             records += cost_of(e);
             stored += e->size;
         }
+        ENSURE(h->count == count);
         ENSURE(h->records.bytes == records);
         ENSURE(h->stored.bytes == stored);
         ENSURE(budget_used(&h->memory) >= records);

@@ -15,6 +15,8 @@ static bool conflict(const struct job *a, const struct job *b)
 {
     if (!writes(a) && !writes(b))
         return false;
+    if (b->kind == JOB_REMOVE)
+        return remove_concerns(b, a);
     if (a->kind == JOB_LIST || b->kind == JOB_LIST)
         return false; /* a listing sees what is acknowledged */
     if (a->one_namespace && b->one_namespace && a->op_count && b->op_count &&
@@ -47,6 +49,8 @@ static void start(struct job *j)
         job_finish(j, j->error);
     else if (j->kind == JOB_LIST)
         list_queue(j);
+    else if (j->kind == JOB_REMOVE)
+        remove_start(j);
     else if (j->kind == JOB_COMMIT)
         commit_queue(j);
     else
@@ -73,6 +77,8 @@ static void arrive(struct loop_task *task)
     ENSURE(!j->next);
     *s->jobs.end = j;
     s->jobs.end = &j->next;
+    if (j->kind == JOB_REMOVE)
+        remove_arrive(j);
     if (!blocked(j))
         start(j);
     if (commit_pump(s))

@@ -54,7 +54,8 @@ int store_begin(struct store *s, const uint8_t master[32], const uint8_t *sealed
  * waited for. Turns the loop. 0: all of it is on disk, and the store is open. After an error (kvstore.h's, with a line
  * in why) it is closed, nothing is kept in here, and the host has all of it or nothing. */
 int store_create(struct store *s, const struct kv_op *ops, size_t count, char *why, size_t why_size);
-/* Wait until every accepted operation is done. Answers may still be on their way. */
+/* Wait until every accepted operation is done; a removal ends after the commit that it is at (kv_namespace_remove).
+ * Answers may still be on their way. */
 void store_flush(struct store *s);
 /* Forget everything and wipe the keys. No operation may be under way. */
 void store_close(struct store *s);

@@ -67,15 +67,20 @@ static void put(struct kv_namespace *ns, const void *key, size_t key_size, const
     (*at)->value_size = size;
 }
 
-static void drop(struct kv_namespace *ns, const void *key, size_t size)
+static void drop_at(struct record **at)
 {
-    struct record **at = find(ns, key, size), *gone = *at;
+    struct record *gone = *at;
     if (!gone)
         return;
     *at = gone->next;
     free(gone->key);
     free(gone->value);
     free(gone);
+}
+
+static void drop(struct kv_namespace *ns, const void *key, size_t size)
+{
+    drop_at(find(ns, key, size));
 }
 
 /* Answers come from the loop, as the real store's do. */
@@ -193,6 +198,20 @@ int kv_update(struct worker *w, struct kv_namespace *ns, const void *key, size_t
     free(out);
     pthread_mutex_unlock(&lock);
     return answer(w, (struct answer){.user = user, .done = done, .status = status});
+}
+
+int kv_namespace_remove(struct worker *w, struct kv_namespace *ns, kv_done done, void *user)
+{
+    size_t size = strlen(ns->name);
+    pthread_mutex_lock(&lock);
+    for (struct record **at = &records, *r; (r = *at);) {
+        if (strncmp(r->ns, ns->name, size) == 0 && (r->ns[size] == ':' || r->ns[size] == '\0'))
+            drop_at(at);
+        else
+            at = &r->next;
+    }
+    pthread_mutex_unlock(&lock);
+    return answer(w, (struct answer){.user = user, .done = done});
 }
 
 struct budget *kv_memory(const struct kv_namespace *ns)
