@@ -42,17 +42,17 @@ int aead_open(const uint8_t key[AEAD_KEY_SIZE], const void *aad, size_t aad_size
         return -EBADMSG;
     size_t plain_size = size - AEAD_OVERHEAD;
     const uint8_t *body = sealed + AEAD_NONCE_SIZE;
-    int length;
+    int length, error = -EIO;
     EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
-    int ok = ctx && EVP_DecryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, key, sealed) == 1 &&
-             EVP_DecryptUpdate(ctx, NULL, &length, aad, (int)aad_size) == 1 &&
-             (plain_size == 0 || EVP_DecryptUpdate(ctx, out, &length, body, (int)plain_size) == 1) &&
-             EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_SET_TAG, AEAD_TAG_SIZE, (void *)(body + plain_size)) == 1 &&
-             EVP_DecryptFinal_ex(ctx, out + plain_size, &length) == 1;
+    if (ctx && EVP_DecryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, key, sealed) == 1 &&
+        EVP_DecryptUpdate(ctx, NULL, &length, aad, (int)aad_size) == 1 &&
+        (plain_size == 0 || EVP_DecryptUpdate(ctx, out, &length, body, (int)plain_size) == 1) &&
+        EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_SET_TAG, AEAD_TAG_SIZE, (void *)(body + plain_size)) == 1)
+        error = EVP_DecryptFinal_ex(ctx, out + plain_size, &length) == 1 ? 0 : -EBADMSG; /* the tag: nothing else */
     EVP_CIPHER_CTX_free(ctx);
-    if (!ok)
+    if (error < 0)
         OPENSSL_cleanse(out, plain_size);
-    return ok ? 0 : -EBADMSG;
+    return error;
 }
 
 int kdf(const uint8_t *secret, size_t secret_size, const char *label, const void *context, size_t context_size,

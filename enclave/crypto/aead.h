@@ -13,7 +13,8 @@
 /* out: nonce (random) || ciphertext || tag, size + AEAD_OVERHEAD bytes. -EIO if OpenSSL fails. */
 int aead_seal(const uint8_t key[AEAD_KEY_SIZE], const void *aad, size_t aad_size, const void *plain, size_t size,
               uint8_t *out);
-/* The reverse; out has size - AEAD_OVERHEAD bytes. -EBADMSG: not what was sealed; out is wiped then. */
+/* The reverse; out has size - AEAD_OVERHEAD bytes. -EBADMSG: not what was sealed. -EIO if OpenSSL
+ * fails, which says nothing of that. out is wiped after an error. */
 int aead_open(const uint8_t key[AEAD_KEY_SIZE], const void *aad, size_t aad_size, const uint8_t *sealed, size_t size,
               uint8_t *out);
 

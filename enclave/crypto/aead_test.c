@@ -1,11 +1,13 @@
 /*
  * AES-256-GCM, HKDF and HMAC against published values (McGrew and Viega, RFC 4231) and another implementation's, and
- * that nothing opens which was not sealed.
+ * that nothing opens which was not sealed, and nothing is called changed for lack of memory.
  */
 #include <errno.h>
 #include <limits.h>
+#include <openssl/crypto.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -127,8 +129,53 @@ static void test_hmac(void **state)
     assert_memory_equal(out, expected, 32);
 }
 
+/* ---- OpenSSL without memory ------------------------------------------------------------------------------------ */
+
+static long left = -1; /* allocations until one fails; below 0: none does */
+static bool failed;
+
+static void *get_memory(size_t size, const char *file, int line)
+{
+    if (left >= 0 && left-- == 0) {
+        failed = true;
+        return NULL;
+    }
+    return malloc(size);
+}
+
+static void *resize_memory(void *p, size_t size, const char *file, int line)
+{
+    return realloc(p, size);
+}
+
+static void give_memory(void *p, const char *file, int line)
+{
+    free(p);
+}
+
+/* Whoever has no memory to look does not say that it was tampered with. */
+static void test_no_memory_is_no_attack(void **state)
+{
+    uint8_t key[AEAD_KEY_SIZE] = {1}, sealed[5 + AEAD_OVERHEAD], plain[5];
+    assert_int_equal(aead_seal(key, "a", 1, "hello", 5, sealed), 0);
+    long n = 0;
+    do {
+        assert_true(n < 100);
+        failed = false;
+        left = n++;
+        int error = aead_open(key, "a", 1, sealed, sizeof sealed, plain);
+        left = -1;
+        assert_true(error == 0 || (failed && error == -EIO));
+    } while (failed);
+    assert_true(n > 1);
+    sealed[sizeof sealed - 1] ^= 1;
+    assert_int_equal(aead_open(key, "a", 1, sealed, sizeof sealed, plain), -EBADMSG);
+}
+
 int main(void)
 {
+    if (CRYPTO_set_mem_functions(get_memory, resize_memory, give_memory) != 1)
+        return 2;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_published_messages_open),
         cmocka_unit_test(test_every_bit_counts),
@@ -136,6 +183,7 @@ int main(void)
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_derived_keys),
         cmocka_unit_test(test_hmac),
+        cmocka_unit_test(test_no_memory_is_no_attack),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -79,7 +79,9 @@ int unseal(const uint8_t *blob, size_t size, uint8_t *out)
     if (!check_request(&request))
         return -EBADMSG;
     int error = derive_key(&request, key);
-    if (error == 0 && aead_open(key, blob, SEAL_HEADER_SIZE, blob + SEAL_HEADER_SIZE, size - SEAL_HEADER_SIZE, out) < 0)
+    if (error == 0)
+        error = aead_open(key, blob, SEAL_HEADER_SIZE, blob + SEAL_HEADER_SIZE, size - SEAL_HEADER_SIZE, out);
+    if (error == -EBADMSG)
         error = -EACCES;
     OPENSSL_cleanse(key, sizeof key);
     return error;

@@ -37,6 +37,8 @@ static void check_jobs(const struct store *s)
     ENSURE(s->lists.end == end);
     ENSURE(waiting == 0);
     ENSURE(s->in_flight || !s->commits.first);
+    ENSURE(!s->in_flight || !s->stopped);
+    ENSURE(s->root.epoch <= s->last_epoch);
 }
 
 /* The root is what the records in the index add up to. */

@@ -1,13 +1,12 @@
 /*
  * Writing. Jobs are gathered: while one transaction is with the host the next ones queue up, and then go out together
- * with one new root. Nothing is true before the host has said that it is on disk.
+ * with one new root. Nothing is true before it is known to be on disk, and nothing is sent before that is known.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "enclave/kvstore/internal.h"
-#include "enclave/thread/rpc_client.h"
 
 struct transaction {
     struct store *store;
@@ -80,7 +79,7 @@ static int add_to_transaction(struct transaction *t, struct job_op *op)
     return error;
 }
 
-/* The host has it on disk: now it is so. */
+/* It is on disk: now it is so. */
 static void apply_op(struct store *s, struct job_op *op)
 {
     struct index_entry *e = index_find(&s->index, op->storage_key);
@@ -124,16 +123,12 @@ static void transaction_free(struct transaction *t)
     free(t);
 }
 
-static void on_committed(void *user, int error, const uint8_t *payload, size_t size)
+static void on_known(void *user, int error)
 {
-    (void)payload, (void)size;
     struct transaction *t = user;
     struct store *s = t->store;
     store_enter(s);
-    ENSURE(s->in_flight);
-    s->in_flight = false;
     if (error == 0) {
-        s->root = t->root;
         free(s->master); /* it is where it belongs */
         s->master = NULL;
     }
@@ -234,14 +229,16 @@ static int send_transaction(struct store *s)
     }
     t->store = s;
     t->root = s->root;
-    t->root.epoch++;
+    t->root.epoch = ++s->last_epoch;
     struct job *broken = gather(t);
-    int error = broken || !close_transaction(t)
-                    ? -ENOMEM
-                    : rpc_call(s->owner->rpc, RPC_KV_COMMIT, t->payload, t->size, on_committed, t);
-    if (error < 0)
+    int error = broken || !close_transaction(t) ? -ENOMEM : outcome_send(s, &t->root, t->payload, t->size, on_known, t);
+    if (error < 0) {
         fail_transaction(t, broken, error);
-    return error;
+        return error;
+    }
+    free(t->payload);
+    t->payload = NULL;
+    return 0;
 }
 
 bool commit_pump(struct store *s)
@@ -249,8 +246,11 @@ bool commit_pump(struct store *s)
     bool failed = false;
     store_enter(s);
     while (!s->in_flight && s->commits.first) {
-        s->in_flight = send_transaction(s) == 0;
-        failed |= !s->in_flight;
+        if (s->stopped)
+            job_finish(next_commit(s), -ENOTRECOVERABLE);
+        else if (send_transaction(s) == 0)
+            break;
+        failed = true;
     }
     return failed;
 }

@@ -11,6 +11,7 @@
  *     list, read       names; records
  *     remove           all that an app has
  *     commit           transactions
+ *     outcome          what became of one
  *     job              a job's making, its end and its way back
  *     memory           who is charged
  *     index, record    the table; the sealed form
@@ -18,6 +19,7 @@
 #ifndef ENCLAVE_OS_ENCLAVE_KVSTORE_INTERNAL_H
 #define ENCLAVE_OS_ENCLAVE_KVSTORE_INTERNAL_H
 
+#include <stdatomic.h>
 #include <string.h>
 
 #include "enclave/kvstore/index.h"
@@ -92,6 +94,8 @@ struct store {
     struct record_keys keys;
     struct index index;
     struct root root;
+    uint64_t last_epoch;      /* that a transaction was given, made or not: none gets it again */
+    atomic_bool stopped;      /* nothing is written any more; metrics read it, too */
     _Atomic uint64_t damaged; /* records that did not open at start-up; metrics read it, too */
     uint64_t nameless;        /* of those that did not open, those whose very name did not */
     struct job_queue jobs;    /* all that are not finished, in order of arrival; by next */
@@ -148,6 +152,18 @@ bool remove_concerns(const struct job *removal, const struct job *j);
 void commit_queue(struct job *j);
 /* Send what is queued, if nothing is with the host. True: jobs have failed meanwhile, so others may run now. */
 bool commit_pump(struct store *s);
+
+/* ---- outcome.c --------------------------------------------------------------------------------------------------- */
+
+/* The transaction that would make the root after of the store's, to the host: s->in_flight until its outcome is known.
+ * 0, and known is called once, later, from the loop, with
+ *     0                   it was made, and s->root is after
+ *     -EIO, -ENOSPC       it was not
+ *     -ENOTRECOVERABLE    nobody can say; s->stopped
+ * Or what rpc_call says: it never left. payload is copied. */
+typedef void (*outcome_known)(void *user, int error);
+MAY_REFUSE int outcome_send(struct store *s, const struct root *after, const uint8_t *payload, size_t size,
+                            outcome_known known, void *user);
 
 /* ---- wait.c ------------------------------------------------------------------------------------------------------ */
 

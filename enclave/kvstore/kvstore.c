@@ -207,16 +207,20 @@ static int open_existing(struct store *s, char *why, size_t why_size)
 {
     struct root sealed = {0};
     int error = read_root(s, &sealed);
-    if (error < 0) {
+    if (error == -ENOENT || error == -EBADMSG) {
         snprintf(why, why_size, "store: the sealed root is %s", error == -ENOENT ? "missing" : "damaged");
         return -EBADMSG;
+    }
+    if (error < 0) {
+        snprintf(why, why_size, "store: the sealed root cannot be read (error %d)", -error);
+        return error;
     }
     error = load_all(s);
     if (error < 0) {
         snprintf(why, why_size, "store: a record cannot be read (error %d)", -error);
         return error;
     }
-    s->root.epoch = sealed.epoch;
+    s->root.epoch = s->last_epoch = sealed.epoch;
     if (s->root.count != sealed.count || CRYPTO_memcmp(s->root.digest, sealed.digest, 32) != 0) {
         snprintf(why, why_size,
                  "store: %lu records do not match the sealed root of epoch %lu (%lu records): some were changed, are "
@@ -236,6 +240,8 @@ static void forget(struct store *s)
     memory_reset(s);
     OPENSSL_cleanse(&s->keys, sizeof s->keys);
     s->root = (struct root){0};
+    s->last_epoch = 0;
+    s->stopped = false;
     free(s->master);
     s->master = NULL;
     s->damaged = 0;
@@ -319,6 +325,12 @@ uint64_t store_record_count(const struct store *s)
 {
     ENSURE(s);
     return s->index.count;
+}
+
+bool store_has_stopped(const struct store *s)
+{
+    ENSURE(s);
+    return s->stopped;
 }
 
 uint64_t store_damaged_count(const struct store *s)

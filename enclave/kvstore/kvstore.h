@@ -26,19 +26,26 @@
  * Errors are negative errno values:
  *     -ENOENT    there is no such key
  *     -EBADMSG   what the host gives is not what was stored
- *     -EIO       the host failed
+ *     -EIO       the host failed; of a commit: it was not made
  *     -ENOSPC    the host's disk is full, or the app's share of it, or of memory
  *     -EINVAL    a key or value is too long, or a batch does not fit into one transaction (COMMIT_PAYLOAD_MAX)
  *     -ESTALE    all of this app's records are being removed, or were (kv_namespace_remove)
  *     -ENOMEM
- * After -EIO of a commit nobody knows whether the host has kept it: it may be there after the next start.
+ *     -ENOTRECOVERABLE    nothing is written any more before the next start (store_has_stopped)
+ * Outcomes. A commit that the host has not said to be made may have been made: an answer can be lost. So the sealed root
+ * is read back, again and again if need be, and nothing else is written meanwhile. It shows the commit, and done gets 0;
+ * or the root before it, and done gets the error, which then means that it was not made. If the root is neither, or is
+ * not to be had, that commit gets -ENOTRECOVERABLE (it may be there after the next start, or not), and so does whatever
+ * is to be written after it (it will not); reading goes on. A host that never answers keeps what waits for ever, unless
+ * the root shows that the commit was made. See outcome.c.
  * A caller's mistake (a wrong thread, a NULL, a store that is not open) stops the enclave.
  *
  * Limits are in limits.h, the sealed form of records in record.h, opening and closing in store.h.
  *
  * Known weaknesses. All names are in the enclave's memory, and every record is opened at start-up. All operations run
  * on one thread. The host sees sizes, access patterns and times; names' lengths only in steps. A host that puts back
- * the whole store as it was at some earlier time is not noticed at the next start.
+ * the whole store as it was at some earlier time is not noticed at the next start; nor is one that lies about the root
+ * of a commit, stops, and comes back with it made.
  */
 #ifndef ENCLAVE_OS_ENCLAVE_KVSTORE_KVSTORE_H
 #define ENCLAVE_OS_ENCLAVE_KVSTORE_KVSTORE_H

@@ -375,18 +375,35 @@ static void test_damaged_value(void **state)
     assert_int_equal(reopen(false), 0);
 }
 
-/* A commit that the host called failed, but kept: its record has the version that the next commit gives out again. */
+static struct host_record old_root;
+
+static bool answer_old_root(uint32_t method, int *error, uint8_t **answer, size_t *size)
+{
+    if (method != RPC_KV_GET)
+        return false;
+    *answer = memcpy(malloc(old_root.value_size), old_root.value, *size = old_root.value_size);
+    return true;
+}
+
+/* A commit that the host called failed, showing the root before it: its record is none of the store's, ever. */
 static void test_record_of_a_failed_commit(void **state)
 {
     assert_int_equal(put("a", "one", 3), 0);
+    old_root = *host_memory_find(STORE_ROOT_KEY, strlen(STORE_ROOT_KEY));
+    old_root.value = memcpy(malloc(old_root.value_size), old_root.value, old_root.value_size);
+    struct host_image *before = host_memory_keep();
     host_memory.commit_status = -EIO;
     host_memory.keep_failed = true;
+    host_memory.answer = answer_old_root;
     assert_int_equal(put("a", "refused", 7), -EIO);
+    host_memory.answer = NULL;
+    free(old_root.value);
     struct host_record *r = first_record();
     uint8_t refused[1024], key[32];
     size_t size = r->value_size;
     memcpy(refused, r->value, size);
     memcpy(key, r->key, 32);
+    host_memory_restore(before);
     host_memory.commit_status = 0;
     assert_int_equal(put("a", "three", 5), 0);
     assert_value("a", "three");

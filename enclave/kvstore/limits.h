@@ -52,6 +52,8 @@ static_assert(COMMIT_ROOT_SIZE > 2 * COMMIT_OP_SIZE + STORE_MASTER_SIZE_MAX + RO
 #define COMMIT_PAYLOAD_MAX (PROTO_RPC_MAX - COMMIT_ROOT_SIZE)
 static_assert(COMMIT_PAYLOAD_MAX >= KV_VALUE_MAX + RECORD_OVERHEAD + COMMIT_OP_SIZE, "the largest value fits");
 
+#define OUTCOME_QUESTIONS_MAX 10u /* for the root, when it is not known whether a commit was made */
+
 #define SCAN_KEY_MAX 64u /* a key of the host's, ours or not */
 #define SCAN_PAGE_RECORDS_MAX 4096u
 #define SCAN_PAGE_MAX (KV_VALUE_MAX + RECORD_OVERHEAD + SCAN_KEY_MAX + 4u + 4u) /* the largest record, two lengths */

@@ -41,8 +41,10 @@ static int load_record(struct store *s, const uint8_t *storage_key, const uint8_
     e->size = (uint32_t)size;
     struct record_opened opened;
     int error = record_open(&s->keys, storage_key, version, record, size, &opened);
-    if (error < 0 && error != -EBADMSG)
+    if (error < 0 && error != -EBADMSG) {
+        record_opened_free(&opened);
         return error;
+    }
     e->damaged = error < 0;
     s->damaged += e->damaged;
     s->nameless += !opened.plain;

@@ -158,8 +158,11 @@ int root_seal(const struct record_keys *k, const struct root *root, uint8_t out[
 int root_open(const struct record_keys *k, const uint8_t *sealed, size_t size, struct root *out)
 {
     uint8_t plain[ROOT_PLAIN_SIZE];
-    if (size != ROOT_SIZE || aead_open(k->root, aad_root, sizeof aad_root, sealed, size, plain) < 0)
+    if (size != ROOT_SIZE)
         return -EBADMSG;
+    int error = aead_open(k->root, aad_root, sizeof aad_root, sealed, size, plain);
+    if (error < 0)
+        return error;
     memcpy(&out->epoch, plain, 8);
     memcpy(&out->count, plain + 8, 8);
     memcpy(out->digest, plain + 16, 32);

@@ -285,7 +285,8 @@ static void test_damaged(void **state)
     fill(2);
     struct host_record *damaged = NULL;
     for (size_t i = 0; i < host_memory.count; i++)
-        host_memory.records[i].value[host_memory.records[i].value_size - 17] ^= host_memory.records[i].key_size == 32;
+        if (host_memory.records[i].key_size == 32)
+            host_memory.records[i].value[host_memory.records[i].value_size - 17] ^= 1; /* its value */
     reopen();
     assert_int_equal(store_damaged_count(store), NEIGHBOURS + 2);
     assert_int_equal(remove_all(), 0);

@@ -16,7 +16,7 @@
  *     ...
  *     if (store_create(store, ops, count, why, sizeof why) < 0) ...
  *
- * All of it on the owner's thread, except the two counts at the end.
+ * All of it on the owner's thread, except what is at the end.
  */
 #ifndef ENCLAVE_OS_ENCLAVE_KVSTORE_STORE_H
 #define ENCLAVE_OS_ENCLAVE_KVSTORE_STORE_H
@@ -67,6 +67,9 @@ void store_limit_disk(struct store *s, uint64_t bytes);
  * root. For tests, after each step: it computes an HMAC for each record. */
 void store_check(struct store *s);
 
+/* Whether it was not to be learned what became of a commit, so that nothing is written any more (-ENOTRECOVERABLE) before
+ * the next start. Any thread. */
+bool store_has_stopped(const struct store *s);
 /* Of records, and of those that did not open at start-up and were not written since. Any thread. */
 uint64_t store_record_count(const struct store *s);
 uint64_t store_damaged_count(const struct store *s);

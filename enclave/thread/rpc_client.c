@@ -14,7 +14,6 @@
 #include "enclave/thread/worker.h"
 
 #define OUTSTANDING_MAX 1024u
-#define SMALL_ANSWER_SIZE 64u /* such need no memory: the name of a channel, which would stay posted, always arrives */
 
 struct pending {
     uint64_t req_id; /* 0: free */
@@ -186,7 +185,7 @@ static void answer(struct rpc_client *c, const struct rpc_response *response)
     if (p.req_id == 0 || p.req_id != response->req_id)
         return; /* not ours, or answered already */
     /* A short answer takes no memory: that a commit was made is never lost to a lack of it. */
-    uint8_t small[SMALL_ANSWER_SIZE], *large = NULL;
+    uint8_t small[RPC_SMALL_ANSWER_MAX], *large = NULL;
     if (response->payload_size > sizeof small)
         large = malloc(response->payload_size);
     uint8_t *payload = response->payload_size > sizeof small ? large : small;

@@ -21,6 +21,10 @@
 #include "common/protocol.h"
 #include "common/rpc.h"
 
+/* Answers of so many bytes take no memory, so that none of them is lost to a lack of it: that a commit was made, the
+ * store's root, the name of a channel, which would stay posted. */
+#define RPC_SMALL_ANSWER_MAX 128u
+
 struct worker;
 struct rpc_client;
 

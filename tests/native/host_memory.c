@@ -2,6 +2,8 @@
 #include "tests/native/host_memory.h"
 
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +11,29 @@
 #include "enclave/thread/rpc_client.h"
 
 struct host_memory host_memory;
+static struct worker *only_worker;
+
+struct host_call {
+    struct loop_task task; /* first */
+    struct host_call *next;
+    uint32_t method;
+    rpc_done done;
+    void *user;
+    uint8_t *payload, *answer;
+    size_t payload_size, size;
+    int status;
+    bool carried_out;
+};
+
+static void deliver(struct loop_task *task)
+{
+    struct host_call *c = (struct host_call *)task;
+    if (c->done)
+        c->done(c->user, c->status, c->answer, c->size);
+    free(c->payload);
+    free(c->answer);
+    free(c);
+}
 
 static int compare(const struct host_record *r, const void *key, size_t size)
 {
@@ -75,12 +100,60 @@ void host_memory_delete(const void *key, size_t key_size)
     memmove(r, r + 1, (size_t)(&host_memory.records[--host_memory.count] - r) * sizeof *r);
 }
 
+/* When nobody waits for them any more, or the caller does not mind. */
+static void deliver_all(struct host_call *c)
+{
+    for (struct host_call *next; c; c = next) {
+        next = c->next;
+        deliver(&c->task);
+    }
+}
+
 void host_memory_reset(void)
 {
     while (host_memory.count)
         host_memory_delete(host_memory.records[0].key, host_memory.records[0].key_size);
     free(host_memory.records);
+    deliver_all(host_memory.withheld);
+    deliver_all(host_memory.lost);
     host_memory = (struct host_memory){0};
+}
+
+struct host_image {
+    struct host_record *records;
+    size_t count;
+};
+
+struct host_image *host_memory_keep(void)
+{
+    struct host_image *image = malloc(sizeof *image);
+    *image = (struct host_image){calloc(host_memory.count + 1, sizeof *image->records), host_memory.count};
+    for (size_t i = 0; i < image->count; i++) {
+        const struct host_record *r = &host_memory.records[i];
+        image->records[i] =
+            (struct host_record){copy(r->key, r->key_size), copy(r->value, r->value_size), r->key_size, r->value_size};
+    }
+    return image;
+}
+
+void host_memory_restore(struct host_image *image)
+{
+    while (host_memory.count)
+        host_memory_delete(host_memory.records[0].key, host_memory.records[0].key_size);
+    for (size_t i = 0; i < image->count; i++)
+        host_memory_put(image->records[i].key, image->records[i].key_size, image->records[i].value,
+                        image->records[i].value_size);
+    host_memory_drop(image);
+}
+
+void host_memory_drop(struct host_image *image)
+{
+    for (size_t i = 0; i < image->count; i++) {
+        free(image->records[i].key);
+        free(image->records[i].value);
+    }
+    free(image->records);
+    free(image);
 }
 
 /* ---- the RPCs --------------------------------------------------------------------------------------------------- */
@@ -157,24 +230,65 @@ static int scan(struct bytes_reader *r, uint8_t **out, size_t *out_size)
     return 0;
 }
 
-struct call {
-    struct loop_task task; /* first */
-    rpc_done done;
-    void *user;
-    int status;
-    uint8_t *answer;
-    size_t size;
-};
-
-static struct worker *only_worker;
-
-static void deliver(struct loop_task *task)
+static void carry_out(struct host_call *c)
 {
-    struct call *c = (struct call *)task;
-    if (c->done)
-        c->done(c->user, c->status, c->answer, c->size);
-    free(c->answer);
-    free(c);
+    struct bytes_reader r = bytes_reader_make(c->payload, c->payload_size);
+    if (host_memory.seen)
+        host_memory.seen(c->method);
+    if (host_memory.answer && host_memory.answer(c->method, &c->status, &c->answer, &c->size))
+        ;
+    else if (c->method == RPC_KV_GET)
+        c->status = get(&r, &c->answer, &c->size);
+    else if (c->method == RPC_KV_COMMIT)
+        c->status = commit(&r);
+    else if (c->method == RPC_KV_SCAN)
+        c->status = scan(&r, &c->answer, &c->size);
+    else
+        c->status = -ENOSYS;
+    c->carried_out = true;
+    if (host_memory.seen)
+        host_memory.seen(c->method);
+}
+
+static void fail_call(struct host_call *c)
+{
+    c->status = -EIO;
+    c->size = 0;
+}
+
+static void keep_last(struct host_call **list, struct host_call *c)
+{
+    while (*list)
+        list = &(*list)->next;
+    *list = c;
+}
+
+bool host_memory_release(bool fails)
+{
+    struct host_call *c = host_memory.withheld;
+    if (!c)
+        return false;
+    host_memory.withheld = c->next;
+    if (fails)
+        fail_call(c);
+    else if (!c->carried_out)
+        carry_out(c);
+    loop_post(&only_worker->loop, &c->task);
+    return true;
+}
+
+static void meet_fate(struct host_call *c, enum host_fate fate)
+{
+    if (fate != FATE_FAILS && fate != FATE_DELAYED)
+        carry_out(c);
+    if (fate == FATE_FAILS || fate == FATE_DONE_BUT_FAILS)
+        fail_call(c);
+    if (fate == FATE_ANSWER_LOST)
+        keep_last(&host_memory.lost, c);
+    else if (fate == FATE_ANSWER_DELAYED || fate == FATE_DELAYED)
+        keep_last(&host_memory.withheld, c);
+    else
+        loop_post(&only_worker->loop, &c->task);
 }
 
 int rpc_call(struct rpc_client *client, enum rpc_method method, const void *payload, size_t size, rpc_done done,
@@ -184,25 +298,25 @@ int rpc_call(struct rpc_client *client, enum rpc_method method, const void *payl
         host_memory.refused--;
         return -ENOMEM;
     }
-    struct bytes_reader r = bytes_reader_make(payload, size);
     if (host_memory.refuse)
         return host_memory.refuse;
-    struct call *c = calloc(1, sizeof *c);
-    c->task.fn = deliver;
-    c->done = done;
-    c->user = user;
-    if (host_memory.answer && host_memory.answer(method, &c->status, &c->answer, &c->size))
-        ;
-    else if (method == RPC_KV_GET)
-        c->status = get(&r, &c->answer, &c->size);
-    else if (method == RPC_KV_COMMIT)
-        c->status = commit(&r);
-    else if (method == RPC_KV_SCAN)
-        c->status = scan(&r, &c->answer, &c->size);
-    else
-        c->status = -ENOSYS;
-    loop_post(&only_worker->loop, &c->task);
+    enum host_fate fate = host_memory.fate ? host_memory.fate(method) : FATE_HONEST;
+    if (fate == FATE_NOT_TAKEN)
+        return -ENOMEM;
+    struct host_call *c = calloc(1, sizeof *c);
+    *c = (struct host_call){.task.fn = deliver, .method = method, .done = done, .user = user};
+    c->payload = copy(payload, size);
+    c->payload_size = size;
+    meet_fate(c, fate);
     return 0;
+}
+
+void rpc_log(struct rpc_client *client, enum log_level level, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(host_memory.last_log, sizeof host_memory.last_log, format, args);
+    va_end(args);
 }
 
 struct wait {
@@ -236,9 +350,15 @@ int rpc_call_wait(struct rpc_client *client, enum rpc_method method, const void 
     return w.status;
 }
 
+/* Where nothing is ready, time passes until something is. */
 void worker_turn(struct worker *w)
 {
-    loop_run_once(&w->loop, w->loop.now_ns + 1);
+    uint64_t next = loop_next_deadline(&w->loop);
+    if (next && host_memory.idle) {
+        host_memory.idle();
+        next = loop_next_deadline(&w->loop);
+    }
+    loop_run_once(&w->loop, next > w->loop.now_ns && next != UINT64_MAX ? next : w->loop.now_ns + 1);
 }
 
 int host_memory_worker(struct worker *w)
