@@ -152,6 +152,29 @@ static void test_failed_first_commit(void **state)
     assert_int_equal(boot(0), 0);
 }
 
+static bool cannot_be_read(uint32_t method, int *status, uint8_t **answer, size_t *size)
+{
+    *status = -EIO;
+    return method == RPC_KV_GET && host_memory.commits > 0;
+}
+
+/* Made, and said to have failed: it is known to be made where the root can be read, or else at the next boot. */
+static void test_first_commit_made_after_all(void **state)
+{
+    host_memory.commit_status = -EIO;
+    host_memory.keep_failed = true;
+    assert_int_equal(boot(1), 0);
+    assert_int_equal(boot(0), 0);
+    host_memory_reset();
+    host_memory.commit_status = -EIO;
+    host_memory.keep_failed = true;
+    host_memory.answer = cannot_be_read;
+    assert_int_equal(boot(1), -ENOTRECOVERABLE);
+    host_memory.answer = NULL;
+    assert_int_equal(boot(0), 0);
+    assert_int_equal(host_memory.count, 3);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -161,6 +184,7 @@ int main(void)
                                        TEST(test_others_are_refused),
                                        TEST(test_damage),
                                        TEST(test_nothing_is_begun_over_a_store),
-                                       TEST(test_failed_first_commit)};
+                                       TEST(test_failed_first_commit),
+                                       TEST(test_first_commit_made_after_all)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

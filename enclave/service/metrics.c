@@ -56,6 +56,7 @@ int system_metrics(void *user, const struct http_site *site, char *buf, size_t s
         buf, size,
         ",\"enclave_exits_total\":%lu,\"syscalls_total\":%lu,\"syscalls_refused_total\":%lu,"
         "\"heap_pages_used\":%lu,\"heap_pages_total\":%lu,\"store_records\":%lu,\"store_damaged\":%lu,"
+        "\"store_stopped\":%u,"
         "\"guest_memory_bytes\":%lu,\"outgoing_requests_total\":%lu,\"outgoing_failures_total\":%lu,"
         "\"connections\":%lu,\"connections_limit\":%lu,\"connection_memory_bytes\":%lu,"
         "\"connection_memory_limit_bytes\":%lu,\"connection_memory_refused_total\":%lu,\"connections_cut_total\":%lu,"
@@ -64,7 +65,7 @@ int system_metrics(void *user, const struct http_site *site, char *buf, size_t s
         "\"apps\":{",
         (unsigned long)exits, (unsigned long)syscalls, (unsigned long)refused, (unsigned long)used,
         (unsigned long)total, (unsigned long)store_record_count(enclave_system.store),
-        (unsigned long)store_damaged_count(enclave_system.store),
+        (unsigned long)store_damaged_count(enclave_system.store), (unsigned)store_has_stopped(enclave_system.store),
         (unsigned long)wasm_runtime_guest_memory(enclave_system.wasm),
         (unsigned long)atomic_load(&http_call_counters.requests),
         (unsigned long)atomic_load(&http_call_counters.failures), (unsigned long)budget_used(count),
