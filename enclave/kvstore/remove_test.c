@@ -205,6 +205,28 @@ static void test_nothing_comes_again(void **state)
     assert_int_equal(put(of_app[0], 1), 0); /* it says nothing about who comes after */
 }
 
+static enum host_fate answered_late(uint32_t method)
+{
+    return FATE_ANSWER_DELAYED;
+}
+
+/* Nothing is there yet, and the first record is on its way. */
+static void test_the_first_is_on_its_way(void **state)
+{
+    struct result write, removal;
+    host_memory.fate = answered_late;
+    ask_to_put(of_app[0], 1, &write);
+    ask_to_remove(&removal);
+    for (int turns = 0; turns < 20; turns++)
+        turn();
+    host_memory.fate = NULL;
+    assert_false(write.done || removal.done);
+    assert_true(host_memory_release(false));
+    assert_int_equal(finish(&removal), 0);
+    assert_int_equal(finish(&write), 0);
+    assert_gone(NEIGHBOURS);
+}
+
 /* Another app's write, asked for when the removal has begun, has its answer long before it ends. */
 static void test_others_go_on(void **state)
 {
@@ -307,8 +329,12 @@ static void test_damaged(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(test_all_and_nothing_else), TEST(test_nothing_comes_again),
-                                       TEST(test_others_go_on),         TEST(test_while_the_index_moves),
-                                       TEST(test_ended_in_between),     TEST(test_damaged)};
+    const struct CMUnitTest tests[] = {TEST(test_all_and_nothing_else),
+                                       TEST(test_nothing_comes_again),
+                                       TEST(test_the_first_is_on_its_way),
+                                       TEST(test_others_go_on),
+                                       TEST(test_while_the_index_moves),
+                                       TEST(test_ended_in_between),
+                                       TEST(test_damaged)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
