@@ -4,8 +4,9 @@
  *
  * Files need each other downwards only:
  *
- *     kvstore          doors, opening and closing
+ *     open             opening, making and closing it
  *     wait             operations that are waited for
+ *     kvstore          doors
  *     check, load      the whole of it: whether it is in order; all records of the host's
  *     schedule         which job may run now. Those below call it through struct store's proceed
  *     list, read       names; records
@@ -91,6 +92,7 @@ struct store {
     uint8_t *master; /* sealed: the first commit carries it. Else NULL */
     size_t master_size;
     void (*proceed)(struct store *s); /* schedule.c's: a job has ended, so others may run now */
+    void (*submit)(struct job *j);    /* schedule.c's, for jobs that a job needs */
     struct record_keys keys;
     struct index index;
     struct root root;
@@ -188,7 +190,8 @@ void memory_deinit(struct store *s);
 /* An entry is charged once it is complete, and uncharged before it changes. */
 void memory_charge(struct store *s, const struct index_entry *e);
 void memory_uncharge(struct store *s, const struct index_entry *e);
-/* For what a commit will add: 0, -ENOSPC, -ENOMEM, or -ESTALE where it was withdrawn. For a record that is read: 0 or -ENOMEM. */
+/* For what a commit will add: 0, -ENOSPC, -ENOMEM, or -ESTALE where it was withdrawn. For a record that is read: 0 or
+ * -ENOMEM. */
 int memory_reserve(struct job *j);
 int memory_reserve_read(struct job *j, size_t size);
 void memory_release(struct job *j); /* any thread */

@@ -32,12 +32,14 @@
  *     -ESTALE    all of this app's records are being removed, or were (kv_namespace_remove)
  *     -ENOMEM
  *     -ENOTRECOVERABLE    nothing is written any more before the next start (store_has_stopped)
- * Outcomes. A commit that the host has not said to be made may have been made: an answer can be lost. So the sealed root
- * is read back, again and again if need be, and nothing else is written meanwhile. It shows the commit, and done gets 0;
- * or the root before it, and done gets the error, which then means that it was not made. If the root is neither, or is
- * not to be had, that commit gets -ENOTRECOVERABLE (it may be there after the next start, or not), and so does whatever
- * is to be written after it (it will not); reading goes on. A host that never answers keeps what waits for ever, unless
- * the root shows that the commit was made. See outcome.c.
+ *
+ * Outcomes. A commit that the host has not said to be made may have been made: an answer can be lost. So the sealed
+ * root is read back, again and again if need be, and nothing else is written meanwhile. It shows the commit, and done
+ * gets 0; or the root before it, and done gets the error, which then means that it was not made. If the root is
+ * neither, or is not to be had, that commit gets -ENOTRECOVERABLE (it may be there after the next start, or not), and
+ * so does whatever is to be written after it (it will not); reading goes on. A host that never answers keeps what waits
+ * for ever, unless the root shows that the commit was made. See outcome.c.
+ *
  * A caller's mistake (a wrong thread, a NULL, a store that is not open) stops the enclave.
  *
  * Limits are in limits.h, the sealed form of records in record.h, opening and closing in store.h.
@@ -121,16 +123,16 @@ typedef int (*kv_modify)(void *user, const uint8_t *value, size_t size, uint8_t 
 MAY_REFUSE int kv_update(struct worker *w, struct kv_namespace *ns, const void *key, size_t key_size, kv_modify modify,
                          kv_done done, void *user);
 
-/* Remove every record of an app: ns is all of it ("app:NAME", without a bucket), and with it go "app:NAME:kv:BUCKET" and
- * "app:NAME:fs". It does so in commits of KV_REMOVE_STEP records, between which others run, and may take long. From the
- * moment at which it comes to the owner's thread nothing can be stored there any more, by whomever (-ESTALE), until the
- * store is opened again; what was on its way is waited for. done gets
+/* Remove every record of an app: ns is all of it ("app:NAME", without a bucket), and with it go "app:NAME:kv:BUCKET"
+ * and "app:NAME:fs". It does so in commits of KV_REMOVE_STEP records, between which others run, and may take long. From
+ * the moment at which it comes to the owner's thread nothing can be stored there any more, by whomever (-ESTALE), until
+ * the store is opened again; what was on its way is waited for. done gets
  *     0            nothing is left, on disk or here
  *     -EBADMSG     nothing is left, unless one of the records whose very name is damaged was one of these
  *     -ECANCELED   store_flush came in between (shutdown), and some are left
  *     other        the commit's error, and some are left
- * Nothing in the store says that a removal has begun: who wants it to be ended after a restart remembers that in a
- * record of his own, and asks again; where nothing is left that costs a walk of nothing. */
+ * Nothing in the store says that a removal has begun: whoever wants it to go on after a restart remembers it in a
+ * record of his own, and asks again. Where nothing is left that costs nothing. */
 MAY_REFUSE int kv_namespace_remove(struct worker *w, struct kv_namespace *ns, kv_done done, void *user);
 
 /* As kv_get and kv_commit, turning the worker's loop until it is done: at boot only, where nothing else is under way.

@@ -22,7 +22,7 @@
 #define KV_OP_COST 512u        /* of an operation on its way, beside its key and value */
 #define KV_DISK_DEFAULT (UINT64_C(8) << 30) /* of the host's disk, one app */
 
-/* Removing all that an app has stored: how much at once ------------------------------------------------------------- */
+/* Removing all that an app has stored: how much at once ------------------------------------------------------------ */
 
 #define KV_REMOVE_STEP 256u   /* records in a commit */
 #define KV_REMOVE_WALK 16384u /* places of the index in a turn of the loop */

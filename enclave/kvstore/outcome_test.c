@@ -1,7 +1,7 @@
 /*
- * What becomes of commits, over a host that loses answers, refuses, says that it failed what it did, or says nothing for
- * long; and that is killed. Whatever it does: what was acknowledged is there, what was refused is not, no batch is there
- * by halves; and of what nobody could know, the store says so and writes nothing behind it.
+ * What becomes of commits, over a host that loses answers, refuses, says that it failed what it did, or says nothing
+ * for long; and that is killed. Whatever it does: what was acknowledged is there, what was refused is not, no batch is
+ * there by halves; and of what nobody could know, the store says so and writes nothing behind it.
  *
  * Schedules are random. Each begins with a first boot. Before and behind everything that the host does, what it would
  * find after a kill is kept, with what was promised until then; one of these is what the next boot finds, and each of

@@ -66,11 +66,15 @@ static void on_turn(struct loop_task *task)
     }
     step->count = 0;
     collect(j, step);
-    int asked = step->count ? kv_commit(s->owner, step->ops, step->count, on_step, j) : 0;
-    if (asked < 0)
-        remove_end(j, asked);
-    else if (step->count == 0)
+    struct job *commit = step->count ? job_new(s, s->owner, JOB_COMMIT, step->ops, step->count, j) : NULL;
+    if (commit) {
+        commit->done = on_step;
+        s->submit(commit);
+    } else if (step->count == 0) {
         loop_post(&s->owner->loop, &j->turn);
+    } else {
+        remove_end(j, -ENOMEM);
+    }
     free(step);
 }
 

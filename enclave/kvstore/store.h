@@ -67,8 +67,8 @@ void store_limit_disk(struct store *s, uint64_t bytes);
  * root. For tests, after each step: it computes an HMAC for each record. */
 void store_check(struct store *s);
 
-/* Whether it was not to be learned what became of a commit, so that nothing is written any more (-ENOTRECOVERABLE) before
- * the next start. Any thread. */
+/* Whether it was not to be learned what became of a commit, so that nothing is written any more (-ENOTRECOVERABLE)
+ * before the next start. Any thread. */
 bool store_has_stopped(const struct store *s);
 /* Of records, and of those that did not open at start-up and were not written since. Any thread. */
 uint64_t store_record_count(const struct store *s);

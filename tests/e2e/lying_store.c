@@ -4,8 +4,8 @@
  *     KEEP_AND_REFUSE=FILE    a commit is made, and said to have failed
  *     REFUSE=FILE             no commit is made
  *     HIDE_ROOT=FILE          the root cannot be read
- *     KILL_AT=N               SIGKILL at the Nth moment of the enclave's requests: each has two, before it is carried out
- *                             and when its answer is ready
+ *     KILL_AT=N               SIGKILL at the Nth moment of the enclave's requests: each has two, before it is carried
+ *                             out and when its answer is ready
  *
  * Linked in place of the host's own functions (--wrap); all else is the real host. */
 #include <errno.h>
