@@ -141,6 +141,25 @@ static void do_update(void)
     (void)!kv_update(&worker, names, "k", 1, keep, NULL, NULL);
 }
 
+static void do_remove(void)
+{
+    struct kv_namespace *all = kv_namespace_open(store, "app:x");
+    (void)!kv_namespace_remove(&worker, all, existed, NULL);
+    kv_namespace_close(all);
+}
+
+static void do_begin(void)
+{
+    store_close(store);
+    (void)!store_begin(store, (const uint8_t[32]){1}, (const uint8_t *)"m", 1);
+}
+
+static void do_outcome(void)
+{
+    struct root after = {0};
+    (void)!outcome_send(store, &after, (const uint8_t *)"", 0, existed, NULL);
+}
+
 static void do_memory(void)
 {
     kv_memory(names);
@@ -237,6 +256,9 @@ static const struct door doors[] = {
     {"kv_list", do_list, OWN},
     {"kv_commit", do_commit, OWN},
     {"kv_update", do_update, OWN},
+    {"kv_namespace_remove", do_remove, OWN},
+    {"store_begin", do_begin, OWN},
+    {"outcome_send", do_outcome, OWN},
     {"kv_memory", do_memory, OWN},
     {"store_flush", do_flush, OWN},
     {"store_close", do_close, OWN},
