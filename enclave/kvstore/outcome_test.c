@@ -5,7 +5,9 @@
  *
  * Schedules are random. Each begins with a first boot. Before and behind everything that the host does, what it would
  * find after a kill is kept, with what was promised until then; one of these is what the next boot finds, and each of
- * them has to open.  SEED= runs one of them, STEPS= so many.
+ * them has to open. In some the host lies about the root, too, which it cannot be kept from; then a store may be
+ * refused at the next boot, and a write that was refused may be there; but nothing else is given for what was written.
+ * SEED= runs one of them, STEPS= so many.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -44,7 +46,7 @@ static struct {
 static size_t image_count;
 
 static struct {
-    unsigned long made, made_after_all, refused, unknown, never_left, images, boots, failed_boots;
+    unsigned long lies, detected, made, made_after_all, refused, unknown, never_left, images, boots, failed_boots;
 } seen;
 
 static unsigned random_state;
@@ -59,6 +61,7 @@ static unsigned dice(unsigned sides)
 
 static enum host_fate last_of_commit;
 static unsigned good; /* of ten calls, so many have an honest fate */
+static bool lies;     /* about the root, behind a commit that is said to have failed, or whose answer is out */
 static bool mute;     /* the root cannot be read behind a commit that is said to have failed */
 
 static enum host_fate fate_of(uint32_t method)
@@ -71,6 +74,23 @@ static enum host_fate fate_of(uint32_t method)
     else if (is_booting && !is_asking) /* what is waited for has no silence to be asked in */
         fate = fate == FATE_ANSWER_LOST || fate == FATE_DELAYED ? FATE_FAILS : fate;
     return fate;
+}
+
+/* A root that was one once, none, or nonsense. */
+static bool lie(uint32_t method, int *error, uint8_t **answer, size_t *size)
+{
+    if (!lies || !is_asking || method != RPC_KV_GET || dice(3) > 0)
+        return false;
+    seen.lies++;
+    size_t which = dice((unsigned)image_count + 2);
+    const struct host_record *root =
+        which < image_count ? host_image_find(images[which].image, STORE_ROOT_KEY, 4) : NULL;
+    *error = root || which == image_count ? 0 : -ENOENT;
+    *size = root ? root->value_size : 20;
+    *answer = calloc(1, *size);
+    if (root)
+        memcpy(*answer, root->value, *size);
+    return true;
 }
 
 static void keep_image(uint32_t method)
@@ -121,7 +141,7 @@ static void on_written(void *user, int error)
             continue;
         if (error == 0)
             promised.acknowledged[i] = w->number;
-        if (error != -ENOTRECOVERABLE)
+        if (error == 0 || error == -ENOMEM || (error == -EIO && !lies))
             drop_maybe(i, w->number);
     }
     seen.made += error == 0;
@@ -181,6 +201,7 @@ static void ask(struct write *w)
 
 struct value {
     bool done;
+    int error;
     int number;
 };
 
@@ -188,12 +209,15 @@ static void on_value(void *user, int error, const uint8_t *value, size_t size)
 {
     struct value *v = user;
     v->done = true;
-    assert_true(error == 0 || error == -ENOENT);
+    v->error = error;
+    assert_true(error == 0 || error == -ENOENT || (lies && error == -EBADMSG));
     assert_int_equal(size, error == 0 ? sizeof v->number : 0);
     if (error == 0)
         memcpy(&v->number, value, size);
 }
 
+/* UNREADABLE: a host that has lied has other records than the store thinks, and that is noticed. */
+enum { UNREADABLE = -1 };
 static int number_of(int pair)
 {
     struct value halves[2] = {{0}};
@@ -204,6 +228,8 @@ static int number_of(int pair)
         while (!halves[half].done)
             worker_turn(&worker);
     }
+    if (halves[0].error == -EBADMSG || halves[1].error == -EBADMSG)
+        return UNREADABLE;
     assert_int_equal(halves[0].number, halves[1].number); /* a batch is whole */
     return halves[0].number;
 }
@@ -218,7 +244,7 @@ static void check_values(void)
 {
     for (int i = 0; i < PAIRS; i++) {
         int found = number_of(i);
-        bool expected = found == left_by(promised.acknowledged[i]);
+        bool expected = found == UNREADABLE || found == left_by(promised.acknowledged[i]);
         for (int k = 0; k < promised.maybes[i]; k++)
             expected |= found == left_by(promised.maybe[i][k]);
         if (!expected)
@@ -269,7 +295,7 @@ static int create(void)
     if (error == -ENOTRECOVERABLE)
         return error; /* it may be there */
     promised.created = error == 0;
-    for (int i = 0; i < PAIRS; i++)
+    for (int i = 0; i < PAIRS && !(lies && error < 0); i++)
         if (first.is_of[i]) {
             drop_maybe(i, first.number);
             promised.acknowledged[i] = error == 0 ? first.number : 0;
@@ -291,12 +317,13 @@ static int boot(void)
         error = create();
     else if (error == 0) {
         error = store_open(store, master, why, sizeof why);
-        if (error == -EBADMSG)
+        if (error == -EBADMSG && !lies)
             fail_msg("%s", why);
         promised.created = true;
     }
     is_booting = false;
     seen.failed_boots += error < 0;
+    seen.detected += error == -EBADMSG;
     return error;
 }
 
@@ -320,7 +347,7 @@ static void use(void)
     if (!store_has_stopped(store)) {
         host_memory.fate = NULL;
         for (int i = 0; i < PAIRS; i++)
-            assert_int_equal(promised.maybes[i], 0);
+            assert_true(lies || promised.maybes[i] == 0);
         check_values();
         host_memory.fate = fate_of;
     }
@@ -333,12 +360,15 @@ static void check_image(struct host_image *image)
     new_process();
     host_memory.fate = NULL;
     host_memory.seen = NULL;
+    host_memory.answer = NULL;
     seen.images++;
     bool created = promised.created;
-    if (boot() != 0)
-        fail_msg("a store does not open");
+    int error = boot();
+    if (error != 0 && !(lies && error == -EBADMSG))
+        fail_msg("a store does not open: error %d", -error);
     assert_true(promised.created || !created);
-    check_values();
+    if (error == 0)
+        check_values();
     store_flush(store);
     end_process();
 }
@@ -371,12 +401,14 @@ static void run_schedule(unsigned seed)
     random_state = seed;
     host_memory_reset();
     promised = (struct promises){0};
+    lies = dice(4) == 0;
     for (int n = 0; n < BOOTS; n++) {
         new_process();
         good = 4 + dice(6);
         mute = dice(6) == 0;
         host_memory.fate = fate_of;
         host_memory.seen = keep_image;
+        host_memory.answer = lie;
         host_memory.idle = on_idle;
         int error = boot();
         if (error == 0) {
@@ -406,12 +438,12 @@ static void test_schedules(void **state)
     }
     print_message(
         "%lu made, %lu of them though it was said otherwise or nothing; %lu refused, %lu never left, %lu unknown; "
-        "%lu boots, %lu failed, over %lu images\n",
+        "%lu boots, %lu failed, over %lu images; %lu lies, for which %lu boots were refused\n",
         seen.made, seen.made_after_all, seen.refused, seen.never_left, seen.unknown, seen.boots, seen.failed_boots,
-        seen.images);
+        seen.images, seen.lies, seen.detected);
     if (!seed) /* or it tried too little */
-        assert_true(seen.made && seen.made_after_all && seen.refused && seen.never_left && seen.unknown &&
-                    seen.failed_boots);
+        assert_true(seen.made && seen.made_after_all && seen.refused && seen.never_left && seen.unknown && seen.lies &&
+                    seen.detected && seen.failed_boots);
 }
 
 int main(void)

@@ -136,6 +136,14 @@ struct host_image *host_memory_keep(void)
     return image;
 }
 
+const struct host_record *host_image_find(const struct host_image *image, const void *key, size_t size)
+{
+    for (size_t i = 0; i < image->count; i++)
+        if (compare(&image->records[i], key, size) == 0)
+            return &image->records[i];
+    return NULL;
+}
+
 void host_memory_restore(struct host_image *image)
 {
     while (host_memory.count)

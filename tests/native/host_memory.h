@@ -65,5 +65,6 @@ struct host_image;
 struct host_image *host_memory_keep(void);
 void host_memory_restore(struct host_image *image); /* instead of what is there */
 void host_memory_drop(struct host_image *image);
+const struct host_record *host_image_find(const struct host_image *image, const void *key, size_t size);
 
 #endif
