@@ -6,6 +6,7 @@
  *     HIDE_ROOT=FILE          the root cannot be read
  *     KILL_AT=N               SIGKILL at the Nth moment of the enclave's requests: each has two, before it is carried
  *                             out and when its answer is ready
+ *     COUNT_WHILE=FILE        if it is given, only moments at which FILE is there count
  *
  * Linked in place of the host's own functions (--wrap); all else is the real host. */
 #include <errno.h>
@@ -29,7 +30,8 @@ static void pass_moment(void)
 {
     static atomic_ulong moments;
     const char *last = getenv("KILL_AT");
-    if (last && atomic_fetch_add(&moments, 1) + 1 == strtoul(last, NULL, 10)) {
+    if (last && (!getenv("COUNT_WHILE") || is_there("COUNT_WHILE")) &&
+        atomic_fetch_add(&moments, 1) + 1 == strtoul(last, NULL, 10)) {
         fprintf(stderr, "lying_store: killed at moment %s\n", last);
         kill(getpid(), SIGKILL);
     }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What the host says of a commit is not always so. Killed at any request of the first boot, the next boot has everything that
-# a first boot fixes. A commit that was made and said to have failed is acknowledged; one that was not made is refused, and
+# a first boot fixes; at any request of a push, the app is there or it is not, and there if that was said. A commit that was made and said to have failed is acknowledged; one that was not made is refused, and
 # changes nothing; and where nobody can say, the store writes nothing any more, says so, and the next boot works.
 . "$(dirname "$0")/lib.sh"
 HOST=$BUILD/bin/lying_store
@@ -24,6 +24,45 @@ crash
 rm -rf "$work/data"
 [ $moment -gt 8 ] || fail "it was killed $((moment - 1)) times only"
 echo "a first boot was killed at $((moment - 1)) moments"
+
+# a push of many records, killed in the same way
+export COUNT_WHILE=$work/count
+check start
+push counter counter-c
+equal "$(count)" 1
+check stop
+cp -r "$work/data" "$work/before"
+moment=1 pushed= there=0
+until [ "$pushed" ]; do
+    KILL_AT=$moment check start
+    touch "$COUNT_WHILE"
+    push files files-c 2>/dev/null && pushed=yes
+    rm "$COUNT_WHILE"
+    if [ ! "$pushed" ]; then
+        await "the kill" logged "killed at moment $moment"
+        wait "$server" 2>/dev/null || true
+    else
+        crash
+    fi
+    server=
+    check start
+    case $(get /files/) in
+    *"no app is deployed"*) [ ! "$pushed" ] || fail "a push was acknowledged, and the app is not there" ;;
+    *)
+        there=$((there + 1))
+        equal "$(status /files/a -X PUT --data-binary text)" 200 "killed at moment $moment: the app"
+        ;;
+    esac
+    equal "$(count)" 2 "killed at moment $moment of a push: another app"
+    crash
+    rm -rf "$work/data"
+    cp -r "$work/before" "$work/data"
+    moment=$((moment + 1))
+    [ $moment -lt 500 ] || fail "the push has no end"
+done
+rm -rf "$work/data"
+[ $there -gt 1 ] && [ $moment -gt $((there + 2)) ] || fail "it was there $there times, of $moment"
+echo "a push was killed at $((moment - 2)) moments, of which $((there - 1)) left the app"
 
 # its commit, made and said to have failed
 touch "$KEEP_AND_REFUSE"
