@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "enclave/crypto/seal.h"
-#include "sgx/emulator/emu.h"
+#include "sgx/emulator/internal.h"
 #include "sgx/trusted/bridge.h"
 
 #define SIZE 32u

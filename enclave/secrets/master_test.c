@@ -13,7 +13,7 @@
 #include "enclave/crypto/crypto.h"
 #include "enclave/kvstore/store.h"
 #include "enclave/secrets/secrets.h"
-#include "sgx/emulator/emu.h"
+#include "sgx/emulator/internal.h"
 #include "sgx/trusted/bridge.h"
 #include "tests/native/host_memory.h"
 

@@ -7,7 +7,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "sgx/emulator/emu.h"
+#include "sgx/emulator/internal.h"
 
 static void refused_with(struct te *e, uint64_t tcs, unsigned function, unsigned vector)
 {

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "sgx/emulator/emu.h"
+#include "sgx/emulator/internal.h"
 
 #define RFLAGS_CF 0x1u
 #define RFLAGS_DF 0x400u

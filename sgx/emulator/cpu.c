@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 
 #include "common/ensure.h"
-#include "sgx/emulator/emu.h"
+#include "sgx/emulator/internal.h"
 
 struct emulator emu;
 uint64_t emu_elrange_base, emu_elrange_size;

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "common/testing/stops.h"
-#include "sgx/emulator/emu.h"
+#include "sgx/emulator/internal.h"
 
 #define SIZE 0x10000u
 #define CODE 0x0000u

@@ -2,7 +2,7 @@
  * Where control passes between host code and emulated enclave code: EENTER, ERESUME, the landing places of EEXIT and
  * of asynchronous exits.
  */
-#include "sgx/emulator/emu.h"
+#include "sgx/emulator/internal.h"
 
     .text
 

@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "sgx/emulator/emu.h"
+#include "sgx/emulator/internal.h"
 #include "sgx/sign/sigstruct.h"
 
 /* Where ELRANGE lies if it need not start at 0. Low, so that all host code lies above its end. */

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "sgx/emulator/emu.h"
+#include "sgx/emulator/internal.h"
 
 /* The SDM's KEYDEPENDENCIES, in its order. */
 struct key_dependencies {

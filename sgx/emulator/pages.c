@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "sgx/emulator/emu.h"
+#include "sgx/emulator/internal.h"
 
 #define PERMISSIONS (SECINFO_R | SECINFO_W | SECINFO_X)
 

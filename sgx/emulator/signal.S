@@ -3,7 +3,7 @@
  * thread still runs on the enclave's FS base, and no compiled code may run before the host's is back. The signal
  * stack is aligned to its span, so RSP finds the thread.
  */
-#include "sgx/emulator/emu.h"
+#include "sgx/emulator/internal.h"
 
     .text
     .globl emu_asm_signal

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <ucontext.h>
 
-#include "sgx/emulator/emu.h"
+#include "sgx/emulator/internal.h"
 
 #define XSAVE_LEGACY_SIZE 512u
 #define XSAVE_HEADER_SIZE 64u

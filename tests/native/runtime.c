@@ -16,7 +16,7 @@
 #include "enclave/crypto/processor.h"
 #include "enclave/ratls/tls_memory.h"
 #include "host/thread/clock.h"
-#include "sgx/emulator/emu.h"
+#include "sgx/emulator/internal.h"
 #include "sgx/loader/enclave.h"
 #include "sgx/trusted/bridge.h"
 

@@ -1,11 +1,11 @@
 /*
  * For tests outside any enclave: what the runtime does with ENCLU and RDRAND, done with the emulator's leaves directly
- * and OpenSSL's generator. Keys are those of the emulated CPU's state (emu.h), which the test fills in.
+ * and OpenSSL's generator. Keys are those of the emulated CPU's state (internal.h), which the test fills in.
  */
 #include <openssl/rand.h>
 
 #include "common/ensure.h"
-#include "sgx/emulator/emu.h"
+#include "sgx/emulator/internal.h"
 #include "sgx/trusted/bridge.h"
 
 void sgx_report(const struct sgx_targetinfo *target, const uint8_t reportdata[64], struct sgx_report *out)

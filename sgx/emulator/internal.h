@@ -3,8 +3,8 @@
  * are leaves on it; enter.S and enter.c go in; trap.c judges what comes out, from signal.S, which handlers.c installs;
  * epc.c is the backend.
  */
-#ifndef ENCLAVE_OS_SGX_EMULATOR_EMU_H
-#define ENCLAVE_OS_SGX_EMULATOR_EMU_H
+#ifndef ENCLAVE_OS_SGX_EMULATOR_INTERNAL_H
+#define ENCLAVE_OS_SGX_EMULATOR_INTERNAL_H
 
 /* Offsets for enter.S; checked against the structures below. */
 #define EMU_THREAD_SPAN 0x40000 /* a thread's mapping is this large and aligned to it: struct, then signal stack */
