@@ -4,7 +4,7 @@
  */
 #include <elf.h>
 
-#include "sgx/trusted/rt.h"
+#include "sgx/trusted/internal.h"
 
 #include "common/protocol.h"
 

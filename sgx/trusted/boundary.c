@@ -1,5 +1,5 @@
 /* Where the enclave lies, and checks and copies at its boundary. */
-#include "sgx/trusted/rt.h"
+#include "sgx/trusted/internal.h"
 
 extern const char __ehdr_start[] __attribute__((visibility("hidden")));
 extern const char _end[] __attribute__((visibility("hidden")));

@@ -1,5 +1,5 @@
 /* What the compiler calls for copies and comparisons (freestanding.h): libc's are bound only at start-up. */
-#include "sgx/trusted/rt.h"
+#include "sgx/trusted/internal.h"
 
 void *rt_memcpy(void *restrict dst, const void *restrict src, size_t size)
 {

@@ -1,5 +1,5 @@
 /* ECALLs as they arrive behind entry.S, and OCALLs with the memory that their arguments go through. */
-#include "sgx/trusted/rt.h"
+#include "sgx/trusted/internal.h"
 
 void *sgx_ocalloc(size_t size)
 {

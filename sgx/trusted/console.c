@@ -2,7 +2,7 @@
  * What libc and libraries write to file descriptors 1 and 2 (an abort message, as a rule) is kept here. It leaves the
  * enclave only as the last words of a debug enclave: elsewhere it might hold secrets.
  */
-#include "sgx/trusted/rt.h"
+#include "sgx/trusted/internal.h"
 
 #define KEEP 512u
 

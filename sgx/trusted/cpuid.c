@@ -4,7 +4,7 @@
  * looked up just as it will be looked up later. What is not there is answered with zeros. Features that need state
  * outside XFRM are taken out of the table itself.
  */
-#include "sgx/trusted/rt.h"
+#include "sgx/trusted/internal.h"
 
 #include "common/protocol.h"
 

@@ -15,7 +15,7 @@
 #include "common/protocol.h"
 #include "enclave/crypto/processor.h"
 #include "host/cpuid_table.h"
-#include "sgx/trusted/rt.h"
+#include "sgx/trusted/internal.h"
 
 static jmp_buf died;
 

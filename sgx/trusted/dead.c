@@ -2,7 +2,7 @@
  * Whether the enclave is dead, and who is told when it dies. Below everything else in here: each loop and each way in
  * and out looks at the flag (common/alive.h).
  */
-#include "sgx/trusted/rt.h"
+#include "sgx/trusted/internal.h"
 
 unsigned char sgx_dead_flag; /* written once */
 static void (*_Atomic death_hook)(void);

@@ -5,7 +5,7 @@
  * and GS base point to the TCS's struct thread_data. Everything else is the host's and is not relied on.
  */
 #include "sgx/loader/abi.h"
-#include "sgx/trusted/rt.h"
+#include "sgx/trusted/internal.h"
 
     .text
     .globl enclave_entry

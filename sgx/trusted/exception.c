@@ -4,7 +4,7 @@
  *
  * Runs at CSSA 1 on its own small stack. Nothing the host says is used: the SSA frame was written by the CPU.
  */
-#include "sgx/trusted/rt.h"
+#include "sgx/trusted/internal.h"
 
 #define RED_ZONE 128u
 

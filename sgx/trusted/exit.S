@@ -5,7 +5,7 @@
  * On the way out every register, vector registers included, is set to a known value: hardware clears nothing at EEXIT.
  */
 #include "sgx/loader/abi.h"
-#include "sgx/trusted/rt.h"
+#include "sgx/trusted/internal.h"
 
     .text
 /* Dead: no thread gets further than this, neither back from an OCALL, nor by ERESUME after an exception (the handler

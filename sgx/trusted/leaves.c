@@ -1,5 +1,5 @@
 /* The ENCLU leaves that the runtime executes. Operands of EREPORT and EGETKEY are copied here, for their alignment. */
-#include "sgx/trusted/rt.h"
+#include "sgx/trusted/internal.h"
 
 static struct rt_lock lock;
 static _Alignas(512) struct sgx_targetinfo target_space;

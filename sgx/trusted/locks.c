@@ -7,7 +7,7 @@
  */
 #include <linux/futex.h>
 
-#include "sgx/trusted/rt.h"
+#include "sgx/trusted/internal.h"
 
 #define SPINS_BEFORE_SLEEPING 1000
 

@@ -13,7 +13,7 @@
 #include <linux/mman.h>
 
 #include "enclave_os_t.h"
-#include "sgx/trusted/rt.h"
+#include "sgx/trusted/internal.h"
 
 #include "common/protocol.h"
 

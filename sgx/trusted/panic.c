@@ -1,5 +1,5 @@
 /* The end, for a reason that is told. */
-#include "sgx/trusted/rt.h"
+#include "sgx/trusted/internal.h"
 
 void sgx_panic(const char *text)
 {

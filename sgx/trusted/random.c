@@ -1,5 +1,5 @@
 /* Randomness comes from the CPU alone. */
-#include "sgx/trusted/rt.h"
+#include "sgx/trusted/internal.h"
 
 __attribute__((no_stack_protector)) uint64_t rt_random64(void) /* makes the canary itself */
 {

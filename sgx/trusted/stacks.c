@@ -3,7 +3,7 @@
  * permissions are fixed when a page is added, so no page of the heap could be made a guard; here what is below a
  * stack is nothing, and what is measured says so.
  */
-#include "sgx/trusted/rt.h"
+#include "sgx/trusted/internal.h"
 
 #include "common/ensure.h"
 

@@ -2,7 +2,7 @@
  * Where a thread goes on whose `syscall` instruction was trapped (exception.c).
  */
 #include "sgx/loader/abi.h"
-#include "sgx/trusted/rt.h"
+#include "sgx/trusted/internal.h"
 
     .text
 /* A `syscall` was trapped; the handler put the registers at RSP and sent us here. Runs on the thread's own stack and

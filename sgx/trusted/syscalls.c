@@ -12,7 +12,7 @@
 #include <signal.h>
 #include <stddef.h>
 
-#include "sgx/trusted/rt.h"
+#include "sgx/trusted/internal.h"
 
 #define GRND_KNOWN 7u /* GRND_NONBLOCK, GRND_RANDOM, GRND_INSECURE: RDRAND never blocks */
 

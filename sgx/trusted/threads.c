@@ -9,7 +9,7 @@
 #include <sched.h>
 
 #include "enclave_os_t.h"
-#include "sgx/trusted/rt.h"
+#include "sgx/trusted/internal.h"
 
 #include "common/protocol.h"
 

@@ -7,7 +7,7 @@
 #include <sys/time.h>
 #include <time.h>
 
-#include "sgx/trusted/rt.h"
+#include "sgx/trusted/internal.h"
 
 #include "common/protocol.h"
 

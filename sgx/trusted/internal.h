@@ -1,6 +1,6 @@
 /* What the runtime's files share. Private to sgx/trusted. Freestanding: no libc, no TLS. */
-#ifndef ENCLAVE_OS_SGX_TRUSTED_RT_H
-#define ENCLAVE_OS_SGX_TRUSTED_RT_H
+#ifndef ENCLAVE_OS_SGX_TRUSTED_INTERNAL_H
+#define ENCLAVE_OS_SGX_TRUSTED_INTERNAL_H
 
 /* Offsets in struct thread_data for the assembler. */
 #define TD_STACK_TOP_OFFSET 8
