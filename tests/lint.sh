@@ -35,6 +35,12 @@ arrows sgx/quote "common|sgx/include|sgx/emulator"
 arrows verifier "common"
 arrows cli "verifier|common|sgx/sign"
 
+# What a room's files share is theirs alone; tests may look.
+while IFS=: read -r file _ line; do
+    target=$(sed -E 's/.*#include "([^"]+)\/[^"/]+".*/\1/' <<<"$line")
+    [[ $(dirname "$file") == "$target" ]] || bad "$file includes what is internal to $target"
+done < <(git grep -nE '#include "[^"]*/[a-z0-9_]*internal\.h"' -- '*.[chS]' ':!*_test.c' ':!*/testing/*' ':!tests/*')
+
 # What is shared is whole words: every atomic that crosses the boundary is a shared_word.
 git grep -nE '_Atomic|atomic_' -- common/protocol.h | grep -vE 'typedef _Atomic uint64_t shared_word;|keeps any other _Atomic' |
     while read -r place; do echo "lint: $place is not a shared_word"; done | grep . && failed=$((failed + 1))
