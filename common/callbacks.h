@@ -7,45 +7,13 @@
  *
  * Such functions are marked, so that the compiler refuses callers that do not look. A function which has all it needs
  * in what its caller hands over (a task, an operation made before) cannot fail, and returns nothing.
+ *
+ * What makes it so, and asserts it, is the errand (enclave/thread/errand.h): the answer is a task of the asker's loop.
+ * What the host answers comes from the loop by itself (enclave/thread/rpc_client.h).
  */
 #ifndef ENCLAVE_OS_COMMON_CALLBACKS_H
 #define ENCLAVE_OS_COMMON_CALLBACKS_H
 
-#include <stdbool.h>
-
-#include "common/ensure.h"
-
 #define MAY_REFUSE __attribute__((warn_unused_result))
-
-/*
- * The rule, asserted by who asks: zero-initialised in what the callback will find, it knows whether the call that takes
- * the callback has returned.
- *
- *     asking_begin(&c->asking);
- *     int error = kv_get(worker, ns, key, size, got_value, c);
- *     asking_end(&c->asking);
- *
- * and got_value begins with asking_over(&c->asking), which stops the enclave inside the call. One owner thread.
- */
-struct asking {
-    bool inside;
-};
-
-static inline void asking_begin(struct asking *a)
-{
-    ENSURE(!a->inside);
-    a->inside = true;
-}
-
-static inline void asking_end(struct asking *a)
-{
-    ENSURE(a->inside);
-    a->inside = false;
-}
-
-static inline void asking_over(const struct asking *a)
-{
-    ENSURE(!a->inside);
-}
 
 #endif

@@ -5,7 +5,6 @@
 #ifndef ENCLAVE_OS_ENCLAVE_HTTPS_CALL_INTERNAL_H
 #define ENCLAVE_OS_ENCLAVE_HTTPS_CALL_INTERNAL_H
 
-#include "common/callbacks.h"
 #include "enclave/https/client.h"
 #include "enclave/https/limits.h"
 #include "enclave/https/lines.h"
@@ -15,7 +14,6 @@
 #include "enclave/thread/worker.h"
 
 struct http_call {
-    struct asking asking; /* the dialer, which answers later */
     bool telling;         /* on_event runs, and does not delete the call */
     struct budget memory; /* its own; CALL_COST, which the app is charged with, covers it */
     struct worker *worker;

@@ -156,8 +156,7 @@ static void on_ready(struct transport *t, void *user)
 static void on_dialled(void *user, struct transport *t, enum http_call_failure why, uint8_t alert)
 {
     struct http_call *c = user;
-    asking_over(&c->asking);
-    ENSURE(c->attempt && !c->transport); /* it was not cancelled, and comes once */
+    ENSURE(c->attempt && !c->transport); /* later than start, not cancelled, and once */
     ENSURE(t || why);
     c->attempt = NULL;
     c->transport = t;
@@ -202,10 +201,8 @@ struct http_call *http_call_start(const struct http_call_request *r)
     c->task.fn = run;
     c->timer.fn = on_timer;
     http_call_response_init(c);
-    asking_begin(&c->asking);
     if (put_head(c, r) == 0)
         c->attempt = c->dialer->start(c->worker, r->site, r->host, r->port, on_dialled, c);
-    asking_end(&c->asking);
     if (!c->attempt) {
         call_free(c);
         return NULL;

@@ -157,7 +157,7 @@ static void deletes_inside(void)
 
 static void calls_have_rules(void **state)
 {
-    assert_true(stops(dials_inside, "!a->inside"));
+    assert_true(stops(dials_inside, "c->attempt"));
     assert_true(stops(is_dialled_twice, "c->attempt"));
     assert_true(stops(deletes_inside, "!c->telling"));
 }

@@ -1,7 +1,7 @@
 /*
- * An errand: what is asked for on one loop, done on another (or the same one), and answered on the first. One way for
- * every callback that common/callbacks.h speaks of, so that none fires inside the call which takes it: the answer is a
- * task of the asker's loop, and ENSURE stops whoever would give it in the pass in which it was asked for.
+ * An errand: what is asked for on one loop, done on another (or the same one), and answered on the first. The one way
+ * for the callbacks that common/callbacks.h speaks of, so that none fires inside the call which takes it: the answer is
+ * a task of the asker's loop, and ENSURE stops whoever would give it in the pass in which it was asked for.
  *
  *     struct job { struct errand errand; void (*done)(struct job *job); ... };     the errand first
  *

@@ -92,9 +92,8 @@ enum host_result file_reply_bytes(struct guest *g, const struct fs_op *op)
 /* ---- operations ------------------------------------------------------------------------------------------------- */
 
 struct fs_wait {
-    struct asking asking; /* the file system, which answers later */
-    struct guest *guest;  /* NULL: it has ended */
-    struct app *app;      /* a reference: the operation may outlive the guest */
+    struct guest *guest; /* NULL: it has ended */
+    struct app *app;     /* a reference: the operation may outlive the guest */
     struct fs_op *op;
     struct charge charge;
     bool done;
@@ -125,8 +124,8 @@ static void on_done(struct fs_op *op)
 {
     struct fs_wait *w = op->user;
     wait_check(w);
-    asking_over(&w->asking);
     ENSURE(w->op == op && !w->done);
+    ENSURE(!w->guest || !w->guest->polling); /* later: common/callbacks.h */
     w->done = true;
     if (w->guest) {
         guest_wake(w->guest);
@@ -200,9 +199,7 @@ enum host_result file_submit(struct guest *g, struct fs_op *op)
         return HOST_TRAP;
     wait_check(g->fs);
     ENSURE(g->fs->op == op && !g->fs->done);
-    asking_begin(&g->fs->asking);
     fs_submit(op);
-    asking_end(&g->fs->asking);
     return guest_wait(g, WAITS_OTHERS);
 }
 

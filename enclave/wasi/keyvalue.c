@@ -9,7 +9,7 @@
 
 static void got_value(void *user, int error, const uint8_t *value, size_t size)
 {
-    struct kv_call *call = user;
+    struct kv_call *call = kv_call_answered(user);
     if (error == 0 && call->guest) {
         call->value = charged_alloc(&call->app->memory, size + 1);
         call->size = call->value ? size : 0;
@@ -23,7 +23,7 @@ static void got_value(void *user, int error, const uint8_t *value, size_t size)
 
 static void got_names(void *user, int error, const struct kv_name *names, size_t count, uint64_t cursor)
 {
-    struct kv_call *call = user;
+    struct kv_call *call = kv_call_answered(user);
     size_t size = 1;
     for (size_t i = 0; error == 0 && i < count; i++)
         size += names[i].size;
@@ -78,7 +78,7 @@ static HOST_FUNC(get)
     struct kv_call *call = NULL;
     enum host_result result = kv_call_step(g, args, &ns, &call);
     if (result == HOST_WAIT && !g->kv && kv_call_begin(g))
-        kv_call_begun(g->kv, kv_get(g->worker, ns, slot_text(&args[1]), args[1].size, got_value, kv_call_ask(g->kv)));
+        kv_call_begun(g->kv, kv_get(g->worker, ns, slot_text(&args[1]), args[1].size, got_value, g->kv));
     if (result != HOST_DONE)
         return g->trap ? HOST_TRAP : result;
     if (call->error && call->error != -ENOENT) {
@@ -108,7 +108,7 @@ static enum host_result commit(struct guest *g, const struct slot *args, enum kv
             kv_call_complete(g->kv, -ENOMEM);
             return HOST_WAIT;
         }
-        kv_call_begun(g->kv, kv_commit(g->worker, &op, 1, kv_call_over, kv_call_ask(g->kv)));
+        kv_call_begun(g->kv, kv_commit(g->worker, &op, 1, kv_call_over, g->kv));
     }
     if (result != HOST_DONE)
         return g->trap ? HOST_TRAP : result;
@@ -136,8 +136,7 @@ static HOST_FUNC(exists)
     struct kv_call *call = NULL;
     enum host_result result = kv_call_step(g, args, &ns, &call);
     if (result == HOST_WAIT && !g->kv && kv_call_begin(g))
-        kv_call_begun(g->kv,
-                      kv_exists(g->worker, ns, slot_text(&args[1]), args[1].size, kv_call_over, kv_call_ask(g->kv)));
+        kv_call_begun(g->kv, kv_exists(g->worker, ns, slot_text(&args[1]), args[1].size, kv_call_over, g->kv));
     if (result != HOST_DONE)
         return g->trap ? HOST_TRAP : result;
     if (call->error && call->error != -ENOENT) {
@@ -156,7 +155,7 @@ static HOST_FUNC(list_keys)
     struct kv_call *call = NULL;
     enum host_result result = kv_call_step(g, args, &ns, &call);
     if (result == HOST_WAIT && !g->kv && kv_call_begin(g))
-        kv_call_begun(g->kv, kv_list(g->worker, ns, args[1].word ? args[2].word : 0, got_names, kv_call_ask(g->kv)));
+        kv_call_begun(g->kv, kv_list(g->worker, ns, args[1].word ? args[2].word : 0, got_names, g->kv));
     if (result != HOST_DONE)
         return g->trap ? HOST_TRAP : result;
     if (call->error) {
@@ -200,8 +199,7 @@ static HOST_FUNC(increment)
     enum host_result result = kv_call_step(g, args, &ns, &call);
     if (result == HOST_WAIT && !g->kv && kv_call_begin(g)) {
         g->kv->number = args[2].word;
-        kv_call_begun(
-            g->kv, kv_update(g->worker, ns, slot_text(&args[1]), args[1].size, add, kv_call_over, kv_call_ask(g->kv)));
+        kv_call_begun(g->kv, kv_update(g->worker, ns, slot_text(&args[1]), args[1].size, add, kv_call_over, g->kv));
     }
     if (result != HOST_DONE)
         return g->trap ? HOST_TRAP : result;

@@ -10,8 +10,7 @@
 struct kv_many; /* of a get-many */
 
 struct kv_call {
-    struct asking asking; /* the store, which answers later */
-    struct guest *guest;  /* NULL: ended */
+    struct guest *guest; /* NULL: ended */
     bool done;
     int error;
     struct app *app; /* a reference: what the call holds is charged to it, and may outlive the guest */
@@ -38,11 +37,11 @@ static inline size_t kv_call_cost(size_t count, size_t key_bytes, size_t value_b
 {
     return count * KV_OP_COST + key_bytes + 3 * value_bytes;
 }
-/* What the store's callback is to get: from here until kv_call_begun it must not come. */
-void *kv_call_ask(struct kv_call *call);
-/* From the store's callback: the guest goes on, or the call is freed if it has ended. */
+/* What each of the store's callbacks begins with: the call that it answers. */
+struct kv_call *kv_call_answered(void *user);
+/* The guest goes on, or the call is freed if it has ended. */
 void kv_call_complete(struct kv_call *call, int error);
-void kv_call_over(void *user, int error); /* the same, as a kv_done */
+void kv_call_over(void *user, int error); /* a kv_done, for where nothing else has to be done */
 /* With what the store said when it was asked: if it refused, that is the call's end. */
 void kv_call_begun(struct kv_call *call, int error);
 /* What it brought stays until the reply is read: the next call, or the guest's end, frees it. */

@@ -58,9 +58,7 @@ static void read_next(struct kv_call *call);
 
 static void on_value(void *user, int error, const uint8_t *value, size_t size)
 {
-    struct kv_call *call = user;
-    kv_call_check(call);
-    asking_over(&call->asking);
+    struct kv_call *call = kv_call_answered(user);
     ENSURE(call->many->done < call->many->count);
     struct entry *e = &call->many->entries[call->many->done];
     if (!call->guest || (error < 0 && error != -ENOENT)) {
@@ -89,7 +87,7 @@ static void read_next(struct kv_call *call)
         return;
     }
     const struct entry *e = &m->entries[m->done];
-    kv_call_begun(call, kv_get(call->guest->worker, m->ns, e->key, e->key_size, on_value, kv_call_ask(call)));
+    kv_call_begun(call, kv_get(call->guest->worker, m->ns, e->key, e->key_size, on_value, call));
 }
 
 HOST_FUNC(kv_get_many)
@@ -156,7 +154,7 @@ static enum host_result write_many(struct guest *g, const struct slot *args, enu
             }
         }
         if (ops && kv_call_hold(g->kv, kv_call_cost(count, keys, bytes)))
-            kv_call_begun(g->kv, kv_commit(g->worker, ops, count, kv_call_over, kv_call_ask(g->kv)));
+            kv_call_begun(g->kv, kv_commit(g->worker, ops, count, kv_call_over, g->kv));
         else if (g->kv)
             kv_call_complete(g->kv, -ENOMEM);
         free(ops);

@@ -29,11 +29,12 @@ void kv_call_check(const struct kv_call *call)
     ENSURE(!call->many || call->many_free);
 }
 
-void *kv_call_ask(struct kv_call *call)
+struct kv_call *kv_call_answered(void *user)
 {
+    struct kv_call *call = user;
     kv_call_check(call);
     ENSURE(!call->done);
-    asking_begin(&call->asking);
+    ENSURE(!call->guest || !call->guest->polling); /* later: common/callbacks.h */
     return call;
 }
 
@@ -51,7 +52,6 @@ void keyvalue_abandon(struct guest *g)
 void kv_call_complete(struct kv_call *call, int error)
 {
     kv_call_check(call);
-    asking_over(&call->asking);
     ENSURE(!call->done);
     call->error = error;
     call->done = true;
@@ -68,12 +68,11 @@ bool kv_call_hold(struct kv_call *call, size_t size)
 
 void kv_call_over(void *user, int error)
 {
-    kv_call_complete(user, error);
+    kv_call_complete(kv_call_answered(user), error);
 }
 
 void kv_call_begun(struct kv_call *call, int error)
 {
-    asking_end(&call->asking);
     if (error < 0)
         kv_call_complete(call, error);
 }
