@@ -101,6 +101,13 @@ git ls-files '*.c' '*.h' | xargs clang-format-14 --dry-run -Werror >/dev/null 2>
 while read -r place; do bad "$place is longer than 120 columns"; done < <(
     git ls-files '*.c' '*.h' | xargs awk 'length > 120 {print FILENAME ":" FNR}')
 
+# Who reaches into what outlives a call asserts what must hold of it: tests/assertions.py. Left out are those being rewritten.
+left_out=()
+for place in service ratls secrets main.c wasm/app.c kvstore/{commit,kvstore,load,schedule}.c; do
+    left_out+=(--but "enclave/$place")
+done
+while read -r finding; do bad "$finding"; done < <(python3 tests/assertions.py "${left_out[@]}")
+
 # Threads inside get their stacks from thread_start; elsewhere pthread_create would have one without a guard.
 while read -r place; do bad "$place makes a thread by itself: use thread_start"; done < <(
     git grep -l 'pthread_create(' -- 'enclave/*.c' 'sgx/trusted/*.c' ':!enclave/thread/threads.c' ':!*_test.c' ':!*/testing/*')

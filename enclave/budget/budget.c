@@ -69,9 +69,12 @@ static void must_take(struct budget *b, uint64_t bytes)
 /* First all are charged, then all are asked, so that two that come at once do not both get the last bytes. */
 static bool take(struct budget *b, uint64_t bytes)
 {
-    for (struct budget *at = b; at; at = at->parent)
+    ENSURE(b);
+    for (struct budget *at = b; at; at = at->parent) {
+        ENSURE(!at->shared || at->parent);
         if (bytes > at->limit)
             return false;
+    }
     must_take(b, bytes);
     for (struct budget *at = b; at; at = at->parent)
         if (!within(at, budget_used(at))) {
@@ -198,6 +201,7 @@ void *charged_realloc(struct budget *b, void *data, size_t size)
         return charged_alloc(b, size);
     struct block *block = block_of(data);
     ENSURE(block->charge.from == b);
+    ENSURE(!b || block->charge.bytes >= CHARGED_OVERHEAD);
     struct charge more = {0}; /* realloc may hold both for a moment */
     if (size > SIZE_MAX - CHARGED_OVERHEAD || (b && !charge_take(&more, b, size + CHARGED_OVERHEAD)))
         return NULL;

@@ -107,6 +107,7 @@ static int make_room(struct fs *fs)
 int cache_add(struct fs *fs, struct fs_node *node, uint32_t index, struct chunk **out)
 {
     ENSURE(!node->directory && !node->of);
+    ENSURE(!cache_find(fs, node, index));
     int error = make_room(fs);
     if (error < 0)
         return error;
@@ -180,8 +181,10 @@ void cache_mark_dirty(struct fs *fs, struct chunk *c)
 
 bool cache_flush(struct fs *fs, struct fs_node *node)
 {
+    ENSURE(!node || !node->of);
     for (struct chunk *c = fs->dirty_first, *next; c; c = next) {
         next = c->dirty_next;
+        ENSURE(c->fs == fs);
         if (node && c->node != node)
             continue;
         bool ok = write_chunk(fs, c) && (!c->node->dirty || c->node->gone || journal_inode(fs, c->node));

@@ -70,6 +70,8 @@ int op_times(struct fs_op *op)
         error = journal_room(op);
     if (error < 0 || node == &op->fs->root)
         return error;
+    ENSURE(node->known && !node->of);
+    ENSURE(op->errand.state == ERRAND_SENT);
     if (op->set_accessed)
         node->accessed_ns = op->accessed_ns;
     if (op->set_modified)
@@ -95,6 +97,7 @@ int op_read(struct fs_op *op)
         error = -EINVAL;
     if (error < 0)
         return error;
+    ENSURE(node->known && !node->of);
     uint64_t left = op->offset < node->size ? node->size - op->offset : 0;
     uint32_t index = (uint32_t)(op->offset / FS_CHUNK_SIZE), from = op->offset % FS_CHUNK_SIZE;
     size_t size = op->size < left ? op->size : left;

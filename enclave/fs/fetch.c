@@ -35,6 +35,7 @@ static int take_inode(struct fs *fs, struct fs_node *node, const uint8_t *value,
 {
     uint64_t length;
     ENSURE(!node->known && !node->of);
+    ENSURE(node->loading);
     if (size < INODE_SIZE || value[0] != (node->symlink ? 2 : 1))
         return -EBADMSG;
     memcpy(&length, value + 1, 8);
@@ -83,6 +84,7 @@ int fetch_inode(struct fs *fs, struct fs_node *node)
         return error;
     }
     node->loading = true;
+    ENSURE(node->refs < UINT32_MAX);
     node->refs++;
     return -EAGAIN;
 }
@@ -108,6 +110,7 @@ static int load(struct fs *fs, struct chunk *c)
 {
     uint8_t key[CHUNK_KEY_SIZE];
     ENSURE(!c->loading && !c->dirty);
+    ENSURE(c->fs == fs);
     struct fetch *f = fetch_new(fs, c->node, c->index);
     if (!f)
         return -ENOMEM;
@@ -123,6 +126,7 @@ static int load(struct fs *fs, struct chunk *c)
 
 int fetch_chunk(struct fs *fs, struct fs_node *node, uint32_t index, bool fresh, struct chunk **out)
 {
+    ENSURE(!node->of && !node->directory);
     struct chunk *c = cache_find(fs, node, index);
     if (c && c->loading)
         return -EAGAIN;
@@ -142,6 +146,7 @@ int fetch_chunk(struct fs *fs, struct fs_node *node, uint32_t index, bool fresh,
             return error;
         }
     }
+    ENSURE(c->node == node && c->index == index);
     cache_use(c);
     *out = c;
     return 0;

@@ -153,6 +153,8 @@ bool fs_flush(struct fs_home *home)
 static struct fs *fs_new(struct fs_home *home, const char *app)
 {
     char name[KV_NAMESPACE_MAX];
+    ENSURE(!home->all || home->all->home == home);
+    ENSURE(pthread_mutex_trylock(&home->lock) == EBUSY);
     struct fs *fs = strlen(app) < sizeof fs->app ? calloc(1, sizeof *fs) : NULL;
     if (!fs)
         return NULL;
@@ -182,6 +184,7 @@ struct fs *fs_of_app(struct fs_home *home, const char *app)
         fs = fs->next;
     if (!fs)
         fs = fs_new(home, app);
+    ENSURE(!fs || fs->home == home);
     pthread_mutex_unlock(&home->lock);
     return fs;
 }

@@ -262,6 +262,8 @@ static void list_append(struct change_list *list, struct fs_change *c)
  * Whatever was to be written of a removed file is deleted instead: ids are never used twice. */
 static void sort_out(struct fs *fs, const uint64_t *ids, size_t id_count, struct change_list lists[3])
 {
+    ENSURE(!fs->flight);
+    ENSURE(id_count > 0);
     struct fs_change *rest = NULL; /* the last one that stays of the present group */
     for (struct fs_change *c = fs->pending, *next; c; c = next) {
         next = c->next;
@@ -290,11 +292,13 @@ void journal_make_way(struct fs *fs)
     uint64_t *ids = fs->error == -ENOSPC && !fs->flight ? removed_files(fs, &id_count) : NULL;
     if (!ids)
         return;
+    ENSURE(!fs->making_way);
     struct change_list lists[3];
     for (int i = 0; i < 3; i++)
         lists[i] = (struct change_list){.end = &lists[i].first};
     sort_out(fs, ids, id_count, lists);
     free(ids);
+    ENSURE(lists[0].first); /* at least what made the file one that is removed */
     struct fs_change *last = CONTAINER_OF(lists[0].end, struct fs_change, next);
     last->ends_group = true;
     *lists[0].end = lists[1].first;

@@ -63,6 +63,8 @@ static int compare_records(const void *a, const void *b)
 static int claim_records(struct loading *l)
 {
     struct fs *fs = l->fs;
+    ENSURE(!fs->loaded);
+    ENSURE(l->count <= l->capacity);
     uint8_t key[CHUNK_KEY_SIZE];
     int error = 0;
     if (l->count > 1)

@@ -96,6 +96,8 @@ static int may_open(const struct fs_op *op, const struct place *place, bool excl
 {
     bool creates = op->flags & FS_OPEN_CREATE;
     const struct fs_node *node = place->node;
+    ENSURE(!node == !place->entry);
+    ENSURE(!node || !node->of);
     if (creates && place->must_be_directory && place->name)
         return -EISDIR;
     if (!node)
@@ -146,19 +148,25 @@ int op_mkdir(struct fs_op *op)
     return place.node ? -EEXIST : create(op, &place, FS_DIRECTORY, NULL, 0, &node);
 }
 
+/* Whether a symbolic link may lead there. */
+static int may_lead(const char *target, size_t size)
+{
+    if (size == 0)
+        return -ENOENT;
+    if (size > FS_PATH_MAX)
+        return -ENAMETOOLONG;
+    if (memchr(target, 0, size))
+        return -EINVAL;
+    return target[0] == '/' ? -EPERM : 0; /* it would be followed nowhere */
+}
+
 int op_make_symlink(struct fs_op *op)
 {
     struct place place;
     struct fs_node *node;
-    if (op->to_path_size == 0)
-        return -ENOENT;
-    if (op->to_path_size > FS_PATH_MAX)
-        return -ENAMETOOLONG;
-    if (memchr(op->to_path, 0, op->to_path_size))
-        return -EINVAL;
-    if (op->to_path[0] == '/')
-        return -EPERM; /* it would be followed nowhere */
-    int error = path_find(op, LINK_STAYS, &place);
+    int error = may_lead(op->to_path, op->to_path_size);
+    if (error == 0)
+        error = path_find(op, LINK_STAYS, &place);
     if (error < 0)
         return error;
     return place.node ? -EEXIST : create(op, &place, FS_SYMLINK, op->to_path, op->to_path_size, &node);
@@ -225,6 +233,8 @@ static int remove_name(struct fs_op *op, bool directory)
         return directory ? -ENOTDIR : -EISDIR;
     if (!place.name)
         return place.is_above ? -ENOTEMPTY : -EINVAL; /* the directory that the path starts from, or one on its way */
+    ENSURE(place.entry->parent == place.directory);
+    ENSURE(!place.node->gone);
     if (place.node->first)
         return -ENOTEMPTY;
     error = directory ? journal_room(op) : journal_room_for_removal(op);
@@ -287,6 +297,8 @@ int op_rename(struct fs_op *op)
         error = may_replace(&from, &to);
     if (error < 0 || from.node == to.node) /* two names of one file stay as they are: so it is elsewhere */
         return error;
+    ENSURE(from.entry->parent == from.directory);
+    ENSURE(!to.node || to.entry->parent == to.directory);
     error = journal_memory(fs, 1) ? journal_room(op) : -ENOSPC;
     char *name = error == 0 ? tree_copy_name(to.name, to.name_size) : NULL;
     if (!name)
@@ -318,6 +330,7 @@ int op_list(struct fs_op *op)
     while (node && node->serial <= op->cursor)
         node = node->next;
     for (; node && used + 2 + node->name_size <= op->buffer_size; node = node->next) {
+        ENSURE(node->parent == directory);
         op->buffer[used] = (uint8_t)fs_type_of(node);
         op->buffer[used + 1] = node->name_size;
         memcpy(op->buffer + used + 2, node->name, node->name_size);
@@ -326,6 +339,7 @@ int op_list(struct fs_op *op)
         op->cursor_id = node->id;
     }
     op->transferred = used;
+    ENSURE(used <= op->buffer_size);
     op->end = !node;
     return 0;
 }

@@ -59,6 +59,8 @@ static int step_down(struct walk *w, struct fs_node *here, const char *name, siz
 static int step(struct walk *w, const char *part, size_t size, bool follows)
 {
     struct fs_node *here = w->place->node;
+    ENSURE(w->fs->loaded);
+    ENSURE(!here || !here->of); /* a file itself, by whatever name */
     if (size == 0)
         return 0; /* one slash more */
     if (!here)

@@ -258,6 +258,8 @@ struct fs_node *tree_add_name(struct fs *fs, struct fs_node *parent, const char 
 /* The file itself stands where this name of it stood, also in the order of its directory. */
 static void take_place(struct fs *fs, struct fs_node *file, struct fs_node *name)
 {
+    ENSURE(name->of == file && !file->of);
+    ENSURE(file->parent && name->parent);
     char *own = file->name;
     uint8_t own_size = file->name_size;
     leave_name(fs, file);
@@ -325,6 +327,8 @@ size_t tree_dentry_key(const struct fs_node *parent, const struct fs_node *node,
 
 static uint32_t chunk_position(const struct fs_node *node, uint32_t index)
 {
+    ENSURE(node->chunk_count <= node->chunk_capacity);
+    ENSURE(node->chunks || node->chunk_count == 0);
     uint32_t low = 0, high = node->chunk_count;
     if (high > 0 && node->chunks[high - 1] < index)
         return high; /* files mostly grow */
@@ -365,6 +369,7 @@ int tree_add_chunk(struct fs *fs, struct fs_node *node, uint32_t index)
     }
     memmove(&node->chunks[at + 1], &node->chunks[at], (node->chunk_count - at) * sizeof *node->chunks);
     node->chunks[at] = index;
+    ENSURE(fs->chunk_total <= FS_CHUNKS_MAX);
     fs->chunk_total += node->chunk_count++ > 0;
     return 0;
 }
@@ -383,6 +388,7 @@ void tree_drop_chunk(struct fs *fs, struct fs_node *node, uint32_t index)
 int tree_add_stored(struct fs *fs, uint64_t id, uint64_t parent_id, const char *name, size_t size, enum fs_type type)
 {
     ENSURE(!fs->loaded);
+    ENSURE(name && size > 0);
     struct fs_node *node = make(fs, id, name, size, type);
     if (!node)
         return -ENOMEM;

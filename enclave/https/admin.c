@@ -94,6 +94,8 @@ static void refuse(struct http_admin_reply *r, int status)
 
 static int grow(struct http_admin_reply *r)
 {
+    ENSURE(r->size <= r->capacity);
+    ENSURE(r->body || r->capacity == 0);
     if (r->capacity - r->size >= HTTP_ADMIN_PIECE)
         return 0;
     size_t limit = r->server->limits.buffered_body + HTTP_ADMIN_PIECE;
@@ -124,6 +126,7 @@ static void hand_over(struct http_admin_reply *r)
 
 static void gather(struct http_admin_reply *r)
 {
+    ENSURE(r->x && !r->handed_over); /* its client is there, and the hook has not heard of it */
     for (;;) {
         int status = r->size > r->server->limits.buffered_body ? 413 : grow(r);
         if (status) {

@@ -25,6 +25,7 @@ void http_answer_json_with(struct http_exchange *x, int status, struct http_fiel
         field,
     };
     http_exchange_check(x);
+    ENSURE(json || size == 0);
     if (x->ops->respond(x, status, fields, field.name.size ? 3 : 2, (int64_t)size) != 0) {
         x->ops->fail(x, 503, HTTP_NO_MEMORY);
         return;

@@ -12,10 +12,12 @@
 static void flush(struct http_call *c)
 {
     struct h1_buffer *b = &c->out;
+    h1_buffer_check(b);
     while (c->transport && !c->write_broken && h1_used(b)) {
         ssize_t sent = c->transport->ops->write(c->transport, b->data + b->start, h1_used(b));
         if (sent == -EAGAIN)
             break;
+        ENSURE(sent <= (ssize_t)h1_used(b)); /* the transport is ours */
         /* A server that takes no more may still have answered: only reading tells. */
         if (sent < 0)
             c->write_broken = true;
@@ -46,6 +48,7 @@ ssize_t http_call_write(struct http_call *c, const void *data, size_t size)
         return 0;
     if (c->length >= 0 && (int64_t)size > c->length - c->written)
         return -EMSGSIZE;
+    ENSURE(data);
     if (h1_room(&c->out, size + CALL_OUT_RESERVE) != 0) {
         http_call_fail(c, CALL_NO_MEMORY);
         return -EPIPE;
@@ -65,6 +68,7 @@ ssize_t http_call_write(struct http_call *c, const void *data, size_t size)
 int http_call_finish(struct http_call *c, const struct http_field *trailers, size_t count)
 {
     http_call_check(c);
+    ENSURE(trailers || count == 0);
     if (c->request_complete || c->failure)
         return 0;
     if (c->length >= 0 && c->written < c->length) {
@@ -80,6 +84,8 @@ int http_call_finish(struct http_call *c, const struct http_field *trailers, siz
 
 static int put_head(struct http_call *c, const struct http_call_request *r)
 {
+    ENSURE(!c->attempt && !c->transport); /* it goes before all else */
+    ENSURE(h1_used(&c->out) == 0);
     size_t size = r->method.size + r->target.size + r->authority.size + 160 + h1_fields_size(r->fields, r->field_count);
     if (h1_room(&c->out, size) != 0)
         return -ENOMEM;
@@ -133,6 +139,7 @@ static void call_free(struct http_call *c)
 static void run(struct loop_task *task)
 {
     struct http_call *c = CONTAINER_OF(task, struct http_call, task);
+    ENSURE(!c->telling); /* whom it tells does not turn the loop */
     if (c->deleted) {
         call_free(c);
         return;

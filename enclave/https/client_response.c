@@ -64,6 +64,8 @@ static bool is_interim(const llhttp_t *parser)
 static int on_headers_complete(llhttp_t *parser)
 {
     struct http_call *c = of(parser);
+    ENSURE(!c->fields && c->status == 0); /* interim heads leave nothing, and there is one other */
+    ENSURE(!c->lines.in_trailers);
     parser->upgrade = 0;
     if (parser->http_major != 1 || parser->http_minor > 1 || parser->status_code < 100 || parser->status_code == 101 ||
         (is_interim(parser) && c->interim++ >= CALL_INTERIM_MAX))
@@ -131,10 +133,13 @@ void http_call_response_free(struct http_call *c)
 
 static void parse(struct http_call *c)
 {
+    ENSURE(c->in && c->in_start < c->in_end);
+    ENSURE(c->span_size == 0); /* the last piece was read */
     const char *from = c->in + c->in_start;
     llhttp_errno_t error = llhttp_execute(&c->parser, from, c->in_end - c->in_start);
     if (error == HPE_PAUSED) {
         c->in_start = (uint32_t)(llhttp_get_error_pos(&c->parser) - c->in);
+        ENSURE(c->in_start <= c->in_end);
         llhttp_resume(&c->parser);
     } else if (error != HPE_OK) {
         http_call_fail(c, CALL_PROTOCOL);
@@ -155,6 +160,7 @@ static void parse_end(struct http_call *c)
 /* More input: true if some came, or what ends it. */
 static bool fill(struct http_call *c)
 {
+    ENSURE(c->in_start == c->in_end && c->span_size == 0); /* nothing is overwritten */
     if (!c->transport)
         return false;
     if (!c->in && !(c->in = charged_alloc(&c->memory, CALL_IN_SIZE))) {

@@ -53,6 +53,8 @@ static void tell(struct h1 *c, enum http_event event)
 
 static void destroy(struct h1 *c)
 {
+    ENSURE(c->running); /* from its own turn */
+    ENSURE(c->broken || c->state == H1_CLOSING);
     if (c->state == H1_EXCHANGE)
         tell(c, HTTP_EVENT_GONE);
     loop_timer_stop(&c->x.worker->loop, &c->timer);
@@ -77,6 +79,8 @@ static bool must_read_first(const struct h1 *c)
 
 static bool step_idle(struct h1 *c)
 {
+    ENSURE(c->running && c->state == H1_IDLE);
+    ENSURE(c->span_size == 0); /* nothing is left of the last body */
     if (must_read_first(c))
         return false; /* h1_run flushes, and comes back when that made space */
     if (c->in_start == c->in_end && h1_fill(c) <= 0) {
@@ -98,6 +102,7 @@ static bool step_idle(struct h1 *c)
 
 static void start_exchange(struct h1 *c)
 {
+    ENSURE(c->running && c->state == H1_HEAD);
     h1_pace_reset(c);
     c->responded = c->framed = c->chunked = c->no_body = false;
     c->wants_body = c->wants_space = false;
@@ -116,6 +121,8 @@ static void start_exchange(struct h1 *c)
 
 static bool step_head(struct h1 *c)
 {
+    ENSURE(c->running && c->state == H1_HEAD);
+    ENSURE(c->span_size == 0); /* no body comes before its head */
     h1_parse(c);
     if (c->fault) {
         h1_answer_fault(c);
@@ -163,6 +170,8 @@ static bool step_drain(struct h1 *c)
 
 static void timed_out(struct h1 *c)
 {
+    ENSURE(c->running && c->timed_out);
+    ENSURE(!c->slow); /* which comes first, and says more */
     c->timed_out = false;
     if (c->state == H1_HEAD) {
         c->fault = H1_SLOW_HEAD;

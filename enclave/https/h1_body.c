@@ -8,11 +8,13 @@
 static void send_continue(struct h1 *c)
 {
     static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    ENSURE(c->expect_continue);
     c->expect_continue = false;
     if (c->framed || h1_room(&c->out, sizeof text) != 0)
         return;
     /* It goes before a head that has not been sent. */
     uint32_t head = c->responded ? c->head_size : 0, size = sizeof text - 1;
+    ENSURE(head <= h1_used(&c->out));
     char *at = c->out.data + c->out.end - head;
     memmove(at + size, at, head);
     memcpy(at, text, size);
@@ -30,6 +32,8 @@ static int body_is_broken(struct h1 *c)
 
 int h1_body(struct h1 *c)
 {
+    ENSURE(c->state == H1_EXCHANGE || c->state == H1_DRAIN);
+    ENSURE(c->in || c->span_size == 0);
     for (;;) {
         if (c->body_read > c->server->limits.streamed_body && !c->fault)
             c->fault = H1_LARGE_BODY;

@@ -39,6 +39,7 @@ int h1_fill(struct h1 *c)
 void h1_flush(struct h1 *c)
 {
     struct h1_buffer *b = &c->out;
+    h1_buffer_check(b);
     if (b->start == b->end || c->broken)
         return;
     while (b->start < b->end) {

@@ -98,12 +98,14 @@ void h1_pace_moved(struct h1 *c, struct h1_pace *pace, size_t size)
 /* Who is waited for now? Returns when the first of the credits is used up; UINT64_MAX: nobody's runs. */
 static uint64_t pace_deadline(struct h1 *c)
 {
+    loop_check(&c->x.worker->loop);
     uint64_t deadline = UINT64_MAX;
     if (!c->server->limits.min_rate)
         return deadline;
     bool reads = c->state == H1_DRAIN || (c->state == H1_EXCHANGE && c->wants_body && !c->eof);
     pace_wait(c, &c->sending, reads);
     uint32_t held = c->state == H1_EXCHANGE && c->responded && !c->framed ? c->head_size : 0; /* by the answerer */
+    ENSURE(held <= h1_used(&c->out));
     pace_wait(c, &c->taking, h1_used(&c->out) > held && c->state != H1_HEAD);
     struct h1_pace *const paces[] = {&c->sending, &c->taking};
     for (int i = 0; i < 2; i++)

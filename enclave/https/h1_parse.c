@@ -152,6 +152,8 @@ static void take_method(struct h1 *c)
  * A line end or two before it are left over from an earlier message (RFC 9112, section 2.2). */
 static void parse_method(struct h1 *c)
 {
+    ENSURE(c->in && c->in_end <= H1_IN_SIZE);
+    ENSURE(c->method_size <= H1_METHOD_MAX);
     while (c->in_start < c->in_end && !c->method_complete && !c->fault) {
         char byte = c->in[c->in_start++];
         if (c->method_size == 0 && c->empty_size < H1_EMPTY_MAX && byte == "\r\n"[c->empty_size % 2])
@@ -175,7 +177,8 @@ void h1_parse(struct h1 *c)
     if (c->in_start == c->in_end || c->fault)
         return;
     const char *from = c->in + c->in_start;
-    if (c->target_size == 0 && *from == ' ') { /* the parser would skip any number of them */
+    ENSURE(!c->lines.in_trailers || c->fields); /* a head was made a request of before its body is parsed */
+    if (c->target_size == 0 && *from == ' ') {  /* the parser would skip any number of them */
         refuse(c, H1_BAD_METHOD);
         return;
     }

@@ -49,6 +49,8 @@ static enum h1_fault take_host(struct h1 *c, struct http_target *target)
 /* How long is the body? Exactly one way of saying it, or none. */
 static enum h1_fault take_framing(struct h1 *c, struct http_request *request)
 {
+    ENSURE(request == &c->x.request);
+    ENSURE(c->fields && !c->lines.in_trailers);
     struct http_text length = {0}, coding = {0};
     size_t lengths = find(c, "content-length", &length), codings = find(c, "transfer-encoding", &coding);
     if (lengths && codings)
@@ -135,6 +137,8 @@ enum h1_fault h1_make_request(struct h1 *c)
     struct http_request *request = &c->x.request;
     struct http_text target = {c->lines.head.data, c->target_size};
     bool connects = h1_method_is(c, "CONNECT");
+    ENSURE(!c->fields && !c->lines.in_trailers); /* once for a head */
+    ENSURE(c->target_size <= c->lines.head.end);
     if (c->parser.http_major != 1 || c->parser.http_minor > 1)
         return H1_BAD_VERSION;
     request->minor = c->parser.http_minor;

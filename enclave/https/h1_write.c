@@ -72,6 +72,7 @@ static size_t trailers(struct http_exchange *x, const struct http_field **fields
 static int put_response(struct h1 *c, int status, const struct http_field *fields, size_t count, int64_t content_length)
 {
     ENSURE(!c->responded && content_length >= -1);
+    ENSURE(fields || count == 0);
     if (h1_room(&c->out, 128 + h1_fields_size(fields, count)) != 0)
         return -ENOMEM;
     uint32_t used = h1_used(&c->out);
@@ -141,6 +142,8 @@ static int append_early(struct h1 *c)
 {
     char line[16] = "";
     uint32_t size = h1_used(&c->early);
+    ENSURE(c->framed && c->responded);
+    ENSURE(size > 0 && size <= H1_EARLY_SIZE);
     if (c->chunked)
         snprintf(line, sizeof line, "%x\r\n", size);
     if (h1_room(&c->out, sizeof line) != 0)
@@ -180,6 +183,7 @@ static int frame(struct h1 *c, bool complete, bool has_trailers)
     if (c->framed)
         return 0;
     ENSURE(c->responded);
+    ENSURE(c->length < 0 || c->written <= c->length);
     if (h1_room(&c->out, 160) != 0)
         return -ENOMEM;
     if (complete && c->length < 0 && !has_trailers)
@@ -266,6 +270,8 @@ static ssize_t write_body(struct http_exchange *x, const void *buf, size_t size)
 
 static void end_exchange(struct h1 *c)
 {
+    ENSURE(c->state == H1_EXCHANGE);
+    ENSURE(c->framed || c->broken); /* an answer is whole, or the client notices */
     c->x.on_event = NULL;
     /* What is left of the body is no more than H1_DRAIN_MAX if the answer promised to go on, in however many pieces it
      * comes. If not, the host drops what the client still sends. */
@@ -315,6 +321,8 @@ static void answer_simple(struct h1 *c, int status, const char *why)
 {
     char body[H1_WHY_MAX];
     int size = http_refusal_text(status, why, body);
+    ENSURE(size > 0 && size < (int)H1_WHY_MAX);
+    ENSURE(!c->responded || c->framed || c->head_size <= h1_used(&c->out));
     struct http_field type = {HTTP_TEXT("content-type"), HTTP_TEXT("text/plain; charset=utf-8")};
     if (c->responded && !c->framed)
         c->out.end -= c->head_size;

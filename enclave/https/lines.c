@@ -61,6 +61,8 @@ static struct h1_line *current(struct h1_lines *l)
 
 static int new_line(struct h1_lines *l)
 {
+    ENSURE(l->count <= l->capacity);
+    ENSURE(l->lines || l->capacity == 0);
     if (l->count >= l->count_max)
         return -EMSGSIZE;
     if (l->count == l->capacity) {
@@ -87,6 +89,8 @@ int h1_lines_name(struct h1_lines *l, const char *at, size_t size)
         error = h1_lines_text(l, at, size);
     if (error != 0)
         return error;
+    ENSURE(l->count > 0 && l->count <= l->capacity);
+    ENSURE(arena(l)->end - start == size);
     for (char *c = arena(l)->data + start; c < arena(l)->data + arena(l)->end; c++)
         if (*c >= 'A' && *c <= 'Z')
             *c += 32;
@@ -149,10 +153,12 @@ void h1_lines_head_complete(struct h1_lines *l)
 
 struct http_field *h1_lines_fields(const struct h1_lines *l)
 {
+    ENSURE(l->count <= l->capacity);
     const struct h1_buffer *text = l->in_trailers ? &l->tail : &l->head;
     struct http_field *fields = charged_alloc(l->memory, (l->count + 2) * sizeof *fields);
     for (uint32_t i = 0; fields && i < l->count; i++) {
         const struct h1_line *line = &l->lines[i];
+        ENSURE(line->name + line->name_size <= text->end && line->value + line->value_size <= text->end);
         fields[i].name = (struct http_text){text->data + line->name, line->name_size};
         fields[i].value = (struct http_text){text->data + line->value, line->value_size};
         struct http_text *value = &fields[i].value;

@@ -81,6 +81,7 @@ static void drop_superseded(struct job *j, uint32_t *slots, size_t mask)
 /* The operations into the job; 0, or why they cannot be done. */
 static int take_ops(struct job *j, const struct kv_op *ops, size_t count)
 {
+    ENSURE(!j->ops && j->op_count == 0);
     size_t mask = 1;
     while (mask < 2 * count)
         mask = 2 * mask + 1;

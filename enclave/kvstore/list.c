@@ -113,6 +113,7 @@ static struct job *next_list(struct store *s)
     if (!*at)
         at = &s->lists.first;
     struct job *j = *at;
+    ENSURE(j->kind == JOB_LIST && j->running);
     *at = j->queue_next;
     j->queue_next = NULL;
     if (!*at)

@@ -60,6 +60,7 @@ void loop_post(struct loop *loop, struct loop_task *task)
 
 void loop_post_remote(struct loop *loop, struct loop_task *task)
 {
+    ENSURE(atomic_load_explicit(&loop->owner.thread, memory_order_relaxed)); /* somebody will run it */
     ENSURE(task->fn != NULL);
     if (atomic_exchange_explicit(&task->queued, true, memory_order_acq_rel))
         return;
@@ -76,11 +77,13 @@ void loop_post_remote(struct loop *loop, struct loop_task *task)
 /* The stack is newest first; posts run in the order in which they were made. */
 static void take_remote(struct loop *loop)
 {
+    ENSURE(!loop->ready_first == !loop->ready_last);
     if (!atomic_load_explicit(&loop->remote, memory_order_relaxed))
         return;
     struct loop_task *stack = atomic_exchange_explicit(&loop->remote, NULL, memory_order_acquire);
     struct loop_task *reversed = NULL;
     while (stack) {
+        ENSURE(atomic_load_explicit(&stack->queued, memory_order_relaxed));
         struct loop_task *next = stack->next;
         stack->next = reversed;
         reversed = stack;
@@ -113,6 +116,8 @@ static void sift_up(struct loop *loop, uint32_t index, struct loop_timer *timer)
 
 static void sift_down(struct loop *loop, uint32_t index, struct loop_timer *timer)
 {
+    ENSURE(index < loop->timer_count);
+    ENSURE(timer->fn != NULL);
     for (;;) {
         uint32_t child = 2 * index + 1;
         if (child >= loop->timer_count)
@@ -176,9 +181,11 @@ static bool fire_timers(struct loop *loop)
     bool ran = false;
     for (uint32_t budget = loop->timer_count; budget > 0 && loop->timer_count > 0; budget--) {
         struct loop_timer *timer = loop->timers[0];
+        ENSURE(timer->heap_index == 1);
         if (timer->deadline_ns > loop->now_ns)
             break;
         loop_timer_stop(loop, timer);
+        ENSURE(loop->timer_count < loop->timer_capacity);
         timer->fn(timer);
         ran = true;
     }
@@ -196,6 +203,7 @@ bool loop_run_once(struct loop *loop, uint64_t now_ns)
     struct loop_task *last = loop->ready_last;
     for (struct loop_task *task = NULL; last && task != last;) {
         task = loop->ready_first;
+        ENSURE(task); /* last is still ahead */
         loop->ready_first = task->next;
         if (!loop->ready_first)
             loop->ready_last = NULL;

@@ -46,6 +46,7 @@ static void retry_deferred(struct loop_task *task);
 
 struct rpc_client *rpc_client_create(struct worker *worker, const struct channel_desc *d)
 {
+    loop_check(&worker->loop);
     struct rpc_client *c = calloc(1, sizeof *c);
     if (!c)
         return NULL;
@@ -86,12 +87,14 @@ static void ring_host(struct rpc_client *c)
 static int try_send(struct rpc_client *c, const struct rpc_request *head, const void *payload, rpc_done done,
                     void *user)
 {
+    ENSURE(c->free_count <= OUTSTANDING_MAX);
     if (c->broken)
         return c->broken;
     if (done && c->free_count == 0)
         return -EAGAIN;
     struct rpc_request request = *head;
     uint32_t slot = done ? c->free_slots[c->free_count - 1] : 0;
+    ENSURE(!done || c->pending[slot].req_id == 0);
     request.req_id = done ? ++c->serial * OUTSTANDING_MAX + slot : 0;
     int result = rpc_request_send(&c->link.to, &request, payload);
     if (result < 0)
@@ -106,6 +109,8 @@ static int try_send(struct rpc_client *c, const struct rpc_request *head, const 
 
 static int defer(struct rpc_client *c, const struct rpc_request *head, const void *payload, rpc_done done, void *user)
 {
+    ENSURE(!*c->deferred_end);
+    ENSURE(payload || head->payload_size == 0);
     struct deferred *d = malloc(sizeof *d + head->payload_size);
     if (!d)
         return -ENOMEM;
@@ -132,8 +137,10 @@ int rpc_call(struct rpc_client *c, enum rpc_method method, const void *payload, 
 static void retry_deferred(struct loop_task *task)
 {
     struct rpc_client *c = CONTAINER_OF(task, struct rpc_client, retry);
+    loop_check(&c->worker->loop);
     while (c->deferred_first) {
         struct deferred *d = c->deferred_first;
+        ENSURE(c->deferred_end != &c->deferred_first);
         int result = try_send(c, &d->head, d->payload, d->done, d->user);
         if (result == -EAGAIN) {
             if (!queue_producer_wait_space(&c->link.to, 4 + RPC_REQUEST_HEADER_SIZE + d->head.payload_size) &&
@@ -184,6 +191,7 @@ static void answer(struct rpc_client *c, const struct rpc_response *response)
     struct pending p = c->pending[slot];
     if (p.req_id == 0 || p.req_id != response->req_id)
         return; /* not ours, or answered already */
+    ENSURE(p.done);
     /* A short answer takes no memory: that a commit was made is never lost to a lack of it. */
     uint8_t small[RPC_SMALL_ANSWER_MAX], *large = NULL;
     if (response->payload_size > sizeof small)
@@ -210,6 +218,7 @@ static void tell_space(struct rpc_client *c)
 void rpc_client_on_news(struct rpc_client *c)
 {
     loop_check(&c->worker->loop);
+    ENSURE(link_is_open(&c->link));
     link_on_name(&c->link);
     struct rpc_response response;
     int result;
@@ -249,6 +258,8 @@ static void wait_done(void *user, int error, const uint8_t *payload, size_t size
 int rpc_call_wait(struct rpc_client *c, enum rpc_method method, const void *payload, size_t size, uint8_t **out,
                   size_t *out_size)
 {
+    loop_check(&c->worker->loop);
+    ENSURE(!out == !out_size);
     struct waiting w = {.wanted = out != NULL};
     int result = rpc_call(c, method, payload, size, wait_done, &w);
     if (result < 0)

@@ -45,6 +45,7 @@ int worker_init(struct worker *w, uint32_t index, const struct worker_handlers *
                 struct channel_desc *control)
 {
     ENSURE(index < PROTO_MAX_WORKERS && handlers != NULL);
+    ENSURE(control);
     w->index = index;
     w->handlers = handlers;
     w->user = user;
@@ -93,6 +94,8 @@ static bool read_doorbell(struct worker *w)
 
 static void park(struct worker *w)
 {
+    ENSURE(!atomic_load_explicit(&w->parked, memory_order_relaxed));
+    ENSURE(w->quiet_turns > w->quiet_turns_max);
     atomic_store(&w->parked, true);
     bool asleep = doorbell_sleep(&w->bell_in);
     uint64_t deadline = loop_next_deadline(&w->loop), now = monotonic_ns();
@@ -109,6 +112,7 @@ static void park(struct worker *w)
 void worker_turn(struct worker *w)
 {
     loop_check(&w->loop);
+    ENSURE(!atomic_load_explicit(&w->parked, memory_order_relaxed)); /* nobody turns what sleeps */
     sgx_stop_if_dead();
     w->loop.now_ns = monotonic_ns(); /* after a sleep, before anything starts a timer */
     bool busy = read_doorbell(w);

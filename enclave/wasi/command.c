@@ -279,6 +279,7 @@ size_t command_variables(struct guest *g)
         return 0;
     v.end = v.at + room;
     struct http_text path = decoded(request->target.path, v.at);
+    ENSURE(path.size <= room);
     v.at += path.size;
     ADD(&v, "GATEWAY_INTERFACE", HTTP_TEXT("CGI/1.1"));
     ADD(&v, "SERVER_SOFTWARE", HTTP_TEXT("enclave-os"));
@@ -295,5 +296,6 @@ size_t command_variables(struct guest *g)
     for (size_t i = 0; i < request->field_count; i++)
         if (is_variable(request->fields[i].name) && is_first(request, i))
             add_field(&v, request, i);
+    ENSURE(v.at <= v.end);
     return v.count;
 }

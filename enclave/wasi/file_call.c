@@ -150,6 +150,8 @@ void filesystem_abandon(struct guest *g)
 
 struct fs_op *file_finished(struct guest *g)
 {
+    if (g->fs)
+        wait_check(g->fs);
     return g->fs && g->fs->done ? g->fs->op : NULL;
 }
 

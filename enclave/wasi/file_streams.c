@@ -17,6 +17,7 @@ HOST_FUNC(file_read)
     enum host_result result = file_step(g, &args[0], &d, &op);
     if (result != HOST_DONE)
         return result;
+    ENSURE(!op || op->call == FS_READ); /* it was this function that waited */
     if (!op) {
         if (file_check(g, d, d->file.may_read) == HOST_DONE)
             return HOST_DONE;
@@ -43,6 +44,7 @@ HOST_FUNC(file_write)
     enum host_result result = file_step(g, &args[0], &d, &op);
     if (result != HOST_DONE)
         return result;
+    ENSURE(!op || op->call == FS_WRITE);
     if (!op) {
         if (file_check(g, d, d->file.may_write) == HOST_DONE)
             return HOST_DONE;
@@ -105,6 +107,8 @@ ssize_t file_stream_read(struct guest *g, struct resource *stream, void *buf, si
     struct fs_op *op = file_finished(g);
     if (g->fs && !op)
         return -EINPROGRESS;
+    ENSURE(stream->kind == KIND_INPUT_STREAM && stream->on);
+    ENSURE(!op || (op->call == FS_READ && op->transferred <= op->buffer_size));
     if (!op) {
         op = file_begin(g, FS_READ, stream->on, (struct file_paths){NULL, NULL}, size < FS_IO_MAX ? size : FS_IO_MAX);
         if (!op)
@@ -127,6 +131,8 @@ ssize_t file_stream_write(struct guest *g, struct resource *stream, const void *
     struct fs_op *op = file_finished(g);
     if (g->fs && !op)
         return -EINPROGRESS;
+    ENSURE(stream->kind == KIND_OUTPUT_STREAM && stream->on);
+    ENSURE(!op || op->call == FS_WRITE);
     if (!op) {
         op = file_begin(g, FS_WRITE, stream->on, (struct file_paths){NULL, NULL}, size);
         if (!op)

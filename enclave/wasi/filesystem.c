@@ -195,6 +195,7 @@ static enum host_result stat_common(struct guest *g, const struct slot *args, co
     enum host_result result = file_step(g, &args[0], &d, &op);
     if (result != HOST_DONE)
         return result;
+    ENSURE(!op || op->call == FS_STAT);
     if (!op) {
         op = file_begin(g, FS_STAT, d, (struct file_paths){path, NULL}, 0);
         if (op)
@@ -380,6 +381,8 @@ static HOST_FUNC(get_directories)
     struct resource *root = resource_new(g, KIND_DESCRIPTOR);
     if (!root)
         return HOST_TRAP;
+    resource_check(root);
+    ENSURE(!root->file.node);
     root->file.directory = root->file.may_read = true;
     reply_word(g, 1);
     reply_own(g, root);

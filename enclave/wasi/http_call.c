@@ -52,6 +52,8 @@ static void log_denied(struct guest *g, const char *why, const struct destinatio
 /* 0 or the error that the guest gets. */
 static int find_destination(struct guest *g, const struct resource *request, struct destination *d)
 {
+    resource_check(request);
+    ENSURE(request->kind == KIND_OUTGOING_REQUEST);
     unsigned scheme = request->request.scheme;
     if (request->state == METHOD_CONNECT)
         return ERROR_REQUEST_METHOD_INVALID;
@@ -102,6 +104,8 @@ static int64_t body_length(const struct resource *request, int64_t declared)
 static struct http_call *start(struct guest *g, struct resource *request, const struct resource *options,
                                const struct destination *d, int64_t declared)
 {
+    resource_check(request);
+    ENSURE(!options || options->kind == KIND_REQUEST_OPTIONS);
     static const uint64_t none[3] = {UINT64_MAX, UINT64_MAX, UINT64_MAX};
     const uint64_t *timeouts = options ? options->timeouts : none;
     struct fields *fields = &request->request.headers->fields;

@@ -186,6 +186,7 @@ HOST_FUNC(fields_from_list)
     struct resource *r = resource_new(g, KIND_FIELDS);
     if (!r || args[0].word > FIELDS_COUNT_MAX)
         return guest_trap(g, "too many fields");
+    ENSURE(r->fields.memory == &g->app->memory);
     for (size_t i = 0; i < args[0].word; i++) {
         const struct slot *name = &args[1 + 2 * i], *value = &args[2 + 2 * i];
         int why = check(NULL, slot_text(name), name->size, value);
@@ -196,6 +197,7 @@ HOST_FUNC(fields_from_list)
         if (fields_append(&r->fields, slot_text(name), name->size, slot_text(value), value->size))
             return guest_trap(g, "too many fields");
     }
+    fields_check(&r->fields);
     reply_word(g, 0);
     reply_own(g, r);
     return HOST_DONE;

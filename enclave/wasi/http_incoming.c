@@ -28,6 +28,7 @@ HOST_FUNC(incoming_request_method)
 {
     if (!is_request(g, &args[0]))
         return guest_trap(g, "the request is over");
+    http_exchange_check(g->x);
     struct http_text method = g->x->request.method;
     for (size_t i = 0; i < METHOD_OTHER; i++) {
         if (strlen(http_methods[i]) == method.size && memcmp(http_methods[i], method.data, method.size) == 0) {

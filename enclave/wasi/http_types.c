@@ -208,6 +208,8 @@ static HOST_FUNC(body_write)
 
 static enum host_result finish_live(struct guest *g, const struct resource *body, const struct fields *trailers)
 {
+    resource_check(body);
+    ENSURE(body->kind == KIND_OUTGOING_BODY);
     int error = 0;
     const struct http_field *items = trailers ? trailers->items : NULL;
     size_t count = trailers ? trailers->count : 0;

@@ -40,6 +40,8 @@ static bool body_ready(struct guest *g, struct http_call *call)
 /* What a pollable on target waits for. */
 static bool resource_ready(struct guest *g, struct resource *target)
 {
+    resource_check(target);
+    ENSURE(target->kind != KIND_POLLABLE);
     switch (target->kind) {
     case KIND_INPUT_STREAM:
         return target->state != STREAM_BODY || body_ready(g, call_of(target->on));
@@ -269,6 +271,8 @@ static HOST_FUNC(check_write)
 
 static enum host_result write_result(struct guest *g, struct resource *stream, ssize_t written)
 {
+    resource_check(stream);
+    ENSURE(stream->kind == KIND_OUTPUT_STREAM);
     if (written == -EINPROGRESS)
         return guest_wait(g, WAITS_OTHERS);
     if (g->trap)

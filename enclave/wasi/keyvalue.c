@@ -64,6 +64,8 @@ static HOST_FUNC(open)
     struct resource *bucket = size < (int)sizeof full ? resource_new(g, KIND_BUCKET) : NULL;
     if (!bucket)
         return g->trap ? HOST_TRAP : kv_fail(g, NO_SUCH_STORE, NULL);
+    resource_check(bucket);
+    ENSURE(!bucket->bucket);
     bucket->bucket = kv_namespace_open(g->app->rt->config.store, full);
     if (!bucket->bucket)
         return guest_trap(g, "no memory");
@@ -177,6 +179,8 @@ static HOST_FUNC(list_keys)
 static int add(void *user, const uint8_t *value, size_t size, uint8_t **out, size_t *out_size)
 {
     struct kv_call *call = user;
+    ENSURE(!call->done);
+    ENSURE(value || size == 0);
     uint64_t number = 0;
     if (value && size != sizeof number)
         return -ECANCELED;

@@ -141,6 +141,8 @@ void kv_call_end(struct guest *g, struct kv_call *call)
 
 static struct kv_call *finished(struct guest *g)
 {
+    if (g->kv)
+        kv_call_check(g->kv);
     return g->kv && g->kv->done ? g->kv : NULL;
 }
 

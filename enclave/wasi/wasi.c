@@ -14,6 +14,8 @@ static void drop_request_texts(struct resource *request)
 
 static void release(struct guest *g, struct resource *r, bool last)
 {
+    ENSURE(r->kind != KIND_FREE);
+    ENSURE(last || r->refs == 0);
     switch (r->kind) {
     case KIND_FIELDS:
         fields_clear(&r->fields);

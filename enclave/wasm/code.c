@@ -56,6 +56,7 @@ static bool publish(void *user, const uint8_t *text, size_t size)
     for (struct code_region *r = all->first; r; r = r->next) {
         if (text < r->base || text >= r->base + r->size)
             continue;
+        ENSURE(!base); /* regions lie apart */
         base = r->base;
         whole = r->size;
     }
@@ -82,6 +83,8 @@ static struct code_region *map_region(struct code_regions *all, size_t size)
     *region = (struct code_region){.base = base, .size = size};
     pthread_mutex_lock(&all->lock);
     region->number = ++all->last_number;
+    ENSURE(!all->first || all->first->number < region->number);
+    ENSURE(!all->first || region->base != all->first->base);
     region->next = all->first;
     all->first = region;
     pthread_mutex_unlock(&all->lock);
@@ -92,6 +95,7 @@ wasmtime_component_t *code_load(struct wasm_runtime *rt, const uint8_t *artefact
                                 size_t why_size)
 {
     wasmtime_component_t *component = NULL;
+    ENSURE(artefact || size == 0);
     struct code_region *region = map_region(&rt->code, size);
     if (!region) {
         snprintf(why, why_size,
@@ -103,6 +107,7 @@ wasmtime_component_t *code_load(struct wasm_runtime *rt, const uint8_t *artefact
     uint64_t number = region->number;
     memcpy(region->base, artefact, size);
     wasmtime_error_t *failed = enclave_component_load(rt->engine, region->base, size, &component);
+    ENSURE(failed || component);
     if (!failed)
         return component;
     give_back(take_off(&rt->code, NULL, number)); /* if it did not come so far that wasmtime has done it */

@@ -86,6 +86,7 @@ static int exit_code_of(const struct guest *g, bool failed, const char *cause)
 
 static void guest_end(struct guest *g, wasmtime_error_t *error)
 {
+    guest_check(g);
     ENSURE(!g->ended && !g->polling && !g->computing);
     bool failed = has_failed(g, error), over = !g->x || g->finished;
     char *cause = error ? error_cause(error) : NULL;
@@ -125,6 +126,7 @@ static _Thread_local struct {
 static void compute_one(struct loop_task *task)
 {
     struct loop *loop = computing.loop;
+    loop_check(loop);
     if (loop->ready_first && computing.passed++ < PATIENCE) {
         loop_post(loop, task);
         return;
@@ -290,6 +292,8 @@ static void limit_store(struct guest *g)
         .charge = charge_table,
         .user = g,
     };
+    ENSURE(g->store && !g->call); /* before anything runs */
+    ENSURE(!g->tables.from);
     charge_open(&g->tables, &g->app->memory);
     enclave_store_limit(g->store, &limits);
 }
@@ -306,6 +310,7 @@ static struct guest *guest_new(struct app *app, struct http_exchange *x)
     }
     memset(g, 0, offsetof(struct guest, first)); /* entries are cleared when they are given out */
     charge_move(&g->cost, &cost);
+    ENSURE(g->cost.from == &app->memory);
     g->worker = x->worker;
     g->task.fn = guest_run;
     g->deadline.fn = on_deadline;
@@ -326,6 +331,8 @@ static struct guest *guest_new(struct app *app, struct http_exchange *x)
 /* The call that the guest is: nothing runs yet. */
 static bool enter(struct guest *g)
 {
+    ENSURE(!g->call && !g->polling);
+    ENSURE(g->resource_count == 0);
     wasmtime_context_t *store = wasmtime_store_context(g->store);
     if (g->app->command) {
         g->call = enclave_call_new_command(g->app->pre, store, GUEST_COPIED_MAX);

@@ -276,7 +276,14 @@ void guest_print(struct guest *g, bool error, const char *data, size_t size);
 /* It can give no answer any more: the client gets an error at once, the log a reason. The guest goes on. */
 void guest_misuse(struct guest *g, const char *why);
 
-/* What holds of all its resources, which are walked through. */
+/* What holds of one that is in use, between any two steps; resource_get asserts it for all that guests name. */
+static inline void resource_check(const struct resource *r)
+{
+    ENSURE(r->kind != KIND_FREE && r->kind <= KIND_TERMINAL_OUTPUT);
+    ENSURE(r->refs > 0);
+    ENSURE(!r->on || (r->on != r && r->on->kind != KIND_FREE));
+}
+/* The same of all, and that none is lost; it walks them: for tests. */
 void resources_check(const struct guest *g);
 /* NULL: no such resource, or no memory. A new resource has the guest's own reference. */
 struct resource *resource_new(struct guest *g, enum kind kind);

@@ -122,6 +122,7 @@ static int32_t host_call(const void *function, void *guest, const struct slot *a
     bool answered = result == HOST_DONE;
     if (result != HOST_TRAP && !charge_passed(g, answered ? g->reply : args, answered ? g->reply_count : count))
         result = guest_trap(g, "no memory is left for this app");
+    ENSURE(g->reply_count <= g->reply_capacity);
     reply->slots = g->reply;
     reply->count = g->reply_count;
     return result;

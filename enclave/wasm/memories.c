@@ -101,6 +101,8 @@ static wasmtime_error_t *new_memory(void *env, const wasm_memorytype_t *type, si
         free(base);
         return refused();
     }
+    ENSURE(charge.from == &app->memory && charge.bytes == capacity);
+    ENSURE(minimum <= capacity);
     *m = (struct memory){charge, base, minimum, capacity, limit_of(type)};
     *out = (wasmtime_linear_memory_t){m, get_memory, grow_memory, delete_memory};
     return NULL;

@@ -23,6 +23,7 @@ static struct resource *grow(struct guest *g)
     unsigned chunk = 31u - (unsigned)__builtin_clz(rep / RESOURCE_FIRST + 1);
     if (chunk >= RESOURCE_CHUNKS)
         return NULL;
+    ENSURE(rep < RESOURCES_MAX);
     if (!g->chunks[chunk]) {
         size_t size = (RESOURCE_FIRST << chunk) * sizeof(struct resource);
         g->chunks[chunk] = chunk == 0 ? g->first : charged_calloc(&g->app->memory, size);
@@ -41,9 +42,10 @@ void resources_check(const struct guest *g)
     ENSURE(g->resource_count <= RESOURCES_MAX);
     for (uint32_t rep = 0; rep < g->resource_count; rep++) {
         const struct resource *r = entry(g, rep);
-        ENSURE(r->rep == rep && r->kind <= KIND_TERMINAL_OUTPUT);
+        ENSURE(r->rep == rep);
+        if (r->kind != KIND_FREE)
+            resource_check(r);
         ENSURE((r->kind == KIND_FREE) == (r->refs == 0));
-        ENSURE(r->kind == KIND_FREE || !r->on || (r->on->kind != KIND_FREE && r->on != r));
         unused += r->kind == KIND_FREE;
     }
     for (const struct resource *r = g->free; r; r = r->on, unused--) {
@@ -56,7 +58,7 @@ void resources_check(const struct guest *g)
 struct resource *resource_new(struct guest *g, enum kind kind)
 {
     struct resource *r = g->free;
-    ENSURE(kind != KIND_FREE && (!r || r->kind == KIND_FREE));
+    ENSURE(kind != KIND_FREE && (!r || (r->kind == KIND_FREE && r->refs == 0)));
     if (r)
         g->free = r->on;
     else
@@ -66,6 +68,7 @@ struct resource *resource_new(struct guest *g, enum kind kind)
         return NULL;
     }
     uint32_t rep = r->rep;
+    ENSURE(rep < g->resource_count);
     memset(r, 0, sizeof *r);
     r->rep = rep;
     r->kind = (uint8_t)kind;
@@ -80,7 +83,10 @@ struct resource *resource_get(struct guest *g, const struct slot *handle, enum k
     if (handle->size != kind || handle->word >= g->resource_count)
         return NULL;
     struct resource *r = entry(g, (uint32_t)handle->word);
-    return r->kind == kind ? r : NULL;
+    if (r->kind != kind)
+        return NULL;
+    resource_check(r);
+    return r;
 }
 
 struct resource *resource_keep(struct resource *r)

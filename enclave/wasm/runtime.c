@@ -23,6 +23,8 @@ static void default_random(void *buf, size_t size)
 
 static wasm_config_t *engine_config(struct wasm_runtime *rt, const struct wasm_runtime_config *own)
 {
+    ENSURE(!rt->engine);
+    ENSURE(own->world);
     wasm_config_t *config = wasm_config_new();
     if (!config)
         return NULL;
@@ -51,6 +53,7 @@ static wasm_config_t *engine_config(struct wasm_runtime *rt, const struct wasm_r
 struct wasm_runtime *wasm_runtime_new(const struct wasm_runtime_config *config)
 {
     ENSURE(config->world && config->world->packages);
+    ENSURE(config->workers <= PROTO_MAX_WORKERS);
     uint64_t memory = config->guest_memory ? config->guest_memory : UINT64_C(1) << 30;
     uint64_t set_aside = config->workers * GUEST_LIFTED_MAX;
     struct wasm_runtime *rt = set_aside < memory ? calloc(1, sizeof *rt) : NULL;
@@ -117,6 +120,8 @@ static struct wasm_component *wrap(wasmtime_component_t *inner, uint64_t instanc
  * from what guests may not have, and the rest is borrowed from what they have left. */
 static int reserve(struct wasm_runtime *rt, uint64_t wanted, struct charge *loan, char *why, size_t why_size)
 {
+    ENSURE(!loan->from);
+    ENSURE(why && why_size > 0);
     uint64_t left = rt->config.memory_left ? rt->config.memory_left() : UINT64_MAX;
     left = left > rt->set_aside ? left - rt->set_aside : 0;
     uint64_t of_guests = rt->guests.limit - budget_used(&rt->guests);

@@ -77,6 +77,7 @@ static void give_back(void *env)
 {
     struct stack *stack = env;
     ENSURE(stack->size >= GUEST_STACK && pool_count <= POOL_MAX);
+    ENSURE(stack->charge.bytes == 1);
     charge_give(&stack->charge);
     if (pool_count >= POOL_MAX) {
         source.give(stack->base, stack->size);
@@ -91,6 +92,7 @@ static void give_back(void *env)
 /* One of the pool's, if possible one that the same app had. */
 static struct stack *from_pool(uint64_t app_id)
 {
+    ENSURE(!pool == (pool_count == 0));
     struct stack **at = &pool;
     while (*at && (*at)->app_id != app_id)
         at = &(*at)->next;
@@ -143,7 +145,9 @@ static wasmtime_error_t *new_stack(void *env, size_t size, bool zeroed, wasmtime
         charge_give(&charge);
         return refuse("no memory for a stack");
     }
+    ENSURE(stack->size >= GUEST_STACK && !stack->charge.from);
     charge_move(&stack->charge, &charge);
+    ENSURE(stack->charge.from == &running_app->stacks);
     stack->app_id = running_app->id;
     out->env = stack;
     out->get_stack_memory = stack_range;
