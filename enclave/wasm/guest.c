@@ -33,7 +33,6 @@ static void guest_free(struct guest *g)
 {
     guest_check(g);
     ENSURE(!g->polling && !g->computing);
-    resources_check(g);
     loop_timer_stop(&g->worker->loop, &g->deadline);
     loop_timer_stop(&g->worker->loop, &g->wakeup);
     g->app->rt->config.world->abandon(g);

@@ -18,7 +18,8 @@ void guest_check(const struct guest *g)
     ENSURE(g->waiting <= WAITS_ROOM);
     ENSURE(!g->finished || !g->x);
     ENSURE(!g->ended || (!g->x && !g->computing));
-    ENSURE(g->resource_count <= RESOURCES_MAX);
+    ENSURE(g->resource_count <= RESOURCES_MAX && g->free_count <= g->resource_count);
+    ENSURE(!g->free == !g->free_count);
     ENSURE(g->printed || g->printed_size == 0);
     for (int i = 0; i < 2; i++)
         ENSURE(g->line_size[i] < LINE_MAX_SIZE && (g->line[i] || g->line_size[i] == 0));

@@ -252,6 +252,7 @@ struct guest {
     size_t printed_size;
 
     struct resource *free;
+    uint32_t free_count; /* of resource_count: in that list */
     uint32_t resource_count;
     struct resource *chunks[RESOURCE_CHUNKS];
     struct resource first[RESOURCE_FIRST];

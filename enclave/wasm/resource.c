@@ -48,6 +48,7 @@ void resources_check(const struct guest *g)
         ENSURE((r->kind == KIND_FREE) == (r->refs == 0));
         unused += r->kind == KIND_FREE;
     }
+    ENSURE(unused == g->free_count);
     for (const struct resource *r = g->free; r; r = r->on, unused--) {
         ENSURE(r->kind == KIND_FREE);
         ENSURE(unused > 0); /* no circle, and each once */
@@ -59,10 +60,13 @@ struct resource *resource_new(struct guest *g, enum kind kind)
 {
     struct resource *r = g->free;
     ENSURE(kind != KIND_FREE && (!r || (r->kind == KIND_FREE && r->refs == 0)));
-    if (r)
+    ENSURE(!r == !g->free_count);
+    if (r) {
         g->free = r->on;
-    else
+        g->free_count--;
+    } else {
         r = grow(g);
+    }
     if (!r) {
         g->trap = "too many resources, or no memory is left for them";
         return NULL;
@@ -107,6 +111,7 @@ void resource_put(struct guest *g, struct resource *r)
         r->kind = KIND_FREE;
         r->on = g->free;
         g->free = r;
+        g->free_count++;
         r = on;
     }
 }
@@ -120,13 +125,18 @@ void resource_drop_handle(struct guest *g, uint32_t rep, enum kind kind)
         g->app->rt->config.world->dropped(g, kind);
 }
 
+/* All are looked at here, so what is unused is counted on the way: one that was lost shows. */
 void resources_free(struct guest *g)
 {
+    uint32_t unused = 0;
     for (uint32_t rep = 0; rep < g->resource_count; rep++) {
         struct resource *r = entry(g, rep);
         if (r->kind != KIND_FREE)
             g->app->rt->config.world->release(g, r, true);
+        else
+            unused++;
     }
+    ENSURE(unused == g->free_count);
     for (unsigned chunk = 1; chunk < RESOURCE_CHUNKS && g->chunks[chunk]; chunk++)
         charged_free(g->chunks[chunk]);
 }

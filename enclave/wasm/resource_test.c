@@ -150,6 +150,12 @@ static void leads_to_what_is_gone(void)
     resources_check(&guest);
 }
 
+static void is_lost(void)
+{
+    resource_new(&guest, KIND_ERROR)->kind = KIND_FREE;
+    resources_free(&guest);
+}
+
 static void waits_without_a_call(void)
 {
     guest_wait(&guest, WAITS_OTHERS);
@@ -162,6 +168,7 @@ static void what_breaks_it_stops(void **state)
     assert_true(stops(keeps_what_is_gone, "r->refs > 0"));
     assert_true(stops(has_a_circle, "unused > 0"));
     assert_true(stops(leads_to_what_is_gone, "r->on->kind != KIND_FREE"));
+    assert_true(stops(is_lost, "unused == g->free_count"));
     assert_true(stops(waits_without_a_call, "g->polling"));
     end();
 }
