@@ -41,7 +41,9 @@ static void chunk_order(void)
 
 static void name(void)
 {
-    node->name[0] = 'x';
+    do
+        node->name[0]++;
+    while (tree_find(fs, node->parent, node->name, node->name_size) == node); /* by chance it lies there, too */
 }
 
 static void serial(void)
