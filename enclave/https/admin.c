@@ -40,18 +40,32 @@ static void reply_check(const struct http_admin_reply *r)
         http_exchange_check(r->x);
 }
 
+/* What a status calls for. */
+static struct http_field field_for(const struct http_admin_reply *r, int status)
+{
+    if (status == 401)
+        return (struct http_field){HTTP_TEXT("www-authenticate"), HTTP_TEXT(HTTP_CHALLENGE)};
+    const char *methods = status == 405 ? r->server->admin->methods(r->server->admin, r->path) : NULL;
+    return methods ? (struct http_field){HTTP_TEXT("allow"), {methods, strlen(methods)}} : (struct http_field){0};
+}
+
+void http_admin_reply_value(struct http_admin_reply *r, int status, json_t *value)
+{
+    reply_check(r);
+    ENSURE(status >= 200 && status <= 599);
+    if (r->x)
+        http_answer_value_with(r->x, status, field_for(r, status), value);
+    else
+        json_decref(value);
+    reply_free(r);
+}
+
 void http_admin_reply(struct http_admin_reply *r, int status, const char *json, size_t json_size)
 {
-    struct http_field field = {0};
-    ENSURE(status >= 200 && status <= 599 && (json || json_size == 0));
     reply_check(r);
-    if (status == 401)
-        field = (struct http_field){HTTP_TEXT("www-authenticate"), HTTP_TEXT(HTTP_CHALLENGE)};
-    const char *methods = status == 405 ? r->server->admin->methods(r->server->admin, r->path) : NULL;
-    if (methods)
-        field = (struct http_field){HTTP_TEXT("allow"), {methods, strlen(methods)}};
+    ENSURE(status >= 200 && status <= 599 && json && json_size > 0);
     if (r->x)
-        http_answer_json_with(r->x, status, field, json, json_size);
+        http_answer_json_with(r->x, status, field_for(r, status), json, json_size);
     reply_free(r);
 }
 
@@ -205,9 +219,7 @@ void http_admin_start(struct http_server *server, struct http_exchange *x)
     const char *why = "";
     int status = server->admin->admit(server->admin, &request, &why);
     if (status) {
-        char json[256];
-        int size = snprintf(json, sizeof json, "{\"error\":\"%s\"}", why);
-        http_admin_reply(r, status, json, (size_t)size);
+        http_admin_reply_value(r, status, json_pack("{s:s}", "error", why));
         return;
     }
     x->on_event = on_event;

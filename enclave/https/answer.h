@@ -1,8 +1,17 @@
 /*
  * Answers that the server gives itself. Each is the exchange's last: it is over when they return.
+ *
+ * JSON is made as a value of jansson's, never as text, so that nobody escapes, counts bytes or cuts off by hand:
+ *
+ *     http_answer_value(x, 200, json_pack("{s:s, s:i}", "name", name, "generation", 7));
+ *
+ * The value lives for the length of that call, once for each worker, and is nobody's charge; its text goes straight
+ * into the connection's output, which is charged. So what it may hold has a bound of its own: that of what it lists.
  */
 #ifndef ENCLAVE_OS_ENCLAVE_HTTPS_ANSWER_H
 #define ENCLAVE_OS_ENCLAVE_HTTPS_ANSWER_H
+
+#include <jansson.h>
 
 #include "enclave/https/exchange.h"
 
@@ -12,6 +21,11 @@
 /* A status with a line that says why, and the field that the status calls for. */
 void http_refuse(struct http_exchange *x, int status, const char *why, struct http_field field);
 #define HTTP_NO_MEMORY "no memory is left for this connection"
+/* Takes value; NULL, as jansson gives it where there is no memory, or where a text is no UTF-8: 503. */
+void http_answer_value(struct http_exchange *x, int status, json_t *value);
+/* With one field more, if it has a name. */
+void http_answer_value_with(struct http_exchange *x, int status, struct http_field field, json_t *value);
+/* Text that is complete already. */
 void http_answer_json(struct http_exchange *x, int status, const char *json, size_t size);
 /* With one field more, if it has a name. */
 void http_answer_json_with(struct http_exchange *x, int status, struct http_field field, const char *json, size_t size);

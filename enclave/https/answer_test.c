@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "common/testing/stops.h"
+#include "enclave/https/answer.h"
 #include "enclave/https/testing/peer.h"
 
 static const struct http_field given[] = {{HTTP_TEXT("link"), HTTP_TEXT("</a>")},
@@ -233,6 +234,52 @@ static void behind_head_answers_are_whole(void **state)
 }
 
 /* What an answerer may not do: each stops, since what comes of it would be somebody else's answer. */
+/* What is answered with a value is the value, however long, whatever is in it. */
+static json_t *long_list(size_t count)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(list, json_pack("{s:s, s:i}", "na\"me", "\n\xc3\xa9\\", "n", (int)i));
+    return list;
+}
+
+static void values_come_whole(void **state)
+{
+    for (size_t count = 0; count <= 4000; count = 2 * count + 1) {
+        struct http_exchange *x = peer_take(POST "\r\n");
+        json_t *list = long_list(count);
+        http_answer_value(x, 200, json_incref(list));
+        peer_hang_up();
+        peer.out[peer.out_size] = 0;
+        const char *body = strstr(peer.out, "\r\n\r\n") + 4;
+        json_t *got = json_loads(body, JSON_DISABLE_EOF_CHECK, NULL);
+        char length[48];
+        snprintf(length, sizeof length, "content-length: %zu\r\n", strlen(body));
+        assert_true(json_equal(got, list));
+        assert_non_null(strstr(peer.out, length));
+        assert_non_null(strstr(peer.out, "content-type: application/json\r\n"));
+        assert_int_equal(list->refcount, 1); /* taken */
+        json_decref(got);
+        json_decref(list);
+    }
+}
+
+static void values_have_fields_and_statuses(void **state)
+{
+    struct http_exchange *x = peer_take(POST "\r\n");
+    http_answer_value_with(x, 405, (struct http_field){HTTP_TEXT("allow"), HTTP_TEXT("GET")},
+                           json_pack("{s:s}", "a", "b"));
+    peer_hang_up();
+    peer.out[peer.out_size] = 0;
+    assert_string_equal(peer_statuses(), "405 ");
+    assert_non_null(strstr(peer.out, "allow: GET\r\n"));
+    assert_string_equal(strstr(peer.out, "\r\n\r\n"), "\r\n\r\n{\"a\":\"b\"}");
+    x = peer_take(POST "\r\n");
+    http_answer_value(x, 200, json_pack("{s:s}", "no UTF-8", "\xff"));
+    peer_hang_up();
+    assert_string_equal(peer_statuses(), "503 ");
+}
+
 static void answers_twice(void)
 {
     struct http_exchange *x = peer_take(POST "\r\n");
@@ -290,6 +337,8 @@ int main(void)
         cmocka_unit_test(the_targets_authority_is_the_host),
         cmocka_unit_test(answers_have_a_date),
         cmocka_unit_test(behind_head_answers_are_whole),
+        cmocka_unit_test(values_come_whole),
+        cmocka_unit_test(values_have_fields_and_statuses),
         cmocka_unit_test(exchanges_have_rules),
     };
     peer_setup(NULL, NULL);

@@ -50,6 +50,7 @@
 
 struct http_exchange;
 struct http_server;
+struct json_t;
 struct transport;
 struct worker;
 
@@ -87,7 +88,9 @@ struct http_admin_hook {
     void (*handle)(struct http_admin_hook *hook, struct worker *worker, const struct http_admin_request *request,
                    struct http_admin_reply *reply);
 };
-/* Answer, from the same worker's thread. json is copied. Frees reply and what the request pointed to. */
+/* Answer, from the same worker's thread: with a value of jansson's, which it takes (answer.h), or with text, which is
+ * copied. Frees reply and what the request pointed to. */
+void http_admin_reply_value(struct http_admin_reply *reply, int status, struct json_t *value);
 void http_admin_reply(struct http_admin_reply *reply, int status, const char *json, size_t json_size);
 /* The request's body, a charged block (budget.h), becomes the caller's and may outlive the reply. Once. */
 uint8_t *http_admin_take_body(struct http_admin_reply *reply);

@@ -159,7 +159,7 @@ struct http_exchange *peer_take(const char *in)
     hold = false;
     struct http_exchange *x = &((struct h1 *)peer.t.user)->x;
     x->on_event(x, HTTP_EVENT_GONE, x->user); /* the hook lets go */
-    http_admin_reply(held_reply, 200, "", 0);
+    http_admin_reply(held_reply, 200, "{}", 2);
     x->on_event = NULL;
     return x;
 }
