@@ -3,6 +3,7 @@
 
 usage: assertions.py [--but PLACE]...           one line for each finding, exit status 1 if there are any
        assertions.py --list [--but PLACE]...    all functions that are judged, with what they assert
+       assertions.py --try                      whether it finds what it should, in a text of its own
 
 A place is a folder of enclave/, or a file of it, that is not judged; nor are tests and their helpers.
 
@@ -119,7 +120,56 @@ def judged(text, core, known):
             yield name, line, lines, reached, assertions(body, known)
 
 
+EXAMPLE = """
+struct thing {
+    struct loop_timer timer;
+    int state;
+};
+struct plain {
+    int state;
+};
+static inline void thing_check(const struct thing *t)
+{
+    ENSURE(t->state > 0);
+    ENSURE(t->state < 9);
+}
+static struct thing *of(void *user)
+{
+    struct thing *t = user;
+    ENSURE(t->state > 0);
+    thing_check(t);
+    return t;
+}
+"""
+TRIED = [  # what is in a long function, and how many assertions that are seen in it; None: it is not judged
+    ("struct thing *t", "t->state = 1;", 0),
+    ("struct thing *t", "ENSURE(t->state); t->state = 1;", 1),
+    ("struct thing *t", "ENSURE(t->state); ENSURE(!t->timer.fn); t->state = 1;", 2),
+    ("struct thing *t", "thing_check(t); t->state = 1;", 2),
+    ("void *user", "struct thing *t = of(user); t->state = 1;", 3),
+    ("struct thing *t", "/* ENSURE(t->state); */ t->state = component_check(t);", 0),
+    ("struct thing *t", 't->state = strlen("ENSURE(x) {");', 0),
+    ("struct plain *p", "p->state = 1;", None),
+    ("struct thing *t", "take(t);", None),
+]
+
+
+def tries():
+    wrong = 0
+    for parameter, line, expected in TRIED:
+        text = plain(EXAMPLE + f"enum result tried({parameter})\n{{\n    {line}\n" + "    f();\n" * LINES + "}\n")
+        core = core_structures({"x.h": text})
+        known = doors({"x.h": text}, core)
+        seen = [asserted for *_, asserted in judged(text, core, {**known[None], **known["x.h"]})]
+        if seen != ([] if expected is None else [expected]):
+            print(f"{line} has {seen} assertions, not {expected}")
+            wrong += 1
+    return wrong
+
+
 def main():
+    if sys.argv[1:] == ["--try"]:
+        return tries()
     everything = "--list" in sys.argv
     left_out = [place.rstrip("/") for option, place in zip(sys.argv, sys.argv[1:]) if option == "--but"]
     texts = sources()
