@@ -15,8 +15,8 @@
  * done by the worker that finds it here.
  *
  * Who owns what. All of it is this room's, and lives as long as the enclave. The arguments are copied once, by the
- * first ecall_run, and never change. A channel's description is the poster's until it is posted, and the worker's who took
- * it until that one frees it. The rings that it names stay the host's.
+ * first ecall_run, and never change. A channel's description is the poster's until it is posted, and the worker's who
+ * took it until that one frees it. The rings that it names stay the host's.
  *
  * Threads. Everything may be called from any thread; a channel is taken by the worker that it names, once. What is
  * shared is one atomic word for each thing, which says whose the rest of it is.
