@@ -12,7 +12,8 @@
  *
  * The room's public headers: this one, the server; transport.h, the stream below it; exchange.h, a request that is
  * being answered; answer.h and admin.h, answers that it knows itself; target.h and fields.h, parts of messages;
- * client.h, requests to elsewhere; site.h, what a connection is answered with; limits.h, the bounds. The others are its own.
+ * client.h, requests to elsewhere; site.h, what a connection is answered with; limits.h, the bounds. The others are its
+ * own.
  *
  * Owners. A struct http_server is the caller's: filled once, before the first connection, and read by all workers from
  * then on; it outlives its connections. http_connection_start takes the transport, also when it fails, and closes or

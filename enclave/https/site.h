@@ -1,7 +1,7 @@
 /*
- * What a connection is answered with, from its handshake to its end: which apps there are, and what else the certificate
- * that its client saw speaks for. A newer one never takes the place of the one that a connection began with: that would
- * be answering with something else than was proved.
+ * What a connection is answered with, from its handshake to its end: which apps there are, and what else the
+ * certificate that its client saw speaks for. A newer one never takes the place of the one that a connection began
+ * with: that would be answering with something else than was proved.
  *
  *     struct generation { struct http_site site; ... };       embedded in what knows more
  *     http_site_init(&g->site, number, apps, release);                one reference, the caller's

@@ -121,6 +121,8 @@ void memory_uncharge(struct store *s, const struct index_entry *e)
 static bool stores_where_withdrawn(struct job *j)
 {
     const struct kv_namespace *before = NULL;
+    loop_check(&j->store->owner->loop);
+    ENSURE(j->ops || j->op_count == 0);
     for (size_t i = 0; i < j->op_count; i++) {
         const struct kv_namespace *ns = &j->ops[i].ns;
         if (j->ops[i].kind != KV_PUT || (before && kv_same_namespace(before, ns)))

@@ -58,6 +58,8 @@ static int read_root(struct store *s, struct root *out)
 static int open_existing(struct store *s, char *why, size_t why_size)
 {
     struct root sealed = {0};
+    loop_check(&s->owner->loop);
+    ENSURE(why && why_size > 0);
     int error = read_root(s, &sealed);
     if (error == -ENOENT || error == -EBADMSG) {
         snprintf(why, why_size, "store: the sealed root is %s", error == -ENOENT ? "missing" : "damaged");

@@ -91,6 +91,8 @@ static void on_question_failed(struct outcome *o)
 static void on_root(void *user, int error, const uint8_t *sealed, size_t size)
 {
     struct outcome *o = user;
+    loop_check(&o->store->owner->loop);
+    ENSURE(o->outstanding > 0);
     o->outstanding--;
     switch (o->over ? ROOT_UNKNOWN : judge(o, error, sealed, size)) {
     case ROOT_AFTER:
@@ -124,6 +126,7 @@ static void ask(struct outcome *o)
     static const char request[] = "\4\0\0\0" STORE_ROOT_KEY;
     static_assert(sizeof STORE_ROOT_KEY - 1 == 4, "a key with its length");
     struct loop *loop = &o->store->owner->loop;
+    ENSURE(o->outstanding <= OUTCOME_QUESTIONS_MAX);
     /* it is started, or was until now: it takes no memory */
     ENSURE(loop_timer_start(loop, &o->timer, loop->now_ns + o->pause_ns) == 0);
     if (o->outstanding == OUTCOME_QUESTIONS_MAX) /* a host that says nothing costs no more than that */

@@ -27,6 +27,8 @@ static void remove_end(struct job *j, int error)
 static void collect(struct job *j, struct step *step)
 {
     struct index *x = &j->store->index;
+    loop_check(&j->store->owner->loop);
+    ENSURE(j->holder && step->count <= KV_REMOVE_STEP);
     for (size_t n = 0; n < KV_REMOVE_WALK && n < x->capacity && step->count < KV_REMOVE_STEP; n++) {
         j->position = j->position < x->capacity ? j->position : 0;
         const struct index_entry *e = &x->entries[j->position++];

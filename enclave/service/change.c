@@ -34,7 +34,7 @@ static void step(struct change *c, enum change_step from, enum change_step to)
     c->step = to;
 }
 
-/* ---- what is proposed ---------------------------------------------------------------------------------------------- */
+/* ---- what is proposed -------------------------------------------------------------------------------------------- */
 
 /* What is proposed: the next generation, and what it takes to make it durable and to serve it. */
 struct proposal {

@@ -1,7 +1,7 @@
 /*
- * Changes of what this enclave serves: an app's code, its settings, the CA bundle of outgoing requests, who administers.
- * Each makes one generation (generation.h). All of them go the same way, one at a time, in the order in which they were
- * asked for:
+ * Changes of what this enclave serves: an app's code, its settings, the CA bundle of outgoing requests, who
+ * administers. Each makes one generation (generation.h). All of them go the same way, one at a time, in the order in
+ * which they were asked for:
  *
  *     step         thread        what
  *     change_ask   the asker's   queues it
@@ -93,8 +93,8 @@ void change_fail(struct change *c, int status, const char *format, ...) __attrib
 void change_fail_why(struct change *c, int status);
 /* The same, where the store did not take what was to be written: error is a negative errno of kvstore.h. */
 void change_fail_store(struct change *c, int error);
-/* On the owner's thread: apps and trust are the next generation's, and what ops write makes it so for the next boot. apps
- * (NULL: there was no memory for it) and the reference to trust are taken; ops are copied, at least one. */
+/* On the owner's thread: apps and trust are the next generation's, and what ops write makes it so for the next boot.
+ * apps (NULL: there was no memory for it) and the reference to trust are taken; ops are copied, at least one. */
 void change_propose(struct change *c, struct app_table *apps, struct egress_trust *trust, const struct kv_op *ops,
                     size_t count);
 

@@ -156,7 +156,7 @@ void installation_begin(struct installation *i, uint64_t cut_ns, void (*done)(vo
         connections_switch(&i->workers[w].change);
 }
 
-/* ---- the certificate of the generation that is in force ----------------------------------------------------------- */
+/* ---- the certificate of the generation that is in force ---------------------------------------------------------- */
 
 static void note_failure(int error)
 {

@@ -11,8 +11,8 @@
  * From installed on, every new connection is served with the next one. Connections of the one before end when their
  * work is done, and are cut at cut_ns (https/site.h).
  *
- * The certificate is renewed at half of its lifetime. One that could not be had is asked for again, with pauses from 1 s
- * to 5 min, which generations_report tells. A renewal is the same generation: what answers does not change.
+ * The certificate is renewed at half of its lifetime. One that could not be had is asked for again, with pauses from 1
+ * s to 5 min, which generations_report tells. A renewal is the same generation: what answers does not change.
  *
  * On the owner's thread, but for generations_current and generations_report.
  */

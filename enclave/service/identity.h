@@ -2,8 +2,8 @@
  * Who this enclave is, whatever it serves: the CA that lives in it, the instance that its first boot made, who may
  * administer it, and the key of this boot. generation.h puts them before clients, attest.h into certificates.
  *
- * All of it is there from identity_open on and does not change; any thread. The CA is made at first boot and sealed; the
- * leaf key is made at every boot and never leaves memory.
+ * All of it is there from identity_open on and does not change; any thread. The CA is made at first boot and sealed;
+ * the leaf key is made at every boot and never leaves memory.
  */
 #ifndef ENCLAVE_OS_ENCLAVE_SERVICE_IDENTITY_H
 #define ENCLAVE_OS_ENCLAVE_SERVICE_IDENTITY_H
@@ -12,8 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Boot, on the owner's thread: load the CA, the instance, and what else first boot fixes (admin key); at first boot make
- * it, and the store with it (store_create). 0 or a negative errno, a line in error. */
+/* Boot, on the owner's thread: load the CA, the instance, and what else first boot fixes (admin key); at first boot
+ * make it, and the store with it (store_create). 0 or a negative errno, a line in error. */
 int identity_open(int first_boot, char *error, size_t error_size);
 
 /* Borrowed, all of them. */

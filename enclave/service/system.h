@@ -18,8 +18,8 @@
  *     error = generations_boot(apps, trust, why, sizeof why);
  *     change_ask(&push->change, worker, done, user);          later, on any worker
  *
- * Threads. What is durable belongs to the owner's thread, worker 0's: the sealed list, changes from their write on. What
- * all workers read is in a generation: immutable, counted, and theirs by the connection that a request came on.
+ * Threads. What is durable belongs to the owner's thread, worker 0's: the sealed list, changes from their write on.
+ * What all workers read is in a generation: immutable, counted, and theirs by the connection that a request came on.
  *
  * enclave_system is filled in by boot, before the first connection, and not written afterwards. It lives for ever.
  *

@@ -167,7 +167,7 @@ const struct budget *app_memory(const struct app *app)
     return &app->memory;
 }
 
-/* ---- the table ---------------------------------------------------------------------------------------------------- */
+/* ---- the table --------------------------------------------------------------------------------------------------- */
 
 struct app_table {
     struct app **apps; /* sorted by name */

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/ensure.h"
 #include "common/json.h"
 
 #define HOST_MAX 253u /* RFC 1035, section 2.3.4 */
@@ -434,6 +435,8 @@ static char *joined(char *const *texts, size_t count)
 
 char *app_settings_egress_text(const struct app_settings *s)
 {
+    ENSURE(atomic_load_explicit(&((struct app_settings *)s)->refs, memory_order_relaxed) > 0);
+    ENSURE(s->egress || s->egress_count == 0);
     char **texts = calloc(s->egress_count + 1, sizeof *texts), *out = NULL;
     size_t count = 0;
     for (; texts && count < s->egress_count; count++) {

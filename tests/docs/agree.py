@@ -40,10 +40,11 @@ for method in sorted(methods):
         found.append(f"host/fake_enclave.c does not try {method}")
 
 added = set()
-for path in sorted((top / "enclave/service").glob("*.c")):
+for path in sorted(p for p in (top / "enclave/service").glob("*.c") if not p.name.endswith("_test.c")):
     body = path.read_text()
-    added |= set(re.findall(r'add_leaf\([^;"]*"([^"]+)"', body))
-    added |= {label.replace("%s", "NAME") for label in re.findall(r'\(label, sizeof label, "([^"]+)"', body)}
+    added |= set(re.findall(r'\badd\(&?c, "([^"]+)"', body))
+    added |= {f"{kind}:NAME" for kind in re.findall(r'\badd_of_app\([^;"]*"([^"]+)"', body)}
+    added |= {f"{kind}:THUMBPRINT" for kind in re.findall(r'char label\[[^]]*\] = "([a-z]+):"', body)}
 listed = set(re.findall(r"^\d+\. `([^`]+)`:", section(text("docs/attestation.md"), "Merkle tree"), re.M))
 compare("leaf", "enclave/service/", added, "docs/attestation.md", listed)
 if not methods or not listed:

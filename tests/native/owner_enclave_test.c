@@ -186,12 +186,6 @@ static void do_attest(void)
     (void)!attest(NULL, NULL, NULL);
 }
 
-static void do_generations_boot(void)
-{
-    char error[256];
-    (void)!generations_boot(NULL, NULL, error, sizeof error);
-}
-
 static void do_generations_next(void)
 {
     (void)!generations_next();
@@ -200,11 +194,6 @@ static void do_generations_next(void)
 static void do_generations_installed(void)
 {
     (void)!generations_installed();
-}
-
-static void do_installation_begin(void)
-{
-    installation_begin(NULL, 0, NULL, NULL);
 }
 
 static void do_trust(void)
@@ -284,10 +273,8 @@ static const struct door doors[] = {
     {"app_set", do_set, OWN},
     {"identity_open", do_identity_open, WAITS},
     {"attest", do_attest, OWN},
-    {"generations_boot", do_generations_boot, OWN},
     {"generations_next", do_generations_next, OWN},
     {"generations_installed", do_generations_installed, OWN},
-    {"installation_begin", do_installation_begin, OWN},
     {"egress_trust_set", do_trust, OWN},
     {"deployed_first", do_first, OWN},
     {"deployed_find", do_find, OWN},
