@@ -10,7 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define JWT_MAX_SIZE 4096u
+#include "enclave/secrets/jws.h"
+
 #define JWT_LEEWAY_S 30
 #define JWT_LIFETIME_MAX_S 600
 

@@ -2,7 +2,7 @@
  * The room's manual. Who may do what rests on two kinds of secret, one in each header:
  *
  *     master.h       the master key, from which every key of the store is derived
- *     jwt.h          tokens that administrators and monitors sign, checked here
+ *     jwt.h          tokens that administrators and monitors sign, checked here; jws.h: their form and signature
  *
  *     int first_boot;
  *     error = master_open_store(store, &first_boot, why, sizeof why);       once, at boot
@@ -17,7 +17,7 @@
  *
  * master_open_store turns the loop of the store's owner, on whose thread it is called; jwt_verify is pure, for any
  * thread. Nothing is kept and nothing is global. 0 or a negative errno; -EACCES and -EBADMSG are what an attacker can
- * cause. A NULL stops the enclave. Sizes are bytes, times seconds since 1970. Limits: JWT_MAX_SIZE and the sizes of
+ * cause. A NULL stops the enclave. Sizes are bytes, times seconds since 1970. Limits: JWS_MAX_SIZE and the sizes of
  * struct jwt_claims; a longer claim is -EINVAL, never cut.
  *
  * Known weaknesses. Times are the host's claim, so that an expired token proves nothing against the host; that a token
