@@ -1,6 +1,5 @@
 /* Tokens: good ones, and each way of being bad. */
 #include <errno.h>
-#include <openssl/ecdsa.h>
 #include <openssl/evp.h>
 #include <openssl/ec.h>
 #include <openssl/x509.h>
@@ -13,6 +12,7 @@
 #include <cmocka.h>
 
 #include "enclave/secrets/jwt.h"
+#include "enclave/secrets/testing/jws_make.h"
 
 #define NOW 1800000000
 
@@ -38,35 +38,9 @@ static int teardown(void **state)
     return 0;
 }
 
-static size_t encode(const void *data, size_t size, char *out)
-{
-    size_t length = (size_t)EVP_EncodeBlock((uint8_t *)out, data, (int)size);
-    while (length > 0 && out[length - 1] == '=')
-        length--;
-    out[length] = 0;
-    for (char *at = out; *at; at++)
-        *at = *at == '+' ? '-' : *at == '/' ? '_' : *at;
-    return length;
-}
-
 static size_t make(EVP_PKEY *with, const char *header, const char *claims, char *out)
 {
-    size_t size = encode(header, strlen(header), out);
-    out[size++] = '.';
-    size += encode(claims, strlen(claims), out + size);
-    uint8_t der[80], rs[64];
-    size_t der_size = sizeof der;
-    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, with);
-    EVP_DigestSign(ctx, der, &der_size, (uint8_t *)out, size);
-    EVP_MD_CTX_free(ctx);
-    const uint8_t *at = der;
-    ECDSA_SIG *signature = d2i_ECDSA_SIG(NULL, &at, (long)der_size);
-    BN_bn2binpad(ECDSA_SIG_get0_r(signature), rs, 32);
-    BN_bn2binpad(ECDSA_SIG_get0_s(signature), rs + 32, 32);
-    ECDSA_SIG_free(signature);
-    out[size++] = '.';
-    return size + encode(rs, sizeof rs, out + size);
+    return jws_make(with, header, strlen(header), claims, strlen(claims), out);
 }
 
 static int verify(const char *token, size_t size, struct jwt_claims *out)

@@ -405,6 +405,27 @@ bool app_settings_may_connect(const struct app_settings *s, const char *host, ui
     return false;
 }
 
+/* Whether outer reaches all that inner does: the same, or all names that end as inner's do. */
+static bool rule_covers(const struct egress_rule *outer, const struct egress_rule *inner)
+{
+    bool many = strncmp(inner->host, "*.", 2) == 0;
+    return outer->port == inner->port &&
+           (strcmp(outer->host, inner->host) == 0 ||
+            (strncmp(outer->host, "*.", 2) == 0 && rule_matches(outer, inner->host + many, inner->port)));
+}
+
+const struct egress_rule *app_settings_egress_beyond(const struct app_settings *s, const struct app_settings *bound)
+{
+    for (size_t i = 0; bound && i < s->egress_count; i++) {
+        bool covered = false;
+        for (size_t j = 0; j < bound->egress_count && !covered; j++)
+            covered = rule_covers(&bound->egress[j], &s->egress[i]);
+        if (!covered)
+            return &s->egress[i];
+    }
+    return NULL;
+}
+
 const char *setting_find(const struct setting_list *list, const char *name, size_t name_size)
 {
     for (size_t i = 0; i < list->count; i++)
@@ -420,6 +441,7 @@ static int compare_texts(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+/* Each once. */
 static char *joined(char *const *texts, size_t count)
 {
     size_t size = 1;
@@ -427,7 +449,8 @@ static char *joined(char *const *texts, size_t count)
         size += strlen(texts[i]) + 1;
     char *out = malloc(size), *at = out;
     for (size_t i = 0; out && i < count; i++)
-        at += sprintf(at, "%s%s", i ? "," : "", texts[i]);
+        if (i == 0 || strcmp(texts[i - 1], texts[i]) != 0)
+            at += sprintf(at, "%s%s", i ? "," : "", texts[i]);
     if (out)
         *at = 0;
     return out;

@@ -58,8 +58,11 @@ bool app_settings_empty(const struct app_settings *s);
 /* host as in a URL, an IPv6 address without its brackets; in any case. */
 bool app_settings_may_connect(const struct app_settings *s, const char *host, uint16_t port);
 
-/* "HOST:PORT,..." with the rules sorted, malloc'ed; empty if it may connect nowhere. NULL: no memory. */
+/* Its rules of egress, each as "host:port", an IPv6 address in brackets; sorted, each once, joined by commas;
+ * malloc'ed. NULL: no memory. */
 char *app_settings_egress_text(const struct app_settings *s);
+/* The first rule that reaches a server which those of bound (NULL: they reach every one) do not; NULL: there is none. */
+const struct egress_rule *app_settings_egress_beyond(const struct app_settings *s, const struct app_settings *bound);
 
 /* A list's item by its name, or NULL. */
 const char *setting_find(const struct setting_list *list, const char *name, size_t name_size);

@@ -1,10 +1,10 @@
 /* Tokens: the input as it is, and the input as header and claims ("header\nclaims") under a good signature. */
 #include <openssl/ec.h>
-#include <openssl/ecdsa.h>
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 
 #include "enclave/secrets/jwt.h"
+#include "enclave/secrets/testing/jws_make.h"
 #include "tests/fuzz/fuzz.h"
 
 #define NOW 1800000000
@@ -19,33 +19,6 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     key = EVP_EC_gen("P-256");
     spki_size = (size_t)i2d_PUBKEY(key, &spki);
     return 0;
-}
-
-static size_t encode(const uint8_t *data, size_t size, char *out)
-{
-    size_t length = (size_t)EVP_EncodeBlock((uint8_t *)out, data, (int)size);
-    while (length > 0 && out[length - 1] == '=')
-        length--;
-    for (size_t i = 0; i < length; i++)
-        out[i] = out[i] == '+' ? '-' : out[i] == '/' ? '_' : out[i];
-    return length;
-}
-
-static size_t sign(char *token, size_t size)
-{
-    uint8_t der[80], rs[64];
-    size_t der_size = sizeof der;
-    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    MUST(EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, key) == 1);
-    MUST(EVP_DigestSign(ctx, der, &der_size, (uint8_t *)token, size) == 1);
-    EVP_MD_CTX_free(ctx);
-    const uint8_t *at = der;
-    ECDSA_SIG *signature = d2i_ECDSA_SIG(NULL, &at, (long)der_size);
-    BN_bn2binpad(ECDSA_SIG_get0_r(signature), rs, 32);
-    BN_bn2binpad(ECDSA_SIG_get0_s(signature), rs + 32, 32);
-    ECDSA_SIG_free(signature);
-    token[size] = '.';
-    return size + 1 + encode(rs, 64, token + size + 1);
 }
 
 static void check_claims(const struct jwt_claims *c)
@@ -64,10 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!split)
         return 0;
     char token[4096];
-    size_t length = encode(data, (size_t)(split - data), token);
-    token[length++] = '.';
-    length += encode(split + 1, (size_t)(data + size - split - 1), token + length);
-    length = sign(token, length);
+    size_t length = jws_make(key, data, (size_t)(split - data), split + 1, (size_t)(data + size - split - 1), token);
     if (jwt_verify(token, length, spki, spki_size, NOW, &claims) == 0)
         check_claims(&claims);
     return 0;
