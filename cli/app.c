@@ -13,7 +13,6 @@
 #include "cli/report.h"
 
 #define APPS_PATH "/_enclave/apps"
-#define WASM_MAX (256u << 20)
 #define SETTINGS_FILE_MAX (1u << 20) /* the server's own bound is lower, and its to tell */
 
 static const char usage[] =
@@ -25,6 +24,14 @@ static const char usage[] =
     "            \"egress\": [\"api.example.com\", \"*.example.org:8443\"],\n"
     "            \"peers\": \"request\"}\n"
     "  --json                   print the server's answer as it is\n" AUTHORISED_USAGE TRUST_USAGE;
+
+bool app_name_ok(const char *name)
+{
+    bool ok = *name && strlen(name) <= APP_NAME_SIZE_MAX && strspn(name, APP_NAME_LETTERS) == strlen(name);
+    if (!ok)
+        wrong("'%s' is not an app's name: a name has 1 to %u letters, digits, '-' or '_'", name, APP_NAME_SIZE_MAX);
+    return ok;
+}
 
 static void print_list(const char *body)
 {
@@ -54,12 +61,10 @@ static int run(struct authorised_options *o, const char *method, const char *nam
                const char *done)
 {
     char path[128] = APPS_PATH;
-    size_t size = 0, limit = *part ? SETTINGS_FILE_MAX : WASM_MAX;
+    size_t size = 0, limit = *part ? SETTINGS_FILE_MAX : APP_CODE_MAX;
     char *body = NULL;
-    if (name &&
-        (strlen(name) == 0 || strlen(name) > APP_NAME_SIZE_MAX || strspn(name, APP_NAME_LETTERS) != strlen(name)))
-        return wrong("'%s' is not an app's name: a name has 1 to %u letters, digits, '-' or '_'", name,
-                     APP_NAME_SIZE_MAX);
+    if (name && !app_name_ok(name))
+        return 2;
     if (name)
         snprintf(path, sizeof(path), APPS_PATH "/%s%s", name, part);
     if (file && !(body = read_input(NULL, file, limit, &size)))

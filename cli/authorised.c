@@ -6,57 +6,13 @@
 
 #include <jansson.h>
 #include <limits.h>
-#include <openssl/err.h>
-#include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/input.h"
+#include "cli/key.h"
 #include "cli/report.h"
 #include "cli/token.h"
-
-#define KEY_FILE_MAX 65536u
-
-/* The first key, and whether there are more, which would be ignored. */
-static EVP_PKEY *first_key(const char *pem, size_t size, bool *alone)
-{
-    BIO *bio = BIO_new_mem_buf(pem, (int)size);
-    EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL) : NULL;
-    EVP_PKEY *second = key ? PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL) : NULL;
-    *alone = second == NULL;
-    EVP_PKEY_free(second);
-    BIO_free(bio);
-    ERR_clear_error();
-    return key;
-}
-
-static EVP_PKEY *read_key(const char *path)
-{
-    size_t size;
-    bool alone;
-    char *pem = read_input("--admin-key", path, KEY_FILE_MAX, &size);
-    if (!pem)
-        return NULL;
-    EVP_PKEY *key = first_key(pem, size, &alone);
-    bool is_public = strstr(pem, "-----BEGIN PUBLIC KEY-----") != NULL;
-    OPENSSL_cleanse(pem, size);
-    free(pem);
-    char group[32] = "";
-    if (!key || !EVP_PKEY_is_a(key, "EC") || !EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) ||
-        strcmp(group, "prime256v1") != 0) {
-        wrong("--admin-key %s: not a P-256 private key in PEM%s", path,
-              is_public ? ": this is the public half, for the server; here the other one is wanted, without .pub" : "");
-        EVP_PKEY_free(key);
-        return NULL;
-    }
-    if (!alone) {
-        wrong("--admin-key %s: there is more than one private key in it", path);
-        EVP_PKEY_free(key);
-        return NULL;
-    }
-    return key;
-}
 
 /* Verify first; what failed is told, and nothing is sent. */
 static int open_verified(struct connection *c, struct authorised_options *o, uint8_t spki_sha256[32])
@@ -72,7 +28,7 @@ int authorised_exchange(struct authorised_options *o, struct http_request *reque
 {
     struct connection c;
     uint8_t spki_sha256[32];
-    EVP_PKEY *key = read_key(o->admin_key);
+    EVP_PKEY *key = key_open(&(struct key_options){"--admin-key", o->admin_key, o->pkcs11_module});
     if (!key)
         return 2;
     int result = open_verified(&c, o, spki_sha256);
@@ -109,6 +65,8 @@ static int set_option(void *user, int id, const char *value)
         o->url = value;
     else if (id == 'k')
         o->admin_key = value;
+    else if (id == 'm')
+        o->pkcs11_module = value;
     else if (!o->has_json)
         return wrong("--json: this command prints what the server answers, and has no such option");
     else
@@ -142,7 +100,8 @@ int authorised_command(struct authorised_options *o, int argc, char **argv, cons
                        int (*run)(struct authorised_options *o, int argc, char **argv))
 {
     static const struct option table[] = {
-        TRUST_OPTIONS, {"url", 1, 0, 'u'}, {"admin-key", 1, 0, 'k'}, {"json", 0, 0, 'j'}, {0, 0, 0, 0}};
+        TRUST_OPTIONS,       {"url", 1, 0, 'u'}, {"admin-key", 1, 0, 'k'}, {"pkcs11-module", 1, 0, 'm'},
+        {"json", 0, 0, 'j'}, {0, 0, 0, 0}};
     struct trust_command command = {
         .table = table, .usage = usage, .other = set_option, .user = o, .least = 0, .most = INT_MAX};
     int result = trust_options_read(&o->trust, &command, argc, argv);

@@ -10,7 +10,7 @@
 
 struct authorised_options {
     struct trust_options trust;
-    const char *url, *admin_key;
+    const char *url, *admin_key, *pkcs11_module;
     const char *scope;   /* of the token; NULL: one request's, and nothing else */
     bool has_json, json; /* whether the command has --json; whether it was given */
 };
@@ -19,7 +19,8 @@ struct authorised_options {
 // clang-format off
 #define AUTHORISED_USAGE \
     "  --url https://HOST:PORT  the server\n" \
-    "  --admin-key FILE         the secret half of the key that may deploy there (enclavectl keygen)\n"
+    "  --admin-key FILE         the secret half of the key that may deploy there (enclavectl keygen), or pkcs11:URI\n" \
+    "  --pkcs11-module FILE     the library that a pkcs11:URI is for; default: as OpenSSL is configured\n"
 // clang-format on
 
 /* A command whole: read the options into o, run it with what is left of the arguments, free the options. Returns the

@@ -12,9 +12,16 @@
 #ifndef ENCLAVE_OS_CLI_CLI_H
 #define ENCLAVE_OS_CLI_CLI_H
 
+#include <stdbool.h>
+
 /* Of an app's name, as the server judges it. */
 #define APP_NAME_SIZE_MAX 63u
 #define APP_NAME_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
+
+#define APP_CODE_MAX (256u << 20) /* bytes of a .wasm */
+
+/* Whether it is one; if not, why was told. */
+bool app_name_ok(const char *name);
 
 int verify_main(int argc, char **argv);
 int keygen_main(int argc, char **argv);
@@ -22,5 +29,6 @@ int app_main(int argc, char **argv);
 int get_main(int argc, char **argv);
 int egress_ca_main(int argc, char **argv);
 int ca_main(int argc, char **argv);
+int publish_main(int argc, char **argv);
 
 #endif

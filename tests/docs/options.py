@@ -12,7 +12,7 @@ import sys
 
 SHARED = {"cli/README.md": {"## Which server": ("verify", "ca", "app", "egress-ca", "get"),
                             "## Who asks": ("app", "egress-ca", "get")}}
-COMMANDS = {"cli/README.md": ("enclavectl", ("verify", "ca", "app", "egress-ca", "get", "keygen", "measure", "sign")),
+COMMANDS = {"cli/README.md": ("enclavectl", ("verify", "ca", "app", "egress-ca", "get", "keygen", "publish", "measure", "sign")),
             "host/README.md": ("enclave-os", ("serve", "doctor"))}
 SOURCES = ["cli/*.[ch]", "sgx/sign/sign.c", "host/options.c", "host/doctor.c"]
 
@@ -25,7 +25,7 @@ def rows_of_help(text):
     """{"--out FILE": meaning}, with continuations."""
     rows, last = {}, None
     for line in text.splitlines():
-        found = re.match(r"  (--[a-z-]+(?: [^ ]+)*)  +(\S.*)", line)
+        found = re.match(r"  (--[a-z0-9-]+(?: [^ ]+)*)  +(\S.*)", line)
         more = re.match(r" {20,}(\S.*)", line)
         if found:
             last = found.group(1)
@@ -35,7 +35,7 @@ def rows_of_help(text):
         else:
             last = None
     for usage in re.findall(r"^usage:.*", text, re.M):  # an option that stands there alone has no meaning of its own
-        for option in re.findall(r"(--[a-z-]+(?: [A-Z][^ \]]*)?)", usage):
+        for option in re.findall(r"(--[a-z0-9-]+(?: [A-Z][^ \]]*)?)", usage):
             if not any(row.split()[0] == option.split()[0] for row in rows):
                 rows.setdefault(option, "")
     return {k: v for k, v in rows.items() if k not in ("--url", "--admin-key")}
@@ -76,7 +76,7 @@ def check(build, source):
     known = set()
     for pattern in SOURCES:
         for path in source.glob(pattern):
-            known |= {"--" + o for o in re.findall(r'\{"([a-z-]+)", [01], (?:0|NULL),', path.read_text())}
+            known |= {"--" + o for o in re.findall(r'\{"([a-z0-9-]+)", [01], (?:0|NULL),', path.read_text())}
     problems += [f"no --help shows {option}" for option in sorted(known - helped)]
     problems += [f"the sources do not know {option}" for option in sorted(helped - known)]
     return problems
