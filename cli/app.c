@@ -2,6 +2,8 @@
  * enclavectl app: push, list, configure and remove the components that an enclave runs.
  */
 #include <jansson.h>
+#include <openssl/crypto.h>
+#include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,20 +11,28 @@
 #include "cli/authorised.h"
 #include "cli/cli.h"
 #include "cli/input.h"
+#include "common/hex.h"
 #include "common/json.h"
 #include "cli/report.h"
 
 #define APPS_PATH "/_enclave/apps"
+#define KEY_FILE_MAX 65536u
+#define PUBLICATION_FILE_MAX 8192u /* the server's own bound is lower, and its to tell */
+#define SPKI_SIZE 91u              /* of a P-256 key, in DER */
+#define QUERY_SIZE 256u
+#define JWS_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
 #define SETTINGS_FILE_MAX (1u << 20) /* the server's own bound is lower, and its to tell */
 
 static const char usage[] =
     "usage: enclavectl app push NAME FILE.wasm | app list | app rm NAME, with --url, --admin-key and options\n"
-    "       rm removes code and settings, and keeps the app's data: the next app of that name finds it\n"
+    "       rm removes an app with its data: the next app of that name is another one\n"
     "       enclavectl app settings NAME [FILE.json]   show them, or set them:\n"
     "           {\"environment\": {\"NAME\": \"value\"}, \"arguments\": [\"value\"], \"config\": {\"key\": "
     "\"value\"},\n"
     "            \"egress\": [\"api.example.com\", \"*.example.org:8443\"],\n"
     "            \"peers\": \"request\"}\n"
+    "  --rule RULE              push: who may change the app, for ever: operator (default), publisher:KEY.pub, frozen\n"
+    "  --publication FILE       push: what enclavectl publish made for this code\n"
     "  --json                   print the server's answer as it is\n" AUTHORISED_USAGE TRUST_USAGE;
 
 bool app_name_ok(const char *name)
@@ -33,13 +43,27 @@ bool app_name_ok(const char *name)
     return ok;
 }
 
+static const char *text_of(const json_t *object, const char *member)
+{
+    const char *text = json_string_value(json_object_get(object, member));
+    return text ? text : "";
+}
+
+static void print_app(const json_t *app)
+{
+    const json_t *version = json_object_get(app, "version");
+    printf("%-24s %s  id %s  %s", text_of(app, "name"), text_of(app, "sha256"), text_of(app, "id"),
+           text_of(app, "rule"));
+    if (version)
+        printf(" %s, version %" JSON_INTEGER_FORMAT, text_of(app, "publisher"), json_integer_value(version));
+    printf("\n");
+}
+
 static void print_list(const char *body)
 {
     json_t *json = json_read(body, strlen(body), JSON_REJECT_DUPLICATES, NULL), *app;
     size_t i;
-    json_array_foreach(json_object_get(json, "apps"), i, app)
-        printf("%-24s %s\n", json_string_value(json_object_get(app, "name")),
-               json_string_value(json_object_get(app, "sha256")));
+    json_array_foreach(json_object_get(json, "apps"), i, app) print_app(app);
     const char *root = json_string_value(json_object_get(json, "merkle_root"));
     if (root)
         printf("configuration root: %s\n", root);
@@ -56,20 +80,89 @@ static void print_answer(const struct authorised_options *o, const char *done, c
         print_list(body);
 }
 
+/* ---- what push has beside the code ------------------------------------------------------------------------------ */
+
+/* The public key of a PEM file as hexadecimal digits of its SubjectPublicKeyInfo; 0, or what wrong returned. */
+static int read_publisher(const char *path, char hex[2 * SPKI_SIZE + 1])
+{
+    size_t size;
+    char *pem = read_input("--rule publisher:", path, KEY_FILE_MAX, &size);
+    if (!pem)
+        return 2;
+    BIO *bio = BIO_new_mem_buf(pem, (int)size);
+    EVP_PKEY *key = bio ? PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL) : NULL;
+    uint8_t *spki = NULL;
+    char group[32] = "";
+    bool ok = key && EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) && strcmp(group, "prime256v1") == 0 &&
+              i2d_PUBKEY(key, &spki) == (int)SPKI_SIZE;
+    if (ok)
+        hex_text(spki, SPKI_SIZE, hex);
+    OPENSSL_free(spki);
+    EVP_PKEY_free(key);
+    BIO_free(bio);
+    OPENSSL_cleanse(pem, size);
+    free(pem);
+    return ok ? 0
+              : wrong("--rule publisher:%s: not a P-256 public key in PEM (enclavectl keygen makes FILE.pub)", path);
+}
+
+/* The query that says so; 0, or what wrong returned. */
+static int make_query(const struct authorised_options *o, char query[QUERY_SIZE])
+{
+    char key[2 * SPKI_SIZE + 1];
+    query[0] = '\0';
+    if (!o->rule)
+        return 0;
+    if (strcmp(o->rule, "operator") == 0 || strcmp(o->rule, "frozen") == 0) {
+        snprintf(query, QUERY_SIZE, "?rule=%s", o->rule);
+        return 0;
+    }
+    if (strncmp(o->rule, "publisher:", 10) != 0 || !o->rule[10])
+        return wrong("--rule %s: expected operator, publisher:KEY.pub or frozen", o->rule);
+    if (!o->publication)
+        return wrong(
+            "--rule publisher: the code needs the publisher's signature: --publication FILE (enclavectl publish)");
+    int result = read_publisher(o->rule + 10, key);
+    if (result == 0)
+        snprintf(query, QUERY_SIZE, "?rule=publisher&key=%s", key);
+    return result;
+}
+
+/* One line of what a JWS is made of: it becomes a field of the request. malloc'ed; NULL: why was told. */
+static char *read_publication(const char *path)
+{
+    size_t size;
+    char *text = read_input("--publication", path, PUBLICATION_FILE_MAX, &size);
+    if (!text)
+        return NULL;
+    while (size > 0 && (text[size - 1] == '\n' || text[size - 1] == '\r'))
+        text[--size] = '\0';
+    if (size > 0 && strspn(text, JWS_LETTERS) == size)
+        return text;
+    wrong("--publication %s: not what enclavectl publish makes", path);
+    free(text);
+    return NULL;
+}
+
 /* part: "" or "/settings". done: what the request does to the app; NULL: it is only shown. */
 static int run(struct authorised_options *o, const char *method, const char *name, const char *part, const char *file,
                const char *done)
 {
-    char path[128] = APPS_PATH;
+    char path[128 + QUERY_SIZE] = APPS_PATH, query[QUERY_SIZE];
     size_t size = 0, limit = *part ? SETTINGS_FILE_MAX : APP_CODE_MAX;
-    char *body = NULL;
-    if (name && !app_name_ok(name))
+    char *body = NULL, *publication = NULL;
+    if ((name && !app_name_ok(name)) || make_query(o, query) != 0)
         return 2;
     if (name)
-        snprintf(path, sizeof(path), APPS_PATH "/%s%s", name, part);
-    if (file && !(body = read_input(NULL, file, limit, &size)))
+        snprintf(path, sizeof(path), APPS_PATH "/%s%s%s", name, part, query);
+    if (o->publication && !(publication = read_publication(o->publication)))
         return 2;
-    struct http_request request = {.method = method, .path = path, .body = body, .body_size = size};
+    if (file && !(body = read_input(NULL, file, limit, &size))) {
+        free(publication);
+        return 2;
+    }
+    struct http_request request = {
+        .method = method, .path = path, .publication = publication, .body = body, .body_size = size};
     struct http_answer answer = {0};
     int result = authorised_exchange(o, &request, &answer);
     if (result == 0 && (answer.status < 200 || answer.status > 299))
@@ -78,6 +171,7 @@ static int run(struct authorised_options *o, const char *method, const char *nam
         print_answer(o, done, name, answer.body);
     free(answer.body);
     free(body);
+    free(publication);
     return result;
 }
 
@@ -90,7 +184,10 @@ static int dispatch(struct authorised_options *o, int argc, char **argv)
         {"rm", "NAME", 1, 1},
         {0},
     };
-    switch (authorised_action("app", actions, argc, argv)) {
+    int action = authorised_action("app", actions, argc, argv);
+    if (action > 0 && (o->rule || o->publication))
+        return wrong("--%s: only app push has this option", o->rule ? "rule" : "publication");
+    switch (action) {
     case 0:
         return run(o, "PUT", argv[1], "", argv[2], "pushed");
     case 1:
@@ -107,6 +204,6 @@ static int dispatch(struct authorised_options *o, int argc, char **argv)
 
 int app_main(int argc, char **argv)
 {
-    struct authorised_options o = {.has_json = true};
+    struct authorised_options o = {.has_json = true, .has_push = true};
     return authorised_command(&o, argc, argv, usage, dispatch);
 }

@@ -67,6 +67,12 @@ static int set_option(void *user, int id, const char *value)
         o->admin_key = value;
     else if (id == 'm')
         o->pkcs11_module = value;
+    else if ((id == 'r' || id == 'p') && !o->has_push)
+        return wrong("--%s: this command pushes no app, and has no such option", id == 'r' ? "rule" : "publication");
+    else if (id == 'r')
+        o->rule = value;
+    else if (id == 'p')
+        o->publication = value;
     else if (!o->has_json)
         return wrong("--json: this command prints what the server answers, and has no such option");
     else
@@ -100,8 +106,8 @@ int authorised_command(struct authorised_options *o, int argc, char **argv, cons
                        int (*run)(struct authorised_options *o, int argc, char **argv))
 {
     static const struct option table[] = {
-        TRUST_OPTIONS,       {"url", 1, 0, 'u'}, {"admin-key", 1, 0, 'k'}, {"pkcs11-module", 1, 0, 'm'},
-        {"json", 0, 0, 'j'}, {0, 0, 0, 0}};
+        TRUST_OPTIONS,       {"url", 1, 0, 'u'},  {"admin-key", 1, 0, 'k'},   {"pkcs11-module", 1, 0, 'm'},
+        {"json", 0, 0, 'j'}, {"rule", 1, 0, 'r'}, {"publication", 1, 0, 'p'}, {0, 0, 0, 0}};
     struct trust_command command = {
         .table = table, .usage = usage, .other = set_option, .user = o, .least = 0, .most = INT_MAX};
     int result = trust_options_read(&o->trust, &command, argc, argv);

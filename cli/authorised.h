@@ -11,8 +11,10 @@
 struct authorised_options {
     struct trust_options trust;
     const char *url, *admin_key, *pkcs11_module;
-    const char *scope;   /* of the token; NULL: one request's, and nothing else */
-    bool has_json, json; /* whether the command has --json; whether it was given */
+    const char *scope;              /* of the token; NULL: one request's, and nothing else */
+    bool has_json, json;            /* whether the command has --json; whether it was given */
+    bool has_push;                  /* whether it has the next two */
+    const char *rule, *publication; /* NULL: not given */
 };
 
 /* Their part of a usage text, before TRUST_USAGE. */

@@ -105,14 +105,15 @@ static bool parse_answer(char *data, size_t size, struct http_answer *answer)
 
 int http_exchange(struct connection *c, const struct http_request *r, struct http_answer *answer)
 {
-    char head[8192];
+    char head[16384];
     *answer = (struct http_answer){0};
-    int size =
-        snprintf(head, sizeof(head),
-                 "%s %s HTTP/1.1\r\nHost: %s\r\n%s%s%sAccept: application/json\r\n"
-                 "Content-Length: %zu\r\n%sConnection: close\r\n\r\n",
-                 r->method, r->path, c->authority, r->token ? "Authorization: Bearer " : "", r->token ? r->token : "",
-                 r->token ? "\r\n" : "", r->body_size, r->body_size ? "Content-Type: application/wasm\r\n" : "");
+    int size = snprintf(head, sizeof(head),
+                        "%s %s HTTP/1.1\r\nHost: %s\r\n%s%s%s%s%s%sAccept: application/json\r\n"
+                        "Content-Length: %zu\r\n%sConnection: close\r\n\r\n",
+                        r->method, r->path, c->authority, r->token ? "Authorization: Bearer " : "",
+                        r->token ? r->token : "", r->token ? "\r\n" : "", r->publication ? "Enclave-Publication: " : "",
+                        r->publication ? r->publication : "", r->publication ? "\r\n" : "", r->body_size,
+                        r->body_size ? "Content-Type: application/wasm\r\n" : "");
     if (size < 0 || (size_t)size >= sizeof(head))
         return complain("the request is too long");
     /* A server that refuses may answer and close before it has taken the body: read what it says in any case. */

@@ -8,7 +8,8 @@
 
 struct http_request {
     const char *method, *path;
-    const char *token; /* NULL: none */
+    const char *token;       /* NULL: none */
+    const char *publication; /* of an app's code (publish.c); NULL: none */
     const void *body;
     size_t body_size;
 };

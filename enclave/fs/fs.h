@@ -38,7 +38,7 @@
  * changes the time of access in memory only. Another app's writes may delay an app's, which the bound of what waits
  * (JOURNAL_PENDING_LEAST) keeps small but does not exclude.
  *
- * Records of an app's namespace "app:NAME:fs" (integers big-endian in keys, little-endian in values):
+ * Records of an app's namespace "app:SPACE:fs" (integers big-endian in keys, little-endian in values):
  *   'd' parent u64, type u8, id u64, name -> empty          one per directory entry, so names alone give the tree;
  *                                                           several with the id of one file are its names
  *   'i' id u64 -> version u8 1, size u64, accessed, modified, changed u64 (ns since 1970)

@@ -11,12 +11,13 @@
 
 #include "common/ensure.h"
 #include "enclave/https/answer.h"
+#include "enclave/https/fields.h"
 
 struct http_admin_reply {
     struct http_server *server;
     struct http_exchange *x; /* NULL: the client is gone */
     bool handed_over;        /* to the hook */
-    char *method, *path;
+    char *method, *path, *publication;
     char authorization[8192];
     int64_t asked_s;
     uint8_t *body; /* charged, as the structure is */
@@ -27,6 +28,7 @@ static void reply_free(struct http_admin_reply *r)
 {
     free(r->method);
     free(r->path);
+    free(r->publication);
     charged_free(r->body);
     charged_free(r);
 }
@@ -83,6 +85,7 @@ static struct http_admin_request request_of(const struct http_admin_reply *r)
     return (struct http_admin_request){.method = r->method,
                                        .path = r->path,
                                        .authorization = r->authorization,
+                                       .publication = r->publication,
                                        .asked_s = r->asked_s,
                                        .site = r->x ? r->x->site : NULL,
                                        .body = r->body,
@@ -184,6 +187,13 @@ static bool lacks_length(struct http_exchange *x)
            x->request.content_length == 0 && !value[0];
 }
 
+/* False: there are two. */
+static bool find_publication(const struct http_exchange *x, struct http_text *value)
+{
+    value->data = NULL;
+    return http_fields_find(x->request.fields, x->request.field_count, "enclave-publication", value) <= 1;
+}
+
 void http_admin_start(struct http_server *server, struct http_exchange *x)
 {
     http_exchange_check(x);
@@ -200,12 +210,18 @@ void http_admin_start(struct http_server *server, struct http_exchange *x)
         x->ops->fail(x, 411, "PUT without a Content-Length would be taken for an empty body");
         return;
     }
+    struct http_text publication;
+    if (!find_publication(x, &publication)) {
+        x->ops->fail(x, 400, "there is more than one Enclave-Publication");
+        return;
+    }
     struct http_admin_reply *r = charged_calloc(&server->admin_memory, sizeof *r);
     if (r) {
         r->method = strndup(x->request.method.data, x->request.method.size);
         r->path = strndup(x->request.target.whole.data, x->request.target.whole.size);
+        r->publication = publication.data ? strndup(publication.data, publication.size) : NULL;
     }
-    if (!r || !r->method || !r->path) {
+    if (!r || !r->method || !r->path || (publication.data && !r->publication)) {
         if (r)
             reply_free(r);
         refuse_body(server, x, 503);

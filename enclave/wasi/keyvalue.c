@@ -1,6 +1,6 @@
 /*
  * wasi:keyvalue/{store,atomics}@0.2.0-draft over the sealed store, and the table of batch as well. A bucket is the
- * namespace "app:NAME:kv:BUCKET".
+ * namespace "app:SPACE:kv:BUCKET" (app.h).
  */
 #include <errno.h>
 #include <stdio.h>
@@ -59,7 +59,7 @@ static HOST_FUNC(open)
         return kv_fail(g, NO_SUCH_STORE, NULL);
     char full[KV_NAMESPACE_MAX + 1];
     bool unnamed = args[0].size == 0;
-    int size = snprintf(full, sizeof full, "app:%s:kv:%.*s", g->app->name, unnamed ? 7 : (int)args[0].size,
+    int size = snprintf(full, sizeof full, "app:%s:kv:%.*s", g->app->space, unnamed ? 7 : (int)args[0].size,
                         unnamed ? "default" : name);
     struct resource *bucket = size < (int)sizeof full ? resource_new(g, KIND_BUCKET) : NULL;
     if (!bucket)

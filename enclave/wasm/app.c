@@ -76,7 +76,8 @@ struct app *app_new(struct wasm_runtime *rt, const struct app_config *config, st
     budget_init(&app->calls_out, "calls out", NULL, APP_CALLS_OUT_MAX);
     app->component = component;
     app->id = atomic_fetch_add(&next_id, 1);
-    app->fs = rt->config.world->files_of(rt->config.files, config->name);
+    snprintf(app->space, sizeof app->space, "%s", config->space ? config->space : config->name);
+    app->fs = rt->config.world->files_of(rt->config.files, app->space);
     app->memory_limit = config->memory_limit ? config->memory_limit : 256u << 20;
     app->timeout_ns = (config->timeout_ms ? config->timeout_ms : 30000) * UINT64_C(1000000);
     memcpy(app->sha256, config->sha256, sizeof app->sha256);
@@ -88,7 +89,8 @@ struct app *app_new(struct wasm_runtime *rt, const struct app_config *config, st
         app->path[0] = '/';
         strcpy(app->path + 1, config->name);
         app->settings = settings_of(config);
-        error = app->settings ? 0 : -ENOMEM;
+        app->rule = strdup(config->rule ? config->rule : "");
+        error = app->settings && app->rule ? 0 : -ENOMEM;
         if (error)
             snprintf(why, why_size, "no memory");
     }
@@ -126,6 +128,7 @@ void app_unref(struct app *app)
     enclave_pre_delete(app->pre);
     wasm_component_delete(app->component);
     app_settings_unref(app->settings);
+    free(app->rule);
     budget_deinit(&app->memory);
     budget_deinit(&app->stacks);
     budget_deinit(&app->calls_out);
@@ -145,6 +148,11 @@ const char *app_prefix(const struct app *app)
 const uint8_t *app_sha256(const struct app *app)
 {
     return app->sha256;
+}
+
+const char *app_rule(const struct app *app)
+{
+    return app->rule;
 }
 
 const struct wasm_component *app_component(const struct app *app)

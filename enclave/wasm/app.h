@@ -20,6 +20,8 @@ struct app_settings;
 
 struct app_config {
     const char *name;
+    const char *space;             /* what its data is kept under, at most APP_NAME_MAX letters; NULL: its name */
+    const char *rule;              /* its leaf's value (service/rule.h), for app_rule; NULL: "" */
     uint8_t sha256[32];            /* of the .wasm */
     uint64_t memory_limit;         /* bytes of linear memory for one request; 0: 256 MiB */
     uint32_t timeout_ms;           /* for one request; 0: 30 s */
@@ -38,6 +40,7 @@ void app_unref(struct app *app);
 const char *app_name(const struct app *app);
 const char *app_prefix(const struct app *app); /* "/NAME": where it is reached */
 const uint8_t *app_sha256(const struct app *app);
+const char *app_rule(const struct app *app); /* as its config had it */
 const struct wasm_component *app_component(const struct app *app);
 struct app_settings *app_settings_of(const struct app *app); /* lives as long as the app */
 uint64_t app_calls(const struct app *app);

@@ -90,6 +90,8 @@ struct app {
     uint8_t sha256[32];
     char path[APP_NAME_MAX + 2]; /* "/" and the name */
     const char *name;
+    char space[APP_NAME_MAX + 1]; /* of its data, in the store */
+    char *rule;
     struct app_settings *settings; /* counted */
 };
 
