@@ -25,9 +25,16 @@ struct jwt_claims {
     int64_t issued_at, expires_at; /* seconds since the epoch */
 };
 
-/* Check form, algorithm, signature under key (DER SubjectPublicKeyInfo) and times, and read the claims. 0; -EINVAL
- * malformed; -EACCES wrong algorithm or signature; -ETIME expired, from the future, or valid for too long. */
-int jwt_verify(const char *token, size_t size, const uint8_t *key, size_t key_size, int64_t now_s,
+/* A public key that may have signed: DER SubjectPublicKeyInfo. */
+struct jwt_key {
+    const uint8_t *spki;
+    size_t size;
+};
+
+/* Check form, algorithm, signature under one of the keys, and times, and read the claims. Returns which key signed, from
+ * 0 on; -EINVAL malformed; -EACCES wrong algorithm, or signed by none of them; -ETIME expired, from the future, or valid
+ * for too long. Each key costs the check of a signature: callers bound how many there are. */
+int jwt_verify(const char *token, size_t size, const struct jwt_key *keys, size_t key_count, int64_t now_s,
                struct jwt_claims *out);
 
 #endif

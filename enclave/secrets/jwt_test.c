@@ -17,8 +17,8 @@
 #define NOW 1800000000
 
 static EVP_PKEY *key, *stranger;
-static uint8_t *spki;
-static int spki_size;
+static uint8_t *spki, *stranger_spki;
+static int spki_size, stranger_size;
 
 static int setup(void **state)
 {
@@ -26,7 +26,8 @@ static int setup(void **state)
     key = EVP_EC_gen("P-256");
     stranger = EVP_EC_gen("P-256");
     spki_size = i2d_PUBKEY(key, &spki);
-    return spki_size > 0 ? 0 : -1;
+    stranger_size = i2d_PUBKEY(stranger, &stranger_spki);
+    return spki_size > 0 && stranger_size > 0 ? 0 : -1;
 }
 
 static int teardown(void **state)
@@ -35,6 +36,7 @@ static int teardown(void **state)
     EVP_PKEY_free(key);
     EVP_PKEY_free(stranger);
     OPENSSL_free(spki);
+    OPENSSL_free(stranger_spki);
     return 0;
 }
 
@@ -45,7 +47,8 @@ static size_t make(EVP_PKEY *with, const char *header, const char *claims, char 
 
 static int verify(const char *token, size_t size, struct jwt_claims *out)
 {
-    return jwt_verify(token, size, spki, (size_t)spki_size, NOW, out);
+    struct jwt_key one = {spki, (size_t)spki_size};
+    return jwt_verify(token, size, &one, 1, NOW, out);
 }
 
 #define ES256 "{\"alg\":\"ES256\",\"typ\":\"JWT\"}"
@@ -88,6 +91,8 @@ static void test_bad(void **state)
         {ES256, "{" CLAIMS ",\"iat\":1800000000,\"exp\":1800010000}", -ETIME},
         {ES256, "{" CLAIMS ",\"exp\":1800000060}", -EINVAL},
         {ES256, "{" CLAIMS ",\"iat\":\"1800000000\",\"exp\":1800000060}", -EINVAL},
+        {ES256, "{" CLAIMS ",\"scope\":[\"monitoring\"],\"iat\":1800000000,\"exp\":1800000060}", -EINVAL},
+        {ES256, "{" CLAIMS ",\"scope\":null,\"iat\":1800000000,\"exp\":1800000060}", -EINVAL},
         {ES256, "{" CLAIMS ",\"aud\":\"b\",\"iat\":1800000000,\"exp\":1800000060}", -EINVAL}, /* twice */
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -116,9 +121,28 @@ static void test_signature(void **state)
     assert_int_equal(verify(token, size, &claims), 0);
 }
 
+/* Of several keys, the one that signed is named; of none, and of others', nobody is. */
+static void test_keys(void **state)
+{
+    (void)state;
+    char token[2048];
+    struct jwt_claims claims;
+    struct jwt_key keys[] = {{spki, (size_t)spki_size}, {stranger_spki, (size_t)stranger_size}};
+    size_t size = make(key, ES256, "{" CLAIMS ",\"iat\":1800000000,\"exp\":1800000060}", token);
+    assert_int_equal(jwt_verify(token, size, keys, 2, NOW, &claims), 0);
+    assert_int_equal(jwt_verify(token, size, keys + 1, 1, NOW, &claims), -EACCES);
+    assert_int_equal(jwt_verify(token, size, keys, 0, NOW, &claims), -EACCES);
+    assert_int_equal(jwt_verify(token, size, keys, 2, NOW + 600, &claims), -ETIME);
+    size = make(stranger, ES256, "{" CLAIMS ",\"iat\":1800000000,\"exp\":1800000060}", token);
+    assert_int_equal(jwt_verify(token, size, keys, 2, NOW, &claims), 1);
+    assert_int_equal(jwt_verify(token, size, keys, 1, NOW, &claims), -EACCES);
+    size = make(stranger, ES256, "{" CLAIMS ",\"iat\":1800000000}", token); /* the second key's malformed one */
+    assert_int_equal(jwt_verify(token, size, keys, 2, NOW, &claims), -EINVAL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_good), cmocka_unit_test(test_bad),
-                                       cmocka_unit_test(test_signature)};
+                                       cmocka_unit_test(test_signature), cmocka_unit_test(test_keys)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -60,13 +60,13 @@ static bool use_once(const char *jti)
 /* A valid token for this enclave and boot; everything else is the caller's to check. */
 static const char *verify_token(const char *authorization, int64_t asked_s, struct jwt_claims *claims)
 {
-    size_t key_size;
-    const uint8_t *key = identity_admin_key(&key_size);
+    struct jwt_key key;
     char audience[65];
+    key.spki = identity_admin_key(&key.size);
     if (strncasecmp(authorization, "Bearer ", 7) != 0)
         return "no bearer token";
     const char *token = authorization + 7;
-    switch (jwt_verify(token, strlen(token), key, key_size, asked_s, claims)) {
+    switch (jwt_verify(token, strlen(token), &key, key.size ? 1 : 0, asked_s, claims)) {
     case 0:
         break;
     case -EACCES:

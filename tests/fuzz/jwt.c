@@ -10,14 +10,17 @@
 #define NOW 1800000000
 
 static EVP_PKEY *key;
-static uint8_t *spki;
-static size_t spki_size;
+static uint8_t *spki, *other; /* the signer's, and another administrator's */
+static size_t spki_size, other_size;
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc, (void)argv;
     key = EVP_EC_gen("P-256");
     spki_size = (size_t)i2d_PUBKEY(key, &spki);
+    EVP_PKEY *another = EVP_EC_gen("P-256");
+    other_size = (size_t)i2d_PUBKEY(another, &other);
+    EVP_PKEY_free(another);
     return 0;
 }
 
@@ -31,14 +34,17 @@ static void check_claims(const struct jwt_claims *c)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    struct jwt_key keys[] = {{other, other_size}, {spki, spki_size}};
     struct jwt_claims claims;
-    MUST(jwt_verify((const char *)data, size, spki, spki_size, NOW, &claims) < 0); /* no forgery is that lucky */
+    MUST(jwt_verify((const char *)data, size, keys, 2, NOW, &claims) < 0); /* no forgery is that lucky */
     const uint8_t *split = size <= 2500 ? memchr(data, '\n', size) : NULL;
     if (!split)
         return 0;
     char token[4096];
     size_t length = jws_make(key, data, (size_t)(split - data), split + 1, (size_t)(data + size - split - 1), token);
-    if (jwt_verify(token, length, spki, spki_size, NOW, &claims) == 0)
+    int signer = jwt_verify(token, length, keys, 2, NOW, &claims);
+    MUST(signer < 0 || signer == 1);
+    if (signer == 1)
         check_claims(&claims);
     return 0;
 }
