@@ -19,6 +19,8 @@ struct http_admin_reply {
     bool handed_over;        /* to the hook */
     char *method, *path, *publication;
     char authorization[8192];
+    char *approvals; /* charged */
+    size_t approval_count;
     int64_t asked_s;
     uint8_t *body; /* charged, as the structure is */
     size_t size, capacity;
@@ -28,6 +30,7 @@ static void reply_free(struct http_admin_reply *r)
 {
     free(r->method);
     free(r->path);
+    charged_free(r->approvals);
     free(r->publication);
     charged_free(r->body);
     charged_free(r);
@@ -85,6 +88,8 @@ static struct http_admin_request request_of(const struct http_admin_reply *r)
     return (struct http_admin_request){.method = r->method,
                                        .path = r->path,
                                        .authorization = r->authorization,
+                                       .approvals = r->approvals,
+                                       .approval_count = r->approval_count,
                                        .publication = r->publication,
                                        .asked_s = r->asked_s,
                                        .site = r->x ? r->x->site : NULL,
@@ -187,6 +192,48 @@ static bool lacks_length(struct http_exchange *x)
            x->request.content_length == 0 && !value[0];
 }
 
+static bool is_approval(const struct http_field *field)
+{
+    return http_name_is(field->name, "enclave-approval");
+}
+
+/* The next element of the list that *at is in (RFC 9110, section 5.6.1): size 0 is none. */
+static struct http_text next_approval(const char **at, const char *end)
+{
+    const char *from = *at, *comma = memchr(from, ',', (size_t)(end - from));
+    const char *to = comma ? comma : end;
+    *at = comma ? comma + 1 : end;
+    while (from < to && (*from == ' ' || *from == '\t'))
+        from++;
+    while (from < to && (to[-1] == ' ' || to[-1] == '\t'))
+        to--;
+    return (struct http_text){from, (size_t)(to - from)};
+}
+
+/* Their texts, one behind the other, whether each has a field of its own or some share one. False: no memory. */
+static bool take_approvals(struct http_admin_reply *r, const struct http_exchange *x)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < x->request.field_count; i++)
+        if (is_approval(&x->request.fields[i]))
+            size += x->request.fields[i].value.size + 1;
+    r->approvals = size ? charged_calloc(&r->server->admin_memory, size) : NULL;
+    char *out = r->approvals;
+    for (size_t i = 0; i < x->request.field_count && out; i++) {
+        const struct http_field *field = &x->request.fields[i];
+        const char *at = field->value.data, *end = at + field->value.size;
+        while (is_approval(field) && at < end) {
+            struct http_text one = next_approval(&at, end);
+            if (one.size == 0)
+                continue;
+            memcpy(out, one.data, one.size);
+            out += one.size + 1;
+            r->approval_count++;
+        }
+    }
+    return size == 0 || r->approvals;
+}
+
 /* False: there are two. */
 static bool find_publication(const struct http_exchange *x, struct http_text *value)
 {
@@ -217,17 +264,17 @@ void http_admin_start(struct http_server *server, struct http_exchange *x)
     }
     struct http_admin_reply *r = charged_calloc(&server->admin_memory, sizeof *r);
     if (r) {
+        r->server = server;
         r->method = strndup(x->request.method.data, x->request.method.size);
         r->path = strndup(x->request.target.whole.data, x->request.target.whole.size);
         r->publication = publication.data ? strndup(publication.data, publication.size) : NULL;
     }
-    if (!r || !r->method || !r->path || (publication.data && !r->publication)) {
+    if (!r || !r->method || !r->path || (publication.data && !r->publication) || !take_approvals(r, x)) {
         if (r)
             reply_free(r);
         refuse_body(server, x, 503);
         return;
     }
-    r->server = server;
     r->x = x;
     r->asked_s = time(NULL);
     http_header(x, "authorization", r->authorization, sizeof r->authorization);

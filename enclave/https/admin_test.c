@@ -22,6 +22,30 @@ static void bodies_reach_the_hook(void **state)
     }
 }
 
+/* Each in a field of its own or several in one; empty ones are none. They are charged, and given back. */
+static void approvals_reach_the_hook(void **state)
+{
+    static const struct {
+        const char *fields, *seen;
+    } cases[] = {
+        {"", "[Bearer t] }"},
+        {"Enclave-Approval: a.b.c\r\n", "[Bearer t] }<a.b.c>"},
+        {"enclave-approval: a\r\nX: y\r\nENCLAVE-APPROVAL: b\r\n", "[Bearer t] }<a><b>"},
+        {"Enclave-Approval: a,b ,\t c\r\nEnclave-Approval: d\r\n", "[Bearer t] }<a><b><c><d>"},
+        {"Enclave-Approval:\r\nEnclave-Approval: , ,\r\nEnclave-Approval: d,\r\n", "[Bearer t] }<d>"},
+        {"Enclave-Approvals: a\r\nEnclave_Approval: b\r\n", "[Bearer t] }"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char in[512];
+        int size = snprintf(in, sizeof in, "GET /_enclave/a HTTP/1.1\r\n" H "Authorization: Bearer t\r\n%s\r\n",
+                            cases[i].fields);
+        peer_run(in, (size_t)size, 0, false);
+        assert_non_null(strstr(peer.out, cases[i].seen));
+        assert_true(strstr(cases[i].seen, "<") || !strstr(peer.out, "<"));
+        assert_int_equal(budget_used(&server.admin_memory), 0);
+    }
+}
+
 /* Bodies for the admin routes have a budget of their own, and give it back. */
 static void admin_bodies_are_charged(void **state)
 {
@@ -71,6 +95,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bodies_reach_the_hook),
+        cmocka_unit_test(approvals_reach_the_hook),
         cmocka_unit_test(admin_bodies_are_charged),
         cmocka_unit_test(refusals_name_what_was_wrong),
     };

@@ -75,7 +75,9 @@ struct http_admin_request {
     const char *authorization; /* the header's value, or "" */
     struct http_site *site;    /* the connection's */
     const char *publication;   /* Enclave-Publication's, of which there is one at most; NULL: there is none */
-    int64_t asked_s;           /* wall clock when the head was complete: what a token's time is judged by */
+    const char *approvals;     /* those of the Enclave-Approval fields: approval_count texts, each with its NUL */
+    size_t approval_count;
+    int64_t asked_s; /* wall clock when the head was complete: what a token's time is judged by */
     const uint8_t *body;
     size_t body_size;
 };

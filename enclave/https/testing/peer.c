@@ -93,6 +93,9 @@ static void echo_admin(struct http_admin_hook *hook, struct worker *w, const str
     char json[512];
     int size = snprintf(json, sizeof json, "{%s %s [%s] %.*s}", request->method, request->path, request->authorization,
                         request->body_size < 100 ? (int)request->body_size : 0, (const char *)request->body);
+    const char *approval = request->approvals;
+    for (size_t i = 0; i < request->approval_count; i++, approval += strlen(approval) + 1)
+        size += snprintf(json + size, sizeof json - (size_t)size, "<%s>", approval);
     http_admin_reply(reply, 200, json, (size_t)size);
 }
 
