@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "enclave/service/admin.h"
+#include "enclave/service/administrators_change.h"
 #include "enclave/service/apps.h"
 #include "enclave/service/change.h"
 #include "enclave/ratls/connection.h"
@@ -285,15 +286,18 @@ static int boot(char *error, size_t error_size)
     phase("apps");
     struct app_table *apps = app_table_new();
     struct egress_trust *trust = NULL;
+    struct administrators *administrators = NULL;
     result = apps ? apps_load(apps, error, error_size) : -ENOMEM;
     if (result == 0)
         result = egress_trust_load(&trust, error, error_size);
+    if (result == 0)
+        result = administrators_boot(&administrators, error, error_size);
     if (result < 0) {
         app_table_free(apps);
         return result;
     }
     phase("certificate");
-    result = generations_boot(apps, trust, error, error_size);
+    result = generations_boot(apps, trust, administrators, error, error_size);
     if (result < 0)
         return result;
     phase("threads");

@@ -4,17 +4,16 @@
 #include <errno.h>
 #include <jansson.h>
 #include <openssl/crypto.h>
-#include <openssl/sha.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "common/hex.h"
-#include "enclave/secrets/jwt.h"
+#include "enclave/service/administrators_change.h"
 #include "enclave/service/app_changes.h"
 #include "enclave/service/apps.h"
+#include "enclave/service/authority.h"
 #include "enclave/service/deployed.h"
 #include "enclave/service/generation.h"
 #include "enclave/service/trust.h"
@@ -25,86 +24,7 @@
 
 #define APPS_PATH "/_enclave/apps"
 #define EGRESS_CA_PATH "/_enclave/egress-ca"
-#define USED_MAX 65536u
-#define MONITORING_MAX 4096u
-
-/* Tokens used since boot, by the hash of their jti. A token of an earlier boot names another audience, and the clock
- * is the host's: so none is ever forgotten, and when the table is full nothing more is administered. */
-static pthread_mutex_t used_lock = PTHREAD_MUTEX_INITIALIZER;
-static uint8_t (*used)[16];
-static size_t used_count, used_capacity;
-
-static bool use_once(const char *jti)
-{
-    uint8_t hash[32];
-    SHA256((const uint8_t *)jti, strlen(jti), hash);
-    bool fresh = strlen(jti) >= 16;
-    pthread_mutex_lock(&used_lock);
-    for (size_t i = 0; i < used_count && fresh; i++)
-        fresh = memcmp(used[i], hash, 16) != 0;
-    if (fresh && used_count == used_capacity) {
-        size_t capacity = used_capacity ? 2 * used_capacity : 64;
-        void *grown = capacity <= USED_MAX ? realloc(used, capacity * sizeof *used) : NULL;
-        fresh = grown != NULL;
-        if (grown) {
-            used = grown;
-            used_capacity = capacity;
-        }
-    }
-    if (fresh)
-        memcpy(used[used_count++], hash, 16);
-    pthread_mutex_unlock(&used_lock);
-    return fresh;
-}
-
-/* A valid token for this enclave and boot; everything else is the caller's to check. */
-static const char *verify_token(const char *authorization, int64_t asked_s, struct jwt_claims *claims)
-{
-    struct jwt_key key;
-    char audience[65];
-    key.spki = identity_admin_key(&key.size);
-    if (strncasecmp(authorization, "Bearer ", 7) != 0)
-        return "no bearer token";
-    const char *token = authorization + 7;
-    switch (jwt_verify(token, strlen(token), &key, key.size ? 1 : 0, asked_s, claims)) {
-    case 0:
-        break;
-    case -EACCES:
-        return "the token is not signed by the admin key";
-    case -ETIME:
-        return "the token has expired, is from the future, or is valid for too long";
-    default:
-        return "the token is malformed";
-    }
-    hex_text(identity_spki_sha256(), 32, audience);
-    return CRYPTO_memcmp(claims->audience, audience, 65) == 0 ? NULL : "the token is for another enclave or boot (aud)";
-}
-
-/* All but the body. Time is judged as it was when the head came, however long the body takes. */
-static const char *check_head(const struct http_admin_request *r, struct jwt_claims *claims)
-{
-    const char *why = verify_token(r->authorization, r->asked_s, claims);
-    if (!why && claims->scope[0])
-        why = "the token is for monitoring alone (scope)";
-    if (!why && (strcmp(claims->method, r->method) != 0 || strcmp(claims->path, r->path) != 0))
-        why = "the token is for another request (method, path)";
-    return why;
-}
-
-static const char *authorize(const struct http_admin_request *r)
-{
-    struct jwt_claims claims;
-    const char *why = check_head(r, &claims);
-    if (why)
-        return why;
-    uint8_t hash[32];
-    char body[65];
-    SHA256(r->body, r->body_size, hash);
-    hex_text(hash, 32, body);
-    if (strcmp(claims.body_sha256, body) != 0)
-        return "the token is for another body (body_sha256)";
-    return use_once(claims.jti) ? NULL : "the token was used before (jti)";
-}
+#define ADMINISTRATORS_PATH "/_enclave/administrators"
 
 static void reply_error(struct http_admin_reply *reply, int status, const char *why)
 {
@@ -137,8 +57,8 @@ static void list(const struct generation *g, struct http_admin_reply *reply)
     free(json);
 }
 
-/* What a path names: the list of apps, one app, its settings, or the CA bundle of outgoing requests. */
-enum target { NO_TARGET, APPS, APP, SETTINGS, EGRESS_CA };
+/* What a path names: the list of apps, one app, its settings, the CA bundle of outgoing requests, or who administers. */
+enum target { NO_TARGET, APPS, APP, SETTINGS, EGRESS_CA, ADMINISTRATORS };
 
 static enum target target_of(const char *path, char name[APP_NAME_MAX + 1])
 {
@@ -146,6 +66,8 @@ static enum target target_of(const char *path, char name[APP_NAME_MAX + 1])
     size_t size = strlen(APPS_PATH);
     if (strcmp(path, EGRESS_CA_PATH) == 0)
         return EGRESS_CA;
+    if (strcmp(path, ADMINISTRATORS_PATH) == 0)
+        return ADMINISTRATORS;
     if (strncmp(path, APPS_PATH, size) != 0)
         return NO_TARGET;
     if (path[size] == 0)
@@ -159,30 +81,46 @@ static enum target target_of(const char *path, char name[APP_NAME_MAX + 1])
     return at[name_size] ? SETTINGS : APP;
 }
 
+/* What a request takes, whether its method exists or not. The rest of *asked is filled in, too; its administrators are a
+ * reference of the caller's own. */
+static struct authority_asked asked_of(const struct http_admin_request *r, enum target target)
+{
+    bool reads = strcmp(r->method, "GET") == 0, whole = target == EGRESS_CA || target == ADMINISTRATORS;
+    return (struct authority_asked){.administrators = administrators_in_force(),
+                                    .audience = identity_spki_sha256(),
+                                    .method = r->method,
+                                    .path = r->path,
+                                    .authorization = r->authorization,
+                                    .approvals = r->approvals,
+                                    .approval_count = r->approval_count,
+                                    .asked_s = r->asked_s,
+                                    .needs = whole && !reads ? ADMIN_ROLE_ADMIN : ADMIN_ROLE_DEPLOY,
+                                    .together = target == ADMINISTRATORS && !reads};
+}
+
 static int admit(struct http_admin_hook *hook, const struct http_admin_request *r, const char **why)
 {
+    static _Thread_local char text[AUTHORITY_WHY_SIZE]; /* until the caller has used it */
     (void)hook;
-    size_t key_size;
-    struct jwt_claims claims;
     char name[APP_NAME_MAX + 1];
-    identity_admin_key(&key_size);
-    if (target_of(r->path, name) == NO_TARGET) {
-        *why = "no such route";
+    enum target target = target_of(r->path, name);
+    *why = "no such route";
+    if (target == NO_TARGET)
         return 404;
-    }
-    if (key_size == 0) {
-        *why = "this enclave was first booted without an admin key: nobody may administer it. Begin anew with an empty "
-               "--data folder and --admin-key";
-        return 403;
-    }
-    *why = check_head(r, &claims);
-    return *why ? 401 : 0;
+    struct authority_asked asked = asked_of(r, target);
+    *why = text;
+    int status = authority_admit(&asked, text);
+    administrators_unref(asked.administrators);
+    return status;
 }
 
 static const char *methods(struct http_admin_hook *hook, const char *path)
 {
-    static const char *const of[] = {
-        [APPS] = "GET", [APP] = "PUT, DELETE", [SETTINGS] = "GET, PUT", [EGRESS_CA] = "GET, PUT, DELETE"};
+    static const char *const of[] = {[APPS] = "GET",
+                                     [APP] = "PUT, DELETE",
+                                     [SETTINGS] = "GET, PUT",
+                                     [EGRESS_CA] = "GET, PUT, DELETE",
+                                     [ADMINISTRATORS] = "GET, PUT"};
     (void)hook;
     char name[APP_NAME_MAX + 1];
     return of[target_of(path, name)];
@@ -251,15 +189,44 @@ static void handle_egress_ca(struct worker *worker, const struct http_admin_requ
         reply_error(reply, 405, "PUT a PEM bundle, GET its hash, or DELETE it");
 }
 
+static void show_administrators(struct http_admin_reply *reply)
+{
+    struct administrators *a = administrators_in_force();
+    char *json = administrators_json(a);
+    administrators_unref(a);
+    if (json)
+        http_admin_reply(reply, 200, json, strlen(json));
+    else
+        reply_error(reply, 503, "out of memory");
+    free(json);
+}
+
+static void handle_administrators(struct worker *worker, const struct http_admin_request *r,
+                                  const struct authors *authors, struct http_admin_reply *reply)
+{
+    char why[ADMINISTRATORS_WHY_SIZE];
+    if (!strcmp(r->method, "PUT"))
+        reply_refused(reply, administrators_set(worker, r->body, r->body_size, authors, on_changed, reply, why), why);
+    else if (!strcmp(r->method, "GET"))
+        show_administrators(reply);
+    else
+        reply_error(reply, 405, "PUT the whole list, or GET it");
+}
+
 static void handle(struct http_admin_hook *hook, struct worker *worker, const struct http_admin_request *r,
                    struct http_admin_reply *reply)
 {
     (void)hook;
-    char name[APP_NAME_MAX + 1];
+    char name[APP_NAME_MAX + 1], why[AUTHORITY_WHY_SIZE];
     enum target target = target_of(r->path, name);
-    const char *why = authorize(r);
-    if (why)
-        reply_error(reply, 401, why);
+    struct authority_asked asked = asked_of(r, target);
+    struct authors authors;
+    int status = authority_use(&asked, r->body, r->body_size, &authors, why);
+    administrators_unref(asked.administrators);
+    if (status)
+        reply_error(reply, status, why);
+    else if (target == ADMINISTRATORS)
+        handle_administrators(worker, r, &authors, reply);
     else if (target == EGRESS_CA)
         handle_egress_ca(worker, r, reply);
     else if (target != APPS)
@@ -277,45 +244,16 @@ struct http_admin_hook *admin_hook(void)
     return &hook;
 }
 
-/* Tokens for monitoring come for ever, so they are remembered only until they expire: time does not go back inside
- * (sgx/trusted/time.c), so what was forgotten stays expired. More than these in ten minutes are refused. */
-static struct {
-    uint8_t hash[16];
-    int64_t until_s;
-} seen[MONITORING_MAX];
-
-static bool see_once(const struct jwt_claims *claims, int64_t now_s)
-{
-    uint8_t hash[32];
-    SHA256((const uint8_t *)claims->jti, strlen(claims->jti), hash);
-    bool fresh = strlen(claims->jti) >= 16;
-    size_t free_at = MONITORING_MAX;
-    pthread_mutex_lock(&used_lock);
-    for (size_t i = 0; i < MONITORING_MAX && fresh; i++) {
-        if (seen[i].until_s < now_s)
-            free_at = i;
-        else
-            fresh = memcmp(seen[i].hash, hash, sizeof seen[i].hash) != 0;
-    }
-    fresh = fresh && free_at < MONITORING_MAX;
-    if (fresh) {
-        memcpy(seen[free_at].hash, hash, sizeof seen[free_at].hash);
-        seen[free_at].until_s = claims->expires_at + JWT_LEEWAY_S;
-    }
-    pthread_mutex_unlock(&used_lock);
-    return fresh;
-}
-
 bool admin_authorize_monitoring(void *user, const char *method, const char *path, const char *authorization)
 {
     (void)user;
-    struct jwt_claims claims;
-    uint8_t hash[32];
-    char nothing[65];
-    int64_t now_s = time(NULL);
-    SHA256((const uint8_t *)"", 0, hash);
-    hex_text(hash, 32, nothing);
-    return verify_token(authorization, now_s, &claims) == NULL && strcmp(claims.scope, "monitoring") == 0 &&
-           strcmp(claims.method, method) == 0 && strcmp(claims.path, path) == 0 &&
-           strcmp(claims.body_sha256, nothing) == 0 && see_once(&claims, now_s);
+    struct authority_asked asked = {.administrators = administrators_in_force(),
+                                    .audience = identity_spki_sha256(),
+                                    .method = method,
+                                    .path = path,
+                                    .authorization = authorization,
+                                    .asked_s = time(NULL)};
+    bool may = authority_may_monitor(&asked);
+    administrators_unref(asked.administrators);
+    return may;
 }

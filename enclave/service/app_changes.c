@@ -13,6 +13,7 @@
 #include "common/hex.h"
 #include "enclave/budget/budget.h"
 #include "enclave/service/apps.h"
+#include "enclave/service/administrators.h"
 #include "enclave/service/deployed.h"
 #include "enclave/service/generation.h"
 #include "enclave/service/generations.h"
@@ -96,7 +97,8 @@ static void propose_list(struct app_change *c, const struct deployed *old)
             deployed_chunk_key(old, i, keys[i]);
             ops[1 + i] = (struct kv_op){KV_DELETE, enclave_system.settings, keys[i], strlen(keys[i]), NULL, 0};
         }
-        change_propose(&c->change, next_apps(c, now), egress_trust_ref(now->trust), ops, 1 + old_chunks);
+        change_propose(&c->change, next_apps(c, now), egress_trust_ref(now->trust),
+                       administrators_ref(now->administrators), ops, 1 + old_chunks);
     } else {
         change_fail(&c->change, 503, "out of memory: nothing was changed");
     }

@@ -12,6 +12,7 @@
 #include "common/alive.h"
 #include "common/container.h"
 #include "common/ensure.h"
+#include "enclave/service/administrators.h"
 #include "enclave/service/attest.h"
 #include "enclave/service/generation.h"
 #include "enclave/service/generations.h"
@@ -212,14 +213,16 @@ static void on_attested(void *user, int error, SSL_CTX *tls)
         on_committed(c, refused);
 }
 
-void change_propose(struct change *c, struct app_table *apps, struct egress_trust *trust, const struct kv_op *ops,
-                    size_t count)
+void change_propose(struct change *c, struct app_table *apps, struct egress_trust *trust,
+                    struct administrators *administrators, const struct kv_op *ops, size_t count)
 {
     loop_check(&enclave_system.owner->loop);
     ENSURE(ops && count > 0 && !c->proposal);
-    if (!apps)
+    struct generation *g = apps ? generation_make(generations_next(), apps, trust, administrators) : NULL;
+    if (!apps) {
         egress_trust_unref(trust);
-    struct generation *g = apps ? generation_make(generations_next(), apps, trust) : NULL;
+        administrators_unref(administrators);
+    }
     c->proposal = g ? proposal_new(g, ops, count) : NULL;
     step(c, CHANGE_WRITES, CHANGE_ATTESTS);
     int refused = c->proposal ? attest(g, on_attested, c) : -ENOMEM;

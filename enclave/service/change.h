@@ -37,6 +37,7 @@
 #include "enclave/kvstore/kvstore.h"
 #include "enclave/thread/loop.h"
 
+struct administrators;
 struct app_table;
 struct change;
 struct egress_trust;
@@ -93,10 +94,11 @@ void change_fail(struct change *c, int status, const char *format, ...) __attrib
 void change_fail_why(struct change *c, int status);
 /* The same, where the store did not take what was to be written: error is a negative errno of kvstore.h. */
 void change_fail_store(struct change *c, int error);
-/* On the owner's thread: apps and trust are the next generation's, and what ops write makes it so for the next boot.
- * apps (NULL: there was no memory for it) and the reference to trust are taken; ops are copied, at least one. */
-void change_propose(struct change *c, struct app_table *apps, struct egress_trust *trust, const struct kv_op *ops,
-                    size_t count);
+/* On the owner's thread: these parts are the next generation's, and what ops write makes it so for the next boot. apps
+ * (NULL: there was no memory for it) and the references to trust and administrators are taken; ops are copied, at least
+ * one. */
+void change_propose(struct change *c, struct app_table *apps, struct egress_trust *trust,
+                    struct administrators *administrators, const struct kv_op *ops, size_t count);
 
 /* The body of the compiler's thread, started at boot. */
 void *change_thread(void *unused);

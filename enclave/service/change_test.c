@@ -100,8 +100,10 @@ static void release_generation(struct http_site *site)
     generations--;
 }
 
-struct generation *generation_make(uint64_t asked, struct app_table *apps, struct egress_trust *trust)
+struct generation *generation_make(uint64_t asked, struct app_table *apps, struct egress_trust *trust,
+                                   struct administrators *administrators)
 {
+    assert_null(administrators);
     assert_int_equal(asked, number + 1);
     assert_ptr_equal(apps, some_apps);
     assert_null(trust);
@@ -122,6 +124,11 @@ void generation_record(const struct generation *g, uint8_t record[GENERATION_REC
 uint64_t generations_next(void)
 {
     return number + 1;
+}
+
+void administrators_unref(struct administrators *a)
+{
+    assert_null(a);
 }
 
 void egress_trust_unref(struct egress_trust *t)
@@ -205,7 +212,7 @@ static void write_it(struct change *change)
 {
     const struct kv_op op = {KV_PUT, NULL, "key", 3, "value", 5};
     note('w', (struct trial *)change);
-    change_propose(change, some_apps, NULL, &op, 1);
+    change_propose(change, some_apps, NULL, NULL, &op, 1);
 }
 
 static void committed(struct change *change)
@@ -368,7 +375,7 @@ static void ask_twice(void)
 static void propose_unwritten(void)
 {
     const struct kv_op op = {KV_PUT, NULL, "key", 3, "value", 5};
-    change_propose(&broken->change, some_apps, NULL, &op, 1);
+    change_propose(&broken->change, some_apps, NULL, NULL, &op, 1);
 }
 
 static void fail_twice(void)

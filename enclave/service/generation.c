@@ -12,6 +12,7 @@
 #include "common/ensure.h"
 #include "common/hex.h"
 #include "enclave/early/ecall.h"
+#include "enclave/service/administrators.h"
 #include "enclave/service/identity.h"
 #include "enclave/service/trust.h"
 #include "enclave/wasm/app.h"
@@ -22,6 +23,7 @@ static void generation_release(struct http_site *site)
     struct generation *g = generation_of(site);
     app_table_free(g->site.apps);
     egress_trust_unref(g->trust);
+    administrators_unref(g->administrators);
     manifest_free(&g->manifest);
     free(g->manifest_json);
     free(g);
@@ -75,21 +77,10 @@ static void add_egress(void *user, struct app *app)
     free(text);
 }
 
-static void add_administrators(struct collect *c)
+static int add_one(void *user, const char *label, const void *value, size_t size)
 {
-    size_t size;
-    const uint8_t *key = identity_admin_key(&size);
-    uint8_t thumbprint[32], value[6 + 256];
-    char label[6 + 65] = "admin:";
-    if (size > 0) {
-        ENSURE(size <= sizeof value - 6);
-        SHA256(key, size, thumbprint);
-        hex_text(thumbprint, 32, label + 6);
-        memcpy(value, "admin", 6);
-        memcpy(value + 6, key, size);
-        add(c, label, value, 6 + size);
-    }
-    add(c, "administrators", size > 0 ? "threshold=1" : "threshold=0", 11);
+    add(user, label, value, size);
+    return 0;
 }
 
 static void add_limits(struct collect *c)
@@ -123,7 +114,7 @@ static int add_leaves(struct generation *g)
     }
     add_ca(&c);
     app_table_each(g->site.apps, add_code, &c);
-    add_administrators(&c);
+    (void)administrators_leaves(g->administrators, add_one, &c); /* c has its error */
     add_limits(&c);
     if (g->trust)
         add(&c, "egress-ca", g->trust->sha256, 32);
@@ -141,17 +132,21 @@ static int add_leaves(struct generation *g)
 
 /* ---- the whole --------------------------------------------------------------------------------------------------- */
 
-struct generation *generation_make(uint64_t number, struct app_table *apps, struct egress_trust *trust)
+struct generation *generation_make(uint64_t number, struct app_table *apps, struct egress_trust *trust,
+                                   struct administrators *administrators)
 {
     struct generation *g = calloc(1, sizeof *g);
     ENSURE(number > 0 && apps);
+    ENSURE(administrators);
     if (!g) {
         app_table_free(apps);
         egress_trust_unref(trust);
+        administrators_unref(administrators);
         return NULL;
     }
     http_site_init(&g->site, number, apps, generation_release);
     g->trust = trust;
+    g->administrators = administrators;
     g->request_peers = ecall_run_args()->request_client_certificates;
     if (add_leaves(g) == 0) {
         manifest_root(&g->manifest, g->root);

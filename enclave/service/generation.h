@@ -4,7 +4,7 @@
  * of its own, which is attested before it is durable and durable before anybody is answered by it (change.h,
  * generations.h).
  *
- *     struct generation *g = generation_make(number, apps, trust);
+ *     struct generation *g = generation_make(number, apps, trust, administrators);
  *     ... its certificate, its record in the store ...
  *     http_site_unref(&g->site);
  *
@@ -21,12 +21,14 @@
 #include "enclave/https/site.h"
 #include "enclave/service/manifest.h"
 
+struct administrators;
 struct egress_trust;
 
 struct generation {
     struct http_site site; /* first: what connections hold. Its apps are the generation's, its number is from 1 on and
                             * never used twice for what was served */
     struct egress_trust *trust;
+    struct administrators *administrators;
     struct manifest manifest;
     char *manifest_json;
     size_t manifest_size;
@@ -35,9 +37,10 @@ struct generation {
     bool request_peers;    /* clients are asked for a certificate: an app wants to know */
 };
 
-/* Takes apps, which nobody changes any more, and the reference to trust (NULL: nobody is trusted), in any case. One
- * reference, the caller's; NULL: no memory. The identity must be open. */
-struct generation *generation_make(uint64_t number, struct app_table *apps, struct egress_trust *trust);
+/* Takes apps, which nobody changes any more, and the references to trust (NULL: nobody is trusted) and administrators,
+ * in any case. One reference, the caller's; NULL: no memory. The identity must be open. */
+struct generation *generation_make(uint64_t number, struct app_table *apps, struct egress_trust *trust,
+                                   struct administrators *administrators);
 
 static inline struct generation *generation_of(const struct http_site *site)
 {

@@ -13,6 +13,7 @@
 #include "enclave/early/ecall.h"
 #include "enclave/ratls/certificate.h"
 #include "enclave/ratls/connections.h"
+#include "enclave/service/administrators.h"
 #include "enclave/service/attest.h"
 #include "enclave/service/generation.h"
 #include "enclave/service/system.h"
@@ -292,7 +293,9 @@ static int read_record(uint64_t *number, uint8_t root[32])
 static struct generation *successor(struct generation *g)
 {
     struct app_table *apps = app_table_copy(g->site.apps);
-    struct generation *next = apps ? generation_make(g->site.number + 1, apps, egress_trust_ref(g->trust)) : NULL;
+    struct generation *next = apps ? generation_make(g->site.number + 1, apps, egress_trust_ref(g->trust),
+                                                     administrators_ref(g->administrators))
+                                   : NULL;
     http_site_unref(&g->site);
     return next;
 }
@@ -315,7 +318,8 @@ static int serve_first(struct generation *g, bool is_new, char *error, size_t er
     return result;
 }
 
-int generations_boot(struct app_table *apps, struct egress_trust *trust, char *error, size_t error_size)
+int generations_boot(struct app_table *apps, struct egress_trust *trust, struct administrators *administrators,
+                     char *error, size_t error_size)
 {
     uint64_t number;
     uint8_t root[32];
@@ -326,9 +330,10 @@ int generations_boot(struct app_table *apps, struct egress_trust *trust, char *e
         snprintf(error, error_size, "boot: the record of the last generation cannot be read (error %d)", -result);
         app_table_free(apps);
         egress_trust_unref(trust);
+        administrators_unref(administrators);
         return result;
     }
-    struct generation *g = generation_make(number ? number : 1, apps, trust);
+    struct generation *g = generation_make(number ? number : 1, apps, trust, administrators);
     bool is_new = number == 0;
     if (g && !is_new && memcmp(g->root, root, sizeof root) != 0) {
         g = successor(g);

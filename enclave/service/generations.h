@@ -1,7 +1,7 @@
 /*
  * Which generation is in force, and how the next one takes its place on every worker.
  *
- *     error = generations_boot(apps, trust, why, sizeof why);       until there is a certificate, or the host stops
+ *     error = generations_boot(apps, trust, administrators, why, sizeof why);     until there is a certificate, or the host stops
  *     struct generation *now = generations_current();               any thread; give the reference back
  *
  *     struct installation *i = installation_new(next, tls);         a change: all memory that is needed, beforehand
@@ -24,15 +24,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct administrators;
 struct app_table;
 struct egress_trust;
 struct generation;
 struct installation;
 
 /* Boot: the generation of what the store has, under the number that it has, or the next one if what it shows differs
- * from what was served last (limits are the host's at each boot). Takes apps and trust. 0; -ECANCELED: the host wants
+ * from what was served last (limits are the host's at each boot). Takes apps, trust and administrators. 0; -ECANCELED: the host wants
  * to stop; other negative errno with a line in error. Turns the loop. */
-int generations_boot(struct app_table *apps, struct egress_trust *trust, char *error, size_t error_size);
+int generations_boot(struct app_table *apps, struct egress_trust *trust, struct administrators *administrators,
+                     char *error, size_t error_size);
 
 /* Whether boot's is there on every worker, which it is some turns after their threads have begun. */
 bool generations_installed(void);

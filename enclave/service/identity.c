@@ -14,6 +14,7 @@
 #include "enclave/kvstore/store.h"
 #include "enclave/ratls/certificate.h"
 #include "enclave/thread/rpc_client.h"
+#include "enclave/service/administrators.h"
 #include "enclave/service/system.h"
 #include "sgx/trusted/bridge.h"
 
@@ -21,19 +22,9 @@ static struct {
     EVP_PKEY *ca_key, *key;
     X509 *ca;
     uint8_t ca_key_hash[32], spki_sha256[32], instance[32];
-    uint8_t *admin_key;
-    size_t admin_key_size;
 } identity;
 
 /* ---- what first boot fixes ------------------------------------------------------------------------------------- */
-
-static bool is_p256_key(const uint8_t *der, size_t size)
-{
-    EVP_PKEY *key = d2i_PUBKEY(NULL, &der, (long)size);
-    bool usable = key && EVP_PKEY_is_a(key, "EC") && EVP_PKEY_get_bits(key) == 256;
-    EVP_PKEY_free(key);
-    return usable;
-}
 
 static struct kv_op keep(const char *key, const void *value, int size)
 {
@@ -41,14 +32,25 @@ static struct kv_op keep(const char *key, const void *value, int size)
     return (struct kv_op){KV_PUT, enclave_system.settings, key, strlen(key), value, (size_t)size};
 }
 
+/* Their record: the key that was given is the one admin, or there is nobody. malloc'ed; NULL with a line in error. */
+static char *first_administrators(char *error, size_t error_size)
+{
+    const struct run_args *args = ecall_run_args();
+    char why[ADMINISTRATORS_WHY_SIZE] = "out of memory";
+    struct administrators *a = administrators_of_key(args->admin_key, args->admin_key_size, why);
+    char *record = a ? administrators_record(a) : NULL;
+    administrators_unref(a);
+    if (!record)
+        snprintf(error, error_size, "identity: %s", why);
+    return record;
+}
+
 /* All of it with the store itself, in its first commit: nothing of it is ever there without the rest. */
 static int create(char *error, size_t error_size)
 {
-    const struct run_args *args = ecall_run_args();
-    if (args->admin_key_size > 0 && !is_p256_key(args->admin_key, args->admin_key_size)) {
-        snprintf(error, error_size, "identity: the admin key is not a P-256 public key");
+    char *administrators = first_administrators(error, error_size);
+    if (!administrators)
         return -EINVAL;
-    }
     EVP_PKEY *ca_key = certificate_make_key();
     X509 *ca = ca_key ? certificate_make_ca(ca_key, time(NULL)) : NULL;
     uint8_t *key = NULL, *certificate = NULL;
@@ -57,17 +59,16 @@ static int create(char *error, size_t error_size)
     if (result == 0) {
         uint8_t instance[32];
         sgx_random(instance, sizeof instance);
-        struct kv_op ops[4] = {keep("ca.key", key, key_size), keep("ca.crt", certificate, certificate_size),
-                               keep("instance", instance, sizeof instance)};
-        size_t count = 3;
-        if (args->admin_key_size > 0)
-            ops[count++] = keep("admin.pub", args->admin_key, (int)args->admin_key_size);
-        result = store_create(enclave_system.store, ops, count, error, error_size);
+        const struct kv_op ops[] = {keep("ca.key", key, key_size), keep("ca.crt", certificate, certificate_size),
+                               keep("instance", instance, sizeof instance),
+                               keep(ADMINISTRATORS_KEY, administrators, (int)strlen(administrators))};
+        result = store_create(enclave_system.store, ops, sizeof ops / sizeof *ops, error, error_size);
     } else {
         snprintf(error, error_size, "identity: the CA cannot be made");
     }
     if (key_size > 0)
         OPENSSL_clear_free(key, (size_t)key_size);
+    free(administrators);
     OPENSSL_free(certificate);
     X509_free(ca);
     EVP_PKEY_free(ca_key);
@@ -105,30 +106,6 @@ static int open_ca(void)
         OPENSSL_clear_free(der, (size_t)size);
     }
     return result == 0 && size <= 0 ? -EIO : result;
-}
-
-/* The key of the first boot is the one for ever: what is given now is compared, and what cannot be mended is told. */
-static void tell_of_admin_key(const struct run_args *args)
-{
-    struct rpc_client *rpc = enclave_system.owner->rpc;
-    if (identity.admin_key_size == 0)
-        rpc_log(rpc, LOG_WARN,
-                "nobody can deploy to this instance: it was first booted without --admin-key%s. To change that, begin "
-                "anew: an empty --data folder, and --admin-key FILE.pub of a key that enclavectl keygen makes",
-                args->admin_key_size ? ", and the one given now is ignored" : "");
-    else if (args->admin_key_size > 0 && (args->admin_key_size != identity.admin_key_size ||
-                                          memcmp(args->admin_key, identity.admin_key, identity.admin_key_size) != 0))
-        rpc_log(rpc, LOG_WARN, "the admin key given now is not the one of first boot: ignored");
-}
-
-static int open_admin_key(void)
-{
-    int result = system_get("admin.pub", &identity.admin_key, &identity.admin_key_size);
-    if (result == -ENOENT)
-        result = 0;
-    if (result == 0)
-        tell_of_admin_key(ecall_run_args());
-    return result;
 }
 
 /* An older store has none: it is made then. */
@@ -175,11 +152,6 @@ int identity_open(int first_boot, char *error, size_t error_size)
         snprintf(error, error_size, "identity: the CA cannot be loaded (error %d)", -result);
         return result;
     }
-    result = open_admin_key();
-    if (result < 0) {
-        snprintf(error, error_size, "identity: the admin key cannot be loaded (error %d)", -result);
-        return result;
-    }
     result = open_instance();
     if (result < 0) {
         snprintf(error, error_size, "identity: the instance's name cannot be loaded or kept (error %d)", -result);
@@ -216,10 +188,4 @@ const uint8_t *identity_instance(void)
 const uint8_t *identity_spki_sha256(void)
 {
     return identity.spki_sha256;
-}
-
-const uint8_t *identity_admin_key(size_t *size)
-{
-    *size = identity.admin_key_size;
-    return identity.admin_key;
 }

@@ -1,6 +1,6 @@
 /*
- * Who this enclave is, whatever it serves: the CA that lives in it, the instance that its first boot made, who may
- * administer it, and the key of this boot. generation.h puts them before clients, attest.h into certificates.
+ * Who this enclave is, whatever it serves: the CA that lives in it, the instance that its first boot made,
+ * and the key of this boot. generation.h puts them before clients, attest.h into certificates.
  *
  * All of it is there from identity_open on and does not change; any thread. The CA is made at first boot and sealed;
  * the leaf key is made at every boot and never leaves memory.
@@ -12,8 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Boot, on the owner's thread: load the CA, the instance, and what else first boot fixes (admin key); at first boot
- * make it, and the store with it (store_create). 0 or a negative errno, a line in error. */
+/* Boot, on the owner's thread: load the CA and the instance; at first boot make them, and the store with them and the first
+ * administrators (store_create). 0 or a negative errno, a line in error. */
 int identity_open(int first_boot, char *error, size_t error_size);
 
 /* Borrowed, all of them. */
@@ -25,8 +25,5 @@ const uint8_t *identity_instance(void);      /* 32 random bytes of first boot */
 
 /* SHA-256 of the leaf key's SubjectPublicKeyInfo: what admin tokens must name as their audience. */
 const uint8_t *identity_spki_sha256(void);
-
-/* The administrator's public key (DER SubjectPublicKeyInfo, P-256); size 0: nobody may administer. */
-const uint8_t *identity_admin_key(size_t *size);
 
 #endif

@@ -8,14 +8,15 @@
  *     generations.h   which of them is in force, and how the next one comes to be
  *     apps.h          the apps that the store has; deployed.h: the sealed list of them
  *     change.h        how what runs is changed: one at a time, attested, durable, served, answered
- *     app_changes.h, trust_change.h    the changes there are
+ *     app_changes.h, trust_change.h, administrators_change.h    the changes there are
  *     trust.h         the CA bundle of outgoing requests; dial.h: their connections
- *     router.h        which request is for whom; admin.h: the administrator's
+ *     router.h        which request is for whom; admin.h: the administrators'; administrators.h: who those are;
+ *                     authority.h: whether they asked for it
  *
  *     enclave_system.owner = &enclave_system.workers[0];      boot, main.c
  *     ...
  *     error = apps_load(apps, why, sizeof why);
- *     error = generations_boot(apps, trust, why, sizeof why);
+ *     error = generations_boot(apps, trust, administrators, why, sizeof why);
  *     change_ask(&push->change, worker, done, user);          later, on any worker
  *
  * Threads. What is durable belongs to the owner's thread, worker 0's: the sealed list, changes from their write on.

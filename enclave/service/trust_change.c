@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/hex.h"
+#include "enclave/service/administrators.h"
 #include "enclave/service/generation.h"
 #include "enclave/service/generations.h"
 #include "enclave/service/system.h"
@@ -32,7 +33,8 @@ static void trust_write(struct change *change)
                              c->pem,
                              c->size};
     struct generation *now = generations_current();
-    change_propose(change, app_table_copy(now->site.apps), egress_trust_ref(c->trust), &op, 1);
+    change_propose(change, app_table_copy(now->site.apps), egress_trust_ref(c->trust),
+                   administrators_ref(now->administrators), &op, 1);
     http_site_unref(&now->site);
 }
 
