@@ -33,6 +33,7 @@ int authorised_exchange(struct authorised_options *o, struct http_request *reque
         return 2;
     int result = open_verified(&c, o, spki_sha256);
     if (result == 0) {
+        memcpy(o->spki_sha256, spki_sha256, sizeof(spki_sha256));
         struct token_request t = {.spki_sha256 = spki_sha256,
                                   .method = request->method,
                                   .path = request->path,
@@ -58,9 +59,29 @@ int authorised_complain(const struct http_answer *a)
     return result;
 }
 
+/* --role, --propose, --out, --approval. */
+static int set_admin_option(struct admin_options *a, int id, const char *value)
+{
+    if (!a)
+        return wrong("--%s: this command does not change who administers, and has no such option",
+                     id == 'R'   ? "role"
+                     : id == 'P' ? "propose"
+                     : id == 'O' ? "out"
+                                 : "approval");
+    if (id == 'A' && a->approval_count == APPROVALS_MAX)
+        return wrong("--approval: more than %u", APPROVALS_MAX);
+    if (id == 'A')
+        a->approvals[a->approval_count++] = value;
+    else
+        *(id == 'R' ? &a->role : id == 'P' ? &a->propose : &a->out) = value;
+    return 0;
+}
+
 static int set_option(void *user, int id, const char *value)
 {
     struct authorised_options *o = user;
+    if (strchr("RPOA", id))
+        return set_admin_option(o->admin, id, value);
     if (id == 'u')
         o->url = value;
     else if (id == 'k')
@@ -106,13 +127,15 @@ int authorised_command(struct authorised_options *o, int argc, char **argv, cons
                        int (*run)(struct authorised_options *o, int argc, char **argv))
 {
     static const struct option table[] = {
-        TRUST_OPTIONS,       {"url", 1, 0, 'u'},  {"admin-key", 1, 0, 'k'},   {"pkcs11-module", 1, 0, 'm'},
-        {"json", 0, 0, 'j'}, {"rule", 1, 0, 'r'}, {"publication", 1, 0, 'p'}, {0, 0, 0, 0}};
+        TRUST_OPTIONS,          {"url", 1, 0, 'u'},  {"admin-key", 1, 0, 'k'},   {"pkcs11-module", 1, 0, 'm'},
+        {"json", 0, 0, 'j'},    {"rule", 1, 0, 'r'}, {"publication", 1, 0, 'p'}, {"role", 1, 0, 'R'},
+        {"propose", 1, 0, 'P'}, {"out", 1, 0, 'O'},  {"approval", 1, 0, 'A'},    {0, 0, 0, 0}};
     struct trust_command command = {
         .table = table, .usage = usage, .other = set_option, .user = o, .least = 0, .most = INT_MAX};
     int result = trust_options_read(&o->trust, &command, argc, argv);
-    if (result == 0 && (!o->url || !o->admin_key))
-        result = wrong("--%s is missing (see enclavectl %s --help)", o->url ? "admin-key" : "url", argv[0]);
+    if (result == 0 && ((!o->url && !o->url_optional) || !o->admin_key))
+        result = wrong("--%s is missing (see enclavectl %s --help)", o->url || o->url_optional ? "admin-key" : "url",
+                       argv[0]);
     if (result == 0)
         result = run(o, command.count, command.rest);
     trust_options_deinit(&o->trust);

@@ -15,6 +15,18 @@ struct authorised_options {
     bool has_json, json;            /* whether the command has --json; whether it was given */
     bool has_push;                  /* whether it has the next two */
     const char *rule, *publication; /* NULL: not given */
+    struct admin_options *admin;    /* NULL: this command does not change who administers */
+    bool url_optional;
+    uint8_t spki_sha256[32]; /* out: of the server that was verified */
+};
+
+#define APPROVALS_MAX 15u
+
+/* What `enclavectl admin` has beside that. NULL: not given. */
+struct admin_options {
+    const char *role, *propose, *out;
+    const char *approvals[APPROVALS_MAX]; /* files */
+    size_t approval_count;
 };
 
 /* Their part of a usage text, before TRUST_USAGE. */

@@ -25,6 +25,7 @@ bool app_name_ok(const char *name);
 
 int verify_main(int argc, char **argv);
 int keygen_main(int argc, char **argv);
+int admin_main(int argc, char **argv);
 int app_main(int argc, char **argv);
 int get_main(int argc, char **argv);
 int egress_ca_main(int argc, char **argv);

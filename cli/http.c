@@ -103,21 +103,39 @@ static bool parse_answer(char *data, size_t size, struct http_answer *answer)
     return true;
 }
 
+/* The request's head, malloc'ed; NULL: no memory. */
+static char *make_head(const struct connection *c, const struct http_request *r, size_t *size)
+{
+    char *head = NULL;
+    FILE *out = open_memstream(&head, size);
+    if (!out)
+        return NULL;
+    fprintf(out, "%s %s HTTP/1.1\r\nHost: %s\r\n", r->method, r->path, c->authority);
+    if (r->token)
+        fprintf(out, "Authorization: Bearer %s\r\n", r->token);
+    for (size_t i = 0; i < r->approval_count; i++)
+        fprintf(out, "Enclave-Approval: %s\r\n", r->approvals[i]);
+    if (r->publication)
+        fprintf(out, "Enclave-Publication: %s\r\n", r->publication);
+    fprintf(out, "Accept: application/json\r\nContent-Length: %zu\r\n%sConnection: close\r\n\r\n", r->body_size,
+            r->body_size ? "Content-Type: application/wasm\r\n" : "");
+    if (fclose(out) != 0) {
+        free(head);
+        return NULL;
+    }
+    return head;
+}
+
 int http_exchange(struct connection *c, const struct http_request *r, struct http_answer *answer)
 {
-    char head[16384];
+    size_t head_size;
     *answer = (struct http_answer){0};
-    int size = snprintf(head, sizeof(head),
-                        "%s %s HTTP/1.1\r\nHost: %s\r\n%s%s%s%s%s%sAccept: application/json\r\n"
-                        "Content-Length: %zu\r\n%sConnection: close\r\n\r\n",
-                        r->method, r->path, c->authority, r->token ? "Authorization: Bearer " : "",
-                        r->token ? r->token : "", r->token ? "\r\n" : "", r->publication ? "Enclave-Publication: " : "",
-                        r->publication ? r->publication : "", r->publication ? "\r\n" : "", r->body_size,
-                        r->body_size ? "Content-Type: application/wasm\r\n" : "");
-    if (size < 0 || (size_t)size >= sizeof(head))
-        return complain("the request is too long");
+    char *head = make_head(c, r, &head_size);
+    if (!head)
+        return complain("out of memory");
     /* A server that refuses may answer and close before it has taken the body: read what it says in any case. */
-    bool sent = send_all(c->ssl, head, (size_t)size) && send_all(c->ssl, r->body, r->body_size);
+    bool sent = send_all(c->ssl, head, head_size) && send_all(c->ssl, r->body, r->body_size);
+    free(head);
     size_t received;
     char *data = receive_all(c->ssl, &received);
     bool ok = data && parse_answer(data, received, answer);

@@ -8,8 +8,10 @@
 
 struct http_request {
     const char *method, *path;
-    const char *token;       /* NULL: none */
-    const char *publication; /* of an app's code (publish.c); NULL: none */
+    const char *token;            /* NULL: none */
+    const char *publication;      /* of an app's code (publish.c); NULL: none */
+    const char *const *approvals; /* other administrators' tokens, approval_count of them */
+    size_t approval_count;
     const void *body;
     size_t body_size;
 };

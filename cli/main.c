@@ -15,6 +15,7 @@ static const char usage[] =
     "  app push NAME FILE.wasm | app settings NAME [FILE.json] | app list | app rm NAME, with --url https://HOST:PORT "
     "--admin-key FILE\n"
     "      and what verify has to say which server is trusted\n"
+    "  admin ls | add | replace | rm | threshold | approve: who may administer, with the same options\n"
     "  egress-ca set FILE.pem | show | rm: whom apps' outgoing requests trust, with the same options\n"
     "  get /readyz | /status | /metrics, with the same options as app\n"
     "  keygen FILE            make an admin key: FILE (secret) and FILE.pub\n"
@@ -29,9 +30,9 @@ int main(int argc, char **argv)
         const char *name;
         int (*run)(int argc, char **argv);
     } commands[] = {
-        {"verify", verify_main},       {"ca", ca_main},           {"app", app_main},
-        {"egress-ca", egress_ca_main}, {"get", get_main},         {"keygen", keygen_main},
-        {"publish", publish_main},     {"measure", measure_main}, {"sign", sign_main},
+        {"verify", verify_main},       {"ca", ca_main},     {"app", app_main},       {"admin", admin_main},
+        {"egress-ca", egress_ca_main}, {"get", get_main},   {"keygen", keygen_main}, {"publish", publish_main},
+        {"measure", measure_main},     {"sign", sign_main},
     };
     signal(SIGPIPE, SIG_IGN); /* a server that refuses an upload closes: what it said is read and told */
     if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0))

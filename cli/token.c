@@ -27,7 +27,8 @@ static json_t *make_claims(const struct token_request *r)
     hex_text(random, sizeof(random), id);
     json_int_t now = (json_int_t)time(NULL);
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:s*}", "aud", audience, "method", r->method, "path", r->path,
-                     "body_sha256", body_hex, "jti", id, "iat", now, "exp", now + LIFETIME_SECONDS, "scope", r->scope);
+                     "body_sha256", body_hex, "jti", id, "iat", now, "exp",
+                     now + (r->lifetime_s ? r->lifetime_s : LIFETIME_SECONDS), "scope", r->scope);
 }
 
 char *token_make(EVP_PKEY *key, const struct token_request *request)

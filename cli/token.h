@@ -1,5 +1,6 @@
 /*
- * The administrator's token: a JWT signed with ES256 that authorises one request to one enclave, for a minute.
+ * The administrator's token: a JWT signed with ES256 that authorises one request to one enclave, for a minute,
+ * or as long as its request says.
  */
 #ifndef ENCLAVE_OS_CLI_TOKEN_H
 #define ENCLAVE_OS_CLI_TOKEN_H
@@ -14,7 +15,10 @@ struct token_request {
     const char *scope; /* "monitoring", or NULL: none */
     const void *body;
     size_t body_size;
+    unsigned lifetime_s; /* 0: a minute */
 };
+
+#define TOKEN_LIFETIME_MAX_S 600u /* what servers take */
 
 /* malloc'ed text, or NULL. */
 char *token_make(EVP_PKEY *key, const struct token_request *request);

@@ -90,6 +90,10 @@ push() { ctl app push "$1" "$BUILD/apps/$2.wasm" --url "$url" --admin-key "$admi
 ask() { curl -sk --no-progress-meter --max-time $hang "$@"; }
 get() { ask "$url$1" "${@:2}"; }
 status() { ask -o /dev/null -w '%{http_code}' "$url$1" "${@:2}"; }
+spki_sha256() { # of the key that the server has in this boot: what tokens name as their audience
+    openssl s_client -connect "127.0.0.1:$port" </dev/null 2>/dev/null | openssl x509 -noout -pubkey |
+        openssl pkey -pubin -outform DER | sha256sum | cut -c1-64
+}
 talk() { HANG=$hang python3 "$(dirname "${BASH_SOURCE[0]}")/talk.py" "$port" "$@"; } # a TLS connection step by step
 
 ctl keygen "$admin" >/dev/null

@@ -3,24 +3,8 @@
 # monitors.
 . "$(dirname "$0")/lib.sh"
 check start
-cat >"$work/token.py" <<'PY'
-import base64, hashlib, json, os, subprocess, sys, time
-key, spki = sys.argv[1:3]
-claims = dict(aud=spki, method="GET", path="/metrics", body_sha256=hashlib.sha256(b"").hexdigest(), jti=os.urandom(16).hex(),
-              iat=int(time.time()), exp=int(time.time()) + 300, scope="monitoring")
-for change in sys.argv[3:]:
-    name, _, value = change.partition("=")
-    claims[name] = value
-    if value == "":
-        del claims[name]
-b64 = lambda data: base64.urlsafe_b64encode(data).rstrip(b"=")
-text = b64(b'{"alg":"ES256"}') + b"." + b64(json.dumps(claims).encode())
-der = subprocess.run(["openssl", "dgst", "-sha256", "-sign", key], input=text, stdout=subprocess.PIPE, check=True).stdout
-r, s = der[4:4 + der[3]], der[6 + der[3]:]
-print((text + b"." + b64(b"".join(n[-32:].rjust(32, b"\0") for n in (r, s)))).decode())
-PY
-spki=$(openssl s_client -connect "127.0.0.1:$port" </dev/null 2>/dev/null | openssl x509 -noout -pubkey | openssl pkey -pubin -outform DER | sha256sum | cut -c1-64)
-token() { python3 "$work/token.py" "$admin" "$spki" "$@"; }
+spki=$(spki_sha256)
+token() { python3 "$(dirname "$0")/token.py" "$admin" "$spki" "$@"; }
 asked() { status "$1" -H "Authorization: Bearer $2" "${@:3}"; }
 
 one=$(token)

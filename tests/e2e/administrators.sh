@@ -1,0 +1,134 @@
+#!/usr/bin/env bash
+# Several administrators: what each role may do, changes that take two of them together, and who was revoked.
+. "$(dirname "$0")/lib.sh"
+for name in b c deploy monitor stranger; do ctl keygen "$work/$name" >/dev/null; done
+check start
+
+trust=(--url "$url" --allow-simulation)
+by() { local key=$1; shift; ctl "$@" "${trust[@]}" --admin-key "$key"; }
+refused() { # WHAT PART COMMAND...: it fails, and says so
+    local what=$1 part=$2 said
+    shift 2
+    said=$("$@" 2>&1) && fail "$what: not refused"
+    contains "$said" "$part"
+}
+thumb() { openssl pkey -pubin -in "$1.pub" -outform DER | sha256sum | cut -c1-64; }
+agree() { # COMMAND...: $admin asks, b approves
+    by "$admin" "$@" --propose "$work/proposal" >/dev/null
+    ctl admin approve "$work/proposal" --admin-key "$work/b" --out "$work/approval" >/dev/null
+    by "$admin" "$@" --approval "$work/approval"
+}
+
+# One, then several.
+contains "$(by "$admin" admin ls)" "admin    $(thumb "$admin")"
+contains "$(by "$admin" admin ls)" "takes 1 of 1 admins"
+refused "the last admin" "nobody could change anything" by "$admin" admin rm "$(thumb "$admin")"
+refused "a role too low for the last admin" "nobody could change anything" \
+    by "$admin" admin replace "$admin.pub" "$admin.pub" --role deploy
+refused "a threshold beyond the admins" "from 1 to 1" by "$admin" admin threshold 2
+refused "a secret key" "the secret half" by "$admin" admin add "$work/b" --role admin
+check by "$admin" admin add "$work/b.pub" --role admin >/dev/null
+check by "$work/b" admin add "$work/deploy.pub" --role deploy >/dev/null
+check by "$admin" admin add "$work/monitor.pub" --role monitor >/dev/null
+refused "a key twice" "one key has one role" by "$admin" admin add "$work/deploy.pub" --role admin
+refused "a threshold beyond the admins" "from 1 to 2" by "$admin" admin threshold 3
+contains "$(by "$admin" admin threshold 2)" "takes 2 of 2 admins"
+
+# What each may.
+d=$work/deploy m=$work/monitor
+echo '{"config":{"a":"b"}}' >"$work/settings.json"
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null -subj /CN=ca -out "$work/ca.pem" 2>/dev/null
+check by "$d" app push hello "$BUILD/apps/hello-c.wasm" >/dev/null
+check by "$d" app settings hello "$work/settings.json" >/dev/null
+check by "$d" app settings hello >/dev/null
+check by "$d" app list >/dev/null
+check by "$d" get /status >/dev/null
+check by "$d" admin ls >/dev/null
+refused "deploy and the egress CA" "takes the role admin" by "$d" egress-ca set "$work/ca.pem"
+refused "deploy and no egress CA" "takes the role admin" by "$d" egress-ca rm
+refused "deploy and administrators" "takes the role admin" by "$d" admin add "$work/c.pub" --role admin
+refused "deploy that makes itself admin" "takes the role admin" by "$d" admin replace "$d.pub" "$d.pub" --role admin
+check by "$d" app rm hello >/dev/null
+check by "$m" get /metrics >/dev/null
+check by "$m" get /readyz >/dev/null
+for command in "app list" "app push hello $BUILD/apps/hello-c.wasm" "app settings hello" "app rm hello" "egress-ca show" \
+    "admin ls" "admin threshold 1"; do
+    refused "monitor: $command" "takes the role" by "$m" $command
+done
+refused "a stranger" "not signed by the key of an administrator" by "$work/stranger" app list
+check by "$work/b" egress-ca set "$work/ca.pem" >/dev/null
+
+# Two together.
+refused "one alone" "takes the tokens of 2 admins together: there are 1" by "$admin" admin threshold 1
+check agree admin add "$work/c.pub" --role admin >/dev/null
+contains "$(by "$admin" admin ls)" "takes 2 of 3 admins"
+refused "approvals of before" "another body" by "$admin" admin rm "$work/c.pub" --approval "$work/approval"
+by "$admin" admin rm "$work/c.pub" --propose "$work/proposal" >/dev/null
+for who in "$work/deploy" "$work/monitor"; do
+    ctl admin approve "$work/proposal" --admin-key "$who" --out "$work/approval" >/dev/null
+    refused "an approval by $who" "admins alone approve" by "$admin" admin rm "$work/c.pub" --approval "$work/approval"
+done
+ctl admin approve "$work/proposal" --admin-key "$work/stranger" --out "$work/approval" >/dev/null
+refused "a stranger's approval" "approval 1 is not signed" by "$admin" admin rm "$work/c.pub" --approval "$work/approval"
+ctl admin approve "$work/proposal" --admin-key "$admin" --out "$work/approval" >/dev/null
+refused "one's own approval" "has asked or approved already" by "$admin" admin rm "$work/c.pub" --approval "$work/approval"
+contains "$(by "$work/b" admin approve "$work/proposal" --out "$work/approval")" "proposed, for the enclave"
+contains "$(by "$admin" admin rm "$work/c.pub" --approval "$work/approval")" "takes 2 of 2 admins"
+refused "a proposal that is over" "have changed since" by "$work/b" admin approve "$work/proposal" --out "$work/approval"
+
+# By hand: each way in which tokens that are good by themselves are not good together.
+spki=$(spki_sha256)
+path=/_enclave/administrators
+by "$admin" admin ls --json | python3 -c '
+import json, sys
+now = json.load(sys.stdin)
+print(json.dumps({"threshold": now["threshold"],
+                  "administrators": [{m: one[m] for m in ("role", "public_key")} for one in now["administrators"]]}))' \
+    >"$work/same.json"
+token() { python3 "$(dirname "$0")/token.py" "$1" "$spki" method=PUT "path=$path" scope= "body=$work/same.json" "${@:2}"; }
+put() { # TOKEN [APPROVAL ...]: the status, and the body in $work/said
+    local fields=() token=$1
+    shift
+    for approval in "$@"; do fields+=(-H "Enclave-Approval: $approval"); done
+    ask -o "$work/said" -w '%{http_code}' -X PUT -H "Authorization: Bearer $token" "${fields[@]}" \
+        --data-binary @"$work/same.json" "$url$path"
+}
+a1=$(token "$admin") b1=$(token "$work/b")
+equal "$(put "$a1" "$b1")" 200 "two admins"
+equal "$(put "$a1" "$b1")" 401 "both again"
+equal "$(put "$(token "$admin")" "$b1")" 401 "the approval again"
+contains "$(cat "$work/said")" "approval 1 was used before"
+equal "$(put "$b1" "$(token "$admin")")" 401 "the approval again, as a request"
+a2=$(token "$admin") # good until it is used
+equal "$(put "$a2")" 403 "no approval"
+equal "$(put "$a2" "$(token "$admin")")" 403 "one's own approval"
+equal "$(put "$a2" "$(token "$work/b" path=/_enclave/apps)")" 401 "an approval of another path"
+equal "$(put "$a2" "$(token "$work/b" method=DELETE)")" 401 "an approval of another method"
+equal "$(put "$a2" "$(token "$work/b" scope=monitoring)")" 401 "an approval with a scope"
+equal "$(put "$a2" "$(token "$work/b" aud=00)")" 401 "an approval for another enclave"
+equal "$(put "$a2" "$(token "$work/b" body_sha256=00)")" 401 "an approval of another body"
+equal "$(put "$a2" "$(token "$work/b" jti=short)")" 401 "an approval with a short jti"
+equal "$(put "$a2" "$(token "$work/b" "jti=0123456789abcdef0")" "$(token "$work/stranger")")" 401 "one good approval, one bad"
+equal "$(put "$a2" "$(token "$work/b")" nonsense)" 401 "an approval that is no token"
+equal "$(put "$a2" "$(token "$work/b")" "$(token "$work/b")")" 403 "an approval by the same twice"
+many=() && for i in $(seq 16); do many+=(x.y.z); done
+equal "$(put "$a2" "${many[@]}")" 403 "more approvals than administrators"
+equal "$(put "$a2" "$(token "$work/b" "jti=0123456789abcdef0")")" 200 "after all that: the same tokens"
+equal "$(put "$(token "$admin" jti=0123456789abcdef1)" "$(token "$work/b" jti=0123456789abcdef1)")" 401 "one jti for both"
+
+# Revoked: at once, on every connection, and after the next start, too.
+check agree admin rm "$work/deploy.pub" >/dev/null
+refused "who was revoked" "not signed by the key of an administrator" by "$d" app list
+check agree admin threshold 1 >/dev/null
+check by "$admin" admin replace "$work/b.pub" "$work/c.pub" >/dev/null
+refused "who was replaced" "not signed by the key of an administrator" by "$work/b" admin ls
+now=$(by "$work/c" admin ls)
+contains "$now" "takes 1 of 2 admins"
+check stop
+first=$admin admin=$work/b
+check start
+admin=$first
+check logged "the admin key given now is no administrator's"
+equal "$(by "$work/c" admin ls)" "$now" "the administrators after a restart"
+refused "who was replaced" "not signed by the key of an administrator" by "$work/b" app list
+check stop
