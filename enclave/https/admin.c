@@ -22,6 +22,7 @@ struct http_admin_reply {
     char *approvals; /* charged */
     size_t approval_count;
     int64_t asked_s;
+    void *kept;    /* whoever answers */
     uint8_t *body; /* charged, as the structure is */
     size_t size, capacity;
 };
@@ -30,6 +31,7 @@ static void reply_free(struct http_admin_reply *r)
 {
     free(r->method);
     free(r->path);
+    free(r->kept);
     charged_free(r->approvals);
     free(r->publication);
     charged_free(r->body);
@@ -72,6 +74,17 @@ void http_admin_reply(struct http_admin_reply *r, int status, const char *json, 
     if (r->x)
         http_answer_json_with(r->x, status, field_for(r, status), json, json_size);
     reply_free(r);
+}
+
+void http_admin_keep(struct http_admin_reply *r, void *kept)
+{
+    ENSURE(r->handed_over && !r->kept && kept);
+    r->kept = kept;
+}
+
+const void *http_admin_kept(const struct http_admin_reply *r)
+{
+    return r->kept;
 }
 
 uint8_t *http_admin_take_body(struct http_admin_reply *r)

@@ -96,6 +96,9 @@ struct http_admin_hook {
  * copied. Frees reply and what the request pointed to. */
 void http_admin_reply_value(struct http_admin_reply *reply, int status, struct json_t *value);
 void http_admin_reply(struct http_admin_reply *reply, int status, const char *json, size_t json_size);
+/* What whoever answers keeps with the reply: malloc'ed, freed with it. Once; then anybody may look until the answer. */
+void http_admin_keep(struct http_admin_reply *reply, void *kept);
+const void *http_admin_kept(const struct http_admin_reply *reply); /* NULL: nothing */
 /* The request's body, a charged block (budget.h), becomes the caller's and may outlive the reply. Once. */
 uint8_t *http_admin_take_body(struct http_admin_reply *reply);
 

@@ -16,6 +16,7 @@
 #include "enclave/service/authority.h"
 #include "enclave/service/deployed.h"
 #include "enclave/service/generation.h"
+#include "enclave/service/generations.h"
 #include "enclave/service/trust.h"
 #include "enclave/service/trust_change.h"
 #include "enclave/https/http.h"
@@ -79,6 +80,15 @@ static enum target target_of(const char *path, char name[APP_NAME_MAX + 1])
     /* A longer name is refused as any other that is none. */
     snprintf(name, APP_NAME_MAX + 1, "%.*s", (int)name_size, name_size <= APP_NAME_MAX ? at : "");
     return at[name_size] ? SETTINGS : APP;
+}
+
+/* A reference of the caller's own. */
+static struct administrators *administrators_in_force(void)
+{
+    struct generation *now = generations_current();
+    struct administrators *a = administrators_ref(now->administrators);
+    http_site_unref(&now->site);
+    return a;
 }
 
 /* What a request takes, whether its method exists or not. The rest of *asked is filled in, too; its administrators are a
@@ -189,11 +199,9 @@ static void handle_egress_ca(struct worker *worker, const struct http_admin_requ
         reply_error(reply, 405, "PUT a PEM bundle, GET its hash, or DELETE it");
 }
 
-static void show_administrators(struct http_admin_reply *reply)
+static void show_administrators(const struct generation *g, struct http_admin_reply *reply)
 {
-    struct administrators *a = administrators_in_force();
-    char *json = administrators_json(a);
-    administrators_unref(a);
+    char *json = administrators_json(g->administrators);
     if (json)
         http_admin_reply(reply, 200, json, strlen(json));
     else
@@ -202,15 +210,42 @@ static void show_administrators(struct http_admin_reply *reply)
 }
 
 static void handle_administrators(struct worker *worker, const struct http_admin_request *r,
-                                  const struct authors *authors, struct http_admin_reply *reply)
+                                  struct http_admin_reply *reply)
 {
     char why[ADMINISTRATORS_WHY_SIZE];
     if (!strcmp(r->method, "PUT"))
-        reply_refused(reply, administrators_set(worker, r->body, r->body_size, authors, on_changed, reply, why), why);
+        reply_refused(reply, administrators_set(worker, r->body, r->body_size, on_changed, reply, why), why);
     else if (!strcmp(r->method, "GET"))
-        show_administrators(reply);
+        show_administrators(generation_of(r->site), reply);
     else
         reply_error(reply, 405, "PUT the whole list, or GET it");
+}
+
+/* By the administrators in force. 0: who asked is kept with the reply, for when a change's turn comes; else a status. */
+static int authorize(const struct http_admin_request *r, enum target target, struct http_admin_reply *reply,
+                     char why[AUTHORITY_WHY_SIZE])
+{
+    struct authors *authors = calloc(1, sizeof *authors);
+    snprintf(why, AUTHORITY_WHY_SIZE, "out of memory");
+    if (!authors)
+        return 503;
+    struct authority_asked asked = asked_of(r, target);
+    int status = authority_use(&asked, r->body, r->body_size, authors, why);
+    administrators_unref(asked.administrators);
+    http_admin_keep(reply, authors);
+    return status;
+}
+
+/* For change_judge_by: user is the reply, as of every change that is asked for here. */
+static bool still_may(const void *user, char *why, size_t why_size)
+{
+    struct administrators *now = administrators_in_force();
+    char text[AUTHORITY_WHY_SIZE];
+    bool may = authors_still_may(http_admin_kept(user), now, text);
+    administrators_unref(now);
+    if (!may)
+        snprintf(why, why_size, "%s", text);
+    return may;
 }
 
 static void handle(struct http_admin_hook *hook, struct worker *worker, const struct http_admin_request *r,
@@ -219,14 +254,11 @@ static void handle(struct http_admin_hook *hook, struct worker *worker, const st
     (void)hook;
     char name[APP_NAME_MAX + 1], why[AUTHORITY_WHY_SIZE];
     enum target target = target_of(r->path, name);
-    struct authority_asked asked = asked_of(r, target);
-    struct authors authors;
-    int status = authority_use(&asked, r->body, r->body_size, &authors, why);
-    administrators_unref(asked.administrators);
+    int status = authorize(r, target, reply, why);
     if (status)
         reply_error(reply, status, why);
     else if (target == ADMINISTRATORS)
-        handle_administrators(worker, r, &authors, reply);
+        handle_administrators(worker, r, reply);
     else if (target == EGRESS_CA)
         handle_egress_ca(worker, r, reply);
     else if (target != APPS)
@@ -241,6 +273,7 @@ static struct http_admin_hook hook = {.admit = admit, .methods = methods, .handl
 
 struct http_admin_hook *admin_hook(void)
 {
+    change_judge_by(still_may);
     return &hook;
 }
 

@@ -13,7 +13,7 @@ struct http_admin_hook;
  *  PUT    /_enclave/administrators   body: administrators_parse. 200, as GET; 409: made from another list; 422
  *  401 without a token that holds for exactly this request; 403 if the token's role is not enough, approvals are
  *  missing, or the enclave has no administrator. */
-struct http_admin_hook *admin_hook(void);
+struct http_admin_hook *admin_hook(void); /* boot, once */
 
 /* For http_server.authorize_monitoring: a token with scope "monitoring", for this method and path, used once. */
 bool admin_authorize_monitoring(void *user, const char *method, const char *path, const char *authorization);

@@ -80,14 +80,14 @@ static void administrators_write(struct change *change)
 {
     struct administrators_change *c = (struct administrators_change *)change;
     struct generation *now = generations_current();
-    const struct kv_op ops[] = {{KV_PUT, enclave_system.settings, ADMINISTRATORS_KEY, strlen(ADMINISTRATORS_KEY),
-                                 c->record, strlen(c->record)},
-                                {KV_DELETE, enclave_system.settings, OLD_KEY, strlen(OLD_KEY), NULL, 0}};
+    const struct kv_op ops[] = {
+        {KV_PUT, enclave_system.settings, ADMINISTRATORS_KEY, strlen(ADMINISTRATORS_KEY), c->record, strlen(c->record)},
+        {KV_DELETE, enclave_system.settings, OLD_KEY, strlen(OLD_KEY), NULL, 0}};
     if (c->conditional && memcmp(c->replaces, now->administrators->sha256, 32) != 0)
         change_fail(change, 409, "the administrators have changed since this was made (replaces)");
     else
-        change_propose(change, app_table_copy(now->site.apps), egress_trust_ref(now->trust), administrators_ref(c->made),
-                       ops, sizeof ops / sizeof *ops);
+        change_propose(change, app_table_copy(now->site.apps), egress_trust_ref(now->trust),
+                       administrators_ref(c->made), ops, sizeof ops / sizeof *ops);
     http_site_unref(&now->site);
 }
 
@@ -118,8 +118,8 @@ static void administrators_release(struct change *change)
 int administrators_set(struct worker *origin, const void *json, size_t size, change_done done, void *user,
                        char error[ADMINISTRATORS_WHY_SIZE])
 {
-    static const struct change_ops ops = {
-        NULL, administrators_write, administrators_committed, NULL, administrators_describe, administrators_release};
+    static const struct change_ops ops = {NULL, administrators_write,    administrators_committed,
+                                          NULL, administrators_describe, administrators_release};
     loop_check(&origin->loop);
     struct administrators_change *c = calloc(1, sizeof *c);
     snprintf(error, ADMINISTRATORS_WHY_SIZE, "out of memory");

@@ -8,8 +8,8 @@
  *     ... the change waits for its turn ...
  *     authors_still_may(&authors, administrators_of_now, why)         when it begins
  *
- * The first token is the request's Authorization; others are approvals. All that are given must hold: an approval that
- * does not, or that nobody needed to be there twice for, refuses the request.
+ * The first token is the request's Authorization; others are approvals. All that are given must hold: one that does
+ * not, or is by somebody who has asked or approved already, refuses the request.
  *
  * Judged by the administrators that are in force, whatever generation the request's connection shows: who was revoked
  * is refused on connections of before, too.
@@ -27,8 +27,10 @@
 
 #define AUTHORITY_WHY_SIZE 200u
 /* Tokens of a boot: an administrator who only deploys may use half of them, so that nobody locks an admin out. */
+#ifndef AUTHORITY_USED_MAX /* a test has fewer */
 #define AUTHORITY_USED_MAX 65536u
 #define AUTHORITY_MONITORING_MAX 4096u /* of the last ten minutes */
+#endif
 
 /* A request, and what it takes. Everything is borrowed. */
 struct authority_asked {

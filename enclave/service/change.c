@@ -28,6 +28,7 @@ static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
 static struct change *queue, **queue_end = &queue;
 static struct change *preparing; /* by the compiler's thread; NULL: it waits, or has ended */
 static bool under_way, stopping;
+static change_judge judge; /* fixed at boot */
 
 static void step(struct change *c, enum change_step from, enum change_step to)
 {
@@ -239,6 +240,8 @@ static void begin_on_owner(struct loop_task *task)
     step(c, CHANGE_PREPARES, CHANGE_WRITES);
     if (c->status)
         end(c); /* prepare said so */
+    else if (judge && !judge(c->user, c->why, sizeof c->why))
+        change_fail_why(c, 403);
     else
         c->ops->write(c);
 }
@@ -316,6 +319,12 @@ void change_ask(struct change *c, struct worker *origin, change_done done, void 
     pthread_mutex_unlock(&lock);
     if (too_late)
         drop(c);
+}
+
+void change_judge_by(change_judge by)
+{
+    ENSURE(!judge);
+    judge = by;
 }
 
 void change_stop(void)

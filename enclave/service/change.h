@@ -88,6 +88,12 @@ struct change {
 /* On origin's thread. done runs once, later. A change that comes when the enclave stops is answered with 503. */
 void change_ask(struct change *c, struct worker *origin, change_done done, void *user);
 
+/* Whether what user (of change_ask) asked for may begin, now that its turn has come: who asked may have been revoked by a
+ * change before it. False: it is answered with 403 and why. */
+typedef bool (*change_judge)(const void *user, char *why, size_t why_size);
+/* Boot, once: asked on the owner's thread, of every change, before it is written. NULL: all may. */
+void change_judge_by(change_judge judge);
+
 /* From prepare, or instead of change_commit: it changes nothing, and is answered with status and what the text says. */
 void change_fail(struct change *c, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* The same, with what stands in c->why. */

@@ -391,6 +391,38 @@ static void fail_too_late(void)
     change_fail(&broken->change, 503, "it is on its way");
 }
 
+static bool revoked; /* who asks */
+
+static bool may_begin(const void *user, char *why, size_t why_size)
+{
+    assert_ptr_equal(user, &open_answers);
+    snprintf(why, why_size, "revoked");
+    return !revoked;
+}
+
+/* Whoever was revoked while the change waited or was prepared writes nothing any more. */
+static void revoked_askers_change_nothing(void **state)
+{
+    (void)state;
+    change_judge_by(may_begin);
+    ask(trial('a'));
+    until_answered();
+    expect_steps('a', "pwsckir");
+    answers[0] = steps[step_count = 0] = 0;
+    revoked = true;
+    ask(trial('b'));
+    expect('b', "pr", "403{\"error\":\"revoked\"};");
+    struct trial *bad = trial('x');
+    bad->bad = true;
+    ask(bad);
+    expect('x', "pr", "422{\"error\":\"x is bad\"};");
+    revoked = false;
+    ask(trial('c'));
+    until_answered();
+    expect_steps('c', "pwsckir");
+    answers[0] = steps[step_count = 0] = 0;
+}
+
 static void steps_are_kept(void **state)
 {
     (void)state;
@@ -435,6 +467,7 @@ int main(void)
         cmocka_unit_test(changes_go_in_order),
         cmocka_unit_test(connections_before_have_their_time),
         cmocka_unit_test(what_fails_changes_nothing),
+        cmocka_unit_test(revoked_askers_change_nothing),
         cmocka_unit_test(steps_are_kept),
         cmocka_unit_test(stopping_drops_what_has_not_begun),
     };

@@ -60,8 +60,8 @@ static int create(char *error, size_t error_size)
         uint8_t instance[32];
         sgx_random(instance, sizeof instance);
         const struct kv_op ops[] = {keep("ca.key", key, key_size), keep("ca.crt", certificate, certificate_size),
-                               keep("instance", instance, sizeof instance),
-                               keep(ADMINISTRATORS_KEY, administrators, (int)strlen(administrators))};
+                                    keep("instance", instance, sizeof instance),
+                                    keep(ADMINISTRATORS_KEY, administrators, (int)strlen(administrators))};
         result = store_create(enclave_system.store, ops, sizeof ops / sizeof *ops, error, error_size);
     } else {
         snprintf(error, error_size, "identity: the CA cannot be made");
