@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Several administrators: what each role may do, changes that take two of them together, and who was revoked.
 . "$(dirname "$0")/lib.sh"
+large=notes-python
+[ -e "$BUILD/apps/$large.wasm" ] || { echo "apps/build.sh has not built $large"; exit 77; }
 for name in b c deploy monitor stranger; do ctl keygen "$work/$name" >/dev/null; done
 check start
 
@@ -115,6 +117,38 @@ many=() && for i in $(seq 16); do many+=(x.y.z); done
 equal "$(put "$a2" "${many[@]}")" 403 "more approvals than administrators"
 equal "$(put "$a2" "$(token "$work/b" "jti=0123456789abcdef0")")" 200 "after all that: the same tokens"
 equal "$(put "$(token "$admin" jti=0123456789abcdef1)" "$(token "$work/b" jti=0123456789abcdef1)")" 401 "one jti for both"
+
+# Changes that race. Of two that were made from one list the first holds, and the other is refused; the approvals of one
+# that was in time do not outlive who gave them.
+check agree admin threshold 1 >/dev/null
+for round in 1 2 3; do
+    by "$admin" admin add "$work/c.pub" --role deploy >"$work/one" 2>&1 & one=$!
+    by "$work/b" admin add "$work/stranger.pub" --role monitor >"$work/two" 2>&1 & two=$!
+    made=0
+    wait $one && made=$((made + 1)) || contains "$(cat "$work/one")" "have changed since this was made"
+    wait $two && made=$((made + 1)) || contains "$(cat "$work/two")" "have changed since this was made"
+    [ $made -ge 1 ] || fail "neither of two changes was made"
+    now=$(by "$admin" admin ls)
+    equal "$(grep -c -e "$(thumb "$work/c")" -e "$(thumb "$work/stranger")" <<<"$now")" $made "those whose addition was acknowledged"
+    for key in c stranger; do
+        case "$now" in *"$(thumb "$work/$key")"*) check by "$admin" admin rm "$work/$key.pub" >/dev/null ;; esac
+    done
+done
+check agree admin threshold 2 >/dev/null
+
+# Whoever is revoked while a request waits for its turn has asked in vain.
+by "$admin" app push slow "$BUILD/apps/$large.wasm" >/dev/null & slow=$!
+await "its compilation" metric_is app_changes_compiling 1
+agree admin rm "$d.pub" >/dev/null & revoke=$!
+await "the second change, which waits" metric_is app_changes_waiting 1
+by "$d" app push late "$BUILD/apps/hello-c.wasm" >"$work/late" 2>&1 & late=$!
+await "the third change, which waits" metric_is app_changes_waiting 2
+check wait $slow
+check wait $revoke
+wait $late && fail "a key that was revoked has pushed"
+contains "$(cat "$work/late")" "was revoked"
+equal "$(status /late/)" 404 "what a revoked key pushed"
+check agree admin add "$d.pub" --role deploy >/dev/null
 
 # Revoked: at once, on every connection, and after the next start, too.
 check agree admin rm "$work/deploy.pub" >/dev/null
