@@ -13,7 +13,7 @@
 #include "cli/report.h"
 #include "common/arguments.h"
 
-/* Never over an existing file: a lost admin key cannot be replaced. */
+/* Never over an existing file: the key in it may be the only admin's. */
 static FILE *create(const char *path, mode_t mode)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);

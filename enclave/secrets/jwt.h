@@ -31,9 +31,9 @@ struct jwt_key {
     size_t size;
 };
 
-/* Check form, algorithm, signature under one of the keys, and times, and read the claims. Returns which key signed, from
- * 0 on; -EINVAL malformed; -EACCES wrong algorithm, or signed by none of them; -ETIME expired, from the future, or valid
- * for too long. Each key costs the check of a signature: callers bound how many there are. */
+/* Check form, algorithm, signature under one of the keys, and times, and read the claims. Returns which key signed,
+ * from 0 on; -EINVAL malformed; -EACCES wrong algorithm, or signed by none of them; -ETIME expired, from the future, or
+ * valid for too long. Each key costs the check of a signature: callers bound how many there are. */
 int jwt_verify(const char *token, size_t size, const struct jwt_key *keys, size_t key_count, int64_t now_s,
                struct jwt_claims *out);
 

@@ -58,7 +58,7 @@ static void list(const struct generation *g, struct http_admin_reply *reply)
     free(json);
 }
 
-/* What a path names: the list of apps, one app, its settings, the CA bundle of outgoing requests, or who administers. */
+/* What a path names: all apps, one app, its settings, the CA bundle of outgoing requests, or who administers. */
 enum target { NO_TARGET, APPS, APP, SETTINGS, EGRESS_CA, ADMINISTRATORS };
 
 static enum target target_of(const char *path, char name[APP_NAME_MAX + 1])
@@ -91,7 +91,7 @@ static struct administrators *administrators_in_force(void)
     return a;
 }
 
-/* What a request takes, whether its method exists or not. The rest of *asked is filled in, too; its administrators are a
+/* What a request takes, whether its method exists or not, and all that it is judged by; the administrators are a
  * reference of the caller's own. */
 static struct authority_asked asked_of(const struct http_admin_request *r, enum target target)
 {
@@ -221,7 +221,7 @@ static void handle_administrators(struct worker *worker, const struct http_admin
         reply_error(reply, 405, "PUT the whole list, or GET it");
 }
 
-/* By the administrators in force. 0: who asked is kept with the reply, for when a change's turn comes; else a status. */
+/* By the administrators in force. 0: who asked is kept with the reply, for when a change's turn comes; or a status. */
 static int authorize(const struct http_admin_request *r, enum target target, struct http_admin_reply *reply,
                      char why[AUTHORITY_WHY_SIZE])
 {

@@ -14,8 +14,8 @@
  * always can be. The one exception is the list of nobody, which only a first boot without an admin key makes: M is 0,
  * and nothing leads out of it.
  *
- * A list is immutable and counted; part of a generation. Any thread. Public keys are no secrets: nothing is wiped. A list
- * has a fixed size, and there are as many as there are generations and changes under way.
+ * A list is immutable and counted; part of a generation. Any thread. Public keys are no secrets: nothing is wiped. A
+ * list has a fixed size, and there are as many as there are generations and changes under way.
  */
 #ifndef ENCLAVE_OS_ENCLAVE_SERVICE_ADMINISTRATORS_H
 #define ENCLAVE_OS_ENCLAVE_SERVICE_ADMINISTRATORS_H

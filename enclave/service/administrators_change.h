@@ -5,8 +5,8 @@
 #include "enclave/service/administrators.h"
 #include "enclave/service/change.h"
 
-/* Boot, on the owner's thread: those of the store, an older one's single key among them; a key that is given at this boot
- * and is none of theirs is told of. 0, and a reference in *out; a negative errno with a line in error. */
+/* Boot, on the owner's thread: those of the store, an older one's single key among them; a key that is given at this
+ * boot and is none of theirs is told of. 0, and a reference in *out; a negative errno with a line in error. */
 int administrators_boot(struct administrators **out, char *error, size_t error_size);
 
 /* Put the list that json orders in force. 0: done is called, later; -EINVAL, with a line in error, or -ENOMEM. On

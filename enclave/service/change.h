@@ -88,8 +88,8 @@ struct change {
 /* On origin's thread. done runs once, later. A change that comes when the enclave stops is answered with 503. */
 void change_ask(struct change *c, struct worker *origin, change_done done, void *user);
 
-/* Whether what user (of change_ask) asked for may begin, now that its turn has come: who asked may have been revoked by a
- * change before it. False: it is answered with 403 and why. */
+/* Whether what user (of change_ask) asked for may begin, now that its turn has come: who asked may have been revoked by
+ * a change before it. False: it is answered with 403 and why. */
 typedef bool (*change_judge)(const void *user, char *why, size_t why_size);
 /* Boot, once: asked on the owner's thread, of every change, before it is written. NULL: all may. */
 void change_judge_by(change_judge judge);

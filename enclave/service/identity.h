@@ -12,8 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Boot, on the owner's thread: load the CA and the instance; at first boot make them, and the store with them and the first
- * administrators (store_create). 0 or a negative errno, a line in error. */
+/* Boot, on the owner's thread: load the CA and the instance; at first boot make them, and the store with them and
+ * the first administrators (store_create). 0 or a negative errno, a line in error. */
 int identity_open(int first_boot, char *error, size_t error_size);
 
 /* Borrowed, all of them. */

@@ -126,7 +126,7 @@ static void answer_route(struct http_server *server, const struct route *route, 
     if (!reads(x))
         refuse_method(x, HTTP_TEXT("GET, HEAD"));
     else if (route->monitoring && !may_monitor(server, x))
-        http_refuse(x, 401, "a token that the admin key signed for this method and path is wanted",
+        http_refuse(x, 401, "a token that an administrator's key signed for this method and path is wanted",
                     (struct http_field){HTTP_TEXT("www-authenticate"), HTTP_TEXT(HTTP_CHALLENGE)});
     else
         route->answer(server, x);

@@ -150,8 +150,55 @@ contains "$(cat "$work/late")" "was revoked"
 equal "$(status /late/)" 404 "what a revoked key pushed"
 check agree admin add "$d.pub" --role deploy >/dev/null
 
+# What clients see of them: a leaf each, and how many it takes; each change is a generation of its own.
+leaves() { get /_enclave/manifest | python3 -c '
+import json, sys
+manifest = json.load(sys.stdin)
+for leaf in manifest["leaves"]:
+    value = bytes.fromhex(leaf["value"])
+    if leaf["label"].startswith("admin:"):
+        print(value[:value.index(0)].decode(), leaf["label"][6:], len(value) - value.index(0) - 1)
+    if leaf["label"] == "administrators":
+        print(value.decode())
+print("generation", manifest["generation"])'; }
+before=$(leaves)
+for who in "admin $(thumb "$admin")" "admin $(thumb "$work/b")" "deploy $(thumb "$d")" "monitor $(thumb "$m")"; do
+    contains "$before" "$who 91"
+done
+equal "$(grep -c " 91$" <<<"$before")" 4 "leaves of administrators"
+contains "$before" "threshold=2"
+number=$(sed -n 's/^generation //p' <<<"$before")
+equal "$(put "$(token "$admin")" "$(token "$work/b")")" 200 "the same list again"
+equal "$(grep -o '"generation":[0-9]*' "$work/said")" "\"generation\":$((number + 1))" "the generation of a change"
+
 # Revoked: at once, on every connection, and after the next start, too.
+cat >"$work/keep.py" <<'PY'
+import http.client, ssl, sys
+port, first, second = sys.argv[1:]
+context = ssl._create_unverified_context()
+connection = http.client.HTTPSConnection("127.0.0.1", int(port), context=context)
+def ask(token):
+    connection.request("GET", "/_enclave/apps", headers={"Authorization": "Bearer " + token})
+    answer = connection.getresponse()
+    answer.read()
+    return answer.status
+print(ask(first), flush=True)
+socket, connection.auto_open = connection.sock, 0 # no other connection
+sys.stdin.readline()
+try:
+    print(ask(second), flush=True)
+except (http.client.HTTPException, OSError):
+    print("closed", flush=True)
+PY
+deploys() { token "$d" path=/_enclave/apps method=GET "body=/dev/null"; }
+coproc old { python3 "$work/keep.py" "$port" "$(deploys)" "$(deploys)"; }
+exec {from}<&"${old[0]}" {to}>&"${old[1]}"
+read -r first <&"$from"
+equal "$first" 200 "before it is revoked"
 check agree admin rm "$work/deploy.pub" >/dev/null
+echo >&"$to"
+read -r second <&"$from"
+case $second in 401 | closed) ;; *) fail "on a connection of before, who was revoked got: $second" ;; esac
 refused "who was revoked" "not signed by the key of an administrator" by "$d" app list
 check agree admin threshold 1 >/dev/null
 check by "$admin" admin replace "$work/b.pub" "$work/c.pub" >/dev/null
