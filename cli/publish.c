@@ -20,6 +20,7 @@
 #define MEMORY_MIB_MAX (1u << 20)
 #define TIMEOUT_MS_MAX (1u << 30)
 #define ID_DIGITS 32u
+#define BUNDLE_MAX (1u << 20)
 #define PUBLICATION_MAX 4096u /* of a server */
 
 static const char usage[] =
@@ -32,6 +33,7 @@ static const char usage[] =
     "  --egress HOSTS           where it may connect at most: HOST, *.HOST, HOST:PORT, with commas; or none; default: "
     "as "
     "settings say\n"
+    "  --egress-ca FILE.pem     the bundle of CAs that alone it believes there; default: whichever the server has\n"
     "  --memory-mib N           what a request may take at most; default: as the server has it\n"
     "  --timeout-ms N           how long a request may take at most; default: as the server has it\n"
     "  --settings NAMES         what else the administrator may set: arguments, config, environment, peers; default: "
@@ -40,12 +42,12 @@ static const char usage[] =
 
 struct publish_options {
     struct key_options key;
-    const char *app_id, *egress, *settings, *out;
+    const char *app_id, *egress, *egress_ca, *settings, *out;
     uint64_t version, memory_mib, timeout_ms;
     const char *name, *file;
 };
 
-enum { KEY = 1, MODULE, VERSION, APP_ID, EGRESS, MEMORY, TIMEOUT, SETTINGS, OUT, HELP };
+enum { KEY = 1, MODULE, VERSION, APP_ID, EGRESS, EGRESS_CA, MEMORY, TIMEOUT, SETTINGS, OUT, HELP };
 
 static int number(const struct arguments *a, uint64_t most, uint64_t *out)
 {
@@ -58,8 +60,9 @@ static int number(const struct arguments *a, uint64_t most, uint64_t *out)
 static int set_option(struct publish_options *o, int id, const struct arguments *a)
 {
     uint8_t unused[ID_DIGITS / 2];
-    const char **const texts[] = {[KEY] = &o->key.name,  [MODULE] = &o->key.module, [APP_ID] = &o->app_id,
-                                  [EGRESS] = &o->egress, [SETTINGS] = &o->settings, [OUT] = &o->out};
+    const char **const texts[] = {
+        [KEY] = &o->key.name,        [MODULE] = &o->key.module, [APP_ID] = &o->app_id, [EGRESS] = &o->egress,
+        [EGRESS_CA] = &o->egress_ca, [SETTINGS] = &o->settings, [OUT] = &o->out};
     if (id == VERSION)
         return number(a, VERSION_MAX, &o->version);
     if (id == MEMORY)
@@ -119,17 +122,12 @@ static int judge(struct publish_options *o, int count, char **rest)
 /* 0; -1: help was shown; else the exit status, and why was told. */
 static int read_arguments(struct publish_options *o, int argc, char **argv)
 {
-    static const struct option table[] = {{"key", 1, 0, KEY},
-                                          {"pkcs11-module", 1, 0, MODULE},
-                                          {"version", 1, 0, VERSION},
-                                          {"app-id", 1, 0, APP_ID},
-                                          {"egress", 1, 0, EGRESS},
-                                          {"memory-mib", 1, 0, MEMORY},
-                                          {"timeout-ms", 1, 0, TIMEOUT},
-                                          {"settings", 1, 0, SETTINGS},
-                                          {"out", 1, 0, OUT},
-                                          {"help", 0, 0, HELP},
-                                          {0, 0, 0, 0}};
+    static const struct option table[] = {{"key", 1, 0, KEY},           {"pkcs11-module", 1, 0, MODULE},
+                                          {"version", 1, 0, VERSION},   {"app-id", 1, 0, APP_ID},
+                                          {"egress", 1, 0, EGRESS},     {"egress-ca", 1, 0, EGRESS_CA},
+                                          {"memory-mib", 1, 0, MEMORY}, {"timeout-ms", 1, 0, TIMEOUT},
+                                          {"settings", 1, 0, SETTINGS}, {"out", 1, 0, OUT},
+                                          {"help", 0, 0, HELP},         {0, 0, 0, 0}};
     struct arguments a;
     int id, count, result = 0;
     arguments_init(&a, argc, argv, table, NULL);
@@ -158,21 +156,38 @@ static json_t *split(const char *list)
     return array;
 }
 
-/* NULL: no memory. */
-static json_t *make_claims(const struct publish_options *o, const char *wasm, size_t size)
+static void hash_hex(const void *data, size_t size, char out[65])
 {
     uint8_t hash[32];
-    char hex[65];
-    SHA256((const uint8_t *)wasm, size, hash);
-    hex_text(hash, sizeof(hash), hex);
+    SHA256(data, size, hash);
+    hex_text(hash, sizeof(hash), out);
+}
+
+/* NULL: why was told. */
+static json_t *make_claims(const struct publish_options *o, const char *wasm, size_t size)
+{
+    char code[65], bundle[65];
+    size_t pem_size;
+    char *pem = o->egress_ca ? read_input("--egress-ca", o->egress_ca, BUNDLE_MAX, &pem_size) : NULL;
+    if (o->egress_ca && (!pem || judge_certificates("--egress-ca", o->egress_ca, pem, pem_size) != 0)) {
+        free(pem);
+        return NULL;
+    }
+    hash_hex(wasm, size, code);
+    if (pem)
+        hash_hex(pem, pem_size, bundle);
     bool nowhere = o->egress && strcmp(o->egress, "none") == 0;
-    json_t *claims = json_pack("{s:s, s:s, s:I, s:s*, s:o*, s:o*}", "name", o->name, "sha256", hex, "version",
-                               (json_int_t)o->version, "app_id", o->app_id, "egress",
-                               nowhere ? json_array() : split(o->egress), "settings", split(o->settings));
+    json_t *claims =
+        json_pack("{s:s, s:s, s:I, s:s*, s:o*, s:s*, s:o*}", "name", o->name, "sha256", code, "version",
+                  (json_int_t)o->version, "app_id", o->app_id, "egress", nowhere ? json_array() : split(o->egress),
+                  "egress_ca", pem ? bundle : NULL, "settings", split(o->settings));
+    free(pem);
     if (claims && o->memory_mib)
         json_object_set_new(claims, "memory_mib", json_integer((json_int_t)o->memory_mib));
     if (claims && o->timeout_ms)
         json_object_set_new(claims, "timeout_ms", json_integer((json_int_t)o->timeout_ms));
+    if (!claims)
+        complain("out of memory");
     return claims;
 }
 

@@ -21,6 +21,7 @@
 #include "enclave/service/trust_change.h"
 #include "enclave/https/http.h"
 #include "enclave/service/identity.h"
+#include "enclave/service/rule.h"
 #include "enclave/wasm/app.h"
 
 #define APPS_PATH "/_enclave/apps"
@@ -74,12 +75,13 @@ static enum target target_of(const char *path, char name[APP_NAME_MAX + 1])
     if (path[size] == 0)
         return APPS;
     const char *at = path + size + 1;
-    size_t name_size = strcspn(at, "/");
-    if (path[size] != '/' || (at[name_size] && strcmp(at + name_size, settings) != 0))
+    size_t name_size = strcspn(at, "/?");
+    bool is_app = at[name_size] == 0 || at[name_size] == '?'; /* whose query says its rule */
+    if (path[size] != '/' || (!is_app && strcmp(at + name_size, settings) != 0))
         return NO_TARGET;
     /* A longer name is refused as any other that is none. */
     snprintf(name, APP_NAME_MAX + 1, "%.*s", (int)name_size, name_size <= APP_NAME_MAX ? at : "");
-    return at[name_size] ? SETTINGS : APP;
+    return is_app ? APP : SETTINGS;
 }
 
 /* A reference of the caller's own. */
@@ -147,6 +149,20 @@ static void show_settings(const struct generation *g, const char *name, struct h
         OPENSSL_clear_free(json, strlen(json));
 }
 
+static void push(struct worker *worker, const char *name, const struct http_admin_request *r,
+                 struct http_admin_reply *reply)
+{
+    char why[200];
+    const char *query = strchr(r->path, '?');
+    struct app_push p = {.name = name, .size = r->body_size, .publication = r->publication};
+    if (rule_wish_read(query ? query + 1 : NULL, &p.wish, why, sizeof why) < 0) {
+        reply_error(reply, 422, why);
+        return;
+    }
+    p.wasm = http_admin_take_body(reply);
+    reply_refused(reply, app_push(worker, &p, on_changed, reply), why);
+}
+
 static void handle_app(struct worker *worker, enum target target, const char *name, const struct http_admin_request *r,
                        struct http_admin_reply *reply)
 {
@@ -155,7 +171,9 @@ static void handle_app(struct worker *worker, enum target target, const char *na
     if (!deployed_name_ok(name, strlen(name)))
         reply_error(reply, 400, "an app's name is 1 to 63 letters, digits, '-' or '_', and not a path of the server");
     else if (put && target == APP)
-        reply_refused(reply, app_push(worker, name, http_admin_take_body(reply), r->body_size, on_changed, reply), why);
+        push(worker, name, r, reply);
+    else if (r->publication || strchr(r->path, '?'))
+        reply_error(reply, 400, "a rule and a publication come with an app's code, and with nothing else");
     else if (put)
         reply_refused(
             reply, app_set(worker, name, (const char *)r->body, r->body_size, on_changed, reply, why, sizeof why), why);

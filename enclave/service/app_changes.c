@@ -17,6 +17,8 @@
 #include "enclave/service/deployed.h"
 #include "enclave/service/generation.h"
 #include "enclave/service/generations.h"
+#include "enclave/service/rule.h"
+#include "enclave/service/spaces.h"
 #include "enclave/service/system.h"
 #include "enclave/service/trust.h"
 #include "enclave/thread/rpc_client.h"
@@ -27,7 +29,9 @@
 struct app_change {
     struct change change; /* first */
     char name[APP_NAME_MAX + 1];
-    uint8_t *wasm; /* charged; until it is compiled */
+    struct rule_wish wish;
+    char *publication; /* NULL: there is none */
+    uint8_t *wasm;     /* charged; until it is compiled */
     uint8_t *artefact;
     size_t wasm_size, artefact_size, written;
     struct app_settings *settings; /* of the new app */
@@ -55,6 +59,7 @@ static void app_change_release(struct change *change)
 {
     struct app_change *c = of(change);
     free(c->artefact);
+    free(c->publication);
     charged_free(c->wasm);
     deployed_free(c->entry);
     app_settings_unref(c->settings);
@@ -86,19 +91,21 @@ static struct app_table *next_apps(const struct app_change *c, const struct gene
  */
 static void propose_list(struct app_change *c, const struct deployed *old)
 {
-    size_t old_chunks = old ? deployed_chunks(old) : 0;
-    char *text = deployed_text(c->name, c->entry);
-    struct kv_op *ops = calloc(1 + old_chunks, sizeof *ops);
+    size_t old_chunks = old ? deployed_chunks(old) : 0, count = 1;
+    char *text = deployed_text(c->name, c->entry), space[SPACES_KEY_SIZE];
+    struct kv_op *ops = calloc(2 + old_chunks, sizeof *ops);
     char(*keys)[64] = calloc(1 + old_chunks, sizeof *keys);
     struct generation *now = generations_current();
     if (text && ops && keys) {
         ops[0] = (struct kv_op){KV_PUT, enclave_system.settings, "apps", 4, text, strlen(text)};
         for (size_t i = 0; i < old_chunks; i++) {
             deployed_chunk_key(old, i, keys[i]);
-            ops[1 + i] = (struct kv_op){KV_DELETE, enclave_system.settings, keys[i], strlen(keys[i]), NULL, 0};
+            ops[count++] = (struct kv_op){KV_DELETE, enclave_system.settings, keys[i], strlen(keys[i]), NULL, 0};
         }
+        if (!c->entry)
+            ops[count++] = spaces_op(old->space, space);
         change_propose(&c->change, next_apps(c, now), egress_trust_ref(now->trust),
-                       administrators_ref(now->administrators), ops, 1 + old_chunks);
+                       administrators_ref(now->administrators), ops, count);
     } else {
         change_fail(&c->change, 503, "out of memory: nothing was changed");
     }
@@ -126,42 +133,84 @@ static const struct deployed *find(struct app_change *c)
     return old;
 }
 
-/* ---- new code ---------------------------------------------------------------------------------------------------- */
-
-static int make_entry(struct app_change *c)
+/* Of what a rule says against a change. */
+static int refused_status(int error)
 {
-    uint8_t id[16];
-    c->entry = calloc(1, sizeof *c->entry);
-    if (!c->entry)
-        return -ENOMEM;
-    c->entry->settings = app_settings_ref(c->settings);
-    SHA256(c->wasm, c->wasm_size, c->entry->sha256);
-    strcpy(c->entry->name, c->name);
-    sgx_random(id, sizeof id);
-    hex_text(id, sizeof id, c->entry->artefact);
-    return 0;
+    return error == -EACCES ? 403 : error == -EINVAL ? 422 : 503;
 }
 
-/* The app of that name that is served now, with a reference; NULL: there is none. Any thread. */
-static struct app *served(const char *name)
+/* The app of that name that is served now, with a reference: it is deployed. Any thread. */
+static struct app *served_app(const char *name)
 {
     struct generation *now = generations_current();
     struct app *app = app_table_find(now->site.apps, name, strlen(name));
-    if (app)
-        app_ref(app);
+    ENSURE(app);
+    app_ref(app);
     http_site_unref(&now->site);
     return app;
 }
 
-/* An app of the new code, with the settings that there are. True, or c->change.why says what is wrong. */
-static bool compile(struct app_change *c)
+/* ---- new code ---------------------------------------------------------------------------------------------------- */
+
+/* Whether there is the bundle of CAs that the rule wants, or none. */
+static int trusts(const struct rule *rule, char *why, size_t why_size)
+{
+    struct generation *now = generations_current();
+    int error = rule_trusts(rule, now->trust ? now->trust->sha256 : NULL, why, why_size);
+    http_site_unref(&now->site);
+    return error;
+}
+
+/* Whether the app's rule lets this code in, and what the app is from then on: c->entry, with the settings that there
+ * are. False: the change has failed. */
+static bool judge(struct app_change *c)
 {
     static const uint8_t no_salt[SETTINGS_SALT_SIZE];
+    uint8_t sha256[32], id[RULE_ID_SIZE];
+    const struct deployed *old = deployed_find(c->name);
     char *why = c->change.why;
     size_t why_size = sizeof c->change.why;
-    struct app *old = served(c->name);
-    c->settings = old ? app_settings_ref(app_settings_of(old)) : app_settings_parse("{}", 2, no_salt, why, why_size);
-    app_unref(old);
+    struct rule *rule;
+    SHA256(c->wasm, c->wasm_size, sha256);
+    sgx_random(id, sizeof id);
+    const struct rule_push push = {.name = c->name,
+                                   .sha256 = sha256,
+                                   .wish = &c->wish,
+                                   .publication = c->publication,
+                                   .publication_size = c->publication ? strlen(c->publication) : 0};
+    int error = old ? rule_next(old->rule, &push, &rule, why, why_size) : rule_first(id, &push, &rule, why, why_size);
+    if (error == 0 && old)
+        error = rule_fits(rule, old->settings, why, why_size);
+    if (error == 0)
+        error = trusts(rule, why, why_size);
+    if (error < 0) {
+        rule_unref(rule);
+        change_fail_why(&c->change, refused_status(error));
+        return false;
+    }
+    c->entry = old ? deployed_copy(old) : deployed_new(c->name);
+    if (c->entry && old)
+        deployed_rule(c->entry, rule);
+    else if (c->entry)
+        deployed_found(c->entry, rule);
+    else
+        rule_unref(rule);
+    if (c->entry && !old)
+        c->entry->settings = app_settings_parse("{}", 2, no_salt, why, why_size);
+    if (!c->entry || !c->entry->settings) {
+        change_fail(&c->change, 503, "out of memory: nothing was changed");
+        return false;
+    }
+    memcpy(c->entry->sha256, sha256, sizeof sha256);
+    return true;
+}
+
+/* An app of the new code. True, or c->change.why says what is wrong. */
+static bool compile(struct app_change *c)
+{
+    char *why = c->change.why;
+    size_t why_size = sizeof c->change.why;
+    uint8_t artefact[16];
     struct wasm_component *component = wasm_compile(enclave_system.wasm, c->wasm, c->wasm_size, why, why_size);
     if (!component)
         return false;
@@ -169,11 +218,13 @@ static bool compile(struct app_change *c)
         wasm_component_delete(component);
         return false;
     }
-    if (!c->settings || make_entry(c) < 0 || wasm_serialize(component, &c->artefact, &c->artefact_size) < 0) {
+    if (wasm_serialize(component, &c->artefact, &c->artefact_size) < 0) {
         wasm_component_delete(component);
         snprintf(why, why_size, "out of memory");
         return false;
     }
+    sgx_random(artefact, sizeof artefact);
+    hex_text(artefact, sizeof artefact, c->entry->artefact);
     c->entry->size = c->artefact_size;
     c->app = app_make(c->entry, component, why, why_size);
     return c->app != NULL;
@@ -182,7 +233,7 @@ static bool compile(struct app_change *c)
 static void push_prepare(struct change *change)
 {
     struct app_change *c = of(change);
-    if (!compile(c))
+    if (judge(c) && !compile(c))
         change_fail_why(change, 422);
     charged_free(c->wasm);
     c->wasm = NULL;
@@ -236,60 +287,60 @@ static void push_committed(struct change *change)
     keep(of(change), "deployed");
 }
 
-int app_push(struct worker *origin, const char *name, uint8_t *wasm, size_t size, change_done done, void *user)
+int app_push(struct worker *origin, const struct app_push *push, change_done done, void *user)
 {
     static const struct change_ops ops = {push_prepare, push_write,          push_committed,
                                           push_undo,    app_change_describe, app_change_release};
     loop_check(&origin->loop);
-    struct app_change *c = app_change_new(&ops, 201, name);
+    struct app_change *c = app_change_new(&ops, 201, push->name);
+    if (c && push->publication && !(c->publication = strdup(push->publication))) {
+        free(c);
+        c = NULL;
+    }
     if (!c) {
-        charged_free(wasm);
+        charged_free(push->wasm);
         return -ENOMEM;
     }
-    c->wasm = wasm;
-    c->wasm_size = size;
+    c->wish = push->wish;
+    c->wasm = push->wasm;
+    c->wasm_size = push->size;
     change_ask(&c->change, origin, done, user);
     return 0;
 }
 
 /* ---- new settings ------------------------------------------------------------------------------------------------ */
 
-/* An app of the code that there is. What is no app any more write says. */
+/* An app of the code that there is, if its rule lets it have these settings. */
 static void set_prepare(struct change *change)
-{
-    struct app_change *c = of(change);
-    struct app *old = served(c->name);
-    if (!old)
-        return;
-    struct wasm_component *component = wasm_component_clone(app_component(old));
-    struct deployed entry = {.settings = c->settings};
-    strcpy(entry.name, c->name);
-    memcpy(entry.sha256, app_sha256(old), sizeof entry.sha256);
-    if (component)
-        c->app = app_make(&entry, component, change->why, sizeof change->why);
-    else
-        snprintf(change->why, sizeof change->why, "out of memory");
-    if (!c->app)
-        change_fail_why(change, 503);
-    app_unref(old);
-}
-
-static void set_write(struct change *change)
 {
     struct app_change *c = of(change);
     const struct deployed *old = find(c);
     if (!old)
         return;
-    c->entry = malloc(sizeof *c->entry);
-    if (!c->entry || !c->app) {
-        free(c->entry);
-        c->entry = NULL;
-        change_fail(change, 503, "out of memory");
+    int error = rule_allows(old->rule, c->settings, change->why, sizeof change->why);
+    if (error < 0) {
+        change_fail_why(change, refused_status(error));
         return;
     }
-    *c->entry = *old; /* the artefact as it is */
+    struct app *served = served_app(c->name);
+    struct wasm_component *component = wasm_component_clone(app_component(served));
+    app_unref(served);
+    c->entry = deployed_copy(old); /* the artefact as it is */
+    if (!c->entry || !component) {
+        wasm_component_delete(component);
+        change_fail(change, 503, "out of memory: nothing was changed");
+        return;
+    }
+    app_settings_unref(c->entry->settings);
     c->entry->settings = app_settings_ref(c->settings);
-    propose_list(c, NULL);
+    c->app = app_make(c->entry, component, change->why, sizeof change->why);
+    if (!c->app)
+        change_fail_why(change, 503);
+}
+
+static void set_write(struct change *change)
+{
+    propose_list(of(change), NULL);
 }
 
 static void set_committed(struct change *change)
@@ -331,6 +382,9 @@ static void remove_write(struct change *change)
 static void remove_committed(struct change *change)
 {
     struct app_change *c = of(change);
+    const struct deployed *old = deployed_find(c->name);
+    ENSURE(old);
+    spaces_remove(old->space);
     deployed_remove(c->name);
     rpc_log(enclave_system.owner->rpc, LOG_INFO, "app %s removed", c->name);
 }

@@ -11,15 +11,24 @@
 
 #include "common/callbacks.h"
 #include "enclave/service/change.h"
+#include "enclave/service/rule.h"
 
-/* New code, under the settings that the app has, or none. wasm, a charged block (budget.h), is taken in any case. 0; or
- * -ENOMEM, and done never runs (common/callbacks.h). */
-MAY_REFUSE int app_push(struct worker *origin, const char *name, uint8_t *wasm, size_t size, change_done done,
-                        void *user);
-/* New settings (wasm/settings.h), which live until the app is removed or gets others; json is copied. -EINVAL, too:
+/* New code, if the app's rule (rule.h) lets it in, under the settings that the app has, or none. wasm, a charged block
+ * (budget.h), is taken in any case; the rest is copied. 0; or -ENOMEM, and done never runs (common/callbacks.h). */
+struct app_push {
+    const char *name;
+    uint8_t *wasm;
+    size_t size;
+    struct rule_wish wish;
+    const char *publication; /* NULL: there is none */
+};
+MAY_REFUSE int app_push(struct worker *origin, const struct app_push *push, change_done done, void *user);
+/* New settings (wasm/settings.h), if its rule allows them, which live until the app is removed or gets others; json is
+ * copied. -EINVAL, too:
  * error says which member is wrong and how. */
 MAY_REFUSE int app_set(struct worker *origin, const char *name, const char *json, size_t size, change_done done,
                        void *user, char *error, size_t error_size);
+/* None any more, and all that it has stored goes, too (spaces.h). */
 MAY_REFUSE int app_remove(struct worker *origin, const char *name, change_done done, void *user);
 
 #endif

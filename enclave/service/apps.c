@@ -12,18 +12,33 @@
 #include "enclave/early/ecall.h"
 #include "enclave/service/generation.h"
 #include "enclave/kvstore/kvstore.h"
+#include "enclave/service/rule.h"
+#include "enclave/service/spaces.h"
 #include "enclave/service/system.h"
 #include "enclave/wasm/app.h"
 #include "enclave/wasm/runtime.h"
 
 struct app *app_make(const struct deployed *d, struct wasm_component *component, char *error, size_t error_size)
 {
+    const struct run_args *args = ecall_run_args();
+    uint32_t memory_mib = args->app_memory_max_mib ? args->app_memory_max_mib : APP_MEMORY_MIB;
+    uint32_t timeout_ms = args->http_request_timeout_ms ? args->http_request_timeout_ms : APP_TIMEOUT_MS;
+    char *rule = rule_text(d->rule);
     struct app_config config = {.name = d->name,
+                                .space = d->space,
+                                .rule = rule,
                                 .settings = d->settings,
-                                .memory_limit = (uint64_t)ecall_run_args()->app_memory_max_mib << 20,
-                                .timeout_ms = ecall_run_args()->http_request_timeout_ms};
+                                .memory_limit = (uint64_t)rule_memory_mib(d->rule, memory_mib) << 20,
+                                .timeout_ms = rule_timeout_ms(d->rule, timeout_ms)};
+    if (!rule) {
+        wasm_component_delete(component);
+        snprintf(error, error_size, "out of memory");
+        return NULL;
+    }
     memcpy(config.sha256, d->sha256, 32);
-    return app_new(enclave_system.wasm, &config, component, error, error_size);
+    struct app *app = app_new(enclave_system.wasm, &config, component, error, error_size);
+    free(rule);
+    return app;
 }
 
 static int read_artefact(const struct deployed *d, uint8_t **out)
@@ -102,6 +117,8 @@ int apps_load(struct app_table *apps, char *error, size_t error_size)
     for (const struct deployed *d = deployed_first(); d && result == 0; d = d->next)
         result = load_app(apps, d, error, error_size);
     if (result == 0)
+        result = spaces_resume();
+    if (result == 0)
         result = kv_list(enclave_system.owner, enclave_system.settings, 0, remove_orphans, NULL);
     return result;
 }
@@ -124,11 +141,30 @@ char *apps_settings_json(const struct generation *g, const char *name)
     return text;
 }
 
+/* What a line of the app's rule says; a JSON null: there is none. */
+static json_t *of_rule(const struct app *app, const char *line)
+{
+    size_t name = strlen(line);
+    for (const char *at = app_rule(app); *at; at += strcspn(at, "\n") + 1)
+        if (strncmp(at, line, name) == 0)
+            return json_stringn(at + name, strcspn(at + name, "\n"));
+    return json_null();
+}
+
 static void append_app(void *user, struct app *app)
 {
     char sha[65];
     hex_text(app_sha256(app), 32, sha);
-    json_array_append_new(user, json_pack("{s:s,s:s}", "name", app_name(app), "sha256", sha));
+    json_t *version = of_rule(app, "version="), *publisher = of_rule(app, "key=");
+    json_t *entry = json_pack("{s:s,s:s,s:o,s:o}", "name", app_name(app), "sha256", sha, "id", of_rule(app, "id="),
+                              "rule", of_rule(app, "rule="));
+    if (json_is_string(publisher)) {
+        json_object_set(entry, "publisher", publisher);
+        json_object_set_new(entry, "version", json_integer(strtoll(json_string_value(version), NULL, 10)));
+    }
+    json_decref(version);
+    json_decref(publisher);
+    json_array_append_new(user, entry);
 }
 
 char *apps_list_json(const struct generation *g)

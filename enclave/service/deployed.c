@@ -1,14 +1,20 @@
 /* See deployed.h. */
 #include "enclave/service/deployed.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/ensure.h"
 #include "common/hex.h"
 #include "common/json.h"
+#include "enclave/kvstore/kvstore.h"
+#include "enclave/service/rule.h"
 #include "enclave/service/system.h"
+#include "sgx/trusted/bridge.h"
 
 static struct deployed *list;
 
@@ -32,12 +38,7 @@ bool deployed_name_ok(const char *name, size_t size)
 
 static int unhex(const char *text, uint8_t *out, size_t size)
 {
-    if (!text || strlen(text) != 2 * size)
-        return -EBADMSG;
-    for (size_t i = 0; i < size; i++)
-        if (sscanf(text + 2 * i, "%2hhx", &out[i]) != 1)
-            return -EBADMSG;
-    return 0;
+    return text && hex_read(text, strlen(text), out, size) ? 0 : -EBADMSG;
 }
 
 const struct deployed *deployed_first(void)
@@ -56,15 +57,44 @@ static struct deployed **place(const char *name)
 
 const struct deployed *deployed_find(const char *name)
 {
-    loop_check(&enclave_system.owner->loop);
     return *place(name);
 }
 
 void deployed_free(struct deployed *d)
 {
-    if (d)
-        app_settings_unref(d->settings);
+    if (!d)
+        return;
+    app_settings_unref(d->settings);
+    rule_unref(d->rule);
     free(d);
+}
+
+struct deployed *deployed_new(const char *name)
+{
+    struct deployed *d = calloc(1, sizeof *d);
+    if (d)
+        snprintf(d->name, sizeof d->name, "%s", name);
+    return d;
+}
+
+struct deployed *deployed_copy(const struct deployed *d)
+{
+    struct deployed *copy = malloc(sizeof *copy);
+    if (!copy)
+        return NULL;
+    *copy = *d;
+    copy->next = NULL;
+    rule_ref(copy->rule);
+    app_settings_ref(copy->settings);
+    return copy;
+}
+
+void deployed_found(struct deployed *d, struct rule *rule)
+{
+    static_assert(2 * RULE_ID_SIZE <= APP_NAME_MAX, "an identity's digits fit");
+    ENSURE(!d->rule && !d->space[0]);
+    d->rule = rule;
+    hex_text(rule->id, RULE_ID_SIZE, d->space);
 }
 
 void deployed_put(struct deployed *d)
@@ -94,20 +124,36 @@ void deployed_chunk_key(const struct deployed *d, size_t index, char out[64])
     snprintf(out, 64, "artefact/%s/%zu", d->artefact, index);
 }
 
+void deployed_rule(struct deployed *d, struct rule *rule)
+{
+    ENSURE(d->rule && memcmp(d->rule->id, rule->id, RULE_ID_SIZE) == 0);
+    rule_unref(d->rule);
+    d->rule = rule;
+}
+
 /* ---- as JSON ------------------------------------------------------------------------------------------------ */
 
+/* NULL: no memory. */
 static json_t *entry_json(const struct deployed *d)
 {
-    char sha[65], salt[2 * SETTINGS_SALT_SIZE + 1];
+    char sha[65], salt[2 * SETTINGS_SALT_SIZE + 1], key[2 * RULE_KEY_SIZE + 1];
+    char *rule = rule_text(d->rule);
+    bool published = d->rule->kind == RULE_PUBLISHER;
     hex_text(d->sha256, 32, sha);
-    json_t *entry = json_pack("{s:s,s:s,s:s,s:I}", "name", d->name, "sha256", sha, "artefact", d->artefact, "size",
-                              (json_int_t)d->size);
-    if (entry && !app_settings_empty(d->settings)) {
-        hex_text(d->settings->salt, sizeof d->settings->salt, salt);
-        json_object_set_new(entry, "salt", json_string(salt));
-        json_object_set_new(entry, "settings", json_string(d->settings->json));
-    }
-    return entry;
+    if (published)
+        hex_text(d->rule->publisher, RULE_KEY_SIZE, key);
+    json_t *entry =
+        json_pack("{s:s,s:s,s:s,s:s,s:s*,s:s,s:I}", "name", d->name, "space", d->space, "rule", rule, "sha256", sha,
+                  "publisher", published ? key : NULL, "artefact", d->artefact, "size", (json_int_t)d->size);
+    free(rule);
+    if (!entry || app_settings_empty(d->settings))
+        return entry;
+    hex_text(d->settings->salt, sizeof d->settings->salt, salt);
+    if (json_object_set_new(entry, "salt", json_string(salt)) == 0 &&
+        json_object_set_new(entry, "settings", json_string(d->settings->json)) == 0)
+        return entry;
+    json_decref(entry);
+    return NULL;
 }
 
 static struct app_settings *parse_settings(const json_t *item)
@@ -120,7 +166,28 @@ static struct app_settings *parse_settings(const json_t *item)
     return app_settings_parse(text ? text : "{}", text ? strlen(text) : 2, salt, error, sizeof error);
 }
 
-static int parse_entry(const json_t *item, struct deployed **out)
+/* Who it is, and who may change it. Of a list from before there were rules: as the operator's, with its name's data. */
+static int parse_rule(const json_t *item, struct deployed *d, bool *older)
+{
+    uint8_t key[RULE_KEY_SIZE], id[RULE_ID_SIZE];
+    const json_t *rule = json_object_get(item, "rule"), *publisher = json_object_get(item, "publisher");
+    const char *space = json_string_value(json_object_get(item, "space"));
+    if (!rule && !publisher && !space) {
+        *older = true;
+        sgx_random(id, sizeof id);
+        strcpy(d->space, d->name);
+        d->rule = rule_operator(id);
+        return d->rule ? 0 : -ENOMEM;
+    }
+    if (!rule || !space || !deployed_name_ok(space, strlen(space)) ||
+        (publisher && unhex(json_string_value(publisher), key, sizeof key) < 0))
+        return -EBADMSG;
+    strcpy(d->space, space);
+    d->rule = rule_parse(json_string_value(rule), json_string_length(rule), publisher ? key : NULL);
+    return d->rule ? 0 : -EBADMSG;
+}
+
+static int parse_entry(const json_t *item, struct deployed **out, bool *older)
 {
     const char *name = json_string_value(json_object_get(item, "name"));
     const char *artefact = json_string_value(json_object_get(item, "artefact"));
@@ -137,8 +204,24 @@ static int parse_entry(const json_t *item, struct deployed **out)
     strcpy(d->name, name);
     strcpy(d->artefact, artefact);
     d->size = (size_t)size;
-    *out = d;
-    return 0;
+    int error = parse_rule(item, d, older);
+    if (error < 0)
+        deployed_free(d);
+    else
+        *out = d;
+    return error;
+}
+
+/* The identities that were made just now are to stay. */
+static int write_again(void)
+{
+    char *text = deployed_text("", NULL);
+    if (!text)
+        return -ENOMEM;
+    const struct kv_op op = {KV_PUT, enclave_system.settings, "apps", 4, text, strlen(text)};
+    int error = kv_commit_wait(enclave_system.owner, &op, 1);
+    OPENSSL_clear_free(text, strlen(text)); /* settings may be secrets */
+    return error;
 }
 
 int deployed_load(void)
@@ -146,6 +229,7 @@ int deployed_load(void)
     loop_check(&enclave_system.owner->loop);
     uint8_t *text;
     size_t size;
+    bool older = false;
     int result = system_get("apps", &text, &size);
     if (result == -ENOENT)
         return 0;
@@ -155,27 +239,31 @@ int deployed_load(void)
     free(text);
     size_t index;
     json_t *item;
+    result = json_is_array(array) ? 0 : -EBADMSG;
     json_array_foreach(array, index, item)
     {
         struct deployed *d = NULL;
-        result = result == 0 ? parse_entry(item, &d) : result;
+        result = result == 0 ? parse_entry(item, &d, &older) : result;
         if (d)
             deployed_put(d);
     }
     json_decref(array);
-    return array ? result : -EBADMSG;
+    if (result == 0 && older)
+        result = write_again();
+    return result;
 }
 
 char *deployed_text(const char *without, const struct deployed *with)
 {
     loop_check(&enclave_system.owner->loop);
     json_t *array = json_array();
-    for (const struct deployed *d = list; d; d = d->next)
+    bool whole = array; /* a list that lacks an app would lose it */
+    for (const struct deployed *d = list; d && whole; d = d->next)
         if (strcmp(d->name, without) != 0)
-            json_array_append_new(array, entry_json(d));
-    if (with)
-        json_array_append_new(array, entry_json(with));
-    char *text = json_dumps(array, JSON_COMPACT);
+            whole = json_array_append_new(array, entry_json(d)) == 0;
+    if (with && whole)
+        whole = json_array_append_new(array, entry_json(with)) == 0;
+    char *text = whole ? json_dumps(array, JSON_COMPACT) : NULL;
     json_decref(array);
     return text;
 }

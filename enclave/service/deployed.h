@@ -1,6 +1,7 @@
 /*
- * The sealed list of deployed apps: one record that names each app, its code's hash, its settings, and the records that
- * hold its compiled artefact. Only the owner's thread calls these (asserted).
+ * The sealed list of deployed apps: one record that names each app, who it is and who may change it (rule.h), its code's
+ * hash, its settings, and the records that hold its compiled artefact. Only the owner's thread calls these (asserted,
+ * but where it is said).
  */
 #ifndef ENCLAVE_OS_ENCLAVE_SERVICE_DEPLOYED_H
 #define ENCLAVE_OS_ENCLAVE_SERVICE_DEPLOYED_H
@@ -17,6 +18,8 @@
 struct deployed {
     struct deployed *next;
     char name[APP_NAME_MAX + 1];
+    char space[APP_NAME_MAX + 1]; /* whose data it has: its identity's digits; of an older store's app, its name */
+    struct rule *rule;            /* counted */
     uint8_t sha256[32];
     char artefact[33];             /* random name of the artefact's records */
     size_t size;                   /* of the artefact */
@@ -27,13 +30,22 @@ struct deployed {
  * thread. */
 bool deployed_name_ok(const char *name, size_t size);
 
-/* Boot: read the record. 0, -EBADMSG, or the store's error. */
+/* Boot: read the record. Apps of a list from before there were rules become the operator's, with the data that their
+ * names have, and the record is written again. 0, -EBADMSG, or the store's error. */
 int deployed_load(void);
 const struct deployed *deployed_first(void);
-const struct deployed *deployed_find(const char *name); /* or NULL */
-void deployed_put(struct deployed *d);                  /* takes it; replaces the app of that name */
+/* Or NULL. Also on the compiler's thread while it prepares a change: what is found stays until that change is over. */
+const struct deployed *deployed_find(const char *name);
+void deployed_put(struct deployed *d); /* takes it; replaces the app of that name */
 void deployed_remove(const char *name);
 void deployed_free(struct deployed *d);
+/* A first one of that name, without rule, code and settings; or one like d. NULL: no memory. Any thread. */
+struct deployed *deployed_new(const char *name);
+struct deployed *deployed_copy(const struct deployed *d);
+/* Let it be an app under that rule, whose data nothing has had before. Takes the reference. */
+void deployed_found(struct deployed *d, struct rule *rule);
+/* Let it be the same app under this rule. Takes the reference. */
+void deployed_rule(struct deployed *d, struct rule *rule);
 
 /* The record as it will be: without the app of that name, and with another. malloc'ed; NULL: no memory. */
 char *deployed_text(const char *without, const struct deployed *with);

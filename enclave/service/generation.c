@@ -77,6 +77,11 @@ static void add_egress(void *user, struct app *app)
     free(text);
 }
 
+static void add_rule(void *user, struct app *app)
+{
+    add_of_app(user, "rule", app, app_rule(app), strlen(app_rule(app)));
+}
+
 static int add_one(void *user, const char *label, const void *value, size_t size)
 {
     add(user, label, value, size);
@@ -120,6 +125,7 @@ static int add_leaves(struct generation *g)
         add(&c, "egress-ca", g->trust->sha256, 32);
     app_table_each(g->site.apps, add_settings, &c);
     app_table_each(g->site.apps, add_egress, &c);
+    app_table_each(g->site.apps, add_rule, &c);
     add(&c, "instance", identity_instance(), 32);
     for (size_t i = 0; i < 8; i++)
         number[i] = (uint8_t)(g->site.number >> (56 - 8 * i));

@@ -107,7 +107,10 @@ static void take_member(struct parse *p, const char *member, json_t *value)
         take_hex(p, member, value, out->id, sizeof out->id);
     else if (!strcmp(member, "egress"))
         take_egress(p, value);
-    else if (!strcmp(member, "memory_mib"))
+    else if (!strcmp(member, "egress_ca")) {
+        out->terms.fixes_egress_ca = true;
+        take_hex(p, member, value, out->terms.egress_ca, sizeof out->terms.egress_ca);
+    } else if (!strcmp(member, "memory_mib"))
         out->terms.memory_mib = (uint32_t)take_number(p, member, value, RULE_MEMORY_MIB_MAX);
     else if (!strcmp(member, "timeout_ms"))
         out->terms.timeout_ms = (uint32_t)take_number(p, member, value, RULE_TIMEOUT_MS_MAX);

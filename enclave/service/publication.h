@@ -5,6 +5,7 @@
  *   {"name": "vault", "sha256": HEX, "version": 3,   the app, the .wasm, and a number that only rises
  *    "app_id": HEX,                                  of the app that there is; left out for a first push
  *    "egress": ["api.example.com"],                  these all may be left out: where it may connect at most,
+ *    "egress_ca": HEX,                               and the bundle of CAs that alone it believes there,
  *    "memory_mib": 64, "timeout_ms": 5000,           what it may take of the server's limits,
  *    "settings": ["config"]}                         and what else the administrator may set; left out: nothing
  *

@@ -234,9 +234,17 @@ int rule_allows(const struct rule *rule, const struct app_settings *settings, ch
     return rule_fits(rule, settings, why, why_size);
 }
 
+int rule_trusts(const struct rule *rule, const uint8_t *bundle_sha256, char *why, size_t why_size)
+{
+    if (!rule->terms.fixes_egress_ca || !bundle_sha256 || memcmp(rule->terms.egress_ca, bundle_sha256, 32) == 0)
+        return 0;
+    return refuse((struct reason){why, why_size}, -EACCES,
+                  "the publisher of an app lets it believe another bundle of CAs alone (egress-ca)");
+}
+
 static uint32_t lower(uint32_t of_server, uint32_t fixed)
 {
-    return fixed && (of_server == 0 || fixed < of_server) ? fixed : of_server;
+    return fixed && fixed < of_server ? fixed : of_server;
 }
 
 uint32_t rule_memory_mib(const struct rule *rule, uint32_t of_server)
@@ -278,6 +286,10 @@ static void append_terms(struct text *out, const struct rule *rule, const char *
     append(out, "key=%s\nversion=%llu\n", key, (unsigned long long)t->version);
     if (egress)
         append(out, "egress=%s\n", egress);
+    if (t->fixes_egress_ca) {
+        hex_text(t->egress_ca, sizeof t->egress_ca, key);
+        append(out, "egress-ca=%s\n", key);
+    }
     if (t->memory_mib)
         append(out, "memory-mib=%u\n", t->memory_mib);
     if (t->timeout_ms)
@@ -373,6 +385,8 @@ static void take_terms(struct lines *in, struct rule *rule)
         rule->terms.version = number(value, size);
     if (take(in, "egress=", &value, &size))
         rule->terms.egress = egress_of(value, size);
+    if (take(in, "egress-ca=", &value, &size))
+        rule->terms.fixes_egress_ca = hex_read(value, size, rule->terms.egress_ca, sizeof rule->terms.egress_ca);
     if (take(in, "memory-mib=", &value, &size))
         rule->terms.memory_mib = (uint32_t)number(value, size);
     if (take(in, "timeout-ms=", &value, &size))

@@ -41,7 +41,9 @@ extern const char *const rule_set_names[RULE_SETS_COUNT]; /* of those bits, from
 /* What a publication says of the code that it is for. */
 struct rule_terms {
     uint64_t version;
-    struct app_settings *egress;     /* where it may connect at most: the egress of these; NULL: anywhere */
+    struct app_settings *egress; /* where it may connect at most: the egress of these; NULL: anywhere */
+    bool fixes_egress_ca;
+    uint8_t egress_ca[32];           /* the only CA bundle, by its SHA-256, that may say who is there */
     uint32_t memory_mib, timeout_ms; /* at most; 0: as the server has it */
     unsigned sets;                   /* RULE_SETS_* */
 };
@@ -83,7 +85,10 @@ struct rule *rule_operator(const uint8_t id[RULE_ID_SIZE]);
 int rule_fits(const struct rule *rule, const struct app_settings *settings, char *why, size_t why_size);
 /* Whether an administrator may give it these, whatever it has. */
 int rule_allows(const struct rule *rule, const struct app_settings *settings, char *why, size_t why_size);
-/* The server's limit, or the lower one that the publication fixes; 0 of a server: it has none. */
+/* Whether there may be this CA bundle of outgoing requests while there is such an app; NULL: none, which lets nothing
+ * connect. */
+int rule_trusts(const struct rule *rule, const uint8_t *bundle_sha256, char *why, size_t why_size);
+/* The server's limit, which is not 0, or the lower one that the publication fixes. */
 uint32_t rule_memory_mib(const struct rule *rule, uint32_t of_server);
 uint32_t rule_timeout_ms(const struct rule *rule, uint32_t of_server);
 

@@ -262,6 +262,7 @@ static void test_publisher_refuses(void **state)
          false},
         {TYPED, "{\"name\":\"vault\"," CODE ",\"version\":4," ID ",\"settings\":\"config\"}", -EINVAL, false},
         {TYPED, "{\"name\":\"vault\"," CODE ",\"version\":4," ID ",\"limit\":1}", -EINVAL, false},
+        {TYPED, "{\"name\":\"vault\"," CODE ",\"version\":4," ID ",\"egress_ca\":\"11\"}", -EINVAL, false},
         {TYPED, "{\"name\":\"vault\"," CODE ",\"version\":0}", -EINVAL, true},
         {TYPED, "{\"name\":\"vault\"," CODE ",\"version\":\"4\"}", -EINVAL, true},
         {TYPED, "{\"name\":\"vault\"," CODE ",\"version\":9007199254740993}", -EINVAL, true},
@@ -337,6 +338,30 @@ static void test_widening(void **state)
     rule_unref(open_egress);
 }
 
+static void test_bundle(void **state)
+{
+    (void)state;
+    uint8_t bundle[32], other[32];
+    memset(bundle, 0x11, sizeof bundle);
+    memset(other, 0x12, sizeof other);
+    struct rule *fixed = must(NULL, RULE_PUBLISHER,
+                              "{\"name\":\"vault\"," CODE ",\"version\":1,\"egress_ca\":"
+                              "\"1111111111111111111111111111111111111111111111111111111111111111\"}"),
+                *any = must(NULL, RULE_OPERATOR, NULL);
+    assert_int_equal(rule_trusts(fixed, bundle, why, sizeof why), 0);
+    assert_int_equal(rule_trusts(fixed, NULL, why, sizeof why), 0);
+    assert_int_equal(rule_trusts(fixed, other, why, sizeof why), -EACCES);
+    assert_int_equal(rule_trusts(any, other, why, sizeof why), 0);
+    char *text = rule_text(fixed);
+    assert_non_null(strstr(text, "version=1\negress-ca=1111111111111111"));
+    struct rule *again = rule_parse(text, strlen(text), spki);
+    assert_int_equal(rule_trusts(again, other, why, sizeof why), -EACCES);
+    rule_unref(again);
+    free(text);
+    rule_unref(fixed);
+    rule_unref(any);
+}
+
 static void test_limits(void **state)
 {
     (void)state;
@@ -345,11 +370,10 @@ static void test_limits(void **state)
                 *open_limits = must(NULL, RULE_OPERATOR, NULL);
     assert_int_equal(rule_memory_mib(fixed, 256), 64);
     assert_int_equal(rule_memory_mib(fixed, 32), 32);
-    assert_int_equal(rule_memory_mib(fixed, 0), 64);
     assert_int_equal(rule_timeout_ms(fixed, 30000), 5000);
     assert_int_equal(rule_timeout_ms(fixed, 1000), 1000);
     assert_int_equal(rule_memory_mib(open_limits, 256), 256);
-    assert_int_equal(rule_timeout_ms(open_limits, 0), 0);
+    assert_int_equal(rule_timeout_ms(open_limits, 1), 1);
     rule_unref(fixed);
     rule_unref(open_limits);
 }
@@ -398,9 +422,11 @@ static void test_parse_refuses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_wish),     cmocka_unit_test(test_key),       cmocka_unit_test(test_operator),
-        cmocka_unit_test(test_frozen),   cmocka_unit_test(test_publisher), cmocka_unit_test(test_publisher_refuses),
-        cmocka_unit_test(test_widening), cmocka_unit_test(test_limits),    cmocka_unit_test(test_parse_refuses),
+        cmocka_unit_test(test_wish),      cmocka_unit_test(test_key),
+        cmocka_unit_test(test_operator),  cmocka_unit_test(test_frozen),
+        cmocka_unit_test(test_publisher), cmocka_unit_test(test_publisher_refuses),
+        cmocka_unit_test(test_widening),  cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_bundle),    cmocka_unit_test(test_parse_refuses),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -9,8 +9,10 @@
 
 #include "common/hex.h"
 #include "enclave/service/administrators.h"
+#include "enclave/service/deployed.h"
 #include "enclave/service/generation.h"
 #include "enclave/service/generations.h"
+#include "enclave/service/rule.h"
 #include "enclave/service/system.h"
 #include "enclave/service/trust.h"
 #include "enclave/thread/rpc_client.h"
@@ -26,6 +28,11 @@ struct trust_change {
 static void trust_write(struct change *change)
 {
     struct trust_change *c = (struct trust_change *)change;
+    for (const struct deployed *d = deployed_first(); d; d = d->next)
+        if (rule_trusts(d->rule, c->trust ? c->trust->sha256 : NULL, change->why, sizeof change->why) < 0) {
+            change_fail_why(change, 403);
+            return;
+        }
     const struct kv_op op = {c->size ? KV_PUT : KV_DELETE,
                              enclave_system.settings,
                              EGRESS_BUNDLE_KEY,

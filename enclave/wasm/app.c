@@ -78,8 +78,8 @@ struct app *app_new(struct wasm_runtime *rt, const struct app_config *config, st
     app->id = atomic_fetch_add(&next_id, 1);
     snprintf(app->space, sizeof app->space, "%s", config->space ? config->space : config->name);
     app->fs = rt->config.world->files_of(rt->config.files, app->space);
-    app->memory_limit = config->memory_limit ? config->memory_limit : 256u << 20;
-    app->timeout_ns = (config->timeout_ms ? config->timeout_ms : 30000) * UINT64_C(1000000);
+    app->memory_limit = config->memory_limit ? config->memory_limit : (uint64_t)APP_MEMORY_MIB << 20;
+    app->timeout_ns = (config->timeout_ms ? config->timeout_ms : APP_TIMEOUT_MS) * UINT64_C(1000000);
     memcpy(app->sha256, config->sha256, sizeof app->sha256);
     int error = 0;
     if (!name_ok(config->name)) {

@@ -18,13 +18,16 @@ struct app_settings;
 
 #define APP_NAME_MAX 63u /* letters, digits, '-', '_'; begins with a letter or digit */
 
+#define APP_MEMORY_MIB 256u
+#define APP_TIMEOUT_MS 30000u
+
 struct app_config {
     const char *name;
     const char *space;             /* what its data is kept under, at most APP_NAME_MAX letters; NULL: its name */
     const char *rule;              /* its leaf's value (service/rule.h), for app_rule; NULL: "" */
     uint8_t sha256[32];            /* of the .wasm */
-    uint64_t memory_limit;         /* bytes of linear memory for one request; 0: 256 MiB */
-    uint32_t timeout_ms;           /* for one request; 0: 30 s */
+    uint64_t memory_limit;         /* bytes of linear memory for one request; 0: APP_MEMORY_MIB */
+    uint32_t timeout_ms;           /* for one request; 0: APP_TIMEOUT_MS */
     struct app_settings *settings; /* a reference is taken; NULL: empty ones */
 };
 

@@ -34,7 +34,9 @@ static void check(const struct rule *rule)
     struct rule *again = rule_parse(text, strlen(text), publisher);
     MUST(again && again->kind == rule->kind && memcmp(again->id, rule->id, sizeof again->id) == 0);
     MUST(again->terms.version == rule->terms.version && again->terms.sets == rule->terms.sets);
-    MUST(rule_memory_mib(again, 0) == rule->terms.memory_mib && rule_timeout_ms(again, 0) == rule->terms.timeout_ms);
+    MUST(again->terms.memory_mib == rule->terms.memory_mib && again->terms.timeout_ms == rule->terms.timeout_ms);
+    MUST(again->terms.fixes_egress_ca == rule->terms.fixes_egress_ca);
+    MUST(rule_trusts(again, rule->terms.egress_ca, why, sizeof why) == 0);
     MUST(!rule->terms.egress == !again->terms.egress);
     if (rule->terms.egress) { /* neither reaches further than the other */
         MUST(!app_settings_egress_beyond(rule->terms.egress, again->terms.egress));
