@@ -46,6 +46,21 @@ static void approvals_reach_the_hook(void **state)
     }
 }
 
+/* With what is signed; of two, either could be meant. */
+static void publications_reach_the_hook(void **state)
+{
+#define PUT "PUT /_enclave/a HTTP/1.1\r\n" H "Authorization: Bearer t\r\nContent-Length: 2\r\n"
+    static const char one[] = PUT "Enclave-Publication: a.b.c\r\n\r\nxy";
+    static const char two[] = PUT "Enclave-Publication: a.b.c\r\nenclave-publication: a.b.d\r\n\r\nxy";
+    static const char empty[] = PUT "Enclave-Publication:\r\n\r\nxy";
+    peer_run(one, sizeof one - 1, 0, false);
+    assert_non_null(strstr(peer.out, "{PUT /_enclave/a [Bearer t] xy published a.b.c}"));
+    peer_run(empty, sizeof empty - 1, 0, false);
+    assert_non_null(strstr(peer.out, "{PUT /_enclave/a [Bearer t] xy published }")); /* there is one, and it is none */
+    peer_run(two, sizeof two - 1, 0, false);
+    assert_string_equal(peer_statuses(), "400 ");
+}
+
 /* Bodies for the admin routes have a budget of their own, and give it back. */
 static void admin_bodies_are_charged(void **state)
 {
@@ -96,6 +111,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bodies_reach_the_hook),
         cmocka_unit_test(approvals_reach_the_hook),
+        cmocka_unit_test(publications_reach_the_hook),
         cmocka_unit_test(admin_bodies_are_charged),
         cmocka_unit_test(refusals_name_what_was_wrong),
     };

@@ -56,6 +56,13 @@ check signed "$third"
 echo -n 123456 >"$work/pin"
 check signed "$(in_token "pkcs11:token=desk;object=publisher?pin-source=file:$work/pin")"
 
+# The administrator's key may be in one, too.
+softhsm2-util --import "$admin" --token desk --label admin --id 03 --pin 123456 >/dev/null
+check start
+push hello hello-c
+contains "$(ctl app list --url "$url" --admin-key 'pkcs11:token=desk;object=admin?pin-value=123456' --pkcs11-module "$module" --allow-simulation)" "hello  "
+check stop
+
 # By a provider, which is asked first.
 openssl pkcs8 -topk8 -nocrypt -in "$work/publisher.key" -outform DER -out "$work/publisher.der"
 provided() { OPENSSL_MODULES=$BUILD/lib/providers publish --version 3 --key "$@"; }

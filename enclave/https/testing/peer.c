@@ -91,8 +91,10 @@ static void echo_admin(struct http_admin_hook *hook, struct worker *w, const str
         return;
     }
     char json[512];
-    int size = snprintf(json, sizeof json, "{%s %s [%s] %.*s}", request->method, request->path, request->authorization,
-                        request->body_size < 100 ? (int)request->body_size : 0, (const char *)request->body);
+    int size =
+        snprintf(json, sizeof json, "{%s %s [%s] %.*s%s%s}", request->method, request->path, request->authorization,
+                 request->body_size < 100 ? (int)request->body_size : 0, (const char *)request->body,
+                 request->publication ? " published " : "", request->publication ? request->publication : "");
     const char *approval = request->approvals;
     for (size_t i = 0; i < request->approval_count; i++, approval += strlen(approval) + 1)
         size += snprintf(json + size, sizeof json - (size_t)size, "<%s>", approval);
