@@ -44,7 +44,7 @@ def judge(command, parts):
 def options_of(help_text):
     """The options that a help text shows: in its lines of usage, and in those that begin with one."""
     lines = [line for line in help_text.splitlines() if line.startswith("usage:") or line.strip().startswith("--")]
-    return set(re.findall(r"(?:^|[\s|\[])(--[a-z][a-z-]*)", "\n".join(lines)))
+    return set(re.findall(r"(?:^|[\s|\[])(--[a-z][a-z0-9-]*)", "\n".join(lines)))
 
 
 def check_table(build, source, admin, table):
