@@ -124,13 +124,9 @@ static void keep(struct app_change *c, const char *what)
     rpc_log(enclave_system.owner->rpc, LOG_INFO, "app %s %s", c->name, what);
 }
 
-/* The app that is deployed, or NULL, and the change has failed. */
-static const struct deployed *find(struct app_change *c)
+static void fail_absent(struct app_change *c)
 {
-    const struct deployed *old = deployed_find(c->name);
-    if (!old)
-        change_fail(&c->change, 404, "no app is called %s", c->name);
-    return old;
+    change_fail(&c->change, 404, "no app is called %s", c->name);
 }
 
 /* Of what a rule says against a change. */
@@ -167,7 +163,7 @@ static bool judge(struct app_change *c)
 {
     static const uint8_t no_salt[SETTINGS_SALT_SIZE];
     uint8_t sha256[32], id[RULE_ID_SIZE];
-    const struct deployed *old = deployed_find(c->name);
+    const struct deployed *old = deployed_find_preparing(c->name);
     char *why = c->change.why;
     size_t why_size = sizeof c->change.why;
     struct rule *rule;
@@ -314,9 +310,11 @@ int app_push(struct worker *origin, const struct app_push *push, change_done don
 static void set_prepare(struct change *change)
 {
     struct app_change *c = of(change);
-    const struct deployed *old = find(c);
-    if (!old)
+    const struct deployed *old = deployed_find_preparing(c->name);
+    if (!old) {
+        fail_absent(c);
         return;
+    }
     int error = rule_allows(old->rule, c->settings, change->why, sizeof change->why);
     if (error < 0) {
         change_fail_why(change, refused_status(error));
@@ -374,9 +372,12 @@ int app_set(struct worker *origin, const char *name, const char *json, size_t si
 
 static void remove_write(struct change *change)
 {
-    const struct deployed *old = find(of(change));
+    struct app_change *c = of(change);
+    const struct deployed *old = deployed_find(c->name);
     if (old)
-        propose_list(of(change), old);
+        propose_list(c, old);
+    else
+        fail_absent(c);
 }
 
 static void remove_committed(struct change *change)

@@ -117,7 +117,7 @@ int apps_load(struct app_table *apps, char *error, size_t error_size)
     for (const struct deployed *d = deployed_first(); d && result == 0; d = d->next)
         result = load_app(apps, d, error, error_size);
     if (result == 0)
-        result = spaces_resume();
+        spaces_resume();
     if (result == 0)
         result = kv_list(enclave_system.owner, enclave_system.settings, 0, remove_orphans, NULL);
     return result;

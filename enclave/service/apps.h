@@ -23,7 +23,8 @@ struct app *app_make(const struct deployed *d, struct wasm_component *component,
 /* malloc'ed JSON: {"settings","salt","sha256"}, the last two as docs/attestation.md has them. NULL: there is no such
  * app, or no memory. Any worker. */
 char *apps_settings_json(const struct generation *g, const char *name);
-/* malloc'ed JSON: {"apps":[{"name","sha256","id","rule"}],"merkle_root","generation"}. NULL: out of memory. Any worker. */
+/* malloc'ed JSON: {"apps":[{"name","sha256","id","rule"}],"merkle_root","generation"}. NULL: out of memory. Any
+ * worker. */
 char *apps_list_json(const struct generation *g);
 
 #endif

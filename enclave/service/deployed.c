@@ -12,6 +12,7 @@
 #include "common/hex.h"
 #include "common/json.h"
 #include "enclave/kvstore/kvstore.h"
+#include "enclave/service/change.h"
 #include "enclave/service/rule.h"
 #include "enclave/service/system.h"
 #include "sgx/trusted/bridge.h"
@@ -57,6 +58,13 @@ static struct deployed **place(const char *name)
 
 const struct deployed *deployed_find(const char *name)
 {
+    loop_check(&enclave_system.owner->loop);
+    return *place(name);
+}
+
+const struct deployed *deployed_find_preparing(const char *name)
+{
+    ENSURE(change_is_preparing()); /* so nothing else changes the list */
     return *place(name);
 }
 

@@ -1,7 +1,7 @@
 /*
- * The sealed list of deployed apps: one record that names each app, who it is and who may change it (rule.h), its code's
- * hash, its settings, and the records that hold its compiled artefact. Only the owner's thread calls these (asserted,
- * but where it is said).
+ * The sealed list of deployed apps: one record that names each app, who it is and who may change it (rule.h), its
+ * code's hash, its settings, and the records that hold its compiled artefact. Only the owner's thread calls these
+ * (asserted, but where it is said).
  */
 #ifndef ENCLAVE_OS_ENCLAVE_SERVICE_DEPLOYED_H
 #define ENCLAVE_OS_ENCLAVE_SERVICE_DEPLOYED_H
@@ -34,8 +34,9 @@ bool deployed_name_ok(const char *name, size_t size);
  * names have, and the record is written again. 0, -EBADMSG, or the store's error. */
 int deployed_load(void);
 const struct deployed *deployed_first(void);
-/* Or NULL. Also on the compiler's thread while it prepares a change: what is found stays until that change is over. */
-const struct deployed *deployed_find(const char *name);
+const struct deployed *deployed_find(const char *name); /* or NULL */
+/* The same on the compiler's thread, while it prepares a change: what is found stays until that change is over. */
+const struct deployed *deployed_find_preparing(const char *name);
 void deployed_put(struct deployed *d); /* takes it; replaces the app of that name */
 void deployed_remove(const char *name);
 void deployed_free(struct deployed *d);

@@ -12,6 +12,8 @@
 #include "enclave/secrets/jws.h"
 #include "enclave/wasm/settings.h"
 
+const char *const publication_set_names[RULE_SETS_COUNT] = {"arguments", "config", "environment", "peers"};
+
 struct parse {
     struct publication *out;
     char *why;
@@ -71,7 +73,7 @@ static void take_egress(struct parse *p, json_t *value)
 static unsigned bit_of(const char *name)
 {
     for (unsigned i = 0; name && i < RULE_SETS_COUNT; i++)
-        if (strcmp(name, rule_set_names[i]) == 0)
+        if (strcmp(name, publication_set_names[i]) == 0)
             return 1u << i;
     return 0;
 }

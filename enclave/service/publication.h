@@ -19,6 +19,9 @@
 
 #define PUBLICATION_TYPE "enclave-os-publication"
 
+/* What it can leave to the administrator: RULE_SETS_*, from the first bit on; sorted. */
+extern const char *const publication_set_names[RULE_SETS_COUNT];
+
 struct publication {
     bool has_id;
     uint8_t id[RULE_ID_SIZE];

@@ -17,7 +17,6 @@
 #include "enclave/service/publication.h"
 #include "enclave/wasm/settings.h"
 
-const char *const rule_set_names[RULE_SETS_COUNT] = {"arguments", "config", "environment", "peers"};
 static const char *const kind_names[] = {"operator", "publisher", "frozen"};
 
 struct reason {
@@ -219,7 +218,8 @@ int rule_fits(const struct rule *rule, const struct app_settings *settings, char
     unsigned too_many = what_is_set(settings) & ~rule->terms.sets;
     for (unsigned i = 0; i < RULE_SETS_COUNT; i++)
         if (too_many & 1u << i)
-            return refuse(r, -EACCES, "this app's publisher does not leave %s to the administrator", rule_set_names[i]);
+            return refuse(r, -EACCES, "this app's publisher does not leave %s to the administrator",
+                          publication_set_names[i]);
     const struct egress_rule *beyond = app_settings_egress_beyond(settings, rule->terms.egress);
     if (beyond)
         return refuse(r, -EACCES, "this app's publisher does not let it connect to %.200s, port %u", beyond->host,
@@ -297,7 +297,7 @@ static void append_terms(struct text *out, const struct rule *rule, const char *
     const char *before = "settings=";
     for (unsigned i = 0; i < RULE_SETS_COUNT; i++)
         if (t->sets & 1u << i) {
-            append(out, "%s%s", before, rule_set_names[i]);
+            append(out, "%s%s", before, publication_set_names[i]);
             before = ",";
         }
     if (t->sets)
@@ -371,7 +371,7 @@ static unsigned sets_of(const char *value, size_t size)
 {
     unsigned sets = 0;
     for (unsigned i = 0; i < RULE_SETS_COUNT; i++)
-        if (memmem(value, size, rule_set_names[i], strlen(rule_set_names[i])))
+        if (memmem(value, size, publication_set_names[i], strlen(publication_set_names[i])))
             sets |= 1u << i;
     return sets;
 }

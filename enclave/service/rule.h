@@ -36,7 +36,6 @@ enum rule_kind { RULE_OPERATOR, RULE_PUBLISHER, RULE_FROZEN };
 /* Settings that a publication leaves to the administrator, beside egress, which is bounded on its own. */
 enum { RULE_SETS_ARGUMENTS = 1, RULE_SETS_CONFIG = 2, RULE_SETS_ENVIRONMENT = 4, RULE_SETS_PEERS = 8 };
 #define RULE_SETS_COUNT 4
-extern const char *const rule_set_names[RULE_SETS_COUNT]; /* of those bits, from the first on; sorted */
 
 /* What a publication says of the code that it is for. */
 struct rule_terms {

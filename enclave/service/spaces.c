@@ -95,14 +95,17 @@ static bool collect(void *user, const uint8_t *key, size_t size)
     return true;
 }
 
-int spaces_resume(void)
+void spaces_resume(void)
 {
     struct found *all = NULL;
+    loop_check(&enclave_system.owner->loop);
     int error = kv_each(enclave_system.settings, collect, &all);
+    if (error < 0) /* a damaged name could be that of such a record */
+        rpc_log(enclave_system.owner->rpc, LOG_WARN, "whether a removed app has left anything is not known (error %d)",
+                -error);
     for (struct found *next; all; all = next) {
         next = all->next;
         spaces_remove(all->space);
         free(all);
     }
-    return error;
 }

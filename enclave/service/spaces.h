@@ -17,7 +17,7 @@
 struct kv_op spaces_op(const char *space, char key[SPACES_KEY_SIZE]);
 /* That is durable: begin. It is tried again at the next boot if it does not succeed, which the host's log says. */
 void spaces_remove(const char *space);
-/* Boot: go on with what there is. 0, or the store's error. */
-int spaces_resume(void);
+/* Boot: go on with what there is. */
+void spaces_resume(void);
 
 #endif

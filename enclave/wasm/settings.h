@@ -61,7 +61,7 @@ bool app_settings_may_connect(const struct app_settings *s, const char *host, ui
 /* Its rules of egress, each as "host:port", an IPv6 address in brackets; sorted, each once, joined by commas;
  * malloc'ed. NULL: no memory. */
 char *app_settings_egress_text(const struct app_settings *s);
-/* The first rule that reaches a server which those of bound (NULL: they reach every one) do not; NULL: there is none. */
+/* The first rule that reaches a server which those of bound (NULL: they reach all) do not; NULL: there is none. */
 const struct egress_rule *app_settings_egress_beyond(const struct app_settings *s, const struct app_settings *bound);
 
 /* A list's item by its name, or NULL. */

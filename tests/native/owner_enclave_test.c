@@ -17,6 +17,7 @@
 #include "enclave/service/apps.h"
 #include "enclave/service/attest.h"
 #include "enclave/service/deployed.h"
+#include "enclave/service/spaces.h"
 #include "enclave/service/generations.h"
 #include "enclave/service/identity.h"
 #include "enclave/service/system.h"
@@ -161,7 +162,8 @@ static void do_apps_stop(void)
 
 static void do_push(void)
 {
-    (void)!app_push(w, "x", charged_alloc(NULL, 1), 0, on_changed, NULL);
+    const struct app_push push = {.name = "x", .wasm = charged_alloc(NULL, 1)};
+    (void)!app_push(w, &push, on_changed, NULL);
 }
 
 static void do_remove(void)
@@ -232,6 +234,16 @@ static void do_text(void)
     free(deployed_text("x", NULL));
 }
 
+static void do_spaces_remove(void)
+{
+    spaces_remove("x");
+}
+
+static void do_spaces_resume(void)
+{
+    spaces_resume();
+}
+
 static void do_accept(void)
 {
     io_accept(io);
@@ -282,6 +294,8 @@ static const struct door doors[] = {
     {"deployed_remove", do_deployed_remove, OWN},
     {"deployed_load", do_load, OWN},
     {"deployed_text", do_text, OWN},
+    {"spaces_remove", do_spaces_remove, OWN},
+    {"spaces_resume", do_spaces_resume, OWN},
     {"io_accept", do_accept, OWN},
     {"io_stop_accepting", do_stop, OWN},
     {"io_finish", do_finish, OWN},
