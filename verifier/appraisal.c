@@ -332,6 +332,22 @@ static bool check_platform(struct verification *v, const struct tcb_info *info)
     return verifier__passed(v, CHECK_PLATFORM);
 }
 
+/* Two documents may both be valid by their dates: which knows of more is said by their number alone. */
+static void check_freshness(struct appraisal *a)
+{
+    struct verification *v = a->v;
+    uint32_t least = v->policy->min_evaluation_number;
+    uint32_t tcb = a->tcb_info.document.evaluation_number, qe = a->identity.document.evaluation_number;
+    v->result->claims.evaluation_number = tcb < qe ? tcb : qe;
+    if (least == 0)
+        verifier__skip(v, CHECK_FRESHNESS, "%u and %u (the caller has no minimum)", tcb, qe);
+    else if (tcb >= least && qe >= least)
+        verifier__pass(v, CHECK_FRESHNESS, "%u and %u, at least %u is expected", tcb, qe, least);
+    else
+        verifier__fail(v, CHECK_FRESHNESS, "the TCB info is number %u, the QE identity %u; at least %u is expected",
+                       tcb, qe, least);
+}
+
 /* ---- all of it ------------------------------------------------------------------------------------------------- */
 
 static bool is_complete(struct verification *v)
@@ -351,10 +367,10 @@ static bool is_complete(struct verification *v)
 
 static void skip_all(struct verification *v)
 {
-    static const enum check_id ids[] = {CHECK_TCB_INFO,          CHECK_TCB_INFO_TIME, CHECK_QE_DOCUMENT,
-                                        CHECK_QE_DOCUMENT_TIME,  CHECK_ROOT_CRL,      CHECK_ROOT_CRL_TIME,
-                                        CHECK_PCK_CRL,           CHECK_PCK_CRL_TIME,  CHECK_PCK_REVOCATION,
-                                        CHECK_SIGNER_REVOCATION, CHECK_PLATFORM,      CHECK_TCB_STATUS};
+    static const enum check_id ids[] = {
+        CHECK_TCB_INFO,      CHECK_TCB_INFO_TIME, CHECK_QE_DOCUMENT,  CHECK_QE_DOCUMENT_TIME, CHECK_ROOT_CRL,
+        CHECK_ROOT_CRL_TIME, CHECK_PCK_CRL,       CHECK_PCK_CRL_TIME, CHECK_PCK_REVOCATION,   CHECK_SIGNER_REVOCATION,
+        CHECK_PLATFORM,      CHECK_TCB_STATUS,    CHECK_FRESHNESS};
     for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
         verifier__skip(v, ids[i], "needs collateral");
 }
@@ -366,6 +382,9 @@ static void appraise(struct appraisal *a)
     check_revocation(a);
     if (a->has_identity && verifier__passed(v, CHECK_QE_DOCUMENT))
         check_identity(v, &a->identity);
+    if (a->has_identity && a->has_tcb_info && verifier__passed(v, CHECK_TCB_INFO) &&
+        verifier__passed(v, CHECK_QE_DOCUMENT))
+        check_freshness(a);
     if (!a->has_tcb_info || !verifier__passed(v, CHECK_TCB_INFO) || !v->has_platform)
         return;
     if (check_platform(v, &a->tcb_info) && verifier__passed(v, CHECK_QE_DOCUMENT))
@@ -380,6 +399,8 @@ void verifier__check_collateral(struct verification *v)
         else
             verifier__skip(v, CHECK_COLLATERAL, "none was given: revocation and TCB level are unknown");
         skip_all(v);
+        if (v->policy->min_evaluation_number > 0)
+            verifier__fail(v, CHECK_FRESHNESS, "needs collateral, and none was given");
         check_known_identity(v);
         return;
     }

@@ -3,6 +3,7 @@
  */
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "verifier/internal.h"
@@ -32,12 +33,57 @@ static void check_issuer(struct verification *v)
         verifier__pass(v, CHECK_ISSUER, "signed by the issuer that the caller pinned");
 }
 
-void verifier__check_certificate(struct verification *v)
+/* "23 h 10 min", with room for any number. */
+static const char *duration(int64_t seconds, char out[48])
+{
+    if (seconds < 3600)
+        snprintf(out, 48, "%lld min", (long long)(seconds / 60));
+    else
+        snprintf(out, 48, "%lld h %lld min", (long long)(seconds / 3600), (long long)(seconds / 60 % 60));
+    return out;
+}
+
+static void check_time(struct verification *v)
 {
     char text[64];
+    struct verifier_claims *c = &v->result->claims;
+    c->not_before_s = verifier__asn1_time(X509_get0_notBefore(v->leaf));
+    c->not_after_s = verifier__asn1_time(X509_get0_notAfter(v->leaf));
+    if (verifier__time_problem(c->not_before_s, c->not_after_s, v->now_s, text, sizeof(text)))
+        verifier__fail(v, CHECK_CERTIFICATE_TIME, "it %s", text);
+    else
+        verifier__pass(v, CHECK_CERTIFICATE_TIME, "within its time of validity, %s old",
+                       duration(v->now_s - c->not_before_s, text));
+    c->has_validity = c->not_before_s != INT64_MIN && c->not_after_s != INT64_MIN;
+    c->age_s = c->has_validity ? v->now_s - c->not_before_s : 0;
+}
+
+/* NotAfter is not in the quote: who once got hold of an enclave's keys may make it what he likes. */
+static void check_lifetime(struct verification *v)
+{
+    const struct verifier_claims *c = &v->result->claims;
+    char text[2][48];
+    int64_t most = v->policy->max_lifetime_s;
+    if (v->policy->mode != VERIFIER_DETERMINISTIC)
+        verifier__skip(v, CHECK_LIFETIME, "its quote is for this connection alone");
+    else if (most == 0)
+        verifier__skip(v, CHECK_LIFETIME, "the caller has no maximum");
+    else if (!c->has_validity)
+        verifier__fail(v, CHECK_LIFETIME, "it has no readable time of validity");
+    else if (c->not_after_s - c->not_before_s > most)
+        verifier__fail(v, CHECK_LIFETIME, "%s, at most %s is expected",
+                       duration(c->not_after_s - c->not_before_s, text[0]), duration(most, text[1]));
+    else
+        verifier__pass(v, CHECK_LIFETIME, "%s, at most %s is expected",
+                       duration(c->not_after_s - c->not_before_s, text[0]), duration(most, text[1]));
+}
+
+void verifier__check_certificate(struct verification *v)
+{
     if (!v->leaf) {
         verifier__skip(v, CHECK_CERTIFICATE, "a quote alone is verified");
         verifier__skip(v, CHECK_CERTIFICATE_TIME, "a quote alone is verified");
+        verifier__skip(v, CHECK_LIFETIME, "a quote alone is verified");
         verifier__skip(v, CHECK_ISSUER, "a quote alone is verified");
         return;
     }
@@ -49,10 +95,7 @@ void verifier__check_certificate(struct verification *v)
         verifier__fail(v, CHECK_CERTIFICATE, "its key is not on P-256");
     else
         verifier__pass(v, CHECK_CERTIFICATE, "well-formed, with a P-256 key");
-    if (verifier__time_problem(verifier__asn1_time(X509_get0_notBefore(v->leaf)),
-                               verifier__asn1_time(X509_get0_notAfter(v->leaf)), v->now_s, text, sizeof(text)))
-        verifier__fail(v, CHECK_CERTIFICATE_TIME, "it %s", text);
-    else
-        verifier__pass(v, CHECK_CERTIFICATE_TIME, "within its time of validity");
+    check_time(v);
+    check_lifetime(v);
     check_issuer(v);
 }

@@ -51,6 +51,10 @@ static const char *open_document(struct signed_document *d, const void *text, si
     d->signed_size = j->values[d->inner].end - j->values[d->inner].start;
     if (!read_time(j, d->inner, "issueDate", &d->issued_s) || !read_time(j, d->inner, "nextUpdate", &d->next_update_s))
         return "its issueDate or nextUpdate is malformed";
+    uint64_t number;
+    if (!read_number(j, d->inner, "tcbEvaluationDataNumber", UINT32_MAX, &number))
+        return "its tcbEvaluationDataNumber is malformed";
+    d->evaluation_number = (uint32_t)number;
     d->levels = verifier__json_member(j, d->inner, "tcbLevels", JSON_ARRAY);
     if (!d->levels || j->values[d->levels].count == 0 || j->values[d->levels].count > LEVELS_MAX)
         return "it has no tcbLevels, or too many";

@@ -15,7 +15,8 @@ struct signed_document {
     size_t signed_size;
     uint8_t signature[64];
     int64_t issued_s, next_update_s;
-    uint32_t levels; /* tcbLevels, an array of at least one */
+    uint32_t evaluation_number; /* tcbEvaluationDataNumber: rises with what Intel knows of attacks */
+    uint32_t levels;            /* tcbLevels, an array of at least one */
 };
 
 /* One of tcbLevels. */

@@ -15,7 +15,11 @@
 
 #define ROOTS_MAX 8
 #define MRENCLAVES_MAX 64u
-#define EXPECTED_MAX 16u /* extensions, apps: each */
+#define EXTENSIONS_MAX 16u
+#define APPS_MAX 256u
+#define ADMINISTRATORS_MAX 64u
+#define LIMITS_SIZE_MAX 1024u
+#define EGRESS_SIZE_MAX 8192u
 #define EXTENSION_SIZE_MAX 1024u
 #define NAME_SIZE_MAX 64u
 #define NONCE_SIZE_MAX 255u
@@ -38,6 +42,12 @@
 #define FLAG_INIT 0x1u
 #define FLAG_DEBUG 0x2u
 
+/* ---- extensions of the certificate (docs/attestation.md) ------------------------------------------------------ */
+
+#define OID_MERKLE_ROOT "1.3.6.1.4.1.65230.1.1"
+#define OID_GENERATION "1.3.6.1.4.1.65230.4.1" /* 8 bytes, big endian */
+#define OID_INSTANCE "1.3.6.1.4.1.65230.4.2"   /* 32 bytes */
+
 /* ---- the checks ----
  * name; whether a result stands or falls with it; what it holds for. docs/verify.md carries the same words (a test
  * compares them). */
@@ -53,6 +63,7 @@ enum weight {
 #define CHECKS(X) \
     X(CERTIFICATE, OF_CERTIFICATE, "certificate", "the peer's certificate is well-formed X.509 with a P-256 key") \
     X(CERTIFICATE_TIME, OF_CERTIFICATE, "certificate time", "now is between its NotBefore and NotAfter") \
+    X(LIFETIME, OPTIONAL, "certificate lifetime", "from NotBefore to NotAfter is no longer than the caller's maximum") \
     X(ISSUER, OPTIONAL, "certificate issuer", "it is signed by the CA that the caller pinned") \
     X(QUOTE, ALWAYS, "quote", "there is exactly one quote, a well-formed DCAP ECDSA quote of version 3") \
     X(ROOT, ALWAYS, "root", "the PCK chain ends in a root that the caller accepts") \
@@ -77,6 +88,7 @@ enum weight {
     X(SIGNER_REVOCATION, OF_COLLATERAL, "signer revocation", "neither signer of TCB info and QE identity is revoked") \
     X(PLATFORM, OF_COLLATERAL, "platform", "the TCB info is about this platform (FMSPC and PCE id)") \
     X(TCB_STATUS, OF_COLLATERAL, "tcb status", "the status of platform and quoting enclave is accepted by the caller") \
+    X(FRESHNESS, OPTIONAL, "collateral freshness", "both documents' tcbEvaluationDataNumber is at least the caller's") \
     X(REPORT_DATA, OF_CERTIFICATE, "report data", "ReportData binds the certificate's key, in the caller's mode") \
     X(DEBUG, ALWAYS, "debug", "the enclave is initialised, and not for debugging unless the caller allows it") \
     X(MRENCLAVE, OPTIONAL, "mrenclave", "MRENCLAVE is one of those that the caller pinned") \
@@ -84,8 +96,19 @@ enum weight {
     X(PROD_ID, OPTIONAL, "product id", "ISVPRODID is the one that the caller pinned") \
     X(SVN, OPTIONAL, "security version", "ISVSVN is not less than the caller's minimum") \
     X(CONFIGURATION, OPTIONAL, "configuration root", "the certificate carries the configuration's Merkle root, bound") \
+    X(MANIFEST, OPTIONAL, "manifest", "its leaves make the configuration root, and it says nothing else of itself") \
+    X(INSTANCE, OPTIONAL, "instance", "it is the instance that the caller pinned") \
+    X(GENERATION, OPTIONAL, "generation", "its number is not less than the caller's minimum") \
+    X(ADMINISTRATORS, OPTIONAL, "administrators", "their keys, roles and threshold are those that the caller pinned") \
+    X(LIMITS, OPTIONAL, "limits", "they are those that the caller expects") \
+    X(EGRESS_CA, OPTIONAL, "egress ca", "outgoing requests trust the bundle that the caller expects, or none") \
+    X(ONLY_APPS, OPTIONAL, "only apps", "no app runs there but those that the caller names") \
     X(EXTENSION, OPTIONAL, "extension", "an extension has the value that the caller expects, and is bound") \
-    X(APP, OPTIONAL, "app", "an app of the expected hash is a leaf under the configuration root")
+    X(APP, OPTIONAL, "app", "an app of the expected hash is a leaf under the configuration root") \
+    X(APP_PUBLISHER, OPTIONAL, "app publisher", "its code can come from the expected publisher alone, at a version that will do") \
+    X(APP_IDENTITY, OPTIONAL, "app identity", "it is the very app, with its data, that the caller pinned") \
+    X(APP_SETTINGS, OPTIONAL, "app settings", "they have the hash that the caller expects, or there are none") \
+    X(APP_EGRESS, OPTIONAL, "app egress", "it may connect where the caller expects, and nowhere else")
 // clang-format on
 
 enum check_id {
@@ -104,12 +127,19 @@ struct expected_extension {
     size_t size;
 };
 
+/* What is expected of one app; each member counts only if its flag is set. */
 struct expected_app {
     char name[NAME_SIZE_MAX + 1];
+    bool has_sha256, has_proof, has_publisher, has_id, has_settings, has_egress;
     uint8_t sha256[32];
-    uint64_t leaf_index, tree_size;
+    uint64_t leaf_index, tree_size; /* of the proof */
     uint8_t path[64][32];
     size_t path_count;
+    uint8_t publisher[32], id[16];
+    uint64_t min_version;
+    bool no_settings; /* has_settings: there must be none */
+    uint8_t settings[32];
+    char *egress; /* "host:port" each, sorted, joined by commas */
 };
 
 struct verifier_policy {
@@ -126,11 +156,27 @@ struct verifier_policy {
     enum verifier_mode mode;
     uint8_t nonce[NONCE_SIZE_MAX], binder[32];
     size_t nonce_size;
-    struct expected_extension *extensions[EXPECTED_MAX];
+    struct expected_extension *extensions[EXTENSIONS_MAX];
     size_t extension_count;
-    struct expected_app *apps[EXPECTED_MAX];
+    struct expected_app *apps[APPS_MAX];
     size_t app_count;
+    int64_t max_lifetime_s;         /* 0: any */
+    uint32_t min_evaluation_number; /* 0: any */
+    uint64_t min_generation;        /* 0: any */
+    bool any_instance, only_apps, has_instance, has_administrators, has_limits, has_egress_ca, no_egress_ca;
+    uint8_t instance[32], egress_ca[32];
+    char limits[LIMITS_SIZE_MAX + 1];
+    struct verifier_administrator administrators[ADMINISTRATORS_MAX]; /* sorted by key */
+    size_t administrator_count;
+    unsigned threshold;
 };
+
+/* expectations.c: the app's entry, made if there is none. NULL: the name is malformed, or with room for no more;
+ * *error says which. */
+struct expected_app *verifier__expect(struct verifier_policy *policy, const char *name, int *error);
+/* "host[:port],..." in the form that leaves have: lower case, with ports, sorted, each once; malloc'ed. NULL: one of
+ * them is empty or has other than a name's characters, or out of memory. */
+char *verifier__normal_egress(const char *list);
 
 struct document {
     uint8_t *data;
@@ -144,21 +190,24 @@ struct verifier_collateral {
 struct record {
     enum check_id id;
     enum verifier_outcome outcome;
+    bool demanded; /* the policy says what must hold: "not checked" is as bad as "failed" */
     char reason[REASON_SIZE];
 };
 
-/* One record for each check, in order; "extension" and "app" have one for each expectation, at least one. */
+/* One record for each check, in order; "extension" and those of apps have one for each that is expected, at least
+ * one. */
 struct verifier_result {
-    struct record records[CHECK_COUNT + 2 * EXPECTED_MAX];
-    size_t count;
     bool of_certificate, has_collateral;
+    bool extension_names_instance; /* an extension that passed is the configuration's root, or the instance */
     struct verifier_claims claims;
     char advisories[ADVISORIES_MAX][ADVISORY_SIZE_MAX];
     const char *advisory_list[ADVISORIES_MAX];
+    size_t count;
+    struct record records[];
 };
 
-/* A result in which nothing has been checked yet. extensions and apps: how many are expected. NULL: out of memory. */
-struct verifier_result *verifier__result_create(size_t extensions, size_t apps);
+/* A result in which nothing has been checked yet. NULL: out of memory. */
+struct verifier_result *verifier__result_create(const struct verifier_policy *policy);
 
 /* What a PCK certificate says about its platform (Intel's SGX extension). */
 struct platform {
@@ -174,7 +223,10 @@ struct verification {
     struct verifier_result *result;
     int64_t now_s;
     bool live;
-    X509 *leaf; /* NULL: a quote alone */
+    X509 *leaf;                /* NULL: a quote alone */
+    const char *manifest_text; /* NULL: none was given */
+    size_t manifest_size;
+    const struct manifest *manifest; /* set once it is proven to be the certificate's configuration */
     const uint8_t *expected_report_data;
     struct verifier_quote quote;
     STACK_OF(X509) * chain;    /* of the quote: PCK, PCK CA, root */
@@ -183,6 +235,8 @@ struct verification {
     struct platform platform;
     bool has_platform;
 };
+
+struct manifest;
 
 /* verify.c: what the public function does, live or not whatever the policy says. */
 struct verifier_result *verifier__verify_certificate(const struct verifier_policy *policy,
@@ -199,6 +253,7 @@ void verifier__skip(struct verification *v, enum check_id id, const char *format
 void verifier__set(struct verification *v, enum check_id id, size_t index, enum verifier_outcome outcome,
                    const char *format, ...) __attribute__((format(printf, 5, 6)));
 bool verifier__passed(const struct verification *v, enum check_id id);
+bool verifier__has_passed(const struct verifier_result *result, enum check_id id); /* the first record of it */
 
 /* The parts, in the order in which they run; each records its checks. */
 void verifier__check_certificate(struct verification *v);     /* certificate.c */
@@ -208,6 +263,14 @@ void verifier__check_collateral(struct verification *v);      /* appraisal.c */
 void verifier__check_binding(struct verification *v);         /* binding.c */
 void verifier__check_enclave(struct verification *v);         /* enclave.c */
 void verifier__check_configuration(struct verification *v);   /* configuration.c */
+/* contents.c and apps.c: of the configuration, what the manifest lists. */
+void verifier__check_contents(struct verification *v);
+void verifier__check_apps(struct verification *v);
+
+/* Whether the certificate's extensions are the enclave's word (configuration.c). */
+bool verifier__bound(const struct verification *v);
+/* The certificate's extension of that OID, if it stands there exactly once and has this size (configuration.c). */
+bool verifier__read_extension(const struct verification *v, const char *oid, uint8_t *out, size_t size);
 
 /* ---- pieces ---------------------------------------------------------------------------------------------------- */
 
@@ -251,6 +314,8 @@ const char *verifier__read_platform(X509 *pck, struct platform *platform);
 
 /* merkle.c */
 void verifier__merkle_leaf(const void *leaf, size_t size, uint8_t out[32]);
+/* The root over count leaves' hashes, which are overwritten; count is at least 1. */
+void verifier__merkle_root(uint8_t (*hashes)[32], size_t count, uint8_t out[32]);
 
 /* hex_text for use in an expression: 2 * size + 1 bytes go to out, which is returned. */
 static inline char *verifier__hex(const void *data, size_t size, char *out)

@@ -304,6 +304,39 @@ bool verifier__json_text(const struct json *j, uint32_t string, char *out, size_
     return true;
 }
 
+/* The character of an escape, whose backslash *at is behind; 0: none that is taken here. */
+static char unescape_one(const char *text, uint32_t *at)
+{
+    static const char letters[] = "\"\\/bfnrt", characters[] = "\"\\/\b\f\n\r\t";
+    const char *letter = strchr(letters, text[*at]);
+    uint8_t code[2];
+    if (letter) {
+        ++*at;
+        return characters[letter - letters];
+    }
+    if (!hex_read(text + *at + 1, 4, code, 2) || code[0] != 0 || code[1] > 0x7f)
+        return '\0';
+    *at += 5;
+    return (char)code[1];
+}
+
+char *verifier__json_unescape(const struct json *j, uint32_t string)
+{
+    const struct json_value *v = &j->values[string];
+    char *out = v->type == JSON_STRING ? malloc(v->end - v->start + 1) : NULL, *to = out;
+    for (uint32_t at = v->start; out && at < v->end;) {
+        char c = j->text[at++];
+        if (c == '\\' && !(c = unescape_one(j->text, &at))) {
+            free(out);
+            return NULL;
+        }
+        *to++ = c;
+    }
+    if (out)
+        *to = '\0';
+    return out;
+}
+
 bool verifier__json_number(const struct json *j, uint32_t number, uint64_t most, uint64_t *out)
 {
     const struct json_value *v = &j->values[number];

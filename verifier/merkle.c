@@ -24,6 +24,19 @@ static void node(const uint8_t left[32], const uint8_t right[32], uint8_t out[32
         memset(out, 0, 32);
 }
 
+void verifier__merkle_root(uint8_t (*hashes)[32], size_t count, uint8_t out[32])
+{
+    /* Level by level, from the leaves up; the last of an odd number goes up as it is. That is the same tree as RFC
+     * 9162's, which splits at the largest power of two. */
+    for (; count > 1; count = (count + 1) / 2) {
+        for (size_t i = 0; i + 1 < count; i += 2)
+            node(hashes[i], hashes[i + 1], hashes[i / 2]);
+        if (count % 2 == 1)
+            memmove(hashes[count / 2], hashes[count - 1], 32);
+    }
+    memcpy(out, hashes[0], 32);
+}
+
 bool verifier_inclusion_holds(const struct verifier_inclusion *proof, const void *leaf, size_t leaf_size,
                               const uint8_t root[32])
 {

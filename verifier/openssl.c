@@ -44,7 +44,8 @@ static int verify(X509_STORE_CTX *store, void *argument)
     X509 *leaf = X509_STORE_CTX_get0_cert(store);
     struct verifier_result *result =
         leaf ? verifier__verify_certificate(use->policy, use->collateral, leaf, true) : NULL;
-    bool ok = verifier_result_ok(result);
+    enum verifier_verdict verdict = verifier_result_verdict(result);
+    bool ok = verdict == VERIFIER_VERIFIED || (verdict == VERIFIER_GENUINE && use->policy->any_instance);
     verifier_result_destroy(SSL_get_ex_data(ssl, connection_index));
     if (SSL_set_ex_data(ssl, connection_index, result) != 1) {
         verifier_result_destroy(result);
@@ -57,6 +58,8 @@ static int verify(X509_STORE_CTX *store, void *argument)
 int verifier_openssl_use(SSL_CTX *ctx, const struct verifier_policy *policy,
                          const struct verifier_collateral *collateral)
 {
+    if (!verifier_policy_names_instance(policy) || verifier_policy_needs_manifest(policy))
+        return -EINVAL;
     pthread_once(&once, make_indices);
     struct use *use = malloc(sizeof(*use));
     if (!use || context_index < 0 || connection_index < 0) {

@@ -14,6 +14,7 @@
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -38,6 +39,7 @@ static struct peers open_peers(EVP_PKEY *key)
     p.policy = verifier_policy_create();
     assert_int_equal(verifier_policy_set_roots(p.policy, p.fixture->root_pem, strlen(p.fixture->root_pem)), 0);
     verifier_policy_set_time(p.policy, FIXTURE_NOW);
+    verifier_policy_accept_any_instance(p.policy, true);
     p.server_ctx = SSL_CTX_new(TLS_server_method());
     p.client_ctx = SSL_CTX_new(TLS_client_method());
     assert_int_equal(SSL_CTX_use_certificate(p.server_ctx, p.fixture->leaf), 1);
@@ -99,6 +101,121 @@ static void test_drop_in(void **state)
     assert_int_equal(SSL_get_verify_result(p.client), X509_V_ERR_APPLICATION_VERIFICATION);
     assert_int_equal(verifier_openssl_use(p.client_ctx, p.policy, NULL), 0); /* set anew: the last one counts */
     assert_false(handshake(&p));
+    close_peers(&p);
+}
+
+/* A program that anybody can run is not enough to send something to, unless the caller says so. */
+static void test_whose(void **state)
+{
+    static const uint8_t instance[32] = {0x1d, 2, 3}, another[32] = {1};
+    struct peers p = open_peers(fixture_leaf_key());
+    struct fixture_options o = fixture_defaults();
+    assert_int_equal(verifier_policy_add_mrenclave(p.policy, o.body.mrenclave), 0);
+    verifier_policy_accept_any_instance(p.policy, false);
+    assert_int_equal(verifier_openssl_use(p.client_ctx, p.policy, p.fixture->collateral), -EINVAL);
+    assert_false(handshake(&p)); /* genuine, and the policy does not take that any more */
+    assert_int_equal(verifier_result_verdict(verifier_openssl_result(p.client)), VERIFIER_GENUINE);
+    assert_int_equal(verifier_policy_expect_instance(p.policy, instance), 0);
+    assert_int_equal(verifier_openssl_use(p.client_ctx, p.policy, p.fixture->collateral), 0);
+    assert_false(handshake(&p)); /* the leaf names no instance yet */
+    p.fixture->numbered = true;
+    X509 *leaf = fixture_leaf(p.fixture, &o, NULL, NULL, 0);
+    assert_int_equal(SSL_CTX_use_certificate(p.server_ctx, leaf), 1);
+    assert_true(handshake(&p));
+    assert_int_equal(verifier_result_verdict(verifier_openssl_result(p.client)), VERIFIER_VERIFIED);
+    X509_free(leaf);
+    /* what only a manifest tells cannot be judged in a handshake */
+    assert_int_equal(verifier_policy_expect_code(p.policy, "hello", another), 0);
+    assert_int_equal(verifier_openssl_use(p.client_ctx, p.policy, p.fixture->collateral), -EINVAL);
+    close_peers(&p);
+}
+
+/* ---- the manifest ---------------------------------------------------------------------------------------------- */
+
+struct answering {
+    SSL *ssl;
+    const char *answer;
+};
+
+/* A server that reads one request's head and gives its answer, in two pieces. */
+static void *answer(void *argument)
+{
+    struct answering *a = argument;
+    char request[1024];
+    size_t size = 0, n, half = strlen(a->answer) / 2;
+    if (SSL_accept(a->ssl) == 1) {
+        while (size < sizeof(request) - 1 && SSL_read_ex(a->ssl, request + size, sizeof(request) - 1 - size, &n) == 1) {
+            size += n;
+            request[size] = '\0';
+            if (strstr(request, "\r\n\r\n"))
+                break;
+        }
+        if (half > 0)
+            SSL_write_ex(a->ssl, a->answer, half, &n);
+        SSL_write_ex(a->ssl, a->answer + half, strlen(a->answer) - half, &n);
+        SSL_shutdown(a->ssl);
+    }
+    shutdown(SSL_get_fd(a->ssl), SHUT_WR);
+    return NULL;
+}
+
+static int ask(struct peers *p, const char *text, char **manifest, bool *reusable, char error[128])
+{
+    int fds[2];
+    size_t size = 0;
+    pthread_t thread;
+    struct answering a = {SSL_new(p->server_ctx), text};
+    SSL *client = SSL_new(p->client_ctx);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    SSL_set_fd(a.ssl, fds[0]);
+    SSL_set_fd(client, fds[1]);
+    assert_int_equal(pthread_create(&thread, NULL, answer, &a), 0);
+    assert_int_equal(SSL_connect(client), 1);
+    int result = verifier_openssl_manifest(client, "enclave.example:8443", manifest, &size, reusable, error, 128);
+    assert_true(result != 0 || size == strlen(*manifest));
+    close(fds[1]);
+    pthread_join(thread, NULL);
+    close(fds[0]);
+    SSL_free(a.ssl);
+    SSL_free(client);
+    ERR_clear_error();
+    return result;
+}
+
+static void test_manifest_over_a_connection(void **state)
+{
+    static const struct {
+        const char *answer;
+        int result;
+        bool reusable;
+        const char *text;
+    } cases[] = {
+        {"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", 0, true, "{}"},
+        {"HTTP/1.1 200 OK\r\ncontent-length:2\r\nConnection: close\r\n\r\n{}", 0, false, "{}"},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}HTTP/1.1 200", -EBADMSG, false, NULL},
+        {"HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\nnone", -ENOENT, true, NULL},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n{}", -EBADMSG, false, NULL},
+        {"HTTP/1.1 200 OK\r\n\r\n{}", -EBADMSG, false, NULL},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 1048577\r\n\r\n{}", -EBADMSG, false, NULL},
+        {"HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\n{}", -EBADMSG, false, NULL},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 2x\r\n\r\n{}", -EBADMSG, false, NULL},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n{}", -EBADMSG, false, NULL},
+        {"", -EBADMSG, false, NULL},
+        {"\r\n\r\n", -EBADMSG, false, NULL},
+    };
+    struct peers p = open_peers(fixture_leaf_key());
+    signal(SIGPIPE, SIG_IGN);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char *manifest = NULL, error[128] = "";
+        bool reusable;
+        int result = ask(&p, cases[i].answer, &manifest, &reusable, error);
+        if (result != cases[i].result || reusable != cases[i].reusable)
+            print_message("case %zu: %d, %d: %s\n", i, result, reusable, error);
+        assert_int_equal(result, cases[i].result);
+        assert_int_equal(reusable, cases[i].reusable);
+        assert_true(result == 0 ? strcmp(manifest, cases[i].text) == 0 : !manifest && strlen(error) > 0);
+        free(manifest);
+    }
     close_peers(&p);
 }
 
@@ -239,8 +356,13 @@ static void test_bad_requests(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_drop_in),      cmocka_unit_test(test_stolen_quote), cmocka_unit_test(test_old_tls),
-        cmocka_unit_test(test_rude_servers), cmocka_unit_test(test_bad_requests),
+        cmocka_unit_test(test_drop_in),
+        cmocka_unit_test(test_whose),
+        cmocka_unit_test(test_manifest_over_a_connection),
+        cmocka_unit_test(test_stolen_quote),
+        cmocka_unit_test(test_old_tls),
+        cmocka_unit_test(test_rude_servers),
+        cmocka_unit_test(test_bad_requests),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

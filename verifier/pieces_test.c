@@ -203,9 +203,12 @@ static void test_limits(void **state)
     for (int i = 0; i < 64; i++)
         assert_int_equal(verifier_policy_add_mrenclave(p, hash), 0);
     assert_int_equal(verifier_policy_add_mrenclave(p, hash), -E2BIG);
-    for (int i = 0; i < 16; i++) {
+    for (int i = 0; i < 16; i++)
         assert_int_equal(verifier_policy_expect_extension(p, "1.2.3", NULL, 0), 0);
-        assert_int_equal(verifier_policy_expect_app(p, "a", hash, &proof), 0);
+    for (int i = 0; i < 256; i++) {
+        snprintf(name, sizeof(name), "app%d", i);
+        assert_int_equal(verifier_policy_expect_app(p, name, hash, &proof), 0);
+        assert_int_equal(verifier_policy_expect_app(p, name, hash, &proof), 0); /* the same app */
     }
     assert_int_equal(verifier_policy_expect_extension(p, "1.2.3", NULL, 0), -E2BIG);
     assert_int_equal(verifier_policy_expect_app(p, "a", hash, &proof), -E2BIG);
@@ -237,18 +240,18 @@ static void test_limits(void **state)
 /* Nothing that was not checked counts as good. */
 static void test_nothing_checked(void **state)
 {
-    struct verifier_result *r = verifier__result_create(0, 0);
+    struct verifier_policy *policy = verifier_policy_create();
+    struct verifier_result *r = verifier__result_create(policy);
     struct verification v = {.result = r};
     assert_false(verifier_result_ok(r));
     for (int id = 0; id < CHECK_COUNT; id++)
         verifier__pass(&v, (enum check_id)id, "passed");
     r->of_certificate = r->has_collateral = true;
     assert_true(verifier_result_ok(r));
-    static const enum check_id optional[] = {CHECK_ISSUER,        CHECK_COLLATERAL, CHECK_MRENCLAVE,
-                                             CHECK_MRSIGNER,      CHECK_PROD_ID,    CHECK_SVN,
-                                             CHECK_CONFIGURATION, CHECK_EXTENSION,  CHECK_APP};
+    static const enum check_id optional[] = {CHECK_LIFETIME,  CHECK_ISSUER,   CHECK_COLLATERAL, CHECK_FRESHNESS,
+                                             CHECK_MRENCLAVE, CHECK_MRSIGNER, CHECK_PROD_ID,    CHECK_SVN};
     for (int id = 0; id < CHECK_COUNT; id++) {
-        bool may_be_left_out = false;
+        bool may_be_left_out = id >= CHECK_CONFIGURATION;
         for (size_t i = 0; i < sizeof(optional) / sizeof(optional[0]); i++)
             may_be_left_out |= (int)optional[i] == id;
         verifier__skip(&v, (enum check_id)id, "skipped");
@@ -258,6 +261,51 @@ static void test_nothing_checked(void **state)
         verifier__pass(&v, (enum check_id)id, "passed");
     }
     verifier_result_destroy(r);
+    verifier_policy_destroy(policy);
+}
+
+/* What the policy demands may not be left out. */
+static void test_demanded_and_not_checked(void **state)
+{
+    static const uint8_t hash[32] = {1};
+    static const enum check_id ids[] = {
+        CHECK_FRESHNESS,    CHECK_MRENCLAVE,    CHECK_MRSIGNER,
+        CHECK_PROD_ID,      CHECK_SVN,          CHECK_MANIFEST,
+        CHECK_INSTANCE,     CHECK_GENERATION,   CHECK_ADMINISTRATORS,
+        CHECK_LIMITS,       CHECK_EGRESS_CA,    CHECK_ONLY_APPS,
+        CHECK_EXTENSION,    CHECK_APP,          CHECK_APP_PUBLISHER,
+        CHECK_APP_IDENTITY, CHECK_APP_SETTINGS, CHECK_APP_EGRESS,
+    };
+    struct verifier_policy *p = verifier_policy_create();
+    verifier_policy_set_min_evaluation_number(p, 1);
+    assert_int_equal(verifier_policy_add_mrenclave(p, hash), 0);
+    verifier_policy_set_mrsigner(p, hash);
+    verifier_policy_set_prod_id(p, 1);
+    verifier_policy_set_min_svn(p, 1);
+    verifier_policy_set_min_generation(p, 1);
+    verifier_policy_only_apps(p, true);
+    assert_int_equal(verifier_policy_expect_instance(p, hash), 0);
+    assert_int_equal(verifier_policy_expect_administrators(p, 0, NULL, 0), 0);
+    assert_int_equal(verifier_policy_expect_limits(p, ""), 0);
+    assert_int_equal(verifier_policy_expect_egress_ca(p, NULL), 0);
+    assert_int_equal(verifier_policy_expect_extension(p, "1.2.3", hash, 1), 0);
+    assert_int_equal(verifier_policy_expect_code(p, "a", hash), 0);
+    assert_int_equal(verifier_policy_expect_publisher(p, "a", hash, 1), 0);
+    assert_int_equal(verifier_policy_expect_app_id(p, "a", hash), 0);
+    assert_int_equal(verifier_policy_expect_settings(p, "a", NULL), 0);
+    assert_int_equal(verifier_policy_expect_egress(p, "a", ""), 0);
+    struct verifier_result *r = verifier__result_create(p);
+    struct verification v = {.result = r};
+    for (int id = 0; id < CHECK_COUNT; id++)
+        verifier__pass(&v, (enum check_id)id, "passed");
+    assert_true(verifier_result_ok(r));
+    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+        verifier__skip(&v, ids[i], "skipped");
+        assert_false(verifier_result_ok(r));
+        verifier__pass(&v, ids[i], "passed");
+    }
+    verifier_result_destroy(r);
+    verifier_policy_destroy(p);
 }
 
 /* What somebody chose to trust has nothing in it but certificates. */
@@ -307,9 +355,11 @@ static void test_no_password(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bundles), cmocka_unit_test(test_binder),      cmocka_unit_test(test_modes),
-        cmocka_unit_test(test_merkle),  cmocka_unit_test(test_own_quote),   cmocka_unit_test(test_quote_alone),
-        cmocka_unit_test(test_limits),  cmocka_unit_test(test_no_password), cmocka_unit_test(test_nothing_checked),
+        cmocka_unit_test(test_bundles),         cmocka_unit_test(test_binder),
+        cmocka_unit_test(test_modes),           cmocka_unit_test(test_merkle),
+        cmocka_unit_test(test_own_quote),       cmocka_unit_test(test_quote_alone),
+        cmocka_unit_test(test_limits),          cmocka_unit_test(test_no_password),
+        cmocka_unit_test(test_nothing_checked), cmocka_unit_test(test_demanded_and_not_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,8 +11,10 @@
 struct verifier_policy *verifier_policy_create(void)
 {
     struct verifier_policy *p = calloc(1, sizeof(*p));
-    if (p)
+    if (p) {
         p->accepted_tcb = 1u << VERIFIER_TCB_UP_TO_DATE;
+        p->max_lifetime_s = VERIFIER_LIFETIME_DEFAULT_S;
+    }
     return p;
 }
 
@@ -27,8 +29,10 @@ void verifier_policy_destroy(struct verifier_policy *p)
         ASN1_OBJECT_free(p->extensions[i]->oid);
         free(p->extensions[i]);
     }
-    for (size_t i = 0; i < p->app_count; i++)
+    for (size_t i = 0; i < p->app_count; i++) {
+        free(p->apps[i]->egress);
         free(p->apps[i]);
+    }
     free(p);
 }
 
@@ -120,6 +124,16 @@ void verifier_policy_require_collateral(struct verifier_policy *p, bool require)
     p->require_collateral = require;
 }
 
+void verifier_policy_set_min_evaluation_number(struct verifier_policy *p, uint32_t number)
+{
+    p->min_evaluation_number = number;
+}
+
+void verifier_policy_set_max_lifetime(struct verifier_policy *p, int64_t seconds)
+{
+    p->max_lifetime_s = seconds > 0 ? seconds : 0;
+}
+
 void verifier_policy_set_time(struct verifier_policy *p, int64_t unix_s)
 {
     p->time_s = unix_s;
@@ -163,7 +177,7 @@ int verifier_policy_expect_extension(struct verifier_policy *p, const char *oid,
 {
     if (size > EXTENSION_SIZE_MAX || strlen(oid) >= sizeof(p->extensions[0]->text))
         return -EINVAL;
-    if (p->extension_count == EXPECTED_MAX)
+    if (p->extension_count == EXTENSIONS_MAX)
         return -E2BIG;
     struct expected_extension *e = calloc(1, sizeof(*e));
     if (!e)
@@ -178,27 +192,5 @@ int verifier_policy_expect_extension(struct verifier_policy *p, const char *oid,
         memcpy(e->value, value, size);
     e->size = size;
     p->extensions[p->extension_count++] = e;
-    return 0;
-}
-
-int verifier_policy_expect_app(struct verifier_policy *p, const char *name, const uint8_t sha256[32],
-                               const struct verifier_inclusion *proof)
-{
-    size_t name_size = strlen(name);
-    if (name_size == 0 || name_size > NAME_SIZE_MAX || proof->path_count > 64)
-        return -EINVAL;
-    if (p->app_count == EXPECTED_MAX)
-        return -E2BIG;
-    struct expected_app *a = calloc(1, sizeof(*a));
-    if (!a)
-        return -ENOMEM;
-    memcpy(a->name, name, name_size);
-    memcpy(a->sha256, sha256, 32);
-    a->leaf_index = proof->leaf_index;
-    a->tree_size = proof->tree_size;
-    a->path_count = proof->path_count;
-    for (size_t i = 0; i < proof->path_count; i++)
-        memcpy(a->path[i], proof->path[i], 32);
-    p->apps[p->app_count++] = a;
     return 0;
 }

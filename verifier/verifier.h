@@ -10,7 +10,9 @@
  *
  * Nothing is accepted for want of a check: a result is good only if no check failed and all that carry the conclusion
  * passed. Checks for which the caller gave no input (no pinned MRENCLAVE, no collateral) are in the list as not
- * checked.
+ * checked. A measurement names a program, which anybody can run: a good result whose policy does not say whose enclave
+ * it is to be is "genuine", and only one that does is "verified" (enum verifier_verdict). Whoever sends anything that
+ * matters wants the second.
  *
  * Everything read from the network is hostile here: it is bounded, parsed in place and never trusted before its
  * signature. Objects belong to one thread at a time, except that a policy and a collateral which nobody changes may be
@@ -109,6 +111,63 @@ VERIFIER_API int verifier_policy_set_issuer(struct verifier_policy *policy, cons
 VERIFIER_API int verifier_policy_expect_extension(struct verifier_policy *policy, const char *oid, const void *value,
                                                   size_t size);
 
+/* The longest time from NotBefore to NotAfter that a certificate may have, in seconds; 0: any. At first it is that of
+ * the certificates with a deterministic binding; others are made for one connection, and have no such bound. */
+VERIFIER_API void verifier_policy_set_max_lifetime(struct verifier_policy *policy, int64_t seconds);
+#define VERIFIER_LIFETIME_DEFAULT_S 86400
+/* The least tcbEvaluationDataNumber of TCB info and QE identity; 0, as at first: any. Needs collateral. */
+VERIFIER_API void verifier_policy_set_min_evaluation_number(struct verifier_policy *policy, uint32_t number);
+
+/* ---- whose enclave, and what it runs ----
+ * These are judged by the server's manifest: the list of its configuration's leaves, whose root the certificate
+ * carries (GET /_enclave/manifest; struct verifier_evidence). What is said twice in different words is -EEXIST. */
+
+/* Its 32 random bytes of first boot. */
+VERIFIER_API int verifier_policy_expect_instance(struct verifier_policy *policy, const uint8_t instance[32]);
+/* Who may change it: exactly these keys, in these roles, and how many of them a change of administrators takes (0:
+ * nobody may administer). At most 64. */
+enum verifier_role { VERIFIER_ADMIN, VERIFIER_DEPLOY, VERIFIER_MONITOR };
+struct verifier_administrator {
+    enum verifier_role role;
+    uint8_t key[32]; /* SHA-256 of its SubjectPublicKeyInfo */
+};
+VERIFIER_API int verifier_policy_expect_administrators(struct verifier_policy *policy, unsigned threshold,
+                                                       const struct verifier_administrator *list, size_t count);
+/* The number of the configuration, which only rises; 0, as at first: any. */
+VERIFIER_API void verifier_policy_set_min_generation(struct verifier_policy *policy, uint64_t generation);
+/* The limits, as the leaf has them; at most 1024 characters. */
+VERIFIER_API int verifier_policy_expect_limits(struct verifier_policy *policy, const char *text);
+/* SHA-256 of the bundle of CAs that apps' outgoing requests trust; NULL: there must be none. */
+VERIFIER_API int verifier_policy_expect_egress_ca(struct verifier_policy *policy, const uint8_t *sha256);
+/* Apps, by name (1 to 64 characters), up to 256 of them: the .wasm's SHA-256; or whose signature new code must carry,
+ * and since which version; which app of that name it is, since its data is bound to that (16 bytes); the hash of its
+ * settings (NULL: it must have none); where it may connect, "host[:port],..." (443 without; "": nowhere). */
+VERIFIER_API int verifier_policy_expect_code(struct verifier_policy *policy, const char *name,
+                                             const uint8_t sha256[32]);
+VERIFIER_API int verifier_policy_expect_publisher(struct verifier_policy *policy, const char *name,
+                                                  const uint8_t key[32], uint64_t min_version);
+VERIFIER_API int verifier_policy_expect_app_id(struct verifier_policy *policy, const char *name, const uint8_t id[16]);
+VERIFIER_API int verifier_policy_expect_settings(struct verifier_policy *policy, const char *name,
+                                                 const uint8_t *sha256);
+VERIFIER_API int verifier_policy_expect_egress(struct verifier_policy *policy, const char *name, const char *hosts);
+/* No app may run there but those that were named. */
+VERIFIER_API void verifier_policy_only_apps(struct verifier_policy *policy, bool only);
+
+/* The caller knows that nothing says whose enclave this is to be, and goes on: for who sends (verifier_openssl.h). The
+ * verdict stays "genuine". */
+VERIFIER_API void verifier_policy_accept_any_instance(struct verifier_policy *policy, bool accept);
+/* Whether the policy says whose enclave it is to be, so that a result can be "verified"; or any will do. Those who send
+ * anything ask this before they connect. */
+VERIFIER_API bool verifier_policy_names_instance(const struct verifier_policy *policy);
+/* Whether it expects something that only the manifest tells. */
+VERIFIER_API bool verifier_policy_needs_manifest(const struct verifier_policy *policy);
+
+/* The same, and all the above, from a policy file's text (docs/policy.md, docs/policy.schema.json), added to what the
+ * policy expects already. -EINVAL, with one line in error: it is malformed, has a member that is not known, or
+ * contradicts the policy, which is then of no use any more. */
+VERIFIER_API int verifier_policy_read(struct verifier_policy *policy, const char *text, size_t size, char *error,
+                                      size_t error_size);
+
 /* Where a leaf is in a Merkle tree (RFC 9162, section 2.1.3): index and size count leaves. */
 struct verifier_inclusion {
     uint64_t leaf_index;
@@ -117,8 +176,8 @@ struct verifier_inclusion {
     size_t path_count;         /* at most 64 */
 };
 /* The app of that name (1 to 64 characters) must run from the .wasm of that SHA-256: the leaf "app:NAME" NUL sha256
- * must be in the configuration's tree, by this proof (copied; a server answers GET /_enclave/proof/NAME with it). Up
- * to 16. */
+ * must be in the configuration's tree, by this proof (copied; a server answers GET /_enclave/proof/NAME with it): for
+ * who does not want the whole manifest. */
 VERIFIER_API int verifier_policy_expect_app(struct verifier_policy *policy, const char *name, const uint8_t sha256[32],
                                             const struct verifier_inclusion *proof);
 
@@ -166,15 +225,44 @@ VERIFIER_API struct verifier_result *verifier_verify_certificate_der(const struc
 VERIFIER_API struct verifier_result *verifier_verify_quote(const struct verifier_policy *policy,
                                                            const struct verifier_collateral *collateral,
                                                            const void *quote, size_t size, const uint8_t *report_data);
+
+/* What a server showed. */
+struct verifier_evidence {
+    const void *certificate; /* DER */
+    size_t certificate_size;
+    const char *manifest; /* what GET /_enclave/manifest answers, over the same connection; NULL: none */
+    size_t manifest_size;
+};
+/* As verifier_verify_certificate_der, with the manifest. */
+VERIFIER_API struct verifier_result *verifier_verify(const struct verifier_policy *policy,
+                                                     const struct verifier_collateral *collateral,
+                                                     const struct verifier_evidence *evidence);
 VERIFIER_API void verifier_result_destroy(struct verifier_result *result);
 
-/* Whether it is verified. NULL is not. */
+/* Whether nothing is wrong: any verdict but "refused". NULL is not. */
 VERIFIER_API bool verifier_result_ok(const struct verifier_result *result);
+
+/* What it comes to:
+ *   refused   a check failed, or one that carries the conclusion was not made
+ *   genuine   nothing is wrong, but nothing says whose enclave it is: everybody can run the same program
+ *   verified  and it is the one that the caller pinned: its CA; or, of a pinned measurement or signer, its instance, its
+ *             administrators, or an extension that holds the configuration's root or the instance */
+enum verifier_verdict { VERIFIER_REFUSED, VERIFIER_GENUINE, VERIFIER_VERIFIED };
+VERIFIER_API enum verifier_verdict verifier_result_verdict(const struct verifier_result *result);
+/* "refused", "genuine", "verified". Static. */
+VERIFIER_API const char *verifier_verdict_name(enum verifier_verdict verdict);
+
+/* A policy file that expects what was seen, for trust at first use; malloc'ed, to be freed with verifier_free. With who
+ * alone: which program, whose (measurement, CA, instance), and nothing that its administrators may change. policy is the
+ * one that it was judged by: what it allows is allowed again. NULL: refused, the manifest was not among the evidence or
+ * did not hold, or out of memory. */
+VERIFIER_API char *verifier_policy_write(const struct verifier_policy *policy, const struct verifier_result *result,
+                                         const struct verifier_evidence *evidence, bool who);
 
 enum verifier_outcome { VERIFIER_PASSED, VERIFIER_FAILED, VERIFIER_NOT_CHECKED };
 
 struct verifier_check {
-    const char *name; /* stable, for programs; see docs/verify.md. "extension" and "app" may stand more than once */
+    const char *name; /* stable, for programs; see docs/verify.md. "extension" and those of apps may stand repeatedly */
     enum verifier_outcome outcome;
     const char *reason; /* in words, for people */
 };
@@ -201,7 +289,13 @@ struct verifier_claims {
     bool has_spki;
     uint8_t spki_sha256[32]; /* of the certificate's key: names this enclave instance */
     bool has_merkle_root;
-    uint8_t merkle_root[32]; /* of the enclave's configuration */
+    uint8_t merkle_root[32];                  /* of the enclave's configuration */
+    bool has_validity;                        /* the next three are set */
+    int64_t not_before_s, not_after_s, age_s; /* age: since NotBefore, when it was judged */
+    bool has_generation, has_instance;
+    uint64_t generation; /* of the configuration */
+    uint8_t instance[32];
+    uint32_t evaluation_number; /* the lesser tcbEvaluationDataNumber of the two documents; 0: unknown */
 };
 /* Lives as long as the result. */
 VERIFIER_API const struct verifier_claims *verifier_result_claims(const struct verifier_result *result);

@@ -3,6 +3,7 @@
  *
  *   struct verifier_policy *policy = verifier_policy_create();
  *   verifier_policy_add_mrenclave(policy, mrenclave);
+ *   verifier_policy_expect_instance(policy, instance);
  *   verifier_openssl_use(ctx, policy, NULL);
  *   ... SSL_connect: fails unless verified ...
  *   verifier_openssl_result(ssl): why
@@ -21,12 +22,22 @@ extern "C" {
 /* Every handshake of ctx verifies the peer's certificate by policy (always as live) and collateral (may be NULL), and
  * fails otherwise with X509_V_ERR_APPLICATION_VERIFICATION. Both are borrowed: they must outlive ctx and its
  * connections, unchanged. Sets TLS 1.3 as the least version and switches session resumption off, since a resumed
- * handshake shows no certificate. Server names and CAs are not looked at. 0 or -ENOMEM. */
+ * handshake shows no certificate. Server names and CAs are not looked at. 0, -ENOMEM, or -EINVAL: the policy does not
+ * say whose enclave it is to be (verifier_policy_names_instance), or expects what only a manifest tells, which comes
+ * behind the handshake: see below. A handshake whose verdict is "genuine" fails as well, unless the policy takes any
+ * instance. */
 VERIFIER_API int verifier_openssl_use(SSL_CTX *ctx, const struct verifier_policy *policy,
                                       const struct verifier_collateral *collateral);
 
 /* The result of ssl's handshake, also of one that failed; NULL before it. Owned by ssl. */
 VERIFIER_API const struct verifier_result *verifier_openssl_result(const SSL *ssl);
+
+/* Ask the server at the other end of a connected, blocking ssl for its manifest, for verifier_verify: before anything
+ * else is sent, and over the very connection that will be used, since a connection keeps the configuration that its
+ * handshake showed. authority is HOST[:PORT]. 0, with the text, malloc'ed; or a negative errno with one line in error:
+ * -ENOENT if the server has none. Either way reusable tells whether the connection takes another request. */
+VERIFIER_API int verifier_openssl_manifest(SSL *ssl, const char *authority, char **manifest, size_t *size,
+                                           bool *reusable, char *error, size_t error_size);
 
 #ifdef __cplusplus
 }

@@ -47,20 +47,17 @@ static struct verification begin(const struct verifier_policy *policy, const str
     return (struct verification){
         .policy = policy,
         .collateral = collateral,
-        .result = verifier__result_create(policy->extension_count, policy->app_count),
+        .result = verifier__result_create(policy),
         .now_s = policy->time_s ? policy->time_s : (int64_t)time(NULL),
         .live = policy->live,
     };
 }
 
-struct verifier_result *verifier__verify_certificate(const struct verifier_policy *policy,
-                                                     const struct verifier_collateral *collateral, X509 *certificate,
-                                                     bool live)
+/* All of a certificate, from which v was begun. */
+static struct verifier_result *judge(struct verification v, X509 *certificate)
 {
-    struct verification v = begin(policy, collateral);
     if (!v.result)
         return NULL;
-    v.live = live;
     v.leaf = certificate;
     v.result->of_certificate = true;
     int count;
@@ -74,32 +71,48 @@ struct verifier_result *verifier__verify_certificate(const struct verifier_polic
     return v.result;
 }
 
+struct verifier_result *verifier__verify_certificate(const struct verifier_policy *policy,
+                                                     const struct verifier_collateral *collateral, X509 *certificate,
+                                                     bool live)
+{
+    struct verification v = begin(policy, collateral);
+    v.live = live;
+    return judge(v, certificate);
+}
+
 struct verifier_result *verifier_verify_certificate(const struct verifier_policy *policy,
                                                     const struct verifier_collateral *collateral, X509 *certificate)
 {
     return verifier__verify_certificate(policy, collateral, certificate, policy->live);
 }
 
+struct verifier_result *verifier_verify(const struct verifier_policy *policy,
+                                        const struct verifier_collateral *collateral,
+                                        const struct verifier_evidence *evidence)
+{
+    const uint8_t *at = evidence->certificate;
+    size_t size = evidence->certificate_size;
+    X509 *certificate = size <= VERIFIER_DOCUMENT_SIZE_MAX ? d2i_X509(NULL, &at, (long)size) : NULL;
+    struct verification v = begin(policy, collateral);
+    v.manifest_text = evidence->manifest;
+    v.manifest_size = evidence->manifest_size;
+    if (certificate && at == (const uint8_t *)evidence->certificate + size) {
+        judge(v, certificate);
+    } else if (v.result) {
+        v.result->of_certificate = true;
+        verifier__fail(&v, CHECK_CERTIFICATE, "not one certificate in DER");
+    }
+    X509_free(certificate);
+    ERR_clear_error();
+    return v.result;
+}
+
 struct verifier_result *verifier_verify_certificate_der(const struct verifier_policy *policy,
                                                         const struct verifier_collateral *collateral, const void *der,
                                                         size_t size)
 {
-    const uint8_t *at = der;
-    X509 *certificate = size <= VERIFIER_DOCUMENT_SIZE_MAX ? d2i_X509(NULL, &at, (long)size) : NULL;
-    struct verifier_result *result;
-    if (certificate && at == (const uint8_t *)der + size) {
-        result = verifier_verify_certificate(policy, collateral, certificate);
-    } else {
-        struct verification v = begin(policy, collateral);
-        result = v.result;
-        if (result) {
-            result->of_certificate = true;
-            verifier__fail(&v, CHECK_CERTIFICATE, "not one certificate in DER");
-        }
-    }
-    X509_free(certificate);
-    ERR_clear_error();
-    return result;
+    return verifier_verify(policy, collateral,
+                           &(struct verifier_evidence){.certificate = der, .certificate_size = size});
 }
 
 struct verifier_result *verifier_verify_quote(const struct verifier_policy *policy,

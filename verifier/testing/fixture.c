@@ -246,6 +246,12 @@ X509 *fixture_leaf(const struct fixture *f, const struct fixture_options *o, con
         add_raw(x, "1.2.840.113741.1.13.1.0", f->quote, f->quote_size);
     for (int i = 0; i < o->roots; i++)
         add_raw(x, "1.3.6.1.4.1.65230.1.1", f->merkle_root, 32);
+    if (f->numbered) {
+        uint8_t generation[8] = {[7] = o->generation_differs ? 40 : 41};
+        uint8_t instance[32] = {o->instance_differs ? 0x2d : 0x1d, 2, 3};
+        add_raw(x, "1.3.6.1.4.1.65230.4.1", generation, sizeof(generation));
+        add_raw(x, "1.3.6.1.4.1.65230.4.2", instance, sizeof(instance));
+    }
     if (oid)
         add_raw(x, oid, value, size);
     MUST(X509_sign(x, key_of(ISSUER), EVP_sha256()));

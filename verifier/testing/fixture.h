@@ -29,7 +29,8 @@ struct fixture_options {
     int64_t leaf_from_s, leaf_until_s;
     int quotes, roots; /* how often these extensions stand in the leaf: 1 */
     uint8_t merkle_root[32];
-    const uint8_t *binding; /* NULL: the minute of NotBefore */
+    bool instance_differs, generation_differs; /* of what a numbered fixture's leaf says */
+    const uint8_t *binding;                    /* NULL: the minute of NotBefore */
     size_t binding_size;
     const char *(*tamper)(uint8_t *quote, size_t *size); /* the last word on the quote */
 };
@@ -42,6 +43,7 @@ struct fixture {
     struct verifier_collateral *collateral;
     char *root_pem, *pck_crl_chain_pem;
     uint8_t merkle_root[32]; /* what the leaf carries */
+    bool numbered;           /* and generation 41 of the instance 1d 02 03 00 ... */
 };
 
 /* What all is well with: DEBUG clear, everything up to date and in its time, a root that policies must pin. */

@@ -1,0 +1,218 @@
+/*
+ * Policy files: those that are right and those that are not (tests/e2e/python.sh holds the same ones against the
+ * schema), what may not stand twice, and the file that is written from what was seen.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "verifier/internal.h"
+#include "verifier/testing/manifests.h"
+
+static int read_text(struct verifier_policy *p, const char *text, char error[256])
+{
+    error[0] = '\0';
+    return verifier_policy_read(p, text, strlen(text), error, 256);
+}
+
+static void judge_file(const char *name)
+{
+    char path[512], text[16384], error[256];
+    snprintf(path, sizeof(path), POLICIES "/%s", name);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+    fclose(file);
+    struct verifier_policy *p = verifier_policy_create();
+    int result = read_text(p, text, error);
+    bool good = strncmp(name, "good-", 5) == 0;
+    if ((result == 0) != good)
+        print_message("%s: %d %s\n", name, result, error);
+    assert_int_equal(result, good ? 0 : -EINVAL);
+    assert_true(good == (error[0] == '\0'));
+    verifier_policy_destroy(p);
+}
+
+static void test_files(void **state)
+{
+    DIR *folder = opendir(POLICIES);
+    size_t count = 0;
+    assert_non_null(folder);
+    for (const struct dirent *entry; (entry = readdir(folder));) {
+        if (entry->d_name[0] == '.')
+            continue;
+        judge_file(entry->d_name);
+        count++;
+    }
+    closedir(folder);
+    assert_true(count > 40);
+}
+
+/* Which line a wrong policy gets: it names the place. */
+static void test_errors_name_the_place(void **state)
+{
+    static const char *const cases[][2] = {
+        {"{\"format\":\"enclave-os-policy/1\",\"mrsigner\":\"00\"}", "mrsigner: expected 64 hex digits"},
+        {"{\"format\":\"enclave-os-policy/1\",\"collateral\":{\"min\":1}}", "collateral.min: there is no such member"},
+        {"{\"format\":\"enclave-os-policy/1\",\"apps\":[{\"name\":\"a\"},{\"name\":\"a\"}]}", "apps: a stands twice"},
+        {"{\"format\":\"enclave-os-policy/1\",\"apps\":[{\"name\":\"a\",\"id\":1}]}",
+         "apps.id: expected 32 hex digits"},
+        {"{\"format\":\"enclave-os-policy/1\",\"limits\":\"a\\u0000b\"}", "limits: expected a string of ASCII"},
+        {"{\"format\":\"enclave-os-policy/1\",\"limits\":\"a\",\"limits\":\"b\"}", "a name that stands twice"},
+        {"{\"format\":\"enclave-os-policy/1\"", "no JSON as it should be"},
+        {"{\"mrsigner\":null}", "mrsigner: expected 64 hex digits"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char error[256];
+        struct verifier_policy *p = verifier_policy_create();
+        assert_int_equal(read_text(p, cases[i][0], error), -EINVAL);
+        if (!strstr(error, cases[i][1]))
+            fail_msg("%s: %s", cases[i][0], error);
+        verifier_policy_destroy(p);
+    }
+}
+
+static void test_contradictions(void **state)
+{
+    static const uint8_t a[32] = {1}, b[32] = {2};
+    const struct verifier_administrator one = {VERIFIER_ADMIN, {1}}, other = {VERIFIER_DEPLOY, {1}};
+    const struct verifier_administrator twice[] = {one, other};
+    struct verifier_policy *p = verifier_policy_create();
+    for (int again = 0; again < 2; again++) { /* the same again is no contradiction */
+        assert_int_equal(verifier_policy_expect_instance(p, a), 0);
+        assert_int_equal(verifier_policy_expect_administrators(p, 1, &one, 1), 0);
+        assert_int_equal(verifier_policy_expect_limits(p, "x"), 0);
+        assert_int_equal(verifier_policy_expect_egress_ca(p, NULL), 0);
+        assert_int_equal(verifier_policy_expect_code(p, "app", a), 0);
+        assert_int_equal(verifier_policy_expect_publisher(p, "app", a, 3), 0);
+        assert_int_equal(verifier_policy_expect_app_id(p, "app", a), 0);
+        assert_int_equal(verifier_policy_expect_settings(p, "app", a), 0);
+        assert_int_equal(verifier_policy_expect_egress(p, "app", "a.example,b.example"), 0);
+    }
+    assert_int_equal(verifier_policy_expect_instance(p, b), -EEXIST);
+    assert_int_equal(verifier_policy_expect_administrators(p, 2, &one, 1), -EEXIST);
+    assert_int_equal(verifier_policy_expect_administrators(p, 1, &other, 1), -EEXIST);
+    assert_int_equal(verifier_policy_expect_administrators(p, 1, NULL, 0), -EEXIST);
+    assert_int_equal(verifier_policy_expect_administrators(p, 1, twice, 2), -EINVAL);
+    assert_int_equal(verifier_policy_expect_limits(p, "y"), -EEXIST);
+    assert_int_equal(verifier_policy_expect_egress_ca(p, a), -EEXIST);
+    assert_int_equal(verifier_policy_expect_code(p, "app", b), -EEXIST);
+    assert_int_equal(verifier_policy_expect_publisher(p, "app", b, 3), -EEXIST);
+    assert_int_equal(verifier_policy_expect_publisher(p, "app", a, 4), -EEXIST);
+    assert_int_equal(verifier_policy_expect_app_id(p, "app", b), -EEXIST);
+    assert_int_equal(verifier_policy_expect_settings(p, "app", NULL), -EEXIST);
+    assert_int_equal(verifier_policy_expect_settings(p, "app", b), -EEXIST);
+    assert_int_equal(verifier_policy_expect_egress(p, "app", ""), -EEXIST);
+    char name[80];
+    for (int i = 1; i < 256; i++) {
+        snprintf(name, sizeof(name), "app-%d", i);
+        assert_int_equal(verifier_policy_expect_code(p, name, a), 0);
+    }
+    assert_int_equal(verifier_policy_expect_code(p, "one more", a), -E2BIG);
+    memset(name, 'a', 65);
+    name[65] = '\0';
+    assert_int_equal(verifier_policy_expect_code(p, name, a), -EINVAL);
+    assert_int_equal(verifier_policy_expect_code(p, "", a), -EINVAL);
+    verifier_policy_destroy(p);
+}
+
+static void test_egress_is_normalised(void **state)
+{
+    static const char *const cases[][2] = {
+        {"", ""},
+        {"B.example,a.EXAMPLE", "a.example:443,b.example:443"},
+        {"a.example:8443,a.example,a.example:443", "a.example:443,a.example:8443"},
+        {"[2001:DB8::1],[::1]:8443,10.0.0.1", "10.0.0.1:443,[2001:db8::1]:443,[::1]:8443"},
+        {"*.example.org:8443", "*.example.org:8443"},
+        {",", NULL},
+        {"a,", NULL},
+        {",a", NULL},
+        {"a,,b", NULL},
+        {"a b", NULL},
+        {":443", NULL},
+        {"a:", NULL},
+        {"a\nb", NULL},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char *text = verifier__normal_egress(cases[i][0]);
+        if (cases[i][1])
+            assert_string_equal(text ? text : "(none)", cases[i][1]);
+        else
+            assert_null(text);
+        free(text);
+    }
+}
+
+static void verify_written(struct made *m, bool who)
+{
+    struct verifier_result *r = made_verify(m);
+    char *text = verifier_policy_write(m->policy, r, &m->evidence, who);
+    verifier_result_destroy(r);
+    assert_non_null(text);
+    made_read_policy(m, text);
+    assert_int_equal(verifier_policy_needs_manifest(m->policy), !who);
+    assert_int_equal(m->policy->app_count, who ? 0 : 2);
+    r = made_verify(m);
+    assert_int_equal(verifier_result_verdict(r), VERIFIER_VERIFIED);
+    verifier_result_destroy(r);
+    char *again = verifier_policy_write(m->policy, r = made_verify(m), &m->evidence, who);
+    assert_string_equal(again, text); /* nothing is lost on the way */
+    verifier_result_destroy(r);
+    verifier_free(again);
+    verifier_free(text);
+}
+
+/* What is written is what was seen: it verifies, and refuses as soon as anything in it has changed. */
+static void test_written(void **state)
+{
+    struct made *m = made_open();
+    made_build(m);
+    verify_written(m, false);
+    struct made_leaf *settings = made_find(m, "settings:hello");
+    assert_true(m->policy->apps[0]->has_sha256 && m->policy->apps[0]->has_settings && m->policy->apps[0]->has_id);
+    assert_memory_equal(m->policy->apps[0]->settings, settings->value, 32);
+    assert_true(m->policy->apps[1]->has_publisher && !m->policy->apps[1]->has_sha256);
+    assert_int_equal(m->policy->min_generation, 41);
+    assert_true(m->policy->only_apps && m->policy->has_egress_ca && m->policy->administrator_count == 2);
+    made_close(m);
+    m = made_open();
+    made_build(m);
+    verify_written(m, true);
+    assert_true(m->policy->has_instance && m->policy->issuer && m->policy->mrenclave_count == 1);
+    made_close(m);
+}
+
+/* Nothing is written of a server that was refused, or whose manifest nobody saw. */
+static void test_not_written(void **state)
+{
+    struct made *m = made_open();
+    made_build(m);
+    struct verifier_result *r = made_verify(m);
+    struct verifier_evidence without = m->evidence;
+    without.manifest = NULL;
+    assert_null(verifier_policy_write(m->policy, r, &without, false));
+    verifier_result_destroy(r);
+    verifier_policy_set_min_generation(m->policy, 42);
+    r = made_verify(m);
+    assert_null(verifier_policy_write(m->policy, r, &m->evidence, false));
+    assert_null(verifier_policy_write(m->policy, NULL, &m->evidence, false));
+    verifier_result_destroy(r);
+    made_close(m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_files),          cmocka_unit_test(test_errors_name_the_place),
+        cmocka_unit_test(test_contradictions), cmocka_unit_test(test_egress_is_normalised),
+        cmocka_unit_test(test_written),        cmocka_unit_test(test_not_written),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
