@@ -13,15 +13,6 @@
 #include "cli/key.h"
 #include "cli/report.h"
 #include "cli/token.h"
-
-/* Verify first; what failed is told, and nothing is sent. */
-static int open_verified(struct connection *c, struct authorised_options *o, uint8_t spki_sha256[32])
-{
-    int result = connection_open(c, o->url);
-    if (result != 0 || trust_require(&o->trust, c, o->url, spki_sha256) == 0)
-        return result;
-    connection_close(c);
-    return complain("%s is not verified: nothing was sent", o->url);
 }
 
 int authorised_exchange(struct authorised_options *o, struct http_request *request, struct http_answer *answer)
@@ -31,7 +22,12 @@ int authorised_exchange(struct authorised_options *o, struct http_request *reque
     EVP_PKEY *key = key_open(&(struct key_options){"--admin-key", o->admin_key, o->pkcs11_module});
     if (!key)
         return 2;
-    int result = open_verified(&c, o, spki_sha256);
+    int result = trust_require_pin(&o->trust);
+    if (result == 0) {
+        result = trust_connect(&o->trust, &c, o->url, spki_sha256);
+        if (result != 0 && o->trust.seen.certificate)
+            complain("%s is not verified: nothing was sent", o->url);
+    }
     if (result == 0) {
         memcpy(o->spki_sha256, spki_sha256, sizeof(spki_sha256));
         struct token_request t = {.spki_sha256 = spki_sha256,
@@ -94,6 +90,8 @@ static int set_option(void *user, int id, const char *value)
         o->rule = value;
     else if (id == 'p')
         o->publication = value;
+    else if (id == 'a')
+        verifier_policy_accept_any_instance(o->trust.policy, true);
     else if (!o->has_json)
         return wrong("--json: this command prints what the server answers, and has no such option");
     else
@@ -126,10 +124,19 @@ int authorised_action(const char *command, const struct authorised_action *actio
 int authorised_command(struct authorised_options *o, int argc, char **argv, const char *usage,
                        int (*run)(struct authorised_options *o, int argc, char **argv))
 {
-    static const struct option table[] = {
-        TRUST_OPTIONS,          {"url", 1, 0, 'u'},  {"admin-key", 1, 0, 'k'},   {"pkcs11-module", 1, 0, 'm'},
-        {"json", 0, 0, 'j'},    {"rule", 1, 0, 'r'}, {"publication", 1, 0, 'p'}, {"role", 1, 0, 'R'},
-        {"propose", 1, 0, 'P'}, {"out", 1, 0, 'O'},  {"approval", 1, 0, 'A'},    {0, 0, 0, 0}};
+    static const struct option table[] = {TRUST_OPTIONS,
+                                          {"url", 1, 0, 'u'},
+                                          {"admin-key", 1, 0, 'k'},
+                                          {"pkcs11-module", 1, 0, 'm'},
+                                          {"json", 0, 0, 'j'},
+                                          {"rule", 1, 0, 'r'},
+                                          {"publication", 1, 0, 'p'},
+                                          {"role", 1, 0, 'R'},
+                                          {"propose", 1, 0, 'P'},
+                                          {"out", 1, 0, 'O'},
+                                          {"approval", 1, 0, 'A'},
+                                          {"any-instance", 0, 0, 'a'},
+                                          {0, 0, 0, 0}};
     struct trust_command command = {
         .table = table, .usage = usage, .other = set_option, .user = o, .least = 0, .most = INT_MAX};
     int result = trust_options_read(&o->trust, &command, argc, argv);

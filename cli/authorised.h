@@ -34,7 +34,8 @@ struct admin_options {
 #define AUTHORISED_USAGE \
     "  --url https://HOST:PORT  the server\n" \
     "  --admin-key FILE         the secret half of the key that may deploy there (enclavectl keygen), or pkcs11:URI\n" \
-    "  --pkcs11-module FILE     the library that a pkcs11:URI is for; default: as OpenSSL is configured\n"
+    "  --pkcs11-module FILE     the library that a pkcs11:URI is for; default: as OpenSSL is configured\n" \
+    "  --any-instance           send it though nothing says whose enclave it is to be\n"
 // clang-format on
 
 /* A command whole: read the options into o, run it with what is left of the arguments, free the options. Returns the
@@ -52,7 +53,7 @@ struct authorised_action {
 /* Which one of actions (ended by one without a word) the arguments ask for; -1: none, and why was told. */
 int authorised_action(const char *command, const struct authorised_action *actions, int argc, char **argv);
 
-/* Verify, and only then send. 0, or what complain returned. */
+/* Verify, and only then send; without a pin not even connect. 0, or what complain returned. */
 int authorised_exchange(struct authorised_options *o, struct http_request *request, struct http_answer *answer);
 /* The same, and print the answer's body if it is a 200; else tell of it. */
 int authorised_print(struct authorised_options *o, struct http_request *request);

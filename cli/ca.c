@@ -5,23 +5,19 @@
  * verified enclave itself named it; and it is checked here that the leaf verifies under it as any TLS client will.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/input.h"
+#include "cli/output.h"
 #include "cli/report.h"
 #include "cli/trust.h"
 #include "common/hex.h"
 #include "common/names.h"
-
-#define CERTIFICATE_FILE_MAX (1u << 20)
 
 static const char usage[] =
     "usage: enclavectl ca https://HOST:PORT --out FILE [options]\n"
@@ -85,56 +81,6 @@ static void tell_names(const struct connection *c, const char *url)
                  c->host, url);
 }
 
-/* ---- the file -------------------------------------------------------------------------------------------------- */
-
-/* Another CA under the same name may be another instance: that is for a human to look at. 1: it is there already. */
-static int look_at_existing(const char *path, const BUF_MEM *pem)
-{
-    size_t size;
-    struct stat s;
-    if (stat(path, &s) != 0)
-        return errno == ENOENT ? 0 : -complain("--out %s: %s", path, strerror(errno));
-    if (S_ISREG(s.st_mode) && s.st_size == 0) /* as mktemp makes it */
-        return 0;
-    if (!S_ISREG(s.st_mode)) /* of a pipe or a terminal nobody knows an end */
-        return -complain("--out %s: %s", path, S_ISDIR(s.st_mode) ? strerror(EISDIR) : "not a file");
-    char *before = read_whole_file(path, CERTIFICATE_FILE_MAX, &size);
-    if (!before)
-        return -complain("--out %s: %s", path, strerror(errno));
-    bool same = size == pem->length && memcmp(before, pem->data, size) == 0;
-    free(before);
-    if (same)
-        return 1;
-    complain("--out %s: there is something else in it, which is left as it is. If it is the CA that was saved for this "
-             "server before, this is another enclave now",
-             path);
-    return -1;
-}
-
-/* Whole or not at all: written beside, and renamed. */
-static int write_file(const char *path, const BUF_MEM *pem)
-{
-    char temporary[4096];
-    if ((size_t)snprintf(temporary, sizeof(temporary), "%s.tmp%ld", path, (long)getpid()) >= sizeof(temporary))
-        return complain("--out %s: the name is too long", path);
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    bool ok = fd >= 0 && write(fd, pem->data, pem->length) == (ssize_t)pem->length;
-    int reason = errno;
-    if (fd >= 0 && close(fd) != 0 && ok) {
-        ok = false;
-        reason = errno;
-    }
-    if (ok && rename(temporary, path) != 0) {
-        ok = false;
-        reason = errno;
-    }
-    if (ok)
-        return 0;
-    if (fd >= 0)
-        unlink(temporary);
-    return complain("--out %s: %s", path, strerror(reason));
-}
-
 static int save(const char *path, X509 *ca)
 {
     uint8_t digest[32];
@@ -147,8 +93,8 @@ static int save(const char *path, X509 *ca)
         return complain("out of memory");
     }
     BIO_get_mem_ptr(bio, &pem);
-    int there = look_at_existing(path, pem); /* as it is now, whatever it was when the options were read */
-    int result = there < 0 ? 1 : there == 1 ? 0 : write_file(path, pem);
+    int result = output_save(path, pem->data, pem->length,
+                             "If it is the CA that was saved for this server before, this is another enclave now");
     BIO_free(bio);
     hex_text(digest, sizeof(digest), hex);
     if (result == 0)
@@ -159,18 +105,16 @@ static int save(const char *path, X509 *ca)
 static int save_verified(const char *url, struct trust_options *trust, const struct ca_options *o)
 {
     struct connection c;
-    int result = connection_open(&c, url);
-    if (result != 0)
-        return result;
-    result = trust_require(trust, &c, url, NULL);
+    int result = trust_connect(trust, &c, url, NULL);
     X509 *ca = result == 0 ? find_ca(&c, url, &result) : NULL;
     if (ca) {
         result = save(o->out, ca);
         tell_names(&c, url);
-    } else if (result != 0) {
+    } else if (trust->seen.certificate) {
         complain("%s: no CA was saved", url);
     }
-    connection_close(&c);
+    if (c.ssl)
+        connection_close(&c);
     return result;
 }
 
@@ -190,10 +134,10 @@ int ca_main(int argc, char **argv)
     int result = trust_options_read(&trust, &command, argc, argv);
     if (result == 0 && !o.out)
         result = wrong("--out is missing (see enclavectl ca --help)");
-    else if (result == 0 && !trust.names_enclave && !o.any_instance)
-        result =
-            wrong("nothing says which enclave this is to be: give --mrenclave, --mrsigner, --issuer or --extension, "
-                  "or --any-instance if any will do");
+    else if (result == 0 && !verifier_policy_names_enclave(trust.policy) && !o.any_instance)
+        result = wrong(
+            "nothing says which enclave this is to be: give --policy, --mrenclave, --mrsigner, --instance, --issuer "
+            "or --extension, or --any-instance if any will do");
     if (result == 0 && is_folder(o.out))
         result = wrong("--out %s: %s: expected a file's name", o.out, strerror(EISDIR));
     if (result == 0)

@@ -1,12 +1,12 @@
 /*
  * enclavectl's commands. Each reads its own arguments (argv[0] is its name), prints its own usage and errors, and
- * returns the process's exit status: 0, 1 (it failed), 2 (wrong arguments). Two more are sgx/sign's (sign.h).
+ * returns the process's exit status: 0, 1 (it failed), 2 (wrong arguments); verify also 3 (genuine, but nobody in particular's). Two more are sgx/sign's (sign.h).
  *
  *     if (strcmp(argv[1], "verify") == 0)
  *         return verify_main(argc - 1, argv + 1);
  *
  * Who connects goes from the arguments (trust.h) over a connection (connection.h) that is judged before anything
- * secret is sent (trust_require) to a request (http.h), authorised by the admin key if need be (authorised.h). One
+ * secret is sent (trust_connect) to a request (http.h), authorised by the admin key if need be (authorised.h). One
  * process runs one command, on one thread; arguments are borrowed from argv for as long as it runs.
  */
 #ifndef ENCLAVE_OS_CLI_CLI_H
@@ -24,6 +24,7 @@
 bool app_name_ok(const char *name);
 
 int verify_main(int argc, char **argv);
+int policy_main(int argc, char **argv);
 int keygen_main(int argc, char **argv);
 int admin_main(int argc, char **argv);
 int app_main(int argc, char **argv);

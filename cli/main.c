@@ -10,7 +10,8 @@
 
 static const char usage[] =
     "usage: enclavectl COMMAND ...\n"
-    "  verify https://HOST:PORT [--mrenclave HEX] [--allow-simulation] [--root FILE] [--pccs URL] [--json] ...\n"
+    "  verify https://HOST:PORT [--policy FILE] [--mrenclave HEX] [--instance HEX] [--json] ...\n"
+    "  policy from https://HOST:PORT [--out FILE]   write down what is seen, for --policy FILE\n"
     "  ca https://HOST:PORT --out FILE   save the enclave's CA once it is verified, for curl --cacert and others\n"
     "  app push NAME FILE.wasm | app settings NAME [FILE.json] | app list | app rm NAME, with --url https://HOST:PORT "
     "--admin-key FILE\n"
@@ -30,9 +31,9 @@ int main(int argc, char **argv)
         const char *name;
         int (*run)(int argc, char **argv);
     } commands[] = {
-        {"verify", verify_main},       {"ca", ca_main},     {"app", app_main},       {"admin", admin_main},
-        {"egress-ca", egress_ca_main}, {"get", get_main},   {"keygen", keygen_main}, {"publish", publish_main},
-        {"measure", measure_main},     {"sign", sign_main},
+        {"verify", verify_main},   {"policy", policy_main},       {"ca", ca_main},     {"app", app_main},
+        {"admin", admin_main},     {"egress-ca", egress_ca_main}, {"get", get_main},   {"keygen", keygen_main},
+        {"publish", publish_main}, {"measure", measure_main},     {"sign", sign_main},
     };
     signal(SIGPIPE, SIG_IGN); /* a server that refuses an upload closes: what it said is read and told */
     if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0))

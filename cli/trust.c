@@ -1,11 +1,10 @@
 /*
  * Options to a policy, and the judgement. See trust.h.
  */
-#include "common/json.h"
 #include "cli/trust.h"
 
 #include <errno.h>
-#include <jansson.h>
+#include <openssl/err.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,14 +16,26 @@
 #include "cli/report.h"
 #include "common/hex.h"
 #include "verifier/http_get.h"
+#include "verifier/verifier_openssl.h"
 
 #define PEM_MAX (1u << 20)
-#define PROOF_PATH "/_enclave/proof/"
+#define POLICY_MAX (1u << 20)
+#define ATTEMPTS_MAX 5 /* of connecting, while the server's configuration changes */
+
+/* What was seen of another connection. */
+static void forget(struct trust_options *t)
+{
+    OPENSSL_free(t->seen.certificate);
+    OPENSSL_free(t->seen.issuer);
+    free(t->seen.manifest);
+    memset(&t->seen, 0, sizeof(t->seen));
+}
 
 void trust_options_deinit(struct trust_options *t)
 {
     verifier_policy_destroy(t->policy);
     t->policy = NULL;
+    forget(t);
 }
 
 /* ---- options --------------------------------------------------------------------------------------------------- */
@@ -35,7 +46,6 @@ static int measurement(struct trust_options *t, int id, const char *value)
     const char *name = id == TRUST_MRENCLAVE ? "mrenclave" : "mrsigner";
     if (!hex_read(value, strlen(value), hash, sizeof(hash)))
         return wrong("--%s %s: expected 64 hex digits", name, value);
-    t->names_enclave = true;
     if (id == TRUST_MRSIGNER)
         verifier_policy_set_mrsigner(t->policy, hash);
     else if (verifier_policy_add_mrenclave(t->policy, hash) != 0)
@@ -69,7 +79,6 @@ static int certificates(struct trust_options *t, int id, const char *path)
     int result = id == TRUST_ROOT ? verifier_policy_set_roots(t->policy, pem, size)
                                   : verifier_policy_set_issuer(t->policy, pem, size);
     free(pem);
-    t->names_enclave = t->names_enclave || id == TRUST_ISSUER;
     if (result == 0)
         return 0;
     return wrong("%s %s: expected %s, in at most 64 KiB, and it is more, or one cannot be read", name, path,
@@ -92,7 +101,6 @@ static int extension(struct trust_options *t, const char *value)
     size_t oid_size = strcspn(value, "="), digits = value[oid_size] ? strlen(value + oid_size + 1) : 1;
     if (oid_size >= sizeof(oid) || digits % 2 != 0 || digits / 2 > sizeof(data))
         return wrong("--extension %s: expected OID=HEX, such as 1.3.6.1.4.1.65230.2.4=00ff", value);
-    t->names_enclave = true;
     memcpy(oid, value, oid_size);
     oid[oid_size] = '\0';
     if (!hex_read(value + oid_size + 1, digits, data, digits / 2) ||
@@ -101,18 +109,64 @@ static int extension(struct trust_options *t, const char *value)
     return 0;
 }
 
-static int app(struct trust_options *t, const char *value)
+/* What a setter of the policy said about --NAME VALUE. */
+static int judge_expectation(const char *option, const char *value, int result, const char *expected)
 {
-    size_t name_size = strcspn(value, "=");
-    if (t->app_count == TRUST_APPS_MAX)
-        return wrong("--app %s: more than %u of them", value, TRUST_APPS_MAX);
-    if (name_size == 0 || strspn(value, APP_NAME_LETTERS) != name_size || name_size >= sizeof(t->apps[0].name) ||
-        !value[name_size] ||
-        !hex_read(value + name_size + 1, strlen(value + name_size + 1), t->apps[t->app_count].sha256, 32))
-        return wrong("--app %s: expected NAME=SHA256, with 64 hex digits", value);
-    memcpy(t->apps[t->app_count].name, value, name_size);
-    t->apps[t->app_count++].name[name_size] = '\0';
-    return 0;
+    if (result == -EEXIST)
+        return wrong("--%s %s: the policy, or another option, expects something else", option, value);
+    if (result == -E2BIG)
+        return wrong("--%s %s: there are too many", option, value);
+    return result == 0 ? 0 : wrong("--%s %s: expected %s", option, value, expected);
+}
+
+/* NAME=VALUE, of an app: its name to name; what stands behind the sign; NULL: not so. */
+static const char *split_app(const char *text, char name[APP_NAME_SIZE_MAX + 1])
+{
+    size_t size = strcspn(text, "=");
+    if (size == 0 || size > APP_NAME_SIZE_MAX || strspn(text, APP_NAME_LETTERS) != size || !text[size])
+        return NULL;
+    memcpy(name, text, size);
+    name[size] = '\0';
+    return text + size + 1;
+}
+
+static int app(struct trust_options *t, int id, const char *value)
+{
+    static const char *const options[] = {"app", "app-settings", "egress"};
+    static const char *const forms[] = {"NAME=SHA256, with 64 hex digits",
+                                        "NAME=HASH, with 64 hex digits, or NAME=none",
+                                        "NAME=HOST[:PORT],..., or NAME= for nowhere"};
+    char name[APP_NAME_SIZE_MAX + 1];
+    uint8_t hash[32];
+    const char *what = split_app(value, name);
+    bool hashed = what && hex_read(what, strlen(what), hash, sizeof(hash));
+    int result = -EINVAL;
+    if (id == TRUST_APP && hashed)
+        result = verifier_policy_expect_code(t->policy, name, hash);
+    else if (id == TRUST_APP_SETTINGS && (hashed || (what && strcmp(what, "none") == 0)))
+        result = verifier_policy_expect_settings(t->policy, name, hashed ? hash : NULL);
+    else if (id == TRUST_EGRESS && what)
+        result = verifier_policy_expect_egress(t->policy, name, what);
+    return judge_expectation(options[id - TRUST_APP], value, result, forms[id - TRUST_APP]);
+}
+
+static int instance(struct trust_options *t, const char *value)
+{
+    uint8_t hash[32];
+    int result =
+        hex_read(value, strlen(value), hash, sizeof(hash)) ? verifier_policy_expect_instance(t->policy, hash) : -EINVAL;
+    return judge_expectation("instance", value, result, "64 hex digits");
+}
+
+static int policy_file(struct trust_options *t, const char *path)
+{
+    size_t size;
+    char error[256], *text = read_input("--policy", path, POLICY_MAX, &size);
+    if (!text)
+        return 2;
+    int result = verifier_policy_read(t->policy, text, size, error, sizeof(error));
+    free(text);
+    return result == 0 ? 0 : wrong("--policy %s: %s", path, error);
 }
 
 static int set_option(struct trust_options *t, int id, const char *value)
@@ -131,7 +185,16 @@ static int set_option(struct trust_options *t, int id, const char *value)
     case TRUST_EXTENSION:
         return extension(t, value);
     case TRUST_APP:
-        return app(t, value);
+    case TRUST_APP_SETTINGS:
+    case TRUST_EGRESS:
+        return app(t, id, value);
+    case TRUST_ONLY_APPS:
+        verifier_policy_only_apps(t->policy, true);
+        return 0;
+    case TRUST_INSTANCE:
+        return instance(t, value);
+    case TRUST_POLICY: /* was read first: read_policy */
+        return 0;
     case TRUST_ALLOW_SIMULATION:
         verifier_policy_allow_simulation(t->policy, true);
         return 0;
@@ -194,14 +257,29 @@ static int read_one(struct trust_options *t, struct trust_command *command, stru
     return show_usage(command->usage, true) + 1;
 }
 
+static const int repeatable[] = {
+    TRUST_MRENCLAVE, TRUST_ACCEPT_TCB, TRUST_EXTENSION, TRUST_APP, TRUST_APP_SETTINGS, TRUST_EGRESS, 0};
+
+/* The policy's file comes before the options that add to it, wherever it stands. */
+static int read_policy(struct trust_options *t, const struct trust_command *command, int argc, char **argv)
+{
+    struct arguments a;
+    int id;
+    const char *path = NULL;
+    arguments_init(&a, argc, argv, command->table, repeatable);
+    while ((id = arguments_next(&a)) != ARGUMENTS_END && id != ARGUMENTS_WRONG && id != TRUST_HELP)
+        path = id == TRUST_POLICY ? a.value : path;
+    return id == ARGUMENTS_END && path ? policy_file(t, path) : 0;
+}
+
 int trust_options_read(struct trust_options *t, struct trust_command *command, int argc, char **argv)
 {
-    static const int repeatable[] = {TRUST_MRENCLAVE, TRUST_ACCEPT_TCB, TRUST_EXTENSION, TRUST_APP, 0};
     struct arguments a;
-    int id, result = 0;
+    int id, result;
     *t = (struct trust_options){.policy = verifier_policy_create()};
     if (!t->policy)
         return complain("out of memory");
+    result = read_policy(t, command, argc, argv);
     arguments_init(&a, argc, argv, command->table, repeatable);
     while (result == 0 && (id = arguments_next(&a)) != ARGUMENTS_END)
         result = read_one(t, command, &a, id);
@@ -241,65 +319,36 @@ static int get_collateral(const struct trust_options *t, X509 *leaf, struct veri
     return 0;
 }
 
-/* {"leaf_index":1,"tree_size":3,"path":["hex",...]}, into the policy. */
-static int expect_app(struct trust_options *t, size_t index, const char *body)
+/* The manifest, over the connection that is judged. Without one, the check says what of it. */
+static void get_manifest(struct trust_options *t, struct connection *c, const char *url)
 {
-    uint8_t path[64][32];
-    struct verifier_inclusion proof = {.path = path};
-    json_t *json = json_read(body, strlen(body), JSON_REJECT_DUPLICATES, NULL), *list = json_object_get(json, "path"),
-           *hash;
-    json_t *leaf_index = json_object_get(json, "leaf_index"), *tree_size = json_object_get(json, "tree_size");
-    bool ok =
-        json_is_integer(leaf_index) && json_is_integer(tree_size) && json_is_array(list) && json_array_size(list) <= 64;
-    size_t i;
-    json_array_foreach(list, i, hash) ok =
-        ok && hex_read(json_string_value(hash), json_string_length(hash), path[i], 32); /* size 0: no string */
-    if (ok) {
-        proof.leaf_index = (uint64_t)json_integer_value(leaf_index);
-        proof.tree_size = (uint64_t)json_integer_value(tree_size);
-        proof.path_count = json_array_size(list);
-        ok = verifier_policy_expect_app(t->policy, t->apps[index].name, t->apps[index].sha256, &proof) == 0;
-    }
-    json_decref(json);
-    return ok ? 0 : complain("%s: the server's proof for it cannot be read", t->apps[index].name);
+    char error[256];
+    bool reusable;
+    if (verifier_openssl_manifest(c->ssl, c->authority, &t->seen.manifest, &t->seen.manifest_size, &reusable, error,
+                                  sizeof(error)) != 0)
+        complain("%s: no manifest: %s", url, error);
+    t->seen.spent = !reusable;
 }
 
-/* The proofs are public and checked against the certificate, so the connection that brings them is not judged. */
-static int get_proofs(struct trust_options *t, const char *url)
-{
-    int result = 0;
-    for (size_t i = 0; result == 0 && i < t->app_count; i++) {
-        struct connection c;
-        char path[128];
-        struct http_answer answer = {0};
-        snprintf(path, sizeof(path), PROOF_PATH "%s", t->apps[i].name);
-        struct http_request request = {.method = "GET", .path = path};
-        if (connection_open(&c, url) != 0)
-            return 1;
-        result = http_exchange(&c, &request, &answer);
-        connection_close(&c);
-        if (result == 0 && answer.status == 404) /* a proof that cannot hold: the check says so, beside the others */
-            result = expect_app(t, i, "{\"leaf_index\":0,\"tree_size\":0,\"path\":[]}");
-        else if (result == 0)
-            result = answer.status == 200 ? expect_app(t, i, answer.body)
-                                          : complain("%s%s: the server answers %d", url, path, answer.status);
-        free(answer.body);
-    }
-    return result;
-}
-
-struct verifier_result *trust_judge(struct trust_options *t, struct connection *c, const char *url)
+struct verifier_result *trust_judge(struct trust_options *t, struct connection *c, const char *url, bool manifest)
 {
     X509 *leaf = SSL_get0_peer_certificate(c->ssl);
     struct verifier_collateral *collateral = NULL;
     struct verifier_result *result = NULL;
-    if (!leaf) {
+    forget(t);
+    STACK_OF(X509) *chain = SSL_get_peer_cert_chain(c->ssl);
+    t->seen.certificate_size = leaf ? i2d_X509(leaf, &t->seen.certificate) : 0;
+    t->seen.issuer_size = sk_X509_num(chain) == 2 ? i2d_X509(sk_X509_value(chain, 1), &t->seen.issuer) : 0;
+    if (t->seen.certificate_size <= 0) {
         complain("%s: no certificate", url);
         return NULL;
     }
     verifier_policy_set_live(t->policy, !SSL_session_reused(c->ssl));
-    if (get_collateral(t, leaf, &collateral) == 0 && get_proofs(t, url) == 0) {
-        result = verifier_verify_certificate(t->policy, collateral, leaf);
+    if (get_collateral(t, leaf, &collateral) == 0) {
+        if (manifest || verifier_policy_needs_manifest(t->policy))
+            get_manifest(t, c, url);
+        const struct verifier_evidence evidence = trust_evidence(t);
+        result = verifier_verify(t->policy, collateral, &evidence);
         if (!result)
             complain("out of memory");
     }
@@ -307,17 +356,57 @@ struct verifier_result *trust_judge(struct trust_options *t, struct connection *
     return result;
 }
 
-int trust_require(struct trust_options *t, struct connection *c, const char *url, uint8_t spki_sha256[32])
+struct verifier_evidence trust_evidence(const struct trust_options *t)
 {
-    struct verifier_result *result = trust_judge(t, c, url);
-    bool ok = verifier_result_ok(result);
-    if (ok && spki_sha256)
-        memcpy(spki_sha256, verifier_result_claims(result)->spki_sha256, 32);
+    return (struct verifier_evidence){.certificate = t->seen.certificate,
+                                      .certificate_size = (size_t)t->seen.certificate_size,
+                                      .issuer = t->seen.issuer_size > 0 ? t->seen.issuer : NULL,
+                                      .issuer_size = t->seen.issuer_size > 0 ? (size_t)t->seen.issuer_size : 0,
+                                      .manifest = t->seen.manifest,
+                                      .manifest_size = t->seen.manifest_size};
+}
+
+void trust_tell(const struct verifier_result *result, const char *url)
+{
     for (size_t i = 0; result && i < verifier_result_count(result); i++) {
         struct verifier_check check = verifier_result_check(result, i);
         if (check.outcome == VERIFIER_FAILED)
             complain("%s: %s: %s", url, check.name, check.reason);
     }
-    verifier_result_destroy(result);
-    return ok ? 0 : 1;
+}
+
+int trust_require_pin(const struct trust_options *t)
+{
+    if (verifier_policy_names_instance(t->policy))
+        return 0;
+    if (verifier_policy_names_enclave(t->policy))
+        return wrong(
+            "nothing says whose enclave this is to be, and anybody can run such a program: give --policy (which "
+            "enclavectl policy from URL writes), --issuer, or --instance with --mrenclave or --mrsigner; or "
+            "--any-instance if any will do. Nothing was sent");
+    return wrong(
+        "nothing says which enclave this is to be: give --policy (which enclavectl policy from URL writes), "
+        "--issuer, or --instance with --mrenclave or --mrsigner; or --any-instance if any will do. Nothing was "
+        "sent");
+}
+
+int trust_connect(struct trust_options *t, struct connection *c, const char *url, uint8_t spki_sha256[32])
+{
+    for (int attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+        int opened = connection_open(c, url);
+        if (opened != 0)
+            return opened;
+        struct verifier_result *result = trust_judge(t, c, url, false);
+        bool ok = verifier_result_ok(result);
+        if (ok && spki_sha256)
+            memcpy(spki_sha256, verifier_result_claims(result)->spki_sha256, 32);
+        trust_tell(result, url);
+        verifier_result_destroy(result);
+        if (ok && !t->seen.spent)
+            return 0;
+        connection_close(c);
+        if (!ok)
+            return 1;
+    }
+    return complain("%s: its configuration changed each time before it could be used", url);
 }

@@ -8,19 +8,18 @@
 #include "common/arguments.h"
 #include "verifier/verifier_fetch.h"
 
-#define TRUST_APPS_MAX 16u
-
 struct trust_options {
     struct verifier_policy *policy;
     struct verifier_fetch_options fetch;
     const char *collateral_folder, *pccs_url, *save_folder; /* NULL: not given */
-    struct {
-        char name[65];
-        uint8_t sha256[32];
-    } apps[TRUST_APPS_MAX];
-    size_t app_count;
-    bool names_enclave; /* an option says which enclave it may be: measurement, signer, CA, or an extension's value */
-    bool tcb_accepted;  /* --accept-tcb was given */
+    bool tcb_accepted;                                      /* --accept-tcb was given */
+    struct {                                                /* what trust_judge saw last; the texts are malloc'ed */
+        uint8_t *certificate, *issuer;                      /* DER */
+        int certificate_size, issuer_size;
+        char *manifest; /* NULL: not asked for, or none came */
+        size_t manifest_size;
+        bool spent; /* the server closes that connection behind the manifest */
+    } seen;
 };
 
 /* A command that connects, to trust_options_read: its table begins with TRUST_OPTIONS. */
@@ -53,6 +52,11 @@ enum trust_option_id {
     TRUST_PCCS_CA,
     TRUST_EXTENSION,
     TRUST_APP,
+    TRUST_APP_SETTINGS,
+    TRUST_EGRESS,
+    TRUST_ONLY_APPS,
+    TRUST_INSTANCE,
+    TRUST_POLICY,
     TRUST_HELP
 };
 /* Entries for a getopt_long table, and their part of a usage text. */
@@ -64,8 +68,11 @@ enum trust_option_id {
     {"accept-tcb", 1, 0, TRUST_ACCEPT_TCB}, {"collateral", 1, 0, TRUST_COLLATERAL}, \
     {"require-collateral", 0, 0, TRUST_REQUIRE_COLLATERAL}, {"save-collateral", 1, 0, TRUST_SAVE_COLLATERAL}, \
     {"pccs", 1, 0, TRUST_PCCS}, {"pccs-ca", 1, 0, TRUST_PCCS_CA}, {"extension", 1, 0, TRUST_EXTENSION}, \
-    {"app", 1, 0, TRUST_APP}, {"help", 0, 0, TRUST_HELP}
+    {"app", 1, 0, TRUST_APP}, {"app-settings", 1, 0, TRUST_APP_SETTINGS}, {"egress", 1, 0, TRUST_EGRESS}, \
+    {"only-apps", 0, 0, TRUST_ONLY_APPS}, {"instance", 1, 0, TRUST_INSTANCE}, {"policy", 1, 0, TRUST_POLICY}, \
+    {"help", 0, 0, TRUST_HELP}
 #define TRUST_USAGE \
+    "  --policy FILE            what is expected, from a file (enclavectl policy); these options add to it\n" \
     "  --mrenclave HEX          accept this measurement; may be repeated\n" \
     "  --mrsigner HEX           accept this signer\n" \
     "  --prod-id N              accept this product of its signer's alone, 0 to 65535\n" \
@@ -79,9 +86,13 @@ enum trust_option_id {
     "  --collateral DIR         take collateral from a folder\n" \
     "  --require-collateral     fail without collateral\n" \
     "  --accept-tcb STATUS      beside UpToDate: SWHardeningNeeded, OutOfDate ...; may be repeated\n" \
+    "  --instance HEX           this instance, of an accepted measurement or signer\n" \
     "  --issuer FILE.pem        the enclave's own CA\n" \
     "  --extension OID=HEX      the certificate's extension must have this value; may be repeated\n" \
-    "  --app NAME=SHA256        this app must be running, of this .wasm; may be repeated\n"
+    "  --app NAME=SHA256        this app must be running, of this .wasm; may be repeated\n" \
+    "  --app-settings NAME=HASH  its settings must have this hash, or be none; may be repeated\n" \
+    "  --egress NAME=HOSTS      it may connect to HOST[:PORT],... and nowhere else; may be repeated\n" \
+    "  --only-apps              no app may run but those that are named\n"
 // clang-format on
 
 /* Read all of a command's arguments, and judge them, alone and together, before anything is done. 0; else the exit
@@ -89,11 +100,17 @@ enum trust_option_id {
 int trust_options_read(struct trust_options *t, struct trust_command *command, int argc, char **argv);
 void trust_options_deinit(struct trust_options *t);
 
-/* Judge the server at the other end of c, which was reached at url, fetching what is needed for that. NULL: it could
- * not be judged, which was told. */
-struct verifier_result *trust_judge(struct trust_options *t, struct connection *c, const char *url);
-/* The same for who wants a verified server or none: 0, with the SHA-256 of its key (unless NULL); else 1, and each
- * check that failed was told. */
-int trust_require(struct trust_options *t, struct connection *c, const char *url, uint8_t spki_sha256[32]);
+/* Judge the server at the other end of c, which was reached at url, fetching what is needed for that. The manifest
+ * comes over c: asked for if the policy needs it, or manifest says so. NULL: it could not be judged, which was told. */
+struct verifier_result *trust_judge(struct trust_options *t, struct connection *c, const char *url, bool manifest);
+/* What it was judged by, as it was seen; borrowed from t until it judges again. */
+struct verifier_evidence trust_evidence(const struct trust_options *t);
+/* Tell each check that failed. */
+void trust_tell(const struct verifier_result *result, const char *url);
+/* Connect to url, and to a server that is verified, or genuine where the policy pins no instance, or none. 0, with the SHA-256 of its key (unless NULL); else 1 or 2, which was told, and c is closed. */
+int trust_connect(struct trust_options *t, struct connection *c, const char *url, uint8_t spki_sha256[32]);
+/* 0 if the policy says whose enclave it is to be, or any will do; else 2, which was told: for who sends anything, before
+ * he connects. */
+int trust_require_pin(const struct trust_options *t);
 
 #endif

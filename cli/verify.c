@@ -4,10 +4,30 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/report.h"
 #include "cli/trust.h"
+
+/* In red on a terminal, unless it is as good as it can be. */
+static void print_verdict(const struct verifier_result *r, const char *url)
+{
+    enum verifier_verdict verdict = verifier_result_verdict(r);
+    bool red = verdict != VERIFIER_VERIFIED && isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
+    printf("%s%s: ", red ? "\33[31m" : "", url);
+    if (verdict == VERIFIER_REFUSED)
+        printf("NOT verified");
+    else if (verdict == VERIFIER_GENUINE)
+        printf("genuine, but nobody in particular's: anybody can run such a program. To say whose it is to be, give\n"
+               "--policy (which enclavectl policy from URL writes), --issuer, or --instance with --mrenclave or "
+               "--mrsigner");
+    else
+        printf("verified");
+    if (verdict != VERIFIER_REFUSED && verifier_result_claims(r)->simulated)
+        printf("%s as a SIMULATION: no hardware protects it", verdict == VERIFIER_GENUINE ? "; all of it" : ",");
+    printf("%s\n", red ? "\33[0m" : "");
+}
 
 static void print_text(const struct verifier_result *r, const char *url)
 {
@@ -16,11 +36,7 @@ static void print_text(const struct verifier_result *r, const char *url)
         struct verifier_check check = verifier_result_check(r, i);
         printf("%s  %-28s %s\n", marks[check.outcome], check.name, check.reason);
     }
-    if (!verifier_result_ok(r))
-        printf("%s: NOT verified\n", url);
-    else
-        printf("%s: verified%s\n", url,
-               verifier_result_claims(r)->simulated ? ", as a SIMULATION: no hardware protects it" : "");
+    print_verdict(r, url);
 }
 
 /* The library's object, with the address in front. */
@@ -38,6 +54,9 @@ static int print_json(const struct verifier_result *r, const char *url)
 
 static const char usage[] =
     "usage: enclavectl verify https://HOST:PORT [options]\n"
+    "Exit status: 0 if it is verified; 3 if it is genuine, but nothing says whose enclave it is to be; 1 if it is "
+    "refused\n"
+    "or could not be judged.\n"
     "  --json                   print the result as JSON (docs/verify.schema.json)\n" TRUST_USAGE;
 
 static int verify(const char *url, struct trust_options *trust, bool json)
@@ -46,11 +65,12 @@ static int verify(const char *url, struct trust_options *trust, bool json)
     int opened = connection_open(&c, url);
     if (opened != 0)
         return opened;
-    struct verifier_result *result = trust_judge(trust, &c, url);
+    struct verifier_result *result = trust_judge(trust, &c, url, true);
     connection_close(&c);
     if (!result)
         return 1;
-    int status = verifier_result_ok(result) ? 0 : 1;
+    static const int statuses[] = {[VERIFIER_REFUSED] = 1, [VERIFIER_GENUINE] = 3, [VERIFIER_VERIFIED] = 0};
+    int status = statuses[verifier_result_verdict(result)];
     if (!json)
         print_text(result, url);
     else if (print_json(result, url) != 0)

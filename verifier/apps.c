@@ -2,6 +2,7 @@
  * What the caller expects of apps, by the manifest: which code, whose, which settings, where it may connect. An app that
  * has only its hash expected may be proven by itself, with an inclusion proof.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "verifier/manifest.h"
@@ -126,6 +127,19 @@ static void check_settings(struct verification *v, size_t index)
         verifier__set(v, CHECK_APP_SETTINGS, index, VERIFIER_PASSED, "%s: %s", a->name, text);
 }
 
+/* Whether the leaf says what is expected, in whatever order and form. */
+static bool same_egress(const struct manifest_leaf *leaf, const char *expected)
+{
+    if (!leaf)
+        return !*expected;
+    char *text = memchr(leaf->value, '\0', leaf->size) ? NULL : strndup((const char *)leaf->value, leaf->size);
+    char *normal = text ? verifier__normal_egress(text) : NULL;
+    bool same = normal && strcmp(normal, expected) == 0;
+    free(normal);
+    free(text);
+    return same;
+}
+
 static void check_egress(struct verification *v, size_t index)
 {
     const struct expected_app *a = v->policy->apps[index];
@@ -136,7 +150,7 @@ static void check_egress(struct verification *v, size_t index)
     if (!a->has_egress)
         verifier__set(v, CHECK_APP_EGRESS, index, VERIFIER_NOT_CHECKED, "%s: %.*s (not pinned by the caller)", a->name,
                       shown, text);
-    else if ((leaf ? leaf->size : 0) != strlen(a->egress) || (leaf && memcmp(leaf->value, a->egress, leaf->size) != 0))
+    else if (!same_egress(leaf, a->egress))
         verifier__set(v, CHECK_APP_EGRESS, index, VERIFIER_FAILED, "%s: %.*s; expected %.200s", a->name, shown, text,
                       *a->egress ? a->egress : "nowhere");
     else

@@ -69,6 +69,12 @@ bool verifier_policy_names_instance(const struct verifier_policy *p)
     return p->any_instance || p->issuer || (whose && (p->mrenclave_count > 0 || p->has_mrsigner));
 }
 
+bool verifier_policy_names_enclave(const struct verifier_policy *p)
+{
+    return p->mrenclave_count > 0 || p->has_mrsigner || p->issuer || p->has_instance || p->has_administrators ||
+           p->extension_count > 0;
+}
+
 /* ---- for all apps ---------------------------------------------------------------------------------------------- */
 
 int verifier_policy_expect_limits(struct verifier_policy *p, const char *text)
@@ -189,22 +195,26 @@ int verifier_policy_expect_settings(struct verifier_policy *p, const char *name,
 
 /* ---- where it may connect -------------------------------------------------------------------------------------- */
 
+/* How long the host at the beginning is: a name's characters, or an address in brackets; 0: neither. */
+static size_t host_size(const char *text)
+{
+    if (*text != '[')
+        return strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-_.*");
+    size_t size = 1 + strspn(text + 1, "abcdef0123456789:.");
+    return size > 1 && text[size] == ']' ? size + 1 : 0;
+}
+
 /* One of a list's entries, of that size, to out, which has room for the size and 6 more. False: it is none. */
 static bool normalise(const char *entry, size_t size, char *out)
 {
-    if (size == 0)
-        return false;
-    for (size_t i = 0; i < size; i++) {
-        unsigned char c = (unsigned char)entry[i];
-        if (!isalnum(c) && !strchr("-_.*:[]", c))
-            return false;
-        out[i] = (char)tolower(c);
-    }
+    for (size_t i = 0; i < size; i++)
+        out[i] = (char)tolower((unsigned char)entry[i]);
     out[size] = '\0';
-    const char *end = strchr(out, ']'), *colon = strchr(end ? end : out, ':');
-    if (!colon)
+    size_t host = host_size(out);
+    if (host > 0 && host == size)
         strcpy(out + size, ":443");
-    return colon != out && (!colon || colon[1]);
+    size_t digits = out[host] == ':' ? strspn(out + host + 1, "0123456789") : 0;
+    return host > 0 && digits > 0 && digits <= 5 && !out[host + 1 + digits];
 }
 
 static int by_text(const void *a, const void *b)

@@ -130,6 +130,7 @@ struct expected_extension {
 /* What is expected of one app; each member counts only if its flag is set. */
 struct expected_app {
     char name[NAME_SIZE_MAX + 1];
+    bool listed; /* in the policy file that is being read */
     bool has_sha256, has_proof, has_publisher, has_id, has_settings, has_egress;
     uint8_t sha256[32];
     uint64_t leaf_index, tree_size; /* of the proof */

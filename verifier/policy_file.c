@@ -482,11 +482,12 @@ static int take_app(struct reader *r, const char *where, uint32_t i)
     uint32_t name = r->json->values[i].type == JSON_OBJECT ? verifier__json_member(r->json, i, "name", JSON_STRING) : 0;
     if (!name || !verifier__json_text(r->json, name, a.name, sizeof(a.name)) || !*a.name)
         return refuse(r, "%s: each needs a name, of 1 to %u characters", where, NAME_SIZE_MAX);
-    for (size_t k = 0; k < r->policy->app_count; k++)
-        if (strcmp(r->policy->apps[k]->name, a.name) == 0)
-            return refuse(r, "%s: %s stands twice", where, a.name);
-    if (!verifier__expect(r->policy, a.name, &error))
+    struct expected_app *expected = verifier__expect(r->policy, a.name, &error);
+    if (!expected)
         return judge(r, where, error);
+    if (expected->listed)
+        return refuse(r, "%s: %s stands twice", where, a.name);
+    expected->listed = true;
     int result = read_object(r, members, "apps.", i, &a);
     if (result == 0 && a.has_min_version && !a.has_publisher)
         return refuse(r, "apps.min_version: it needs a publisher");
@@ -533,6 +534,8 @@ int verifier_policy_read(struct verifier_policy *policy, const char *text, size_
     const char *wrong = verifier__json_parse(&json, text, size);
     if (wrong)
         return refuse(&r, "no JSON as it should be: %s", wrong);
+    for (size_t i = 0; i < policy->app_count; i++)
+        policy->apps[i]->listed = false;
     bool has_format = false;
     int result = read_object(&r, members, "", 0, &has_format);
     if (result == 0 && !has_format)

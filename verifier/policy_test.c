@@ -139,6 +139,12 @@ static void test_egress_is_normalised(void **state)
         {":443", NULL},
         {"a:", NULL},
         {"a\nb", NULL},
+        {"a:b", NULL},
+        {"a:123456", NULL},
+        {"a]", NULL},
+        {"[::1", NULL},
+        {"[]", NULL},
+        {"::1", NULL},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char *text = verifier__normal_egress(cases[i][0]);
@@ -198,6 +204,17 @@ static void test_not_written(void **state)
     struct verifier_evidence without = m->evidence;
     without.manifest = NULL;
     assert_null(verifier_policy_write(m->policy, r, &without, false));
+    assert_null(verifier_policy_write(m->policy, r, &without, true)); /* nobody saw its CA */
+    uint8_t *der = NULL;
+    without.issuer_size = (size_t)i2d_X509(m->fixture->leaf_issuer, &der);
+    without.issuer = der;
+    char *text = verifier_policy_write(m->policy, r, &without, true);
+    assert_true(text && strstr(text, "\"issuer\"") && strstr(text, "\"instance\""));
+    verifier_free(text);
+    without.issuer = without.certificate; /* which did not issue itself */
+    without.issuer_size = without.certificate_size;
+    assert_null(verifier_policy_write(m->policy, r, &without, true));
+    OPENSSL_free(der);
     verifier_result_destroy(r);
     verifier_policy_set_min_generation(m->policy, 42);
     r = made_verify(m);

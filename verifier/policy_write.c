@@ -2,6 +2,7 @@
  * A policy file from what was seen. Members that nobody could choose between are written as they are now; whether the
  * caller believes what he saw is his to know (trust at first use).
  */
+#include <openssl/err.h>
 #include <openssl/pem.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,17 +68,39 @@ static void put_collateral(struct text *t, const struct verifier_policy *p, cons
     text_put(t, "], \"min_evaluation_number\": %u}", (unsigned)r->claims.evaluation_number);
 }
 
-static void put_whose(struct text *t, const struct manifest *m)
+static X509 *read_certificate(const void *der, size_t size)
 {
-    const struct manifest_leaf *leaf = verifier__manifest_find(m, "ca-certificate", "");
-    const uint8_t *at = leaf ? leaf->value : NULL, *instance = verifier__manifest_value(m, "instance", 32);
-    X509 *ca = leaf ? d2i_X509(NULL, &at, (long)leaf->size) : NULL;
-    if (ca && instance) {
+    const uint8_t *at = der;
+    return der && size <= VERIFIER_DOCUMENT_SIZE_MAX ? d2i_X509(NULL, &at, (long)size) : NULL;
+}
+
+/* The CA that issued the certificate: the one that the configuration lists, or that came along. */
+static X509 *find_ca(const struct verifier_evidence *evidence, const struct manifest *m)
+{
+    const struct manifest_leaf *leaf = m ? verifier__manifest_find(m, "ca-certificate", "") : NULL;
+    X509 *certificate = read_certificate(evidence->certificate, evidence->certificate_size);
+    X509 *ca =
+        leaf ? read_certificate(leaf->value, leaf->size) : read_certificate(evidence->issuer, evidence->issuer_size);
+    if (!certificate || !ca || verifier__signed_by(certificate, ca)) {
+        X509_free(ca);
+        ca = NULL;
+    }
+    X509_free(certificate);
+    ERR_clear_error();
+    return ca;
+}
+
+static void put_whose(struct text *t, const struct verifier_claims *c, const struct verifier_evidence *evidence,
+                      const struct manifest *m)
+{
+    X509 *ca = find_ca(evidence, m);
+    if (ca)
         put_certificates(t, "issuer", &ca, 1);
-        text_put(t, ",\n  \"instance\": ");
-        put_hex(t, instance, 32);
-    } else {
+    else
         t->failed = true;
+    if (c->has_instance) {
+        text_put(t, ",\n  \"instance\": ");
+        put_hex(t, c->instance, 32);
     }
     X509_free(ca);
 }
@@ -193,17 +216,20 @@ static void put_contents(struct text *t, const struct verifier_policy *p, const 
 char *verifier_policy_write(const struct verifier_policy *policy, const struct verifier_result *result,
                             const struct verifier_evidence *evidence, bool who)
 {
-    struct manifest m;
+    struct manifest m = {0};
     struct text t = {0};
-    if (!verifier_result_ok(result) || !verifier__has_passed(result, CHECK_MANIFEST) || !evidence->manifest ||
-        verifier__manifest_read(&m, evidence->manifest, evidence->manifest_size))
+    if (!verifier_result_ok(result))
+        return NULL;
+    bool listed = verifier__has_passed(result, CHECK_MANIFEST) && evidence->manifest &&
+                  !verifier__manifest_read(&m, evidence->manifest, evidence->manifest_size);
+    if (!listed && !who)
         return NULL;
     text_put(&t, "{\n  \"format\": \"enclave-os-policy/1\"");
     put_program(&t, policy, &result->claims);
     put_collateral(&t, policy, result);
     if (policy->max_lifetime_s != VERIFIER_LIFETIME_DEFAULT_S)
         text_put(&t, ",\n  \"max_lifetime\": %lld", (long long)policy->max_lifetime_s);
-    put_whose(&t, &m);
+    put_whose(&t, &result->claims, evidence, listed ? &m : NULL);
     if (!who)
         put_contents(&t, policy, &result->claims, &m);
     text_put(&t, "\n}\n");

@@ -159,6 +159,8 @@ VERIFIER_API void verifier_policy_accept_any_instance(struct verifier_policy *po
 /* Whether the policy says whose enclave it is to be, so that a result can be "verified"; or any will do. Those who send
  * anything ask this before they connect. */
 VERIFIER_API bool verifier_policy_names_instance(const struct verifier_policy *policy);
+/* Whether it says at least which enclave it may be: a measurement, signer, issuer, instance, or an extension's value. */
+VERIFIER_API bool verifier_policy_names_enclave(const struct verifier_policy *policy);
 /* Whether it expects something that only the manifest tells. */
 VERIFIER_API bool verifier_policy_needs_manifest(const struct verifier_policy *policy);
 
@@ -230,6 +232,8 @@ VERIFIER_API struct verifier_result *verifier_verify_quote(const struct verifier
 struct verifier_evidence {
     const void *certificate; /* DER */
     size_t certificate_size;
+    const void *issuer; /* the one that it sent behind it, for verifier_policy_write; NULL: none */
+    size_t issuer_size;
     const char *manifest; /* what GET /_enclave/manifest answers, over the same connection; NULL: none */
     size_t manifest_size;
 };
@@ -253,9 +257,9 @@ VERIFIER_API enum verifier_verdict verifier_result_verdict(const struct verifier
 VERIFIER_API const char *verifier_verdict_name(enum verifier_verdict verdict);
 
 /* A policy file that expects what was seen, for trust at first use; malloc'ed, to be freed with verifier_free. With who
- * alone: which program, whose (measurement, CA, instance), and nothing that its administrators may change. policy is the
- * one that it was judged by: what it allows is allowed again. NULL: refused, the manifest was not among the evidence or
- * did not hold, or out of memory. */
+ * alone: which program, whose (measurement, CA, and the instance if it is told), and nothing that its administrators may
+ * change. policy is the one that it was judged by: what it allows is allowed again. NULL: refused, neither manifest nor
+ * issuer says which CA it has, or (without who) the manifest did not hold; or out of memory. */
 VERIFIER_API char *verifier_policy_write(const struct verifier_policy *policy, const struct verifier_result *result,
                                          const struct verifier_evidence *evidence, bool who);
 

@@ -10,9 +10,9 @@ import re
 import subprocess
 import sys
 
-SHARED = {"cli/README.md": {"## Which server": ("verify", "ca", "app", "admin", "egress-ca", "get"),
+SHARED = {"cli/README.md": {"## Which server": ("verify", "policy", "ca", "app", "admin", "egress-ca", "get"),
                             "## Who asks": ("app", "admin", "egress-ca", "get")}}
-COMMANDS = {"cli/README.md": ("enclavectl", ("verify", "ca", "app", "admin", "egress-ca", "get", "keygen", "publish",
+COMMANDS = {"cli/README.md": ("enclavectl", ("verify", "policy", "ca", "app", "admin", "egress-ca", "get", "keygen", "publish",
                                              "measure", "sign")),
             "host/README.md": ("enclave-os", ("serve", "doctor"))}
 SOURCES = ["cli/*.[ch]", "sgx/sign/sign.c", "host/options.c", "host/doctor.c"]

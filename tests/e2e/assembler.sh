@@ -6,7 +6,7 @@
 check start
 push as as-avr
 echo '{"arguments":["-aln"]}' >"$work/settings"
-ctl app settings as "$work/settings" --url "$url" --admin-key "$admin" --allow-simulation >/dev/null
+ctl app settings as "$work/settings" "${to[@]}" >/dev/null
 assemble() { get /as/ --data-binary "$1"; }
 contains "$(assemble $'ldi r16, 1\nrjmp .\n')" "1 0000 01E0"
 # what it says of an error is in the log; its failure may cut the listing

@@ -59,7 +59,7 @@ page nobody /echo/client nobody
 
 # an app that wants to know its peers: asked, by names, so nothing that the person has will do, and the page is shown
 echo '{"peers": "request"}' >"$work/settings.json"
-ctl app settings echo "$work/settings.json" --url "$url" --admin-key "$admin" --allow-simulation >/dev/null
+ctl app settings echo "$work/settings.json" "${to[@]}" >/dev/null
 page peers /echo/client nobody
 asked peers || fail "nobody was asked, though an app wants it"
 page beside /hello/ "Hello from C inside the enclave"

@@ -5,7 +5,6 @@
 . "$(dirname "$0")/lib.sh"
 mib=128 files=20000 random=2000
 [ -z "${FULL:-}" ] || mib=1024 files=100000 random=20000 hang=3600
-to=(--url "$url" --admin-key "$admin" --allow-simulation)
 row() { printf '| %-28s | %8s | %8s | %8s |\n' "$@"; }
 now_ms() { echo $(($(date +%s%N) / 1000000)); }
 rounds() { wc -l <"$work/rounds"; }

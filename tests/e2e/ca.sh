@@ -33,7 +33,7 @@ check cmp -s "$ca" "$work/empty.pem"
 ! ctl ca "$url" --allow-simulation --out /dev/stdout --mrenclave "$mrenclave" 2>"$work/why" | cat || fail "into a pipe"
 contains "$(cat "$work/why")" "--out /dev/stdout: not a file"
 # no bundle is not an empty one
-! ctl egress-ca set /dev/null --url "$url" --admin-key "$admin" --allow-simulation 2>"$work/why" || fail "an empty bundle"
+! ctl egress-ca set /dev/null "${to[@]}" 2>"$work/why" || fail "an empty bundle"
 contains "$(cat "$work/why")" "the bundle is empty"
 
 # believed by who knows only the CA
@@ -54,7 +54,7 @@ ctl verify "$url" --allow-simulation --issuer "$ca" >/dev/null || fail "--issuer
 push again hello-c
 export LD_PRELOAD=$BUILD/lib/libbehind.so CLOCK_BEHIND=540
 contains "$(curl -sS --cacert "$ca" "https://localhost:$port/again/")" Hello
-ctl verify "$url" --allow-simulation --mrenclave "$mrenclave" >"$work/late" || fail "$(cat "$work/late")"
+ctl verify "$url" --policy "$policy" --mrenclave "$mrenclave" >"$work/late" || fail "$(cat "$work/late")"
 export CLOCK_BEHIND=3600
 ! curl -sS --cacert "$ca" "https://localhost:$port/again/" 2>"$work/why" || fail "the clock is not behind at all"
 contains "$(cat "$work/why")" "not yet valid"

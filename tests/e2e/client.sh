@@ -15,7 +15,7 @@ asked() {
 issuers="O=EnclaveOS,CN=EnclaveOSCA;CN=SGXRA-TLS;"
 settings() { # APP JSON
     echo "$2" >"$work/settings.json"
-    ctl app settings "$1" "$work/settings.json" --url "$url" --admin-key "$admin" --allow-simulation >/dev/null
+    ctl app settings "$1" "$work/settings.json" "${to[@]}" >/dev/null
 }
 
 check start
@@ -32,7 +32,7 @@ contains "$(cat "$work/why")" 'peers: the only value is "request"'
 settings other '{"peers": "request"}'
 equal "$(asked)" "$issuers" "while another app asks"
 settings echo '{"peers": "request"}'
-ctl app rm other --url "$url" --admin-key "$admin" --allow-simulation >/dev/null
+ctl app rm other "${to[@]}" >/dev/null
 equal "$(asked)" "$issuers" "while the app asks"
 equal "$(get /echo/client)" nobody "without a certificate"
 who=$(get /echo/client --cert "$work/good.pem")

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A component with wasi:cli/run instead of a handler answers requests: the body on stdin, the answer from stdout.
 . "$(dirname "$0")/lib.sh"
-set_to() { printf '%s' "$2" >"$work/settings"; ctl app settings "$1" "$work/settings" "${@:3}" --url "$url" --admin-key "$admin" --allow-simulation; }
+set_to() { printf '%s' "$2" >"$work/settings"; ctl app settings "$1" "$work/settings" "${@:3}" "${to[@]}"; }
 
 check start
 push sum sum-c

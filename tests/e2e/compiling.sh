@@ -4,7 +4,6 @@
 . "$(dirname "$0")/lib.sh"
 large=notes-python
 [ -e "$BUILD/apps/$large.wasm" ] || { echo "apps/build.sh has not built $large"; exit 77; }
-to=(--url "$url" --admin-key "$admin" --allow-simulation)
 now_ms() { echo $(($(date +%s%N) / 1000000)); }
 compiling() { metric_is app_changes_compiling 1; }
 # change NAME COMMAND...: beside; its output and its exit status in files of that name

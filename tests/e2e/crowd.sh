@@ -8,7 +8,7 @@ bound=$((256 * 1024)) many=${CROWD:-2600}
 check start --workers 2
 push hello hello-c
 push echo echo
-metrics() { ctl get /metrics --url "$url" --admin-key "$admin" --allow-simulation; }
+metrics() { ctl get /metrics "${to[@]}"; }
 number() { grep -o "\"$1\":[0-9]*" <<<"$2" | cut -d: -f2; }
 # crowd N STATE...: so many connections in these states, until leave
 crowd() {

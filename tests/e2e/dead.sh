@@ -26,7 +26,7 @@ for connection in connections:
     assert ask(connection).startswith(b"HTTP/1.1 200")
 open(work + "/lie", "w").close()
 push = subprocess.Popen([build + "/bin/enclavectl", "app", "push", "second", build + "/apps/echo.wasm", "--url", url,
-                         "--admin-key", admin, "--allow-simulation"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                         "--admin-key", admin, "--policy", work + "/policy.json"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 def died():
     with open(work + "/server.log") as log:
         return "has died" in log.read()

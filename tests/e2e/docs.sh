@@ -18,7 +18,7 @@ stale=$(cut -f2- "$work/found" | LC_ALL=C sort -u | LC_ALL=C comm -13 - "$work/k
 # what stands for the words in capitals
 echo '{"environment":{"NAME":"value"},"egress":["api.example.com"]}' >"$work/settings.json"
 simulation=--allow-simulation
-admin="--url https://localhost:8443 --admin-key $SOURCE/admin.key --allow-simulation"
+admin="--url https://localhost:8443 --admin-key $SOURCE/admin.key --policy $SOURCE/policy.json"
 pki=/var/lib/enclave-os-sim/quote-simulation
 pccs=http://127.0.0.1:8081
 trusted="--allow-simulation --root $pki/root.pem"

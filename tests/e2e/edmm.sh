@@ -41,7 +41,7 @@ code=$(($(kilobytes r-xp) - image_code))
 [ $code -gt 0 ] || fail "the guest's code is not made read-only"
 heap=$(heap_kilobytes)
 [ "$heap" -gt 4096 ] || fail "the heap has not grown: $heap KiB are writable"
-ctl app rm hello --url "$url" --admin-key "$admin" --allow-simulation >/dev/null
+ctl app rm hello "${to[@]}" >/dev/null
 push again hello-c # in pages that were used before: writable, then not
 push counter counter-c
 equal "$(status /again/)" 200
@@ -52,8 +52,8 @@ stop
 honest=$HOST
 HOST=$BUILD/bin/lying_host
 LIE=success check start --data "$work/data3"
-! timeout $hang "$BUILD/bin/enclavectl" app push hello "$BUILD/apps/hello-c.wasm" --url "$url" --admin-key "$admin" \
-    --allow-simulation >/dev/null 2>&1 || fail "a lie about permissions went unnoticed"
+first_use
+! timeout $hang "$BUILD/bin/enclavectl" app push hello "$BUILD/apps/hello-c.wasm" "${to[@]}" >/dev/null 2>&1 || fail "a lie about permissions went unnoticed"
 await "the end of the server after the lie" gone "$server"
 server=
 contains "$(cat "$work/server.log")" "the enclave has died"

@@ -20,7 +20,7 @@ done
 truncate -s 70000000 "$work/large.wasm"
 for round in 1 2 3 4 5; do
     result=0
-    ctl app push large "$work/large.wasm" --url "$url" --admin-key "$admin" --allow-simulation 2>"$work/why" || result=$?
+    ctl app push large "$work/large.wasm" "${to[@]}" 2>"$work/why" || result=$?
     equal "$result" 1 "status of a push that is refused: $(cat "$work/why")"
     contains "$(cat "$work/why")" "the server answers 413"
 done

@@ -7,7 +7,7 @@ contains "$(cat "$work/server.log")" "the emulator gives no confidentiality"
 contains "$(cat "$work/server.log")" "MRENCLAVE: $(ctl measure "$BUILD/enclave_os.signed")"
 equal "$(get /healthz)" '{"status":"ok"}'
 equal "$(status /hello/)" 404 "before deploying"
-root_before=$(ctl app list --url "$url" --admin-key "$admin" --allow-simulation)
+root_before=$(ctl app list "${to[@]}")
 
 # a connection that is open while an app is deployed is not dropped, and sees the app; new ones see a new certificate
 leaf() { openssl s_client -connect "127.0.0.1:$port" </dev/null 2>/dev/null | openssl x509 -noout -serial; }
@@ -23,12 +23,12 @@ wait $held || fail "the connection held during the deployment was dropped"
 equal "$(grep -a '^HTTP/1.1' "$work/held" | cut -d' ' -f2 | tr '\n' ' ')" "404 200 " "the held connection, before and after"
 [ "$(leaf)" != "$serial" ] || fail "the certificate did not change with the deployment"
 get /hello/ | grep -qi hello || fail "hello says: $(get /hello/)"
-list=$(ctl app list --url "$url" --admin-key "$admin" --allow-simulation)
+list=$(ctl app list "${to[@]}")
 contains "$list" "$(sha256sum "$BUILD/apps/hello-c.wasm" | cut -d' ' -f1)"
 [ "$list" != "$root_before" ] || fail "the Merkle root did not change with the deployment"
 
 # verify: all checks hold, and each way of being wrong is refused
-check ctl verify "$url" --allow-simulation --mrenclave "$(ctl measure "$BUILD/enclave_os.signed")" >"$work/verify.txt"
+check ctl verify "$url" --policy "$policy" --mrenclave "$(ctl measure "$BUILD/enclave_os.signed")" >"$work/verify.txt"
 ! ctl verify "$url" >/dev/null 2>&1 || fail "a simulated quote was accepted without --allow-simulation"
 ! ctl verify "$url" --allow-simulation --mrenclave "$(printf '00%.0s' $(seq 32))" >/dev/null 2>&1 ||
     fail "another MRENCLAVE was accepted"
@@ -43,7 +43,7 @@ contains "$(cat "$work/answer")" '"status":"ok"'
 
 # other people's admin keys and replays
 ctl keygen "$work/other.key" >/dev/null
-! ctl app rm hello --url "$url" --admin-key "$work/other.key" --allow-simulation 2>/dev/null || fail "a stranger removed an app"
+! ctl app rm hello --url "$url" --admin-key "$work/other.key" --policy "$policy" 2>/dev/null || fail "a stranger removed an app"
 equal "$(status /_enclave/apps)" 401 "no token"
 # memory is for those who may have it: a stranger is answered before the body
 big="PUT /_enclave/apps/x HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer stranger\r\nContent-Length: 60000000\r\n\r\n"
@@ -52,10 +52,10 @@ equal "$(status /hello/)" 200
 
 # a component that cannot run here is refused with the reason
 printf '\0asm\x0d\0\1\0' >"$work/empty.wasm"
-! why=$(ctl app push empty "$work/empty.wasm" --url "$url" --admin-key "$admin" --allow-simulation 2>&1) ||
+! why=$(ctl app push empty "$work/empty.wasm" "${to[@]}" 2>&1) ||
     fail "a component without a handler was deployed"
 contains "$why" "incoming-handler"
 
-ctl app rm hello --url "$url" --admin-key "$admin" --allow-simulation >/dev/null
+ctl app rm hello "${to[@]}" >/dev/null
 equal "$(status /hello/)" 404 "after removal"
 check stop

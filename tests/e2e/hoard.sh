@@ -2,7 +2,6 @@
 # Apps that store without end, keys or files: each is refused when it holds as much of the enclave's memory as it leaves
 # free, whatever it holds can be removed, also after a restart, and apps that need little never notice.
 . "$(dirname "$0")/lib.sh"
-to=(--url "$url" --admin-key "$admin" --allow-simulation)
 innocent() {
     count=$((count + 1))
     equal "$(get /counter/)" $count "the counter $1"

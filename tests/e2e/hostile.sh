@@ -2,7 +2,6 @@
 # An app that attacks (apps/guests/hostile.c) beside innocent ones: it sees nothing of theirs, it leads nowhere out of its
 # root, what it misuses ends it and no one else, and all the while the others answer correctly and in time.
 . "$(dirname "$0")/lib.sh"
-to=(--url "$url" --admin-key "$admin" --allow-simulation)
 settings() { printf '%s' "$2" >"$work/settings"; ctl app settings "$1" "$work/settings" "${to[@]}" >/dev/null; }
 attack() { # PATH: the status, then what it said, on one line
     local code

@@ -68,7 +68,7 @@ content-type: text/plain; charset=utf-8"
 contains "$(raw "HEAD /healthz HTTP/1.1\r\n${host}\r\n\001bad\r\n\r\n" | tail -n 1)" "400 Bad Request"
 
 # a component with an import that is not served is refused, naming it
-! why=$(ctl app push missing "$BUILD/apps/missing-import.wasm" --url "$url" --admin-key "$admin" --allow-simulation 2>&1) ||
+! why=$(ctl app push missing "$BUILD/apps/missing-import.wasm" "${to[@]}" 2>&1) ||
     fail "a component with a missing import was deployed"
 contains "$why" "import"
 check stop

@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 check start --workers 1
 push interim interim
-metrics() { ctl get /metrics --url "$url" --admin-key "$admin" --allow-simulation; }
+metrics() { ctl get /metrics "${to[@]}"; }
 number() { grep -o "\"$1\":[0-9]*" <<<"$2" | head -1 | cut -d: -f2; }
 # curl takes 300 KB of them at most
 equal "$(get /interim/4 -D - -o /dev/null | grep -c "^HTTP/1.1 103")" 4 "interim responses to who reads"

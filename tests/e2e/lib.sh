@@ -13,6 +13,9 @@ url=https://127.0.0.1:$port
 server=
 HOST=$BUILD/bin/enclave-os
 admin=$work/admin.key
+# Who the server is, for commands that send something: what was seen at the first use of its data (ctl, below).
+policy=$work/policy.json
+to=(--url "$url" --admin-key "$admin" --policy "$policy")
 
 fail() { echo "FAILED: $*" >&2; [ -f "$work/server.log" ] && tail -n 20 "$work/server.log" >&2; exit 1; }
 check() { "$@" || fail "$*"; }
@@ -34,14 +37,16 @@ lines() { [ "$(wc -l <"$1")" -ge "$2" ]; } # FILE COUNT
 gone() { ! kill -0 "$1"; }                  # PROCESS
 listening_to() { grep -q "0100007F:$(printf %04X "$1") 00000000:0000 0A" /proc/net/tcp; } # PORT, without connecting to it
 listening() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; } # PORT
-metric() { ctl get /metrics --url "$url" --admin-key "$admin" --allow-simulation | grep -o "\"$1\":[0-9]*" | cut -d: -f2; }
+metric() { ctl get /metrics "${to[@]}" | grep -o "\"$1\":[0-9]*" | cut -d: -f2; }
 metric_is() { [ "$(metric "$1")" = "$2" ]; }
 metric_reaches() { [ "$(metric "$1")" -ge "$2" ]; }
 
 # start [option ...]: a server on $port with its data in $work/data; returns when it is ready, or 1 when it has ended instead.
 # Its requests have their own deadlines out of the way, unless an option says otherwise.
 start() {
-    local defaults=() option # an option may be given once
+    local defaults=() option data=" $* " # an option may be given once
+    case $data in *' --data '*) data=${data#* --data } ;; *) data="$work/data " ;; esac
+    [ -e "${data%% *}" ] || rm -f "$policy" # another instance
     for option in "--request-timeout ${hang}000" "--header-timeout ${hang}000" "--rate-grace ${hang}000" \
         "--data $work/data"; do
         case " $* " in *" ${option% *} "*) ;; *) defaults+=(${option% *} "${option#* }") ;; esac
@@ -85,8 +90,14 @@ slots_are_free() {
     return 1
 }
 
-ctl() { "$BUILD/bin/enclavectl" "$@"; }
-push() { ctl app push "$1" "$BUILD/apps/$2.wasm" --url "$url" --admin-key "$admin" --allow-simulation >/dev/null; }
+first_use() {
+    [ -s "$policy" ] || "$BUILD/bin/enclavectl" policy from "$url" --who --out "$policy" --allow-simulation 2>/dev/null || true
+}
+ctl() {
+    case " $* " in *" $policy "*) first_use ;; esac
+    "$BUILD/bin/enclavectl" "$@"
+}
+push() { ctl app push "$1" "$BUILD/apps/$2.wasm" "${to[@]}" >/dev/null; }
 ask() { curl -sk --no-progress-meter --max-time $hang "$@"; }
 get() { ask "$url$1" "${@:2}"; }
 status() { ask -o /dev/null -w '%{http_code}' "$url$1" "${@:2}"; }

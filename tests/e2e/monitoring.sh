@@ -21,6 +21,6 @@ equal "$(asked /metrics "$(token scope=)")" 401 "a token without the scope"
 equal "$(asked /_enclave/apps "$(token path=/_enclave/apps)")" 401 "administration with a monitoring token"
 equal "$(asked /_enclave/apps "$(token path=/_enclave/apps scope=)")" 200 "administration with its own"
 for page in /readyz /status /metrics; do
-    ctl get $page --url "$url" --admin-key "$admin" --allow-simulation >/dev/null || fail "enclavectl get $page"
+    ctl get $page "${to[@]}" >/dev/null || fail "enclavectl get $page"
 done
 check stop

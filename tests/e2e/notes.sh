@@ -55,7 +55,7 @@ equal "$(get /notes/count)" 1
 equal "$(get /notes/count)" 2
 equal "$(get /notes/env/GREETING)" ""
 echo '{"environment":{"GREETING":"good day"}}' >"$work/settings"
-ctl app settings notes "$work/settings" --url "$url" --admin-key "$admin" --allow-simulation >/dev/null
+ctl app settings notes "$work/settings" "${to[@]}" >/dev/null
 equal "$(get /notes/env/GREETING)" "good day"
 
 # memory that the adapter takes is not the language's, nor the other way round

@@ -41,7 +41,7 @@ push echo echo
 ctl ca "https://localhost:$port" --out "$work/ca.pem" --allow-simulation --any-instance >/dev/null || fail "no CA"
 equal "$(pooled)" "$everybody asked on 0"
 echo '{"peers": "request"}' >"$work/settings.json"
-ctl app settings echo "$work/settings.json" --url "$url" --admin-key "$admin" --allow-simulation >/dev/null
+ctl app settings echo "$work/settings.json" "${to[@]}" >/dev/null
 equal "$(pooled)" "$everybody asked on every connection" "while an app wants to know its peers"
 check stop
 check start --workers 2 --request-client-certificates

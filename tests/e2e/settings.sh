@@ -2,7 +2,6 @@
 # What an operator sets of an app: it reaches the guest, outlives restarts and new versions of the code, goes with the
 # app, is refused with the member named when it is wrong, and is part of what the certificate attests.
 . "$(dirname "$0")/lib.sh"
-to=(--url "$url" --admin-key "$admin" --allow-simulation)
 settings() { printf '%s' "$2" >"$work/settings"; ctl app settings "$1" "$work/settings" "${to[@]}"; }
 root() { ctl app list "${to[@]}" | sed -n 's/^configuration root: //p'; }
 extension() { # OID: its value in hex

@@ -6,7 +6,7 @@ check start
 push app hello-c
 push app echo # replaces it
 push gone hello-c
-ctl app rm gone --url "$url" --admin-key "$admin" --allow-simulation >/dev/null
+ctl app rm gone "${to[@]}" >/dev/null
 head -c 3000000 /dev/urandom >"$work/body"
 records=$("$BUILD/bin/lmdb_tool" "$work/data" count)
 check stop
@@ -61,7 +61,7 @@ done
 # kill -9 while a component is being deployed: before or after, never in between
 for delay in 0.01 0.03 0.05 0.1; do
     check start
-    ctl app push app "$BUILD/apps/hello-c.wasm" --url "$url" --admin-key "$admin" --allow-simulation >/dev/null 2>&1 &
+    ctl app push app "$BUILD/apps/hello-c.wasm" "${to[@]}" >/dev/null 2>&1 &
     pusher=$!
     sleep $delay
     crash

@@ -1,5 +1,4 @@
 # Servers elsewhere for outgoing requests, and a CA for them in $work/ca.pem. Sourced after lib.sh.
-to=(--url "$url" --admin-key "$admin" --allow-simulation)
 pki() { openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes "$@" 2>/dev/null; }
 leaf() { # NAME SAN DAYS: a certificate of the CA
     pki -keyout "$work/$1.key" -subj "/CN=$1" -out "$work/$1.csr"

@@ -19,7 +19,7 @@ FILES = {"FOLDER": "folder", "MISSING": "missing", "EMPTY": "empty", "TEXT": "te
          "CUT": "cut", "DER": "ca.der", "KEY": "signing.pem", "OUT": "out", "CA": "ca.pem", "MIXED": "mixed.pem",
          "HIDDEN": "hidden.pem", "P384": "p384", "HALF": "half.pem", "JUNK": "junk.pem", "MARKED": "marked.pem",
          "NINE": "nine.pem", "UNREADABLE": "unreadable.pem", "REQUEST": "request.pem", "BOTH": "both.pem", "TWICE": "twice.pub", "TWOKEYS": "two.key", "TWOSIGNING": "two.pem",
-         "DATA": "data", "SIM": "sim", "NOWHERE": "https://127.0.0.1:9", "ZEROS": "00" * 32}
+         "DATA": "data", "SIM": "sim", "POLICY": "policy", "WRONGPOLICY": "wrong.policy", "NOWHERE": "https://127.0.0.1:9", "ZEROS": "00" * 32}
 
 
 def run(command):
@@ -78,11 +78,12 @@ def check_table(build, source, admin, table):
 def check_options(ctl, host, given):
     common = given.get("verify", set())
     failed = 0
-    for name, command in [*((c, [ctl, c]) for c in ("verify", "ca", "app", "egress-ca", "get", "keygen", "measure", "sign")),
+    for name, command in [*((c, [ctl, c]) for c in ("verify", "policy", "ca", "app", "egress-ca", "get", "keygen", "measure", "sign")),
                           ("serve", [host, "serve"]), ("doctor", [host, "doctor"])]:
         status, text, _ = run(command + ["--help"])
-        shown = options_of(text) - {"--help", "--allow-simulation", "--allow-debug", "--require-collateral", "--any-instance"}
-        missing = shown - given.get(name, set()) - (common if name in ("ca", "app", "egress-ca", "get") else set())
+        shown = options_of(text) - {"--help", "--allow-simulation", "--allow-debug", "--require-collateral", "--any-instance",
+                                     "--only-apps", "--who"}
+        missing = shown - given.get(name, set()) - (common if name in ("policy", "ca", "app", "egress-ca", "get") else set())
         if status != 0 or missing:
             print(f"{name}: --help ended with {status}; options without a line: {sorted(missing)}")
             failed += 1

@@ -28,6 +28,8 @@ for _ in 1 2 3 4 5 6 7 8 9; do cat ca.pem; done >nine.pem
 printf -- '-----BEGIN CERTIFICATE-----\nMAAB\n-----END CERTIFICATE-----\n' >unreadable.pem
 cat "$admin" "$admin.pub" >both.pem
 cat "$admin.pub" "$admin.pub" >twice.pub
+printf '{"format": "enclave-os-policy/1", "instance": "%064d"}' 0 >policy
+echo '{"format": "enclave-os-policy/1", "mrenclav": []}' >wrong.policy
 cat "$admin" ca.key >two.key
 cat signing.pem ca.key >two.pem
 openssl x509 -req -in request.pem -CA ca.pem -CAkey ca.key -extfile <(echo basicConstraints=CA:FALSE) -out leaf.pem 2>/dev/null
@@ -42,7 +44,6 @@ contains "$(cat why)" "ENCLAVE_OS_SIM_DIR text: not a folder"
 # what the server judges: an app's settings, each mistake by its member and its value
 check start
 push hello hello-c
-to=(--url "$url" --admin-key "$admin" --allow-simulation)
 settings() { # JSON PART...
     local json=$1 part
     shift

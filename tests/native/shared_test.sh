@@ -13,7 +13,6 @@ fail() { # with all that the sanitizer said
     grep -q 'WARNING: ThreadSanitizer' "$work/server.log" && cat "$work/server.log" >&2 || tail -n 20 "$work/server.log" >&2
     exit 1
 }
-to=(--url "$url" --admin-key "$admin" --allow-simulation)
 push() { ctl app push "$1" "$apps/$2.wasm" "${to[@]}" >"$work/push.$1" || fail "push $1: $(cat "$work/push.$1")"; }
 put() { status "$1" -X PUT --data-binary "@$2"; }
 
@@ -41,7 +40,7 @@ comes_and_goes() { # either app, or none
 }
 numbers() { ctl get /metrics "${to[@]}" | python3 -c 'import json, sys; assert "hello" in json.load(sys.stdin)["apps"]'; }
 listed() { ctl app list "${to[@]}" | grep -q hello; }
-proven() { ctl verify "$url" --allow-simulation --app "hello=$hash" --mrenclave "$mrenclave"; }
+proven() { ctl verify "$url" --policy "$policy" --app "hello=$hash" --mrenclave "$mrenclave"; }
 # A proof is of the newest tree, the connection's certificate may be of the one before: that, and nothing else, may fail.
 proven_or_older() { proven || [ "$(proven | grep '^FAIL' | grep -cv '^FAIL  app  ')" = 0 ]; }
 set_up() { ctl app settings hello "${to[@]}" | grep -q '"settings"'; }
