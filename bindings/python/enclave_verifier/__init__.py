@@ -16,8 +16,8 @@ import threading
 
 from . import _library as lib
 
-__all__ = ["Collateral", "ExistsError", "NotVerified", "Policy", "Result", "client_context", "fetch_ca", "save_ca",
-           "verify_certificate", "verify_quote", "verify_socket"]
+__all__ = ["Collateral", "ConnectionSpent", "ExistsError", "NotVerified", "Policy", "Result", "client_context", "fetch_ca",
+           "fetch_manifest", "judge", "policy_from", "save_ca", "verify_certificate", "verify_quote", "verify_socket"]
 
 
 class NotVerified(ssl.SSLError):
@@ -25,18 +25,28 @@ class NotVerified(ssl.SSLError):
 
     def __init__(self, result):
         self.result = result
-        reasons = "; ".join(f"{c['name']}: {c['reason']}" for c in result.failed) or "a check that must pass was not made"
+        reasons = "; ".join(f"{c['name']}: {c['reason']}" for c in result.failed)
+        if not reasons:
+            reasons = ("it is genuine, but nothing says whose it is" if result.verdict == "genuine" else
+                       "a check that must pass was not made")
         super().__init__(0, f"not the enclave that was expected: {reasons}")
 
 
 class Result:
-    """A verification's outcome; `values` is what docs/verify.schema.json describes."""
+    """A verification's outcome; `values` is what docs/verify.schema.json describes. It is true if the verdict is "verified", or
+    "genuine" under a policy that takes any instance."""
 
-    def __init__(self, values):
+    def __init__(self, values, any_instance=False):
         self.values = values
+        self._any_instance = any_instance
 
     def __bool__(self):
-        return self.values["verified"]
+        return self.verdict == "verified" or (self.verdict == "genuine" and self._any_instance)
+
+    @property
+    def verdict(self):
+        """"refused", "genuine" (nothing is wrong, but nothing says whose enclave it is) or "verified"."""
+        return self.values["verdict"]
 
     def __getitem__(self, name):
         return self.values[name]
@@ -91,16 +101,25 @@ class Policy:
     accept_tcb   names beside "UpToDate", such as "SWHardeningNeeded"
     extensions   {"1.3.6.1.4.1.65230.2.4": bytes}
     now          seconds since 1970, instead of the clock's
+    instance     the 32 bytes of the enclave's first boot, of an accepted measurement or signer
+    file         all that a policy file can say (docs/policy.md): its text, or what json.loads makes of it; the other arguments add
+                 to it
+    any_instance nothing says whose enclave it is to be, and any will do
     """
 
     def __init__(self, *, mrenclave=(), mrsigner=None, prod_id=None, min_svn=None, roots=None, issuer=None,
                  allow_simulation=False, allow_debug=False, accept_tcb=(), require_collateral=False, extensions=None,
-                 now=0):
-        self.names_enclave = bool(mrenclave or mrsigner is not None or issuer is not None or extensions)
+                 now=0, instance=None, file=None, any_instance=False):
         self._policy = lib.policy_create()
         self._lock = threading.Lock()  # whether a certificate is live is part of the C policy
         if not self._policy:
             raise MemoryError
+        if file is not None:
+            self._read(file)
+        self.any_instance = bool(any_instance)
+        lib.policy_accept_any_instance(self._policy, self.any_instance)
+        if instance is not None and lib.policy_expect_instance(self._policy, _hash(instance)) != 0:
+            raise ValueError("instance: the policy file names another one")
         for value in [mrenclave] if isinstance(mrenclave, (str, bytes)) else mrenclave:
             _must(lib.policy_add_mrenclave(self._policy, _hash(value)), "mrenclave")
         if mrsigner is not None:
@@ -119,10 +138,43 @@ class Policy:
             _must(lib.policy_accept_tcb(self._policy, lib.tcb_status_from_name(name.encode())), f"accept_tcb {name}")
         for oid, value in (extensions or {}).items():
             _must(lib.policy_expect_extension(self._policy, oid.encode(), value, len(value)), f"extension {oid}")
-        lib.policy_allow_simulation(self._policy, allow_simulation)
-        lib.policy_allow_debug(self._policy, allow_debug)
-        lib.policy_require_collateral(self._policy, require_collateral)
+        for allowed, allow in ((allow_simulation, lib.policy_allow_simulation), (allow_debug, lib.policy_allow_debug),
+                               (require_collateral, lib.policy_require_collateral)):
+            if allowed:
+                allow(self._policy, True)
         lib.policy_set_time(self._policy, now)
+
+    @classmethod
+    def load(cls, path, **arguments):
+        """Of a policy file."""
+        with open(path, "rb") as file:
+            return cls(file=file.read(), **arguments)
+
+    def _read(self, file):
+        text = file.encode() if isinstance(file, str) else file if isinstance(file, bytes) else json.dumps(file).encode()
+        error = ctypes.create_string_buffer(256)
+        result = lib.policy_read(self._policy, text, len(text), error, len(error))
+        if result != 0:
+            raise ValueError(f"policy: {error.value.decode(errors='replace') or os.strerror(-result)}")
+
+    @property
+    def names_enclave(self):
+        """Whether it says at least which enclave it may be: a measurement, signer, issuer, instance or extension."""
+        return lib.policy_names_enclave(self._policy)
+
+    @property
+    def names_instance(self):
+        """Whether it says whose enclave it is to be, or that any will do: who sends anything needs such a policy."""
+        return lib.policy_names_instance(self._policy)
+
+    @property
+    def needs_manifest(self):
+        return lib.policy_needs_manifest(self._policy)
+
+    def require_instance(self):
+        if not self.names_instance:
+            raise ValueError("nothing says whose enclave this is to be, and anybody can run such a program: give a policy file, "
+                             "issuer, or instance with mrenclave or mrsigner, or any_instance=True if any will do")
 
     def expect_app(self, name, sha256, proof):
         """The app must run from the .wasm of that hash; proof is what GET /_enclave/proof/NAME answers, as a dict."""
@@ -175,36 +227,49 @@ class Collateral:
             raise OSError(error.value.decode(errors="replace"))
 
 
-def _read(result):
-    if not result:
-        raise MemoryError
-    text = lib.result_json(result)
-    lib.result_destroy(result)
+def _take(text):
+    """A string of the library's, and its memory back."""
     if not text:
         raise MemoryError
     try:
-        return Result(json.loads(ctypes.string_at(text)))
+        return ctypes.string_at(text)
     finally:
         lib.free(text)
 
 
-def verify_certificate(der, policy, collateral=None, *, live=False):
-    """Judge a certificate in DER. live: it comes from a TLS 1.3 handshake just now, which was not resumed."""
+def _read(result, policy):
+    if not result:
+        raise MemoryError
+    text = lib.result_json(result)
+    lib.result_destroy(result)
+    return Result(json.loads(_take(text)), policy.any_instance)
+
+
+def _evidence(der, issuer=None, manifest=None):
+    if isinstance(manifest, str):
+        manifest = manifest.encode()
+    return lib.Evidence(der, len(der), issuer, len(issuer or b""), manifest, len(manifest or b""))
+
+
+def verify_certificate(der, policy, collateral=None, *, live=False, manifest=None):
+    """Judge a certificate in DER. live: it comes from a TLS 1.3 handshake just now, which was not resumed. manifest is what
+    GET /_enclave/manifest answers."""
+    evidence = _evidence(der, None, manifest)
     with policy._lock:
         lib.policy_set_live(policy._policy, live)
-        result = lib.verify_certificate_der(policy._policy, collateral and collateral._collateral, der, len(der))
-    return _read(result)
+        result = lib.verify(policy._policy, collateral and collateral._collateral, ctypes.byref(evidence))
+    return _read(result, policy)
 
 
 def verify_quote(quote, policy, collateral=None, *, report_data=None):
     """Judge a quote alone."""
     if report_data is not None and len(report_data) != 64:
         raise ValueError("report_data: expected 64 bytes")
-    return _read(lib.verify_quote(policy._policy, collateral and collateral._collateral, quote, len(quote), report_data))
+    return _read(lib.verify_quote(policy._policy, collateral and collateral._collateral, quote, len(quote), report_data), policy)
 
 
-def verify_socket(tls, policy, collateral=None):
-    """Judge the peer of a connected ssl.SSLSocket; raises NotVerified. collateral may be a PCCS's address."""
+def judge(tls, policy, collateral=None, *, manifest=None):
+    """The Result for the peer of a connected ssl.SSLSocket, whatever it comes to. collateral may be a PCCS's address."""
     if tls.version() != "TLSv1.3" or tls.session_reused:
         raise ssl.SSLError(0, "not a full TLS 1.3 handshake: nothing proves the certificate's key")
     der = tls.getpeercert(binary_form=True)
@@ -212,7 +277,19 @@ def verify_socket(tls, policy, collateral=None):
         raise ssl.SSLError(0, "the peer sent no certificate")
     if isinstance(collateral, str):
         collateral = Collateral.fetch(collateral, der)
-    return verify_certificate(der, policy, collateral, live=True).raise_unless_verified()
+    return verify_certificate(der, policy, collateral, live=True, manifest=manifest)
+
+
+def verify_socket(tls, policy, collateral=None):
+    """Verify the peer of a connected ssl.SSLSocket, before anything else is sent; raises NotVerified. The policy must say whose
+    enclave it is to be. If it expects something of the configuration, the manifest is asked for over this connection, which
+    ConnectionSpent says if it takes no further request: connect again then. collateral may be a PCCS's address."""
+    policy.require_instance()
+    manifest, reusable = fetch_manifest(tls) if policy.needs_manifest else (None, True)
+    result = judge(tls, policy, collateral, manifest=manifest).raise_unless_verified()
+    if not reusable:
+        raise ConnectionSpent(0, "the server's configuration has just changed: connect again")
+    return result
 
 
 def client_context():
@@ -224,4 +301,5 @@ def client_context():
     return context
 
 
-from ._ca import ExistsError, fetch_ca, save_ca  # noqa: E402 (it is made of the above)
+from ._manifest import ConnectionSpent, fetch_manifest  # noqa: E402
+from ._ca import ExistsError, fetch_ca, policy_from, save_ca  # noqa: E402 (it is made of the above)

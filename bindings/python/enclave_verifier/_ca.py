@@ -1,11 +1,15 @@
 """The CA that lives in an enclave, for clients that judge by a CA: what `enclavectl ca` does."""
+import ctypes
+import json
 import os
 import socket
 import ssl
 import tempfile
 import urllib.parse
 
-from . import Policy, client_context, verify_certificate, verify_socket
+from . import Collateral, NotVerified, Policy, Result, _evidence, _take, client_context, judge, verify_certificate
+from . import _library as lib
+from ._manifest import fetch_manifest
 
 
 class ExistsError(FileExistsError):
@@ -52,29 +56,62 @@ def fetch_ca(url, policy, collateral=None, *, any_instance=False, timeout=600):
     extension) or any_instance is True. collateral is as for verify_socket.
     """
     host, port = address_of(url)
-    if not policy.names_enclave and not any_instance:
-        raise ValueError("nothing says which enclave this is to be: give mrenclave, mrsigner, issuer or extensions, or "
-                         "any_instance=True if any will do")
+    if not policy.names_enclave and not any_instance and not policy.any_instance:
+        raise ValueError("nothing says which enclave this is to be: give a policy file, mrenclave, mrsigner, instance, issuer or "
+                         "extensions, or any_instance=True if any will do")
     with socket.create_connection((host, port), timeout) as raw:
         with client_context().wrap_socket(raw, server_hostname=host) as tls:
-            verify_socket(tls, policy, collateral)
+            manifest = fetch_manifest(tls, host)[0] if policy.needs_manifest else None
+            result = judge(tls, policy, collateral, manifest=manifest)
+            if result.verdict == "refused":
+                raise NotVerified(result)
             return _issuer(tls)
+
+
+def policy_from(url, policy, collateral=None, *, who=False, timeout=600):
+    """The text of a policy file that expects what is seen now of the enclave at https://HOST[:PORT]: trust at first use, in all
+    that policy does not pin. who: only which program, and whose. Raises NotVerified if it is refused."""
+    host, port = address_of(url)
+    with socket.create_connection((host, port), timeout) as raw:
+        with client_context().wrap_socket(raw, server_hostname=host) as tls:
+            chain, manifest = _chain(tls), fetch_manifest(tls, host)[0]
+            if isinstance(collateral, str):
+                collateral = Collateral.fetch(collateral, chain[0])
+    evidence = _evidence(chain[0], chain[1] if len(chain) == 2 else None, manifest)
+    with policy._lock:
+        lib.policy_set_live(policy._policy, True)
+        result = lib.verify(policy._policy, collateral and collateral._collateral, ctypes.byref(evidence))
+        try:
+            text = lib.policy_write(policy._policy, result, ctypes.byref(evidence), who)
+            values = _take(lib.result_json(result))
+        finally:
+            lib.result_destroy(result)
+    if text:
+        return _take(text).decode()
+    result = Result(json.loads(values))
+    if result.verdict == "refused":
+        raise NotVerified(result)
+    raise ssl.SSLError(0, "without a manifest nobody knows what to expect")
 
 
 def save_ca(url, path, policy, collateral=None, **arguments):
     """fetch_ca, and the PEM into a file: whole or not at all, and never over another certificate (ExistsError)."""
     pem = fetch_ca(url, policy, collateral, **arguments).encode()
+    write_new(path, pem, "If it is the CA that was saved for this server before, this is another enclave now")
+    return pem.decode()
+
+
+def write_new(path, data, hint):
+    """Whole or not at all, and never over something else, of which hint says what it may mean."""
     try:
         with open(path, "rb") as file:
-            before = file.read(len(pem) + 1)
+            before = file.read(len(data) + 1)
     except FileNotFoundError:
         before = b""
-    if before not in (b"", pem):
-        raise ExistsError(f"{os.fspath(path)}: there is something else in it, which is left as it is. If it is the CA that was "
-                          "saved for this server before, this is another enclave now")
-    if before != pem:
-        _write(path, pem)
-    return pem.decode()
+    if before not in (b"", data):
+        raise ExistsError(f"{os.fspath(path)}: there is something else in it, which is left as it is. {hint}")
+    if before != data:
+        _write(path, data)
 
 
 def _write(path, data):

@@ -23,6 +23,12 @@ class Inclusion(ctypes.Structure):
     _fields_ = [("leaf_index", ctypes.c_uint64), ("tree_size", ctypes.c_uint64), ("path", _bytes), ("path_count", _size)]
 
 
+class Evidence(ctypes.Structure):
+    """struct verifier_evidence"""
+    _fields_ = [("certificate", _bytes), ("certificate_size", _size), ("issuer", _bytes), ("issuer_size", _size),
+                ("manifest", _bytes), ("manifest_size", _size)]
+
+
 def _declare(name, result, *arguments):
     function = getattr(_library, "verifier_" + name)
     function.restype = result
@@ -46,6 +52,14 @@ policy_set_live = _declare("policy_set_live", None, _pointer, _bool)
 policy_set_issuer = _declare("policy_set_issuer", _int, _pointer, _bytes, _size)
 policy_expect_extension = _declare("policy_expect_extension", _int, _pointer, _bytes, _bytes, _size)
 policy_expect_app = _declare("policy_expect_app", _int, _pointer, _bytes, _bytes, ctypes.POINTER(Inclusion))
+policy_set_max_lifetime = _declare("policy_set_max_lifetime", None, _pointer, ctypes.c_int64)
+policy_expect_instance = _declare("policy_expect_instance", _int, _pointer, _bytes)
+policy_accept_any_instance = _declare("policy_accept_any_instance", None, _pointer, _bool)
+policy_names_instance = _declare("policy_names_instance", _bool, _pointer)
+policy_names_enclave = _declare("policy_names_enclave", _bool, _pointer)
+policy_needs_manifest = _declare("policy_needs_manifest", _bool, _pointer)
+policy_read = _declare("policy_read", _int, _pointer, _bytes, _size, _bytes, _size)
+policy_write = _declare("policy_write", _pointer, _pointer, _pointer, ctypes.POINTER(Evidence), _bool)
 tcb_status_from_name = _declare("tcb_status_from_name", _int, _bytes)
 
 collateral_create = _declare("collateral_create", _pointer)
@@ -55,7 +69,7 @@ collateral_save = _declare("collateral_save", _int, _pointer, _bytes, _bytes, _s
 collateral_fetch_for = _declare("collateral_fetch_for", _int, _pointer, _bytes, _bytes, _size,
                                 ctypes.POINTER(FetchOptions), _bytes, _size)
 
-verify_certificate_der = _declare("verify_certificate_der", _pointer, _pointer, _pointer, _bytes, _size)
+verify = _declare("verify", _pointer, _pointer, _pointer, ctypes.POINTER(Evidence))
 verify_quote = _declare("verify_quote", _pointer, _pointer, _pointer, _bytes, _size, _bytes)
 result_json = _declare("result_json", _pointer, _pointer)
 result_destroy = _declare("result_destroy", None, _pointer)

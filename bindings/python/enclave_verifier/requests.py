@@ -1,33 +1,42 @@
 """requests to enclaves: every new connection is verified before anything is sent over it.
 
     session = requests.Session()
-    session.mount("https://enclave.example/", EnclaveAdapter(Policy(mrenclave="c12e...")))
+    session.mount("https://enclave.example/", EnclaveAdapter(Policy.load("policy.json")))
     session.get("https://enclave.example/hello/")   # requests.exceptions.SSLError unless verified
 """
 import urllib3
 from requests.adapters import HTTPAdapter
 
-from . import client_context, verify_socket
+from . import ConnectionSpent, client_context, verify_socket
+
+
+_ATTEMPTS = 5  # of connecting, while the server's configuration changes
 
 
 def _connection_class(policy, collateral):
     class EnclaveConnection(urllib3.connection.HTTPSConnection):
         def connect(self):
-            super().connect()
-            try:
-                verify_socket(self.sock, policy, collateral)
-            except BaseException:
-                self.close()
-                raise
+            for attempt in range(_ATTEMPTS):
+                super().connect()
+                try:
+                    verify_socket(self.sock, policy, collateral)
+                    break
+                except BaseException as e:
+                    self.close()
+                    if not isinstance(e, ConnectionSpent) or attempt == _ATTEMPTS - 1:
+                        raise
             self.is_verified = True
 
     return EnclaveConnection
 
 
 class EnclaveAdapter(HTTPAdapter):
-    """policy, and collateral as for verify_socket. Names and CAs are not looked at, and `verify` has no effect."""
+    """policy, and collateral as for verify_socket. Names and CAs are not looked at, and `verify` has no effect. ValueError: the
+    policy does not say whose enclave it is to be."""
 
     def __init__(self, policy, collateral=None, **arguments):
+        policy.require_instance()
+
         class Pool(urllib3.HTTPSConnectionPool):
             ConnectionCls = _connection_class(policy, collateral)
 
