@@ -42,6 +42,8 @@ static int write_down(struct trust_options *trust, const struct policy_options *
     trust_tell(result, url);
     if (!verifier_result_ok(result))
         return complain("%s is not verified: no policy was written", url);
+    if (trust->only_apps)
+        verifier_policy_only_apps(trust->policy, true);
     char *text = verifier_policy_write(trust->policy, result, &evidence, o->who);
     if (!text)
         return complain("%s: no policy was written: without a manifest nobody knows what to expect", url);
@@ -82,6 +84,7 @@ int policy_main(int argc, char **argv)
                                     .form = "from https://HOST[:PORT]",
                                     .other = set_option,
                                     .user = &o,
+                                    .names_apps = true,
                                     .least = 2,
                                     .most = 2};
     int result = trust_options_read(&trust, &command, argc, argv);

@@ -189,7 +189,7 @@ static int set_option(struct trust_options *t, int id, const char *value)
     case TRUST_EGRESS:
         return app(t, id, value);
     case TRUST_ONLY_APPS:
-        verifier_policy_only_apps(t->policy, true);
+        t->only_apps = true;
         return 0;
     case TRUST_INSTANCE:
         return instance(t, value);
@@ -289,6 +289,8 @@ int trust_options_read(struct trust_options *t, struct trust_command *command, i
     if (command->count < command->least || command->count > command->most)
         return wrong_arguments(command->name, command->form, command->least, command->most, command->count,
                                command->rest);
+    if (t->only_apps && !command->names_apps)
+        verifier_policy_only_apps(t->policy, true);
     return judge_together(t);
 }
 

@@ -13,6 +13,7 @@ struct trust_options {
     struct verifier_fetch_options fetch;
     const char *collateral_folder, *pccs_url, *save_folder; /* NULL: not given */
     bool tcb_accepted;                                      /* --accept-tcb was given */
+    bool only_apps;                                         /* --only-apps was given */
     struct {                                                /* what trust_judge saw last; the texts are malloc'ed */
         uint8_t *certificate, *issuer;                      /* DER */
         int certificate_size, issuer_size;
@@ -29,6 +30,7 @@ struct trust_command {
     const char *name, *form; /* of the command, and of its arguments that are no options: for who gave others */
     int (*other)(void *user, int id, const char *value); /* the table's other options: 0, or what wrong returned */
     void *user;
+    bool names_apps; /* it names those that run: --only-apps is for what comes of that, and not judged by */
     int least, most; /* how many arguments that are no options */
     bool help;       /* out: asked for, and shown */
     char **rest;     /* out: the arguments that are no options, count of them */

@@ -17,7 +17,7 @@ check start --collateral-listen "127.0.0.1:$collateral_port"
 push hello hello-c
 "$work/fresh/bin/python" -W error "$SOURCE/tests/e2e/python_client.py" "127.0.0.1" "$port" \
     "http://127.0.0.1:$collateral_port" "$work/sim/quote-simulation/root.pem" "$(ctl measure "$BUILD/enclave_os.signed")" \
-    "$(sha256sum "$BUILD/apps/hello-c.wasm" | cut -d' ' -f1)" ||
+    "$(sha256sum "$BUILD/apps/hello-c.wasm" | cut -d' ' -f1)" "$policy" ||
     fail "the Python client"
 
 # The CA, by API and by command, is the one that enclavectl saves; nothing is written unless the enclave is the one meant.
@@ -98,11 +98,12 @@ ls "$work"/*.tmp* 2>/dev/null && fail "files are left behind"
 [ ! -e "$work/none.pem" ] || fail "something was saved"
 
 # the documented schema: a good result, a bad one, one with little in it
-ctl verify "$url" --allow-simulation --json >"$work/1.json"
+ctl verify "$url" --policy "$policy" --json >"$work/1.json"
 ctl verify "$url" --pccs "http://127.0.0.1:$collateral_port" --json >"$work/2.json" || true
 ctl verify "$url" --allow-simulation --app "hello=$(printf '00%.0s' $(seq 32))" --app "b=$(printf '00%.0s' $(seq 32))" \
     --json >"$work/3.json" || true
-"$work/fresh/bin/python" - "$SOURCE/docs/verify.schema.json" "$work"/[123].json <<'PYTHON' || fail "the schema"
+ctl verify "$url" --allow-simulation --json >"$work/4.json" || true
+"$work/fresh/bin/python" - "$SOURCE/docs/verify.schema.json" "$work"/[1234].json <<'PYTHON' || fail "the schema"
 import json, sys
 import jsonschema
 
@@ -113,10 +114,75 @@ for result in results:
     validator.validate(result)
     unknown = set(result) - set(schema["properties"])
     assert not unknown, f"not in the schema: {unknown}"
-assert [r["verified"] for r in results] == [True, False, False]
+assert [r["verified"] for r in results] == [True, False, False, False]
+assert [r["verdict"] for r in results] == ["verified", "refused", "refused", "genuine"]
 assert results[0]["tcb_status"] == "Unknown" and results[0]["url"].startswith("https://")
-assert len(results[2]["checks"]) == len(results[0]["checks"]) + 1
+assert len(results[2]["checks"]) == len(results[0]["checks"]) + 5
 for broken in ({}, {**results[0], "verified": "yes"}, {**results[0], "mrenclave": "00"}, {**results[0], "checks": []}):
     assert not validator.is_valid(broken), "the schema takes anything"
 PYTHON
+
+# policy files: the schema, the C reader and the binding agree about each; what is written is by the schema, and the same
+"$work/fresh/bin/python" -W error - "$SOURCE" "$url" "$policy" <<'PYTHON' || fail "policy files"
+import json, pathlib, sys
+import jsonschema
+from enclave_verifier import NotVerified, Policy, policy_from
+
+source, url, known = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+schema = json.loads((source / "docs/policy.schema.json").read_text())
+jsonschema.Draft202012Validator.check_schema(schema)
+validator = jsonschema.Draft202012Validator(schema)
+files = sorted((source / "verifier/testing/policies").glob("*.json"))
+assert len(files) > 40
+for path in files:
+    good = path.name.startswith("good-")
+    value = json.loads(path.read_text())
+    assert validator.is_valid(value) == good, f"the schema about {path.name}"
+    for read in (lambda: Policy.load(path), lambda: Policy(file=value), lambda: Policy(file=path.read_text())):
+        try:
+            read()
+            assert good, f"{path.name} was taken"
+        except ValueError as e:
+            assert not good and str(e).startswith("policy: "), f"{path.name}: {e}"
+first = json.loads(pathlib.Path(known).read_text())
+validator.validate(first)
+text = policy_from(url, Policy.load(known))
+validator.validate(json.loads(text))
+seen = Policy(file=text)
+assert seen.names_instance and seen.names_enclave and seen.needs_manifest
+assert policy_from(url, seen) == text
+assert json.loads(policy_from(url, Policy.load(known), who=True)) == first
+try:
+    policy_from(url, Policy())
+    raise SystemExit("a policy was written of a simulation")
+except NotVerified:
+    pass
+for bad in (dict(file=text, instance="00" * 32), dict(file=b"{}"), dict(file="[]"), dict(instance="00")):
+    try:
+        Policy(**bad)
+        raise SystemExit(f"{bad} was taken")
+    except ValueError:
+        pass
+PYTHON
+
+# the commands: the same files, words and exit status as enclavectl's
+verifier() { "$work/fresh/bin/enclave-verifier" "$@" >"$work/said" 2>"$work/why"; }
+ends() { # STATUS ARGUMENT...
+    local result=0
+    verifier "${@:2}" || result=$?
+    equal "$result" "$1" "status of enclave-verifier ${*:2}: $(cat "$work/why")"
+}
+ends 0 policy from "$url" --policy "$policy" --out "$work/python.json"
+ctl policy from "$url" --policy "$policy" --out "$work/ctl.json" || fail "enclavectl policy"
+check cmp "$work/python.json" "$work/ctl.json"
+ends 0 verify "$url" --policy "$work/python.json"
+ends 0 verify "$url" --policy "$work/ctl.json" --json
+contains "$(cat "$work/said")" '"verdict": "verified"'
+ends 3 verify "$url" --allow-simulation --mrenclave "$mrenclave"
+ends 1 verify "$url" --policy "$policy" --min-svn 9
+ends 1 verify "$url" --mrenclave "$mrenclave"
+ends 2 verify "$url" --policy /nonexistent
+ends 2 verify "$url" --policy "$work/ctl.json" --instance "$zeros"
+ends 1 policy from "$url" --policy "$policy" --out "$work/ca.pem"
+contains "$(cat "$work/why")" "which is left as it is"
 check stop

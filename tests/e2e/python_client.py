@@ -1,20 +1,23 @@
 """What a user of the Python binding writes, against a live server: HOST PORT PCCS ROOT.pem MRENCLAVE HELLO_SHA256."""
 import json
+import pathlib
 import socket
 import sys
 import tempfile
 
 import requests
 
-from enclave_verifier import (Collateral, NotVerified, Policy, client_context, verify_certificate, verify_quote,
+from enclave_verifier import (Collateral, NotVerified, Policy, client_context, judge, verify_certificate, verify_quote,
                               verify_socket)
 from enclave_verifier.requests import EnclaveAdapter
 
-host, port, pccs, root_path, mrenclave, wasm_sha256 = sys.argv[1:]
+host, port, pccs, root_path, mrenclave, wasm_sha256, policy_path = sys.argv[1:]
 url = f"https://{host}:{port}"
-root = open(root_path).read()
-right = Policy(mrenclave=mrenclave, roots=root, allow_simulation=True, require_collateral=True)
-wrong = Policy(mrenclave="00" * 32, roots=root, allow_simulation=True, require_collateral=True)
+root = pathlib.Path(root_path).read_text()
+known = json.loads(pathlib.Path(policy_path).read_text())
+issuer = known["issuer"]
+right = Policy(mrenclave=mrenclave, roots=root, issuer=issuer, allow_simulation=True, require_collateral=True)
+wrong = Policy(mrenclave="00" * 32, roots=root, issuer=issuer, allow_simulation=True, require_collateral=True)
 
 
 def connect():
@@ -22,7 +25,7 @@ def connect():
 
 
 def refused(result, *names):
-    assert not result and {c["name"] for c in result.failed} == set(names), result.failed
+    assert not result and result.verdict == "refused" and {c["name"] for c in result.failed} == set(names), result.failed
 
 
 # the ssl module
@@ -40,6 +43,50 @@ with connect() as tls:
     except NotVerified as e:
         refused(e.result, "mrenclave")
         assert "mrenclave" in str(e) and mrenclave in str(e)
+
+# whose it is: nobody's in particular is not enough for who sends something, and is told before he connects
+anybody = Policy(mrenclave=mrenclave, roots=root, allow_simulation=True)
+for refuse in (lambda: verify_socket(None, anybody), lambda: EnclaveAdapter(anybody), lambda: EnclaveAdapter(Policy())):
+    try:
+        refuse()
+        raise SystemExit("nothing says whose enclave it is to be")
+    except ValueError as e:
+        assert "whose enclave" in str(e)
+result = verify_certificate(certificate, anybody, live=True)
+assert result.verdict == "genuine" and not result and not result["verified"]
+try:
+    result.raise_unless_verified()
+    raise SystemExit("genuine is taken for verified")
+except NotVerified as e:
+    assert "nothing says whose" in str(e)
+any_one = Policy(mrenclave=mrenclave, roots=root, allow_simulation=True, any_instance=True)
+with connect() as tls:
+    result = verify_socket(tls, any_one)
+    assert result and result.verdict == "genuine"
+with connect() as tls:
+    named = Policy(mrenclave=mrenclave, allow_simulation=True, instance=known["instance"])
+    assert verify_socket(tls, named).verdict == "verified"
+with connect() as tls:
+    refused(judge(tls, Policy(mrenclave=mrenclave, allow_simulation=True, instance="00" * 32)), "instance")
+
+# what it runs: over the very connection that is used then, and before anything is sent
+hello = {"name": "hello", "sha256": wasm_sha256, "settings": None, "egress": []}
+configured = {**known, "apps": [hello], "only_apps": True}
+with connect() as tls:
+    result = verify_socket(tls, Policy(file=configured))
+    assert result.verdict == "verified" and {c["outcome"] for c in result.checks if c["name"] == "app settings"} == {"passed"}
+    tls.sendall(b"GET /hello/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert b"Hello" in b"".join(iter(lambda: tls.recv(4096), b""))
+for change, name in (({"apps": [{**hello, "sha256": "00" * 32}]}, "app"), ({"apps": []}, "only apps"),
+                     ({"apps": [{**hello, "settings": "00" * 32}]}, "app settings"), ({"min_generation": 1 << 40}, "generation"),
+                     ({"apps": [{**hello, "egress": ["a.example"]}]}, "app egress"), ({"limits": "none"}, "limits")):
+    with connect() as tls:
+        try:
+            verify_socket(tls, Policy(file={**configured, **change}))
+            raise SystemExit(f"{change} was taken")
+        except NotVerified as e:
+            refused(e.result, name)
+refused(verify_certificate(certificate, Policy(file=configured), live=True), "manifest")
 
 # certificates and collateral as values
 collateral = Collateral.fetch(pccs, certificate)
@@ -76,6 +123,10 @@ for broken in (lambda: Collateral.load("/nonexistent"), lambda: Collateral.fetch
 session = requests.Session()
 session.trust_env = False
 session.mount(url, EnclaveAdapter(right, pccs))
+by_file = requests.Session()
+by_file.trust_env = False
+by_file.mount(url, EnclaveAdapter(Policy(file=configured)))
+assert "hello" in by_file.get(url + "/hello/", timeout=30).text.lower()
 for _ in range(2):
     answer = session.get(url + "/hello/", timeout=30)
     assert answer.status_code == 200 and "hello" in answer.text.lower()
@@ -84,7 +135,7 @@ for _ in range(2):
 proof = session.get(url + "/_enclave/proof/hello", timeout=30).json()
 assert session.get(url + "/_enclave/proof/absent", timeout=30).status_code == 404
 for good, sha256 in ((True, wasm_sha256), (False, "00" * 32)):
-    policy = Policy(mrenclave=mrenclave, roots=root, allow_simulation=True)
+    policy = Policy(mrenclave=mrenclave, roots=root, issuer=issuer, allow_simulation=True)
     policy.expect_app("hello", sha256, proof)
     with connect() as tls:
         if good:

@@ -16,22 +16,32 @@ trusted=("${rooted[@]}" --pccs "$pccs")
 ! grep -q "clients will refuse" "$work/server.log" || fail "the enclave does not think much of its certificate"
 
 # everything that can be pinned is, and nothing is left unchecked but what has no value to pin
-mrsigner=$(ctl verify "$url" --allow-simulation | awk '$2 == "mrsigner" {print $3}')
-root=$(ctl verify "$url" --allow-simulation | awk '$2 == "configuration" {print $4}' | tr -d ,)
+first_use
+seen=$(ctl verify "$url" --policy "$policy")
+mrsigner=$(awk '$2 == "mrsigner" {print $3}' <<<"$seen")
+root=$(awk '$2 == "configuration" {print $4}' <<<"$seen" | tr -d ,)
 openssl s_client -connect "127.0.0.1:$port" -showcerts </dev/null 2>/dev/null |
     awk '/BEGIN CERT/ {n++} n == 2 {print} /END CERT/ && n == 2 {exit}' >"$work/issuer.pem"
 mkdir "$work/kept"
+ctl policy from "$url" "${trusted[@]}" --only-apps --out "$work/all.json" >/dev/null 2>&1 || fail "no policy was written"
+contains "$(cat "$work/all.json")" '"collateral": {"required": true, "accept_tcb": [], "min_evaluation_number": 1}'
+contains "$(cat "$work/all.json")" '"roots": "-----BEGIN CERTIFICATE-----'
 ctl verify "$url" "${trusted[@]}" --mrenclave "$(printf '00%.0s' $(seq 32))" --mrenclave "$mrenclave" \
     --mrsigner "$mrsigner" --prod-id 1 --min-svn 1 --issuer "$work/issuer.pem" --app "hello=$hash" \
-    --extension "1.3.6.1.4.1.65230.1.1=$root" --save-collateral "$work/kept" >"$work/all" || fail "$(cat "$work/all")"
-! grep -v '^ok  ' "$work/all" | grep -v '^https' || fail "some checks did not pass"
-equal "$(grep -c '^ok  ' "$work/all")" 35 "number of checks"
+    --extension "1.3.6.1.4.1.65230.1.1=$root" --policy "$work/all.json" --save-collateral "$work/kept" >"$work/all" ||
+    fail "$(cat "$work/all")"
+! grep -v '^ok  ' "$work/all" | grep -v '^https' | grep -v '^--    app publisher' || fail "some checks did not pass"
+equal "$(grep -c '^ok  ' "$work/all")" 47 "number of checks"
 contains "$(cat "$work/all")" "verified, as a SIMULATION"
 grep -q '^ok    tcb status  *UpToDate' "$work/all" || fail "no TCB status"
 
 # what was kept serves offline
-ctl verify "$url" --allow-simulation --root "$pki/root.pem" --collateral "$work/kept" >/dev/null || fail "offline"
-ctl verify "$url" --allow-simulation --root "$pki/root.pem" --collateral "$pki" >/dev/null || fail "the PKI's own folder"
+offline=(--policy "$policy" --root "$pki/root.pem")
+ctl verify "$url" "${offline[@]}" --collateral "$work/kept" >/dev/null || fail "offline"
+ctl verify "$url" "${offline[@]}" --collateral "$pki" >/dev/null || fail "the PKI's own folder"
+sed 's/"min_evaluation_number": 1/"min_evaluation_number": 2/' "$work/all.json" >"$work/fresher.json"
+! ctl verify "$url" --policy "$work/fresher.json" --collateral "$work/kept" >"$work/refused" || fail "collateral that is not fresh enough"
+equal "$(grep '^FAIL' "$work/refused" | cut -c7-34 | sed 's/ *$//')" "collateral freshness"
 
 # each way of being wrong: the one check that fails, and only that
 refuse() {
@@ -73,7 +83,7 @@ python3 "$(dirname "$0")/pccs_tls.py" "$tls_port" "$pccs" "$work/pccs.pem" "$wor
 proxy=$!
 trap 'kill $proxy 2>/dev/null || true; cleanup' EXIT
 await "the PCCS over TLS" listening "$tls_port"
-ctl verify "$url" "${rooted[@]}" --pccs "https://127.0.0.1:$tls_port$api" --pccs-ca "$work/pccs.pem" >/dev/null || fail "a PCCS over TLS"
+ctl verify "$url" --policy "$policy" "${rooted[@]}" --pccs "https://127.0.0.1:$tls_port$api" --pccs-ca "$work/pccs.pem" >/dev/null || fail "a PCCS over TLS"
 ! why=$(ctl verify "$url" "${rooted[@]}" --pccs "https://127.0.0.1:$tls_port" 2>&1) || fail "any PCCS was believed"
 contains "$why" "self-signed certificate"
 ! why=$(ctl verify "$url" "${rooted[@]}" --pccs "https://localhost:$tls_port" --pccs-ca "$work/pccs.pem" 2>&1) || fail "another name"
@@ -81,8 +91,8 @@ contains "$why" "hostname mismatch"
 kill $proxy
 
 # an admin's requests are judged by the same options, before anything is sent
-! ctl app list --url "$url" --admin-key "$admin" "${trusted[@]}" --min-svn 2 >/dev/null 2>&1 || fail "app list trusts anyone"
-ctl app list --url "$url" --admin-key "$admin" "${trusted[@]}" --app "hello=$hash" >/dev/null || fail "app list"
+! ctl app list "${to[@]}" "${trusted[@]}" --min-svn 2 >/dev/null 2>&1 || fail "app list trusts anyone"
+ctl app list "${to[@]}" "${trusted[@]}" --app "hello=$hash" >/dev/null || fail "app list"
 
 # the collateral's server: what PCS API version 4 has, and nothing else
 fetch() { curl -s --max-time $hang -o /dev/null -w '%{http_code}' "$pccs$1" "${@:2}"; }
