@@ -1,6 +1,7 @@
 /*
  * enclavectl's commands. Each reads its own arguments (argv[0] is its name), prints its own usage and errors, and
- * returns the process's exit status: 0, 1 (it failed), 2 (wrong arguments); verify also 3 (genuine, but nobody in particular's). Two more are sgx/sign's (sign.h).
+ * returns the process's exit status: 0, 1 (it failed), 2 (wrong arguments); verify also 3 (genuine, but nobody in
+ * particular's). Two more are sgx/sign's (sign.h).
  *
  *     if (strcmp(argv[1], "verify") == 0)
  *         return verify_main(argc - 1, argv + 1);

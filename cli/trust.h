@@ -109,10 +109,11 @@ struct verifier_result *trust_judge(struct trust_options *t, struct connection *
 struct verifier_evidence trust_evidence(const struct trust_options *t);
 /* Tell each check that failed. */
 void trust_tell(const struct verifier_result *result, const char *url);
-/* Connect to url, and to a server that is verified, or genuine where the policy pins no instance, or none. 0, with the SHA-256 of its key (unless NULL); else 1 or 2, which was told, and c is closed. */
+/* Connect to url, and to a server that is verified, or genuine where the policy pins no instance, or none. 0, with the
+ * SHA-256 of its key (unless NULL); else 1 or 2, which was told, and c is closed. */
 int trust_connect(struct trust_options *t, struct connection *c, const char *url, uint8_t spki_sha256[32]);
-/* 0 if the policy says whose enclave it is to be, or any will do; else 2, which was told: for who sends anything, before
- * he connects. */
+/* 0 if the policy says whose enclave it is to be, or any will do; else 2, which was told: for who sends anything,
+ * before he connects. */
 int trust_require_pin(const struct trust_options *t);
 
 #endif

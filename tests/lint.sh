@@ -84,7 +84,7 @@ done
 
 # The verifier's core runs inside the enclave, too: it opens nothing.
 for object in build/verifier/CMakeFiles/verifier_objects.dir/*.o; do
-    case $object in *'/*.o' | */folder.c.o | */http_get.c.o | */openssl.c.o | */pccs.c.o) continue ;; esac
+    case $object in *'/*.o' | */folder.c.o | */http_get.c.o | */manifest_get.c.o | */openssl.c.o | */pccs.c.o) continue ;; esac
     outside=$(nm -u "$object" | awk '{print $2}' |
         grep -E '^(f?open(at)?(64)?|fdopen|popen|system|socket|connect|send|recv|read|write|f?print|printf|puts|getenv|getaddrinfo|SSL_|PEM_read_(bio_)?PrivateKey)' | tr '\n' ' ')
     [ -z "$outside" ] || bad "$(basename "$object") reaches outside: $outside"

@@ -1,6 +1,6 @@
 /*
- * What the caller expects of apps, by the manifest: which code, whose, which settings, where it may connect. An app that
- * has only its hash expected may be proven by itself, with an inclusion proof.
+ * What the caller expects of apps, by the manifest: which code, whose, which settings, where it may connect. An app
+ * that has only its hash expected may be proven by itself, with an inclusion proof.
  */
 #include <stdlib.h>
 #include <string.h>

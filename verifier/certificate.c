@@ -2,11 +2,29 @@
  * The peer's certificate itself: its key, its time, and who signed it.
  */
 #include <openssl/err.h>
+#include <openssl/objects.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "verifier/internal.h"
+
+bool verifier__bound(const struct verification *v)
+{
+    return v->live || verifier__passed(v, CHECK_ISSUER);
+}
+
+bool verifier__read_extension(const struct verification *v, const char *oid_text, uint8_t *out, size_t size)
+{
+    int count;
+    ASN1_OBJECT *oid = v->leaf ? OBJ_txt2obj(oid_text, 1) : NULL;
+    const ASN1_OCTET_STRING *value = oid ? verifier__extension(v->leaf, oid, &count) : NULL;
+    bool found = value && (size_t)ASN1_STRING_length(value) == size;
+    ASN1_OBJECT_free(oid);
+    if (found)
+        memcpy(out, ASN1_STRING_get0_data(value), size);
+    return found;
+}
 
 static bool read_spki(struct verification *v)
 {

@@ -9,17 +9,6 @@
 
 #include "verifier/manifest.h"
 
-bool verifier_policy_needs_manifest(const struct verifier_policy *p)
-{
-    bool needs = p->has_administrators || p->has_limits || p->has_egress_ca || p->only_apps;
-    for (size_t i = 0; i < p->app_count; i++) {
-        const struct expected_app *a = p->apps[i];
-        needs = needs || a->has_publisher || a->has_id || a->has_settings || a->has_egress ||
-                (a->has_sha256 && !a->has_proof);
-    }
-    return needs;
-}
-
 static uint64_t big_endian(const uint8_t bytes[8])
 {
     uint64_t number = 0;

@@ -275,3 +275,16 @@ int verifier_policy_expect_egress(struct verifier_policy *p, const char *name, c
     a->egress = egress;
     return 0;
 }
+
+/* ---- all of it ------------------------------------------------------------------------------------------------- */
+
+bool verifier_policy_needs_manifest(const struct verifier_policy *p)
+{
+    bool needs = p->has_administrators || p->has_limits || p->has_egress_ca || p->only_apps;
+    for (size_t i = 0; i < p->app_count; i++) {
+        const struct expected_app *a = p->apps[i];
+        needs = needs || a->has_publisher || a->has_id || a->has_settings || a->has_egress ||
+                (a->has_sha256 && !a->has_proof);
+    }
+    return needs;
+}

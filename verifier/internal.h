@@ -105,7 +105,7 @@ enum weight {
     X(ONLY_APPS, OPTIONAL, "only apps", "no app runs there but those that the caller names") \
     X(EXTENSION, OPTIONAL, "extension", "an extension has the value that the caller expects, and is bound") \
     X(APP, OPTIONAL, "app", "an app of the expected hash is a leaf under the configuration root") \
-    X(APP_PUBLISHER, OPTIONAL, "app publisher", "its code can come from the expected publisher alone, at a version that will do") \
+    X(APP_PUBLISHER, OPTIONAL, "app publisher", "only the expected publisher may change it; its version will do") \
     X(APP_IDENTITY, OPTIONAL, "app identity", "it is the very app, with its data, that the caller pinned") \
     X(APP_SETTINGS, OPTIONAL, "app settings", "they have the hash that the caller expects, or there are none") \
     X(APP_EGRESS, OPTIONAL, "app egress", "it may connect where the caller expects, and nowhere else")
@@ -268,9 +268,9 @@ void verifier__check_configuration(struct verification *v);   /* configuration.c
 void verifier__check_contents(struct verification *v);
 void verifier__check_apps(struct verification *v);
 
-/* Whether the certificate's extensions are the enclave's word (configuration.c). */
+/* Whether the certificate's extensions are the enclave's word (certificate.c). */
 bool verifier__bound(const struct verification *v);
-/* The certificate's extension of that OID, if it stands there exactly once and has this size (configuration.c). */
+/* The certificate's extension of that OID, if it stands there exactly once and has this size (certificate.c). */
 bool verifier__read_extension(const struct verification *v, const char *oid, uint8_t *out, size_t size);
 
 /* ---- pieces ---------------------------------------------------------------------------------------------------- */

@@ -37,8 +37,8 @@ void verifier__json_free(struct json *json);
 uint32_t verifier__json_member(const struct json *json, uint32_t object, const char *name, enum json_type type);
 /* Copies a string without escapes, with NUL; false if it has any, or does not fit. */
 bool verifier__json_text(const struct json *json, uint32_t string, char *out, size_t size);
-/* The same with its escapes undone, malloc'ed; NULL: it has one that is not of a character from U+0001 to U+007F, or out
- * of memory. */
+/* The same with its escapes undone, malloc'ed; NULL: it has one that is not of a character from U+0001 to U+007F, or
+ * out of memory. */
 char *verifier__json_unescape(const struct json *json, uint32_t string);
 /* A whole number from 0 to most, written without fraction or exponent. */
 bool verifier__json_number(const struct json *json, uint32_t number, uint64_t most, uint64_t *out);

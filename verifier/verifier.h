@@ -159,7 +159,7 @@ VERIFIER_API void verifier_policy_accept_any_instance(struct verifier_policy *po
 /* Whether the policy says whose enclave it is to be, so that a result can be "verified"; or any will do. Those who send
  * anything ask this before they connect. */
 VERIFIER_API bool verifier_policy_names_instance(const struct verifier_policy *policy);
-/* Whether it says at least which enclave it may be: a measurement, signer, issuer, instance, or an extension's value. */
+/* Whether it says at least which enclave it may be: a measurement, signer, issuer, instance, an extension's value. */
 VERIFIER_API bool verifier_policy_names_enclave(const struct verifier_policy *policy);
 /* Whether it expects something that only the manifest tells. */
 VERIFIER_API bool verifier_policy_needs_manifest(const struct verifier_policy *policy);
@@ -249,17 +249,17 @@ VERIFIER_API bool verifier_result_ok(const struct verifier_result *result);
 /* What it comes to:
  *   refused   a check failed, or one that carries the conclusion was not made
  *   genuine   nothing is wrong, but nothing says whose enclave it is: everybody can run the same program
- *   verified  and it is the one that the caller pinned: its CA; or, of a pinned measurement or signer, its instance, its
- *             administrators, or an extension that holds the configuration's root or the instance */
+ *   verified  and it is the one that the caller pinned: its CA; or, of a pinned measurement or signer, its instance,
+ *             its administrators, or an extension that holds the configuration's root or the instance */
 enum verifier_verdict { VERIFIER_REFUSED, VERIFIER_GENUINE, VERIFIER_VERIFIED };
 VERIFIER_API enum verifier_verdict verifier_result_verdict(const struct verifier_result *result);
 /* "refused", "genuine", "verified". Static. */
 VERIFIER_API const char *verifier_verdict_name(enum verifier_verdict verdict);
 
 /* A policy file that expects what was seen, for trust at first use; malloc'ed, to be freed with verifier_free. With who
- * alone: which program, whose (measurement, CA, and the instance if it is told), and nothing that its administrators may
- * change. policy is the one that it was judged by: what it allows is allowed again. NULL: refused, neither manifest nor
- * issuer says which CA it has, or (without who) the manifest did not hold; or out of memory. */
+ * alone: which program, whose (measurement, CA, and the instance if it is told), and nothing that its administrators
+ * may change. policy is the one that it was judged by: what it allows is allowed again. NULL: refused; neither manifest
+ * nor issuer says which CA it has; or (without who) the manifest did not hold; or out of memory. */
 VERIFIER_API char *verifier_policy_write(const struct verifier_policy *policy, const struct verifier_result *result,
                                          const struct verifier_evidence *evidence, bool who);
 
