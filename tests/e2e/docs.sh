@@ -95,7 +95,8 @@ done <tests/docs/table
 # the example for Python, against the server that runs, with what it leaves open filled in
 awk '/^```python$/ {on = 1; next} /^```$/ {on = 0} on' bindings/python/README.md >"$work/example.py"
 curl -sf "$pccs/sgx/certification/v4/rootcacrl" >/dev/null || fail "no collateral is served"
-sed -i "s|mrenclave=\"...\"|mrenclave=\"$mrenclave\", allow_simulation=True, roots=open(\"$pki/root.pem\").read()|;
+sed -i "s|Policy.load(\"policy.json\")|Policy(mrenclave=\"$mrenclave\", allow_simulation=True, roots=open(\"$pki/root.pem\").read(), any_instance=True)|
+        s|Policy(mrenclave=\"...\")|Policy(mrenclave=\"$mrenclave\", allow_simulation=True)|;
         s|https://pccs.example:8081|$pccs|;s|https://enclave.example:8443/hello/|https://127.0.0.1:8443/healthz|
         s|https://enclave.example:8443|https://localhost:8443|;s|ca.pem|$work/python-ca.pem|" "$work/example.py"
 contains "$(venv/bin/python "$work/example.py")" '"status":"ok"'
