@@ -10,7 +10,7 @@
  *         error = store_create(store, ops, count, why, sizeof why);         what first boot fixes, in one commit
  *
  *     struct jwt_claims claims;
- *     error = jwt_verify(token, size, key, key_size, now_s, &claims);       -EACCES: not signed by key
+ *     signer = jwt_verify(token, size, keys, count, now_s, &claims);        -EACCES: not signed by any of the keys
  *
  * The master key is in memory only while the store is opened, and wiped then, on every path; it leaves the enclave
  * sealed to this image and CPU (crypto/seal.h). Tokens are no secrets of ours: their keys are public.
