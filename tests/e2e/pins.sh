@@ -104,6 +104,13 @@ later=$(of_policy <(ctl policy from "$url" --policy "$policy") 'p["min_generatio
 sed "s/\"min_generation\": [0-9]*/\"min_generation\": $((later + 1))/" "$all" >"$work/newer.json"
 refuses generation --policy "$work/newer.json"
 
+# the same code under the same name is another app if the first one was removed: it does not have its data
+status_of 0 app rm hello "${to[@]}"
+push hello hello-c
+status_of 0 app settings hello "$work/settings.json" "${to[@]}"
+status_of 1 verify "$url" --policy "$all"
+contains "$(cat "$work/said")" "FAIL  app identity"
+
 # a restart is the same instance; another one, of the same image and the same administrator, is not
 check stop
 check start
