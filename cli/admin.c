@@ -294,7 +294,7 @@ static int judge_options(const struct authorised_options *o, enum action action)
     const struct admin_options *a = o->admin;
     if (action != APPROVE && !o->url)
         return wrong("--url is missing (see enclavectl admin --help)");
-    if (!o->url && o->trust.names_enclave)
+    if (!o->url && verifier_policy_names_enclave(o->trust.policy))
         return wrong("approve looks at a server only with --url: what was given says which server it may be");
     if (action == ADD && !a->role)
         return wrong("admin add: --role is missing: admin, deploy or monitor");

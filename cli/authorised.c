@@ -13,7 +13,6 @@
 #include "cli/key.h"
 #include "cli/report.h"
 #include "cli/token.h"
-}
 
 int authorised_exchange(struct authorised_options *o, struct http_request *request, struct http_answer *answer)
 {
