@@ -33,6 +33,7 @@ static const char usage[] =
     "            \"peers\": \"request\"}\n"
     "  --rule RULE              push: who may change the app, for ever: operator (default), publisher:KEY.pub, frozen\n"
     "  --publication FILE       push: what enclavectl publish made for this code\n"
+    "  --now                    push, settings, rm: cut what the configuration before still answers\n"
     "  --json                   print the server's answer as it is\n" AUTHORISED_USAGE TRUST_USAGE;
 
 bool app_name_ok(const char *name)
@@ -154,7 +155,10 @@ static int run(struct authorised_options *o, const char *method, const char *nam
     if ((name && !app_name_ok(name)) || make_query(o, query) != 0)
         return 2;
     if (name)
-        snprintf(path, sizeof(path), APPS_PATH "/%s%s%s", name, part, query);
+        snprintf(path, sizeof(path), APPS_PATH "/%s%s%s%s", name, part, query,
+                 !o->now  ? ""
+                 : *query ? "&now=true"
+                          : "?now=true");
     if (o->publication && !(publication = read_publication(o->publication)))
         return 2;
     if (file && !(body = read_input(NULL, file, limit, &size))) {
@@ -187,6 +191,8 @@ static int dispatch(struct authorised_options *o, int argc, char **argv)
     int action = authorised_action("app", actions, argc, argv);
     if (action > 0 && (o->rule || o->publication))
         return wrong("--%s: only app push has this option", o->rule ? "rule" : "publication");
+    if (o->now && (action == 2 || (action == 1 && argc == 2)))
+        return wrong("--now: nothing is changed by this");
     switch (action) {
     case 0:
         return run(o, "PUT", argv[1], "", argv[2], "pushed");

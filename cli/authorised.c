@@ -83,8 +83,12 @@ static int set_option(void *user, int id, const char *value)
         o->admin_key = value;
     else if (id == 'm')
         o->pkcs11_module = value;
-    else if ((id == 'r' || id == 'p') && !o->has_push)
-        return wrong("--%s: this command pushes no app, and has no such option", id == 'r' ? "rule" : "publication");
+    else if ((id == 'r' || id == 'p' || id == 'n') && !o->has_push)
+        return wrong("--%s: this command changes no app, and has no such option", id == 'r'   ? "rule"
+                                                                                  : id == 'p' ? "publication"
+                                                                                              : "now");
+    else if (id == 'n')
+        o->now = true;
     else if (id == 'r')
         o->rule = value;
     else if (id == 'p')
@@ -123,19 +127,11 @@ int authorised_action(const char *command, const struct authorised_action *actio
 int authorised_command(struct authorised_options *o, int argc, char **argv, const char *usage,
                        int (*run)(struct authorised_options *o, int argc, char **argv))
 {
-    static const struct option table[] = {TRUST_OPTIONS,
-                                          {"url", 1, 0, 'u'},
-                                          {"admin-key", 1, 0, 'k'},
-                                          {"pkcs11-module", 1, 0, 'm'},
-                                          {"json", 0, 0, 'j'},
-                                          {"rule", 1, 0, 'r'},
-                                          {"publication", 1, 0, 'p'},
-                                          {"role", 1, 0, 'R'},
-                                          {"propose", 1, 0, 'P'},
-                                          {"out", 1, 0, 'O'},
-                                          {"approval", 1, 0, 'A'},
-                                          {"any-instance", 0, 0, 'a'},
-                                          {0, 0, 0, 0}};
+    static const struct option table[] = {
+        TRUST_OPTIONS,          {"url", 1, 0, 'u'},  {"admin-key", 1, 0, 'k'},   {"pkcs11-module", 1, 0, 'm'},
+        {"json", 0, 0, 'j'},    {"rule", 1, 0, 'r'}, {"publication", 1, 0, 'p'}, {"role", 1, 0, 'R'},
+        {"propose", 1, 0, 'P'}, {"out", 1, 0, 'O'},  {"approval", 1, 0, 'A'},    {"any-instance", 0, 0, 'a'},
+        {"now", 0, 0, 'n'},     {0, 0, 0, 0}};
     struct trust_command command = {
         .table = table, .usage = usage, .other = set_option, .user = o, .least = 0, .most = INT_MAX};
     int result = trust_options_read(&o->trust, &command, argc, argv);

@@ -13,7 +13,8 @@ struct authorised_options {
     const char *url, *admin_key, *pkcs11_module;
     const char *scope;              /* of the token; NULL: one request's, and nothing else */
     bool has_json, json;            /* whether the command has --json; whether it was given */
-    bool has_push;                  /* whether it has the next two */
+    bool has_push;                  /* whether it has the next three */
+    bool now;                       /* --now was given */
     const char *rule, *publication; /* NULL: not given */
     struct admin_options *admin;    /* NULL: this command does not change who administers */
     bool url_optional;

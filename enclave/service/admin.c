@@ -75,9 +75,11 @@ static enum target target_of(const char *path, char name[APP_NAME_MAX + 1])
     if (path[size] == 0)
         return APPS;
     const char *at = path + size + 1;
-    size_t name_size = strcspn(at, "/?");
-    bool is_app = at[name_size] == 0 || at[name_size] == '?'; /* whose query says its rule */
-    if (path[size] != '/' || (!is_app && strcmp(at + name_size, settings) != 0))
+    size_t name_size = strcspn(at, "/?"), part_size = sizeof settings - 1;
+    bool is_app = at[name_size] == 0 || at[name_size] == '?';
+    bool is_settings = strncmp(at + name_size, settings, part_size) == 0 &&
+                       (at[name_size + part_size] == 0 || at[name_size + part_size] == '?');
+    if (path[size] != '/' || (!is_app && !is_settings))
         return NO_TARGET;
     /* A longer name is refused as any other that is none. */
     snprintf(name, APP_NAME_MAX + 1, "%.*s", (int)name_size, name_size <= APP_NAME_MAX ? at : "");
@@ -149,13 +151,36 @@ static void show_settings(const struct generation *g, const char *name, struct h
         OPENSSL_clear_free(json, strlen(json));
 }
 
-static void push(struct worker *worker, const char *name, const struct http_admin_request *r,
+/* A change's query, without the parameter that says that connections of the generation before are cut at once; NULL:
+ * nothing is left of it. */
+#define NOW "now=true"
+struct query {
+    char *rest; /* malloc'ed */
+    bool now;
+};
+
+static int query_read(const char *path, struct query *out)
+{
+    const char *query = strchr(path, '?');
+    *out = (struct query){0};
+    if (!query)
+        return 0;
+    size_t size = strlen(++query), now = sizeof NOW - 1;
+    out->now = size >= now && strcmp(query + size - now, NOW) == 0 && (size == now || query[size - now - 1] == '&');
+    if (out->now)
+        size -= size == now ? now : now + 1;
+    if (out->now && size == 0)
+        return 0;
+    out->rest = strndup(query, size);
+    return out->rest ? 0 : -ENOMEM;
+}
+
+static void push(struct worker *worker, const char *name, const struct query *query, const struct http_admin_request *r,
                  struct http_admin_reply *reply)
 {
     char why[200];
-    const char *query = strchr(r->path, '?');
-    struct app_push p = {.name = name, .size = r->body_size, .publication = r->publication};
-    if (rule_wish_read(query ? query + 1 : NULL, &p.wish, why, sizeof why) < 0) {
+    struct app_push p = {.name = name, .size = r->body_size, .publication = r->publication, .now = query->now};
+    if (rule_wish_read(query->rest, &p.wish, why, sizeof why) < 0) {
         reply_error(reply, 422, why);
         return;
     }
@@ -163,26 +188,39 @@ static void push(struct worker *worker, const char *name, const struct http_admi
     reply_refused(reply, app_push(worker, &p, on_changed, reply), why);
 }
 
-static void handle_app(struct worker *worker, enum target target, const char *name, const struct http_admin_request *r,
-                       struct http_admin_reply *reply)
+static void handle_app(struct worker *worker, enum target target, const char *name, const struct query *query,
+                       const struct http_admin_request *r, struct http_admin_reply *reply)
 {
     bool put = !strcmp(r->method, "PUT");
     char why[200] = "";
     if (!deployed_name_ok(name, strlen(name)))
         reply_error(reply, 400, "an app's name is 1 to 63 letters, digits, '-' or '_', and not a path of the server");
     else if (put && target == APP)
-        push(worker, name, r, reply);
-    else if (r->publication || strchr(r->path, '?'))
+        push(worker, name, query, r, reply);
+    else if (r->publication || query->rest || (query->now && !strcmp(r->method, "GET")))
         reply_error(reply, 400, "a rule and a publication come with an app's code, and with nothing else");
     else if (put)
         reply_refused(
-            reply, app_set(worker, name, (const char *)r->body, r->body_size, on_changed, reply, why, sizeof why), why);
+            reply,
+            app_set(worker, name, query->now, (const char *)r->body, r->body_size, on_changed, reply, why, sizeof why),
+            why);
     else if (target == APP && !strcmp(r->method, "DELETE"))
-        reply_refused(reply, app_remove(worker, name, on_changed, reply), why);
+        reply_refused(reply, app_remove(worker, name, query->now, on_changed, reply), why);
     else if (target == SETTINGS && !strcmp(r->method, "GET"))
         show_settings(generation_of(r->site), name, reply);
     else
         reply_error(reply, 405, "method not allowed");
+}
+
+static void handle_app_query(struct worker *worker, enum target target, const char *name,
+                             const struct http_admin_request *r, struct http_admin_reply *reply)
+{
+    struct query query;
+    if (query_read(r->path, &query) == 0)
+        handle_app(worker, target, name, &query, r, reply);
+    else
+        reply_error(reply, 503, "out of memory");
+    free(query.rest);
 }
 
 static void show_egress_ca(const struct egress_trust *trust, struct http_admin_reply *reply)
@@ -280,7 +318,7 @@ static void handle(struct http_admin_hook *hook, struct worker *worker, const st
     else if (target == EGRESS_CA)
         handle_egress_ca(worker, r, reply);
     else if (target != APPS)
-        handle_app(worker, target, name, r, reply);
+        handle_app_query(worker, target, name, r, reply);
     else if (!strcmp(r->method, "GET"))
         list(generation_of(r->site), reply);
     else

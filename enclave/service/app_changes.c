@@ -44,13 +44,14 @@ static struct app_change *of(struct change *change)
     return (struct app_change *)change;
 }
 
-static struct app_change *app_change_new(const struct change_ops *ops, int success, const char *name)
+static struct app_change *app_change_new(const struct change_ops *ops, int success, const char *name, bool now)
 {
     struct app_change *c = calloc(1, sizeof *c);
     if (!c)
         return NULL;
     c->change.ops = ops;
     c->change.success = success;
+    c->change.cut_now = now;
     snprintf(c->name, sizeof c->name, "%s", name);
     return c;
 }
@@ -288,7 +289,7 @@ int app_push(struct worker *origin, const struct app_push *push, change_done don
     static const struct change_ops ops = {push_prepare, push_write,          push_committed,
                                           push_undo,    app_change_describe, app_change_release};
     loop_check(&origin->loop);
-    struct app_change *c = app_change_new(&ops, 201, push->name);
+    struct app_change *c = app_change_new(&ops, 201, push->name, push->now);
     if (c && push->publication && !(c->publication = strdup(push->publication))) {
         free(c);
         c = NULL;
@@ -346,8 +347,8 @@ static void set_committed(struct change *change)
     keep(of(change), "has new settings");
 }
 
-int app_set(struct worker *origin, const char *name, const char *json, size_t size, change_done done, void *user,
-            char *error, size_t error_size)
+int app_set(struct worker *origin, const char *name, bool now, const char *json, size_t size, change_done done,
+            void *user, char *error, size_t error_size)
 {
     static const struct change_ops ops = {set_prepare, set_write,           set_committed,
                                           NULL,        app_change_describe, app_change_release};
@@ -357,7 +358,7 @@ int app_set(struct worker *origin, const char *name, const char *json, size_t si
     struct app_settings *settings = app_settings_parse(json, size, salt, error, error_size);
     if (!settings)
         return -EINVAL;
-    struct app_change *c = app_change_new(&ops, 200, name);
+    struct app_change *c = app_change_new(&ops, 200, name, now);
     if (!c) {
         app_settings_unref(settings);
         snprintf(error, error_size, "out of memory");
@@ -390,12 +391,12 @@ static void remove_committed(struct change *change)
     rpc_log(enclave_system.owner->rpc, LOG_INFO, "app %s removed", c->name);
 }
 
-int app_remove(struct worker *origin, const char *name, change_done done, void *user)
+int app_remove(struct worker *origin, const char *name, bool now, change_done done, void *user)
 {
     static const struct change_ops ops = {NULL, remove_write,        remove_committed,
                                           NULL, app_change_describe, app_change_release};
     loop_check(&origin->loop);
-    struct app_change *c = app_change_new(&ops, 200, name);
+    struct app_change *c = app_change_new(&ops, 200, name, now);
     if (!c)
         return -ENOMEM;
     change_ask(&c->change, origin, done, user);

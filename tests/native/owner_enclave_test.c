@@ -168,13 +168,13 @@ static void do_push(void)
 
 static void do_remove(void)
 {
-    (void)!app_remove(w, "x", on_changed, NULL);
+    (void)!app_remove(w, "x", false, on_changed, NULL);
 }
 
 static void do_set(void)
 {
     char error[256];
-    (void)!app_set(w, "x", "{}", 2, on_changed, NULL, error, sizeof error);
+    (void)!app_set(w, "x", false, "{}", 2, on_changed, NULL, error, sizeof error);
 }
 
 static void do_identity_open(void)
