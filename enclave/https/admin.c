@@ -227,6 +227,7 @@ static struct http_text next_approval(const char **at, const char *end)
 static bool take_approvals(struct http_admin_reply *r, const struct http_exchange *x)
 {
     size_t size = 0;
+    http_exchange_check(x);
     for (size_t i = 0; i < x->request.field_count; i++)
         if (is_approval(&x->request.fields[i]))
             size += x->request.fields[i].value.size + 1;
@@ -244,6 +245,7 @@ static bool take_approvals(struct http_admin_reply *r, const struct http_exchang
             r->approval_count++;
         }
     }
+    ENSURE(!r->approvals || (size_t)(out - r->approvals) <= size);
     return size == 0 || r->approvals;
 }
 
