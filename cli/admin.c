@@ -39,6 +39,8 @@ static const char usage[] =
     "  --out FILE               approve: where the approval goes\n"
     "  --json                   print the server's answer as it is\n" AUTHORISED_USAGE TRUST_USAGE;
 
+enum action { LS, ADD, REPLACE, RM, THRESHOLD, APPROVE };
+
 /* ---- files ------------------------------------------------------------------------------------------------------- */
 
 static int write_text(const char *path, const char *text)
@@ -56,7 +58,8 @@ static char *read_approval(const char *path)
     char *text = read_input("--approval", path, APPROVAL_MAX, &size);
     while (text && size > 0 && (text[size - 1] == '\n' || text[size - 1] == '\r'))
         text[--size] = '\0';
-    if (!text || (size > 0 && strspn(text, JWS_LETTERS) == size))
+    const char *dot = text ? strchr(text, '.') : NULL;
+    if (!text || (dot && strchr(dot + 1, '.') && strspn(text, JWS_LETTERS) == size))
         return text;
     wrong("--approval %s: not what enclavectl admin approve makes", path);
     free(text);
@@ -181,18 +184,35 @@ static int take_away(json_t *list, const struct authorised_options *o, char **ar
 static int set_threshold(json_t *list, const struct authorised_options *o, char **argv)
 {
     (void)o;
-    size_t size = strlen(argv[1]);
-    if (size == 0 || size > 2 || strspn(argv[1], "0123456789") != size)
-        return wrong("threshold: '%s' is no number of admins", argv[1]);
     json_t *number = json_integer(strtol(argv[1], NULL, 10));
     return json_object_set_new(list, "threshold", number) == 0 ? 0 : complain("out of memory");
 }
 
-static int change(struct authorised_options *o, char **argv,
+/* What can be judged before anything is connected to. 0, or the exit status. */
+static int judge_arguments(const struct authorised_options *o, enum action action, char **argv)
+{
+    char hex[65];
+    const char *file = action == ADD ? argv[1] : action == REPLACE ? argv[2] : NULL;
+    json_t *entry = file ? admin_list_entry(file, "") : NULL;
+    bool ok = !file || entry;
+    json_decref(entry);
+    if (action == THRESHOLD && (strlen(argv[1]) > 2 || !*argv[1] || argv[1][strspn(argv[1], "0123456789")]))
+        return wrong("admin threshold: '%s' is no number of admins", argv[1]);
+    if (ok && (action == REPLACE || action == RM))
+        ok = admin_list_name(argv[1], hex);
+    for (size_t i = 0; ok && i < o->admin->approval_count; i++) {
+        char *approval = read_approval(o->admin->approvals[i]);
+        ok = approval;
+        free(approval);
+    }
+    return ok ? 0 : 2;
+}
+
+static int change(struct authorised_options *o, enum action action, char **argv,
                   int (*how)(json_t *list, const struct authorised_options *o, char **argv))
 {
-    int result;
-    json_t *list = get_list(o, &result);
+    int result = judge_arguments(o, action, argv);
+    json_t *list = result == 0 ? get_list(o, &result) : NULL;
     if (list)
         result = how(list, o, argv);
     char *body = list && result == 0 ? admin_list_order(list) : NULL;
@@ -286,8 +306,6 @@ static int approve(struct authorised_options *o, const char *path)
 
 /* ---- the command ------------------------------------------------------------------------------------------------- */
 
-enum action { LS, ADD, REPLACE, RM, THRESHOLD, APPROVE };
-
 /* No option is accepted and ignored. 0, or what wrong returned. */
 static int judge_options(const struct authorised_options *o, enum action action)
 {
@@ -332,13 +350,13 @@ static int dispatch(struct authorised_options *o, int argc, char **argv)
     case LS:
         return show(o);
     case ADD:
-        return change(o, argv, add);
+        return change(o, ADD, argv, add);
     case REPLACE:
-        return change(o, argv, replace);
+        return change(o, REPLACE, argv, replace);
     case RM:
-        return change(o, argv, take_away);
+        return change(o, RM, argv, take_away);
     case THRESHOLD:
-        return change(o, argv, set_threshold);
+        return change(o, THRESHOLD, argv, set_threshold);
     case APPROVE:
         return approve(o, argv[1]);
     }

@@ -146,21 +146,26 @@ json_t *admin_list_of_order(const char *text, size_t size, const char **replaces
     return list;
 }
 
-int admin_list_find(const json_t *list, const char *name)
+bool admin_list_name(const char *name, char hex[65])
 {
-    const json_t *array = json_object_get(list, "administrators");
-    char hex[65] = "";
-    int found = -1, count = 0;
     size_t digits = strspn(name, "0123456789abcdef");
     if (name[digits] || digits < PREFIX_LEAST || digits > 64) {
         json_t *entry = admin_list_entry(name, "");
-        if (!entry)
-            return -1;
-        snprintf(hex, sizeof(hex), "%s", text_of(entry, "key"));
+        snprintf(hex, 65, "%s", text_of(entry, "key"));
         json_decref(entry);
     } else {
-        snprintf(hex, sizeof(hex), "%s", name);
+        snprintf(hex, 65, "%s", name);
     }
+    return *hex;
+}
+
+int admin_list_find(const json_t *list, const char *name)
+{
+    const json_t *array = json_object_get(list, "administrators");
+    char hex[65];
+    int found = -1, count = 0;
+    if (!admin_list_name(name, hex))
+        return -1;
     for (size_t i = 0; i < json_array_size(array); i++) {
         if (strncmp(text_of(json_array_get(array, i), "key"), hex, strlen(hex)) == 0) {
             found = (int)i;

@@ -6,6 +6,7 @@
 #define ENCLAVE_OS_CLI_ADMIN_LIST_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,7 +14,10 @@
 json_t *admin_list_read(const char *body, size_t size);
 /* A PEM file's public key as an entry of the list, with that role and its thumbprint. NULL: why was told. */
 json_t *admin_list_entry(const char *path, const char *role);
-/* Which entry name is: a thumbprint, or its first 8 digits or more, or a file with the public key. -1: why was told. */
+/* What a user calls an administrator: a thumbprint, or its first 8 digits or more, or a file with the public key; as
+ * digits. False: why was told. */
+bool admin_list_name(const char *name, char hex[65]);
+/* Which entry name is. -1: why was told. */
 int admin_list_find(const json_t *list, const char *name);
 void admin_list_print(const json_t *list);
 

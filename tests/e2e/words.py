@@ -78,12 +78,13 @@ def check_table(build, source, admin, table):
 def check_options(ctl, host, given):
     common = given.get("verify", set())
     failed = 0
-    for name, command in [*((c, [ctl, c]) for c in ("verify", "policy", "ca", "app", "egress-ca", "get", "keygen", "measure", "sign")),
+    for name, command in [*((c, [ctl, c]) for c in ("verify", "policy", "ca", "app", "admin", "egress-ca", "get", "keygen",
+                                                    "measure", "sign")),
                           ("serve", [host, "serve"]), ("doctor", [host, "doctor"])]:
         status, text, _ = run(command + ["--help"])
         shown = options_of(text) - {"--help", "--allow-simulation", "--allow-debug", "--require-collateral", "--any-instance",
-                                     "--only-apps", "--who"}
-        missing = shown - given.get(name, set()) - (common if name in ("policy", "ca", "app", "egress-ca", "get") else set())
+                                     "--only-apps", "--who", "--now"}
+        missing = shown - given.get(name, set()) - (common if name in ("policy", "ca", "app", "admin", "egress-ca", "get") else set())
         if status != 0 or missing:
             print(f"{name}: --help ended with {status}; options without a line: {sorted(missing)}")
             failed += 1
