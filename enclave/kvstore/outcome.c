@@ -91,7 +91,7 @@ static void on_question_failed(struct outcome *o)
 static void on_root(void *user, int error, const uint8_t *sealed, size_t size)
 {
     struct outcome *o = user;
-    loop_check(&o->store->owner->loop);
+    ENSURE(o->store);
     ENSURE(o->outstanding > 0);
     o->outstanding--;
     switch (o->over ? ROOT_UNKNOWN : judge(o, error, sealed, size)) {

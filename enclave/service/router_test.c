@@ -38,7 +38,6 @@ static void refusals_say_what_they_must(void **state)
     static const char *const asked[][3] = {
         {"POST /healthz", "405 ", "allow: GET, HEAD\r\n"},
         {"DELETE /metrics", "405 ", "allow: GET, HEAD\r\n"},
-        {"POST /_enclave/proof/a", "405 ", "allow: GET, HEAD\r\n"},
         {"TRACE /nothing", "405 ", "allow: "},
         {"CONNECT a:1", "405 ", "allow: "},
         {"GET /readyz", "401 ", "www-authenticate: Bearer"},
@@ -60,7 +59,6 @@ static void refusals_name_what_was_wrong(void **state)
 {
     static const char *const asked[][2] = {
         {"GET /nobody HTTP/1.1\r\n" H "\r\n", "404 Not Found: no app is deployed"},
-        {"GET /_enclave/proof/a HTTP/1.1\r\n" H "\r\n", "404 Not Found: no app of this name"},
         {"GET /metrics HTTP/1.1\r\n" H "\r\n", "401 Unauthorized: a token"},
         {"PUT /healthz HTTP/1.1\r\n" H "\r\n", "405 Method Not Allowed: Allow says"},
     };

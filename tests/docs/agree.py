@@ -44,6 +44,7 @@ for path in sorted(p for p in (top / "enclave/service").glob("*.c") if not p.nam
     body = path.read_text()
     added |= set(re.findall(r'\badd\(&?c, "([^"]+)"', body))
     added |= {f"{kind}:NAME" for kind in re.findall(r'\badd_of_app\([^;"]*"([^"]+)"', body)}
+    added |= set(re.findall(r'\badd\(user, "([^"]+)"', body))
     added |= {f"{kind}:THUMBPRINT" for kind in re.findall(r'char label\[[^]]*\] = "([a-z]+):"', body)}
 listed = set(re.findall(r"^\d+\. `([^`]+)`:", section(text("docs/attestation.md"), "Merkle tree"), re.M))
 compare("leaf", "enclave/service/", added, "docs/attestation.md", listed)

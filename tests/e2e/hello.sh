@@ -20,7 +20,10 @@ push hello hello-c
 equal "$(status /hello/)" 200
 touch "$work/deployed"
 wait $held || fail "the connection held during the deployment was dropped"
-equal "$(grep -a '^HTTP/1.1' "$work/held" | cut -d' ' -f2 | tr '\n' ' ')" "404 200 " "the held connection, before and after"
+# it is answered by what its handshake showed, where there is no such app, and told to connect anew, or was closed for being idle
+answers=$(grep -a '^HTTP/1.1' "$work/held" | cut -d' ' -f2 | tr '\n' ' ')
+[ "$answers" = "404 404 " ] || equal "$answers" "404 " "the held connection, before and after"
+equal "$(status /hello/)" 200
 [ "$(leaf)" != "$serial" ] || fail "the certificate did not change with the deployment"
 get /hello/ | grep -qi hello || fail "hello says: $(get /hello/)"
 list=$(ctl app list "${to[@]}")
