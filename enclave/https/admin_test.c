@@ -109,10 +109,8 @@ static void refusals_name_what_was_wrong(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(bodies_reach_the_hook),
-        cmocka_unit_test(approvals_reach_the_hook),
-        cmocka_unit_test(publications_reach_the_hook),
-        cmocka_unit_test(admin_bodies_are_charged),
+        cmocka_unit_test(bodies_reach_the_hook),        cmocka_unit_test(approvals_reach_the_hook),
+        cmocka_unit_test(publications_reach_the_hook),  cmocka_unit_test(admin_bodies_are_charged),
         cmocka_unit_test(refusals_name_what_was_wrong),
     };
     peer_setup(NULL, NULL);
