@@ -57,12 +57,10 @@ echo -n 123456 >"$work/pin"
 check signed "$(in_token "pkcs11:token=desk;object=publisher?pin-source=file:$work/pin")"
 
 # The administrator's key may be in one, too.
-who=(--allow-simulation)
-[ -z "${policy-}" ] || who=(--policy "$policy")
 softhsm2-util --import "$admin" --token desk --label admin --id 03 --pin 123456 >/dev/null
 check start
 push hello hello-c
-contains "$(ctl app list --url "$url" --admin-key 'pkcs11:token=desk;object=admin?pin-value=123456' --pkcs11-module "$module" "${who[@]}")" "hello  "
+contains "$(ctl app list --url "$url" --admin-key 'pkcs11:token=desk;object=admin?pin-value=123456' --pkcs11-module "$module" --policy "$policy")" "hello  "
 check stop
 
 # By a provider, which is asked first.

@@ -2,7 +2,6 @@
 # Whose an app is: its identity has its data, and its rule says who may change it. The administrator, who has the admin key, all
 # publications that there ever were, and the host's options, tries everything against a publisher's app and a frozen one.
 . "$(dirname "$0")/lib.sh"
-declare -p to >/dev/null 2>&1 || to=(--url "$url" --admin-key "$admin" --allow-simulation)
 good=$BUILD/apps/files-c.wasm
 other=$work/other.wasm # does the same, and is other code
 { cat "$good"; printf '\0\6\5other'; } >"$other"
