@@ -87,7 +87,7 @@ now = json.load(sys.stdin)
 print(json.dumps({"threshold": now["threshold"],
                   "administrators": [{m: one[m] for m in ("role", "public_key")} for one in now["administrators"]]}))' \
     >"$work/same.json"
-token() { python3 "$(dirname "$0")/token.py" "$1" "$spki" method=PUT "path=$path" scope= "body=$work/same.json" "${@:2}"; }
+token() { python3 "$(dirname "$0")/admin_token.py" "$1" "$spki" method=PUT "path=$path" scope= "body=$work/same.json" "${@:2}"; }
 put() { # TOKEN [APPROVAL ...]: the status, and the body in $work/said
     local fields=() token=$1
     shift

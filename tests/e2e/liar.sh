@@ -82,12 +82,20 @@ server=
 grep -q "records do not match the sealed root" "$work/server.log" || fail "one record more: no clear line"
 again
 
-# inodes: an app of whose files nothing can be known, and one that is none the worse
+# inodes: an app of whose files nothing can be known, and one that is none the worse. All apps' have the same size: these are taken
+# from the store as it was when only one app had files.
+rm -rf "$work/data"
+cp -r "$work/old" "$work/data"
 check start --workers 2
-for inode in $("$tool" "$work/data" find 131 131); do "$tool" "$work/data" flip "$inode" middle; done
-for file in a b c; do broken one $file "no inodes"; done
+inodes=$("$tool" "$work/data" find 130 130)
+[ -n "$inodes" ] || fail "no record is as long as an inode"
+for inode in $inodes; do "$tool" "$work/data" flip "$inode" middle; done
+broken one a "no inodes"
+equal "$(put /$other/victim "$work/victim")" 200 "no inodes of another app"
 right $other victim "no inodes of another app"
+equal "$(get /counter/peek)" 1 "no inodes of another app"
 crash
+again
 
 # damaged between two runs: it is still known whose record it was
 again

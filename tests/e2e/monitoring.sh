@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 check start
 spki=$(spki_sha256)
-token() { python3 "$(dirname "$0")/token.py" "$admin" "$spki" "$@"; }
+token() { python3 "$(dirname "$0")/admin_token.py" "$admin" "$spki" "$@"; }
 asked() { status "$1" -H "Authorization: Bearer $2" "${@:3}"; }
 
 one=$(token)

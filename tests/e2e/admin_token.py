@@ -1,4 +1,4 @@
-"""An administrator's token: token.py KEY SPKI_SHA256 [body=FILE] [CLAIM=VALUE ...]. A claim with no value is left out."""
+"""An administrator's token: admin_token.py KEY SPKI_SHA256 [body=FILE] [CLAIM=VALUE ...]. A claim with no value is left out."""
 import base64, hashlib, json, os, subprocess, sys, time
 
 key, spki = sys.argv[1:3]
