@@ -1,7 +1,8 @@
 /*
  * Which generation is in force, and how the next one takes its place on every worker.
  *
- *     error = generations_boot(apps, trust, administrators, why, sizeof why);     until it is attested, or the host stops
+ *     error = generations_boot(apps, trust, administrators, why, sizeof why);     until it is attested, or the host
+ * stops
  *     struct generation *now = generations_current();               any thread; give the reference back
  *
  *     struct installation *i = installation_new(next, tls);         a change: all memory that is needed, beforehand
@@ -31,8 +32,8 @@ struct generation;
 struct installation;
 
 /* Boot: the generation of what the store has, under the number that it has, or the next one if what it shows differs
- * from what was served last (limits are the host's at each boot). Takes all three. 0; -ECANCELED: the host wants to stop; other
- * negative errno with a line in error. Turns the loop. */
+ * from what was served last (limits are the host's at each boot). Takes all three. 0; -ECANCELED: the host wants to
+ * stop; other negative errno with a line in error. Turns the loop. */
 int generations_boot(struct app_table *apps, struct egress_trust *trust, struct administrators *administrators,
                      char *error, size_t error_size);
 
