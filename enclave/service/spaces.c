@@ -75,18 +75,18 @@ void spaces_remove(const char *space)
 
 /* ---- boot -------------------------------------------------------------------------------------------------------- */
 
-struct removal {
+struct leftover {
     char space[APP_NAME_MAX + 1];
-    struct removal *next;
+    struct leftover *next;
 };
 
 static bool collect(void *user, const uint8_t *key, size_t size)
 {
-    struct removal **all = user;
+    struct leftover **all = user;
     size_t prefix = sizeof PREFIX - 1;
     if (size <= prefix || size >= SPACES_KEY_SIZE || memcmp(key, PREFIX, prefix) != 0)
         return true;
-    struct removal *f = calloc(1, sizeof *f);
+    struct leftover *f = calloc(1, sizeof *f);
     if (!f)
         return false; /* and at the next boot, too */
     memcpy(f->space, key + prefix, size - prefix);
@@ -97,13 +97,13 @@ static bool collect(void *user, const uint8_t *key, size_t size)
 
 void spaces_resume(void)
 {
-    struct removal *all = NULL;
+    struct leftover *all = NULL;
     loop_check(&enclave_system.owner->loop);
     int error = kv_each(enclave_system.settings, collect, &all);
     if (error < 0) /* a damaged name could be that of such a record */
         rpc_log(enclave_system.owner->rpc, LOG_WARN, "whether a removed app has left anything is not known (error %d)",
                 -error);
-    for (struct removal *next; all; all = next) {
+    for (struct leftover *next; all; all = next) {
         next = all->next;
         spaces_remove(all->space);
         free(all);
