@@ -365,9 +365,9 @@ static void wish(void)
     } else if (w->kind == SET) {
         snprintf(text, sizeof text, "{\"config\":{\"v\":\"%u\"},\"egress\":[\"h%u.example\"]}", w->value, w->value);
         strcpy(text, w->value ? text : "{}");
-        error = app_set(origin, name, text, strlen(text), on_answer, w, why, sizeof why);
+        error = app_set(origin, name, false, text, strlen(text), on_answer, w, why, sizeof why);
     } else if (w->kind == REMOVE) {
-        error = app_remove(origin, name, on_answer, w);
+        error = app_remove(origin, name, false, on_answer, w);
     } else {
         snprintf(text, sizeof text, "bundle%u", w->value);
         error = egress_trust_set(origin, text, w->value ? strlen(text) : 0, on_answer, w, why, sizeof why);

@@ -6,7 +6,7 @@ large=notes-python
 for name in b c deploy monitor stranger; do ctl keygen "$work/$name" >/dev/null; done
 check start
 
-trust=(--url "$url" --allow-simulation)
+trust=(--url "$url" --policy "$policy")
 by() { local key=$1; shift; ctl "$@" "${trust[@]}" --admin-key "$key"; }
 refused() { # WHAT PART COMMAND...: it fails, and says so
     local what=$1 part=$2 said

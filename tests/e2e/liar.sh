@@ -87,7 +87,7 @@ again
 rm -rf "$work/data"
 cp -r "$work/old" "$work/data"
 check start --workers 2
-inodes=$("$tool" "$work/data" find 130 130)
+inodes=$("$tool" "$work/data" find 163 163)
 [ -n "$inodes" ] || fail "no record is as long as an inode"
 for inode in $inodes; do "$tool" "$work/data" flip "$inode" middle; done
 broken one a "no inodes"
