@@ -6,8 +6,8 @@ hold    begins a request, says "held", waits for a line, ends the request, and p
 load    asks on kept connections until the file STOP is there, and prints how many answers and numbers it
         has seen, and how many connections it found closed before it asked
 
-Everything is judged by the certificate of the handshake: the manifest's root is recomputed (RFC 9162) and compared, each
-leaf's proof, too, and whoever answers must be the code of the leaf app:APP.
+Everything is judged by the certificate of the handshake: the manifest's root is recomputed (RFC 9162) and compared,
+each leaf's proof, too, and whoever answers must be the code of the leaf app:APP.
 """
 import hashlib
 import http.client

@@ -76,7 +76,7 @@ done
 touch "$work/stop"
 wait $loader || fail "the load: $(cat "$work/load")"
 read -r answers numbers again <"$work/load"
-[ "$numbers" -ge 3 ] && [ "$answers" -ge "$numbers" ] || fail "the load was none: $answers answers of $numbers generations"
+[ "$numbers" -ge 3 ] && [ "$answers" -ge "$numbers" ] || fail "no load: $answers answers of $numbers generations"
 equal "$(number)" $((one + 26)) "after twenty pushes"
 echo "$answers answers of $numbers generations during twenty pushes, none failed; $again idle connections were closed"
 check stop

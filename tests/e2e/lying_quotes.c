@@ -1,5 +1,5 @@
-/* A host whose quoting enclave does, while the file LIE is there, what it says: refuse, or forge
- * (one bit is another). Linked in place of the host's own (--wrap); all else is the real host. */
+/* A host whose quoting enclave does, while the file LIE is there, what it says: refuse, or forge (one
+ * bit is another). Linked in place of the host's own (--wrap); all else is the real host. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
