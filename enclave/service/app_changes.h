@@ -2,7 +2,7 @@
  * The changes that an administrator makes to apps: new code, new settings, none any more. change.h says how they go.
  *
  * Each is asked for on a worker's own thread, and answered there; what it needs is copied, or taken. now: connections
- * of the generation before are cut as soon as the next one is served, whatever they are at.
+ * of the generation before are cut a second after the next one is served, whatever they are at.
  */
 #ifndef ENCLAVE_OS_ENCLAVE_SERVICE_APP_CHANGES_H
 #define ENCLAVE_OS_ENCLAVE_SERVICE_APP_CHANGES_H

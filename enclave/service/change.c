@@ -21,6 +21,8 @@
 
 /* How long connections of the generation before may take to end what they are at, and to be told to connect anew. */
 #define CHANGE_GRACE_MS 60000u
+/* The same, where it is not to wait for them: the asker's own connection is among them, and has its answer first. */
+#define CHANGE_NOW_MS 1000u
 
 /* Shared with the compiler's thread. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -190,7 +192,7 @@ static void on_committed(void *user, int error)
     }
     step(c, CHANGE_COMMITS, CHANGE_INSTALLS);
     c->ops->committed(c);
-    uint64_t grace_ns = c->cut_now ? 0 : CHANGE_GRACE_MS * UINT64_C(1000000);
+    uint64_t grace_ns = (c->cut_now ? CHANGE_NOW_MS : CHANGE_GRACE_MS) * UINT64_C(1000000);
     struct installation *i = c->proposal->installation;
     c->proposal->installation = NULL;
     installation_begin(i, loop->now_ns + grace_ns, on_installed, c);

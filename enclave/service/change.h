@@ -76,7 +76,7 @@ struct change {
     int status;  /* HTTP status of the answer; 0: nothing has failed so far */
     enum change_step step;
     bool left_preparing; /* dropped while the compiler's thread has it */
-    bool cut_now;        /* connections of the generation before are cut at once */
+    bool cut_now;        /* connections of the generation before are cut after a second, not a minute */
     struct change *next;
     struct proposal *proposal;
     struct worker *origin;

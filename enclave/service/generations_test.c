@@ -364,8 +364,8 @@ static void wish(void)
         error = app_push(origin, &push, on_answer, w);
     } else if (w->kind == SET) {
         snprintf(text, sizeof text, "{\"config\":{\"v\":\"%u\"},\"egress\":[\"h%u.example\"]}", w->value, w->value);
-        strcpy(text, w->value ? text : "{}");
-        error = app_set(origin, name, false, text, strlen(text), on_answer, w, why, sizeof why);
+        const char *json = w->value ? text : "{}";
+        error = app_set(origin, name, false, json, strlen(json), on_answer, w, why, sizeof why);
     } else if (w->kind == REMOVE) {
         error = app_remove(origin, name, false, on_answer, w);
     } else {
