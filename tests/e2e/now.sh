@@ -5,7 +5,8 @@
 check start
 push echo echo
 
-# A request whose body comes in two halves: half, then what stands in $1 (a push, a removal), then the rest. Prints what came back.
+# A request whose body comes in two halves: half, then a command (a push, a removal), then the rest, unless the command has --now: then
+# what is waited for is the end, for less than the minute that connections have otherwise. Prints what came of the answer.
 halves() {
     python3 - "$port" "$@" <<'END'
 import socket, ssl, subprocess, sys
@@ -18,13 +19,18 @@ while b"half" not in before:  # the app has begun to answer
     before += sock.recv(65536)
 subprocess.run(sys.argv[2:], check=True, stdout=subprocess.DEVNULL)
 rest = b""
+now = "--now" in sys.argv
+sock.settimeout(40 if now else 300)
 try:
-    sock.sendall(b"full")
+    if not now:
+        sock.sendall(b"full")
     while True:
         more = sock.recv(65536)
         if not more:
             break
         rest += more
+except TimeoutError:
+    sys.exit("it was not cut")
 except OSError:
     pass
 print("whole" if b"full" in rest and rest.endswith(b"0\r\n\r\n") else "cut")
