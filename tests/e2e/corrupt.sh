@@ -24,7 +24,7 @@ detected() {
         contains "$log" "damaged"
     else
         server=
-        grep -qE 'store:|identity:|administrators:|boot:|apps:|app counter' "$work/server.log" || fail "$1: no clear line"
+        grep -qE 'store:|identity:|administrators:|boot:|egress:|apps:|app counter' "$work/server.log" || fail "$1: no clear line"
     fi
 }
 

@@ -139,7 +139,7 @@ for round in $(seq 24); do
         crash
     else
         server=
-        grep -qE 'store:|identity:|apps:|app ' "$work/server.log" || fail "${change[*]}: no clear line"
+        grep -qE 'store:|identity:|administrators:|boot:|egress:|apps:|app ' "$work/server.log" || fail "${change[*]}: no clear line"
         refused=$((refused + 1))
     fi
 done
