@@ -186,6 +186,11 @@ static void on_committed(void *user, int error)
     struct change *c = user;
     struct loop *loop = &enclave_system.owner->loop;
     loop_check(loop);
+    if (error == -ENOTRECOVERABLE) {
+        refuse(c, CHANGE_COMMITS, 503,
+               "the store takes no more changes: whether it has this one shows at the next start");
+        return;
+    }
     if (error < 0) {
         refuse(c, CHANGE_COMMITS, 503, "the store refused the change (error %d): nothing was changed", -error);
         return;

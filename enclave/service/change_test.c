@@ -358,6 +358,10 @@ static void what_fails_changes_nothing(void **state)
     snprintf(said, sizeof said, REFUSED, ENOMEM);
     ask(trial('y'));
     expect('y', "pwscr", said);
+    commit_error = -ENOTRECOVERABLE; /* nobody knows */
+    ask(trial('u'));
+    expect('u', "pwscr",
+           "503{\"error\":\"the store takes no more changes: whether it has this one shows at the next start\"};");
     commit_error = -ENOSPC;
     snprintf(said, sizeof said, REFUSED, ENOSPC);
     ask(trial('z'));
