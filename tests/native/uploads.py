@@ -91,10 +91,11 @@ for language in ("go", "rust", "python"):
 for app in apps:
     for method, path in targets[app]:
         for way, (headers, body, ending) in ways.items():
-            if app == "hello" and (ending == "half" or way.startswith("much")):
-                continue  # it does not read, and may answer before the end comes
             answer = talk(method, path, headers, body, ending)
-            if ending != "reset":
+            if app == "hello":  # it does not read, and may have answered, as a whole, before anything was wrong
+                if ending != "reset":
+                    expect(f"{method} {path}, {way}: status", status(answer) in ("400", "200"), answer[:200])
+            elif ending != "reset":
                 expect(f"{method} {path}, {way}", not whole(answer), answer[:200])
                 # where the answer's head was not sent yet, the client is told what was wrong
                 expect(f"{method} {path}, {way}: status", status(answer) in ("400", "200"), answer[:200])
