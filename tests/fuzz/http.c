@@ -102,7 +102,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 /* The first byte chooses how large the pieces are; the rest is what the peer sends. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct memory m = {.t.ops = &mem_ops, .in = {data, data + size}};
+    struct memory m = {.t.ops = &mem_ops, .t.site = &site, .in = {data, data + size}};
     uint8_t pieces = input_byte(&m.in);
     m.read_step = pieces & 0x40 ? 1 + (pieces & 7) : SIZE_MAX;
     m.write_step = pieces & 0x80 ? 1 + (pieces >> 3 & 7) : SIZE_MAX;

@@ -97,7 +97,7 @@ static void check_fields(const struct http_field *fields, size_t count, int64_t 
         for (size_t k = 0; k < fields[i].value.size; k++)
             MUST(fields[i].value.data[k] && fields[i].value.data[k] != '\r' && fields[i].value.data[k] != '\n');
         if (fields[i].name.size == 14 && memcmp(fields[i].name.data, "content-length", 14) == 0) {
-            char text[24] = ""; /* nothing ends the value where it lies */
+            char text[4096] = ""; /* nothing ends the value where it lies */
             MUST(*length == -1 && fields[i].value.size < sizeof text);
             memcpy(text, fields[i].value.data, fields[i].value.size);
             *length = strtoll(text, NULL, 10);
