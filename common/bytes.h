@@ -51,6 +51,21 @@ static inline void bytes_put_u64(void *p, uint64_t v)
     memcpy(p, &v, sizeof(v));
 }
 
+/* Big endian, as what clients see has it. */
+static inline void bytes_put_be64(uint8_t out[8], uint64_t v)
+{
+    for (size_t i = 0; i < 8; i++)
+        out[i] = (uint8_t)(v >> (56 - 8 * i));
+}
+
+static inline uint64_t bytes_be64(const uint8_t in[8])
+{
+    uint64_t v = 0;
+    for (size_t i = 0; i < 8; i++)
+        v = v << 8 | in[i];
+    return v;
+}
+
 /* ---- reading: a view, the caller keeps the buffer alive --------------------------------------------------- */
 
 struct bytes_reader {

@@ -28,7 +28,7 @@ LINES, TWO = 10, 2
 # Members by which a structure outlives the call that made it. What is only const in it is a description, and holds nothing.
 LIVES = re.compile(r"^\s*(struct (loop_task|loop_timer|errand|charge|budget|loop|link|owner) \w+|pthread_(mutex|rwlock)_t \w+"
                    r"|(_Atomic \w+|atomic_uint|uint16_t) refs)\b", re.M)
-ASSERTION = re.compile(r"\b(ENSURE|errand_(send|return|end))\(")
+ASSERTION = re.compile(r"\b(ENSURE|errand_(send|return|end)|references_(take|give))\(")
 CHECKER = re.compile(r"\bvoid (\w+_check(?:_all)?)\(")
 STRUCT = re.compile(r"^struct (\w+) \{\n(.*?)^\}", re.S | re.M)
 FUNCTION = re.compile(r"^([A-Za-z_][^;{}=#\"]*\))\n\{\n(.*?)^\}", re.S | re.M)

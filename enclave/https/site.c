@@ -2,6 +2,7 @@
 #include "enclave/https/site.h"
 
 #include "common/ensure.h"
+#include "common/references.h"
 
 void http_site_init(struct http_site *site, uint64_t number, struct app_table *apps,
                     void (*release)(struct http_site *site))
@@ -16,16 +17,13 @@ void http_site_init(struct http_site *site, uint64_t number, struct app_table *a
 
 struct http_site *http_site_ref(struct http_site *site)
 {
-    ENSURE(atomic_fetch_add_explicit(&site->references, 1, memory_order_relaxed) > 0);
+    references_take(&site->references);
     return site;
 }
 
 void http_site_unref(struct http_site *site)
 {
-    /* acq_rel: the last one sees all that the others did before they let go. */
-    unsigned before = site ? atomic_fetch_sub_explicit(&site->references, 1, memory_order_acq_rel) : 2;
-    ENSURE(before > 0);
-    if (before == 1 && site->release)
+    if (site && references_give(&site->references) && site->release)
         site->release(site);
 }
 

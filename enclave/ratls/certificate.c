@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/bytes.h"
 #include "common/names.h"
 
 #define OID_SGX_QUOTE "1.2.840.113741.1.13.1.0"
@@ -184,8 +185,7 @@ static int add_alternative_names(X509 *x, const char *list)
 static int add_generation(X509 *x, uint64_t number)
 {
     uint8_t text[8];
-    for (size_t i = 0; i < sizeof text; i++)
-        text[i] = (uint8_t)(number >> (56 - 8 * i));
+    bytes_put_be64(text, number);
     return add_raw(x, OID_GENERATION, text, sizeof text);
 }
 

@@ -30,11 +30,17 @@
 
 static void reply_error(struct http_admin_reply *reply, int status, const char *why)
 {
-    json_t *body = json_pack("{s:s}", "error", why);
-    char *text = json_dumps(body, JSON_COMPACT);
-    http_admin_reply(reply, status, text ? text : "{}", text ? strlen(text) : 2);
-    free(text);
-    json_decref(body);
+    http_admin_reply_value(reply, status, json_pack("{s:s}", "error", why));
+}
+
+/* json is malloc'ed, and taken; NULL: there was no memory for it. */
+static void reply_text(struct http_admin_reply *reply, char *json)
+{
+    if (json)
+        http_admin_reply(reply, 200, json, strlen(json));
+    else
+        reply_error(reply, 503, "out of memory");
+    free(json);
 }
 
 /* A change was asked for: its own answer comes later, unless it was refused. */
@@ -47,16 +53,6 @@ static void reply_refused(struct http_admin_reply *reply, int result, const char
 static void on_changed(void *user, int status, const char *json)
 {
     http_admin_reply(user, status, json, strlen(json));
-}
-
-static void list(const struct generation *g, struct http_admin_reply *reply)
-{
-    char *json = apps_list_json(g);
-    if (json)
-        http_admin_reply(reply, 200, json, strlen(json));
-    else
-        reply_error(reply, 503, "out of memory");
-    free(json);
 }
 
 /* What a path names: all apps, one app, its settings, the CA bundle of outgoing requests, or who administers. */
@@ -225,13 +221,13 @@ static void handle_app_query(struct worker *worker, enum target target, const ch
 
 static void show_egress_ca(const struct egress_trust *trust, struct http_admin_reply *reply)
 {
-    char text[65], json[128];
+    char text[65];
     if (!trust) {
         reply_error(reply, 404, "there is no CA bundle: no app can connect anywhere");
         return;
     }
     hex_text(trust->sha256, 32, text);
-    http_admin_reply(reply, 200, json, (size_t)snprintf(json, sizeof json, "{\"sha256\":\"%s\"}", text));
+    http_admin_reply_value(reply, 200, json_pack("{s:s}", "sha256", text));
 }
 
 static void set_egress_ca(struct worker *worker, const void *pem, size_t size, struct http_admin_reply *reply)
@@ -255,16 +251,6 @@ static void handle_egress_ca(struct worker *worker, const struct http_admin_requ
         reply_error(reply, 405, "PUT a PEM bundle, GET its hash, or DELETE it");
 }
 
-static void show_administrators(const struct generation *g, struct http_admin_reply *reply)
-{
-    char *json = administrators_json(g->administrators);
-    if (json)
-        http_admin_reply(reply, 200, json, strlen(json));
-    else
-        reply_error(reply, 503, "out of memory");
-    free(json);
-}
-
 static void handle_administrators(struct worker *worker, const struct http_admin_request *r,
                                   struct http_admin_reply *reply)
 {
@@ -272,7 +258,7 @@ static void handle_administrators(struct worker *worker, const struct http_admin
     if (!strcmp(r->method, "PUT"))
         reply_refused(reply, administrators_set(worker, r->body, r->body_size, on_changed, reply, why), why);
     else if (!strcmp(r->method, "GET"))
-        show_administrators(generation_of(r->site), reply);
+        reply_text(reply, administrators_json(generation_of(r->site)->administrators));
     else
         reply_error(reply, 405, "PUT the whole list, or GET it");
 }
@@ -320,7 +306,7 @@ static void handle(struct http_admin_hook *hook, struct worker *worker, const st
     else if (target != APPS)
         handle_app_query(worker, target, name, r, reply);
     else if (!strcmp(r->method, "GET"))
-        list(generation_of(r->site), reply);
+        reply_text(reply, apps_list_json(generation_of(r->site)));
     else
         reply_error(reply, 405, "method not allowed");
 }

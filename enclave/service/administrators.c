@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "common/ensure.h"
+#include "common/references.h"
 #include "common/hex.h"
 #include "common/json.h"
 #include "common/pem.h"
@@ -306,13 +307,13 @@ struct administrators *administrators_parse(const char *json, size_t size, bool 
 
 struct administrators *administrators_ref(struct administrators *a)
 {
-    atomic_fetch_add_explicit(&a->refs, 1, memory_order_relaxed);
+    references_take(&a->refs);
     return a;
 }
 
 void administrators_unref(struct administrators *a)
 {
-    if (a && atomic_fetch_sub_explicit(&a->refs, 1, memory_order_acq_rel) == 1)
+    if (a && references_give(&a->refs))
         free(a);
 }
 

@@ -157,19 +157,12 @@ void change_fail_store(struct change *c, int error)
 
 /* ---- on the owner's thread --------------------------------------------------------------------------------------- */
 
-/* It was proposed, and is refused: nothing has changed. */
-static void refuse(struct change *c, enum change_step from, int status, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
-static void refuse(struct change *c, enum change_step from, int status, const char *format, ...)
+/* It was proposed, and is refused: what write left goes, and change_fail says why. */
+static void withdraw(struct change *c, enum change_step from)
 {
-    va_list args;
-    va_start(args, format);
-    vsnprintf(c->why, sizeof c->why, format, args);
-    va_end(args);
     step(c, from, CHANGE_WRITES);
     if (from == CHANGE_ATTESTS && c->ops->undo)
         c->ops->undo(c);
-    change_fail_why(c, status);
 }
 
 static void on_installed(void *user)
@@ -186,13 +179,12 @@ static void on_committed(void *user, int error)
     struct change *c = user;
     struct loop *loop = &enclave_system.owner->loop;
     loop_check(loop);
-    if (error == -ENOTRECOVERABLE) {
-        refuse(c, CHANGE_COMMITS, 503,
-               "the store takes no more changes: whether it has this one shows at the next start");
-        return;
-    }
     if (error < 0) {
-        refuse(c, CHANGE_COMMITS, 503, "the store refused the change (error %d): nothing was changed", -error);
+        withdraw(c, CHANGE_COMMITS);
+        if (error == -ENOTRECOVERABLE)
+            change_fail(c, 503, "the store takes no more changes: whether it has this one shows at the next start");
+        else
+            change_fail_store(c, error);
         return;
     }
     step(c, CHANGE_COMMITS, CHANGE_INSTALLS);
@@ -211,8 +203,9 @@ static void on_attested(void *user, int error, SSL_CTX *tls)
     ENSURE(c->step == CHANGE_ATTESTS && !p->installation);
     p->installation = error == 0 ? installation_new(p->generation, tls) : NULL;
     if (!p->installation) {
-        refuse(c, CHANGE_ATTESTS, 503, "there is no certificate for it (error %d, and the host's log says why): %s",
-               error ? -error : ENOMEM, "nothing was changed");
+        withdraw(c, CHANGE_ATTESTS);
+        change_fail(c, 503, "there is no certificate for it (error %d, and the host's log says why): %s",
+                    error ? -error : ENOMEM, "nothing was changed");
         return;
     }
     step(c, CHANGE_ATTESTS, CHANGE_COMMITS);
@@ -236,8 +229,10 @@ void change_propose(struct change *c, struct app_table *apps, struct egress_trus
     int refused = c->proposal ? attest(g, on_attested, c) : -ENOMEM;
     if (g)
         http_site_unref(&g->site);
-    if (refused < 0)
-        refuse(c, CHANGE_ATTESTS, 503, "no memory is left for it: nothing was changed");
+    if (refused < 0) {
+        withdraw(c, CHANGE_ATTESTS);
+        change_fail(c, 503, "no memory is left for it: nothing was changed");
+    }
 }
 
 static void begin_on_owner(struct loop_task *task)

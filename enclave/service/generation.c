@@ -10,7 +10,6 @@
 
 #include "common/bytes.h"
 #include "common/ensure.h"
-#include "common/hex.h"
 #include "enclave/early/ecall.h"
 #include "enclave/service/administrators.h"
 #include "enclave/service/identity.h"
@@ -127,8 +126,7 @@ static int add_leaves(struct generation *g)
     app_table_each(g->site.apps, add_egress, &c);
     app_table_each(g->site.apps, add_rule, &c);
     add(&c, "instance", identity_instance(), 32);
-    for (size_t i = 0; i < 8; i++)
-        number[i] = (uint8_t)(g->site.number >> (56 - 8 * i));
+    bytes_put_be64(number, g->site.number);
     add(&c, "generation", number, sizeof number);
     if (EVP_DigestFinal_ex(c.workloads, g->workloads, NULL) != 1 && c.error == 0)
         c.error = -EIO;
@@ -166,8 +164,7 @@ struct generation *generation_make(uint64_t number, struct app_table *apps, stru
 
 void generation_record(const struct generation *g, uint8_t record[GENERATION_RECORD_SIZE])
 {
-    for (size_t i = 0; i < 8; i++)
-        record[i] = (uint8_t)(g->site.number >> (56 - 8 * i));
+    bytes_put_be64(record, g->site.number);
     memcpy(record + 8, g->root, 32);
 }
 
@@ -176,8 +173,7 @@ int generation_record_read(const uint8_t *record, size_t size, uint64_t *number,
     *number = 0;
     if (size != GENERATION_RECORD_SIZE)
         return -EBADMSG;
-    for (size_t i = 0; i < 8; i++)
-        *number = *number << 8 | record[i];
+    *number = bytes_be64(record);
     memcpy(root, record + 8, 32);
     return *number > 0 ? 0 : -EBADMSG;
 }

@@ -57,6 +57,7 @@ struct generations_report generations_report(void)
 {
     pthread_mutex_lock(&lock);
     struct generations_report copy = report;
+    copy.number = current ? current->site.number : 0;
     pthread_mutex_unlock(&lock);
     return copy;
 }
@@ -124,7 +125,6 @@ static void make_current(struct generation *g)
     pthread_mutex_lock(&lock);
     struct generation *before = current;
     current = g;
-    report.number = g->site.number;
     report.renewed_ns = enclave_system.owner->loop.now_ns;
     report.failing_since_ns = 0;
     pthread_mutex_unlock(&lock);

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "common/ensure.h"
+#include "common/references.h"
 #include "common/hex.h"
 #include "enclave/service/publication.h"
 #include "enclave/wasm/settings.h"
@@ -58,13 +59,13 @@ struct rule *rule_operator(const uint8_t id[RULE_ID_SIZE])
 
 struct rule *rule_ref(struct rule *rule)
 {
-    ENSURE(atomic_fetch_add_explicit(&rule->refs, 1, memory_order_relaxed) > 0);
+    references_take(&rule->refs);
     return rule;
 }
 
 void rule_unref(struct rule *rule)
 {
-    if (!rule || atomic_fetch_sub_explicit(&rule->refs, 1, memory_order_acq_rel) != 1)
+    if (!rule || !references_give(&rule->refs))
         return;
     app_settings_unref(rule->terms.egress);
     free(rule);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "common/ensure.h"
+#include "common/references.h"
 #include "common/pem.h"
 #include "enclave/service/system.h"
 
@@ -98,15 +99,14 @@ int egress_trust_make(struct egress_trust **out, const void *pem, size_t size, c
 
 struct egress_trust *egress_trust_ref(struct egress_trust *t)
 {
-    ENSURE(!t || atomic_fetch_add_explicit(&t->references, 1, memory_order_relaxed) > 0);
+    if (t)
+        references_take(&t->references);
     return t;
 }
 
 void egress_trust_unref(struct egress_trust *t)
 {
-    unsigned before = t ? atomic_fetch_sub_explicit(&t->references, 1, memory_order_acq_rel) : 2;
-    ENSURE(before > 0);
-    if (before != 1)
+    if (!t || !references_give(&t->references))
         return;
     SSL_CTX_free(t->context); /* connections that use it have references of their own */
     free(t);

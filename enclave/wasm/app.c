@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "common/references.h"
 #include "enclave/wasm/component.h"
 #include "enclave/wasm/internal.h"
 
@@ -114,16 +115,13 @@ void app_check(const struct app *app)
 
 struct app *app_ref(struct app *app)
 {
-    ENSURE(atomic_fetch_add_explicit(&app->refs, 1, memory_order_relaxed) > 0);
+    references_take(&app->refs);
     return app;
 }
 
 void app_unref(struct app *app)
 {
-    /* acq_rel: the last one sees all that the others did before they let go. */
-    unsigned before = app ? atomic_fetch_sub_explicit(&app->refs, 1, memory_order_acq_rel) : 2;
-    ENSURE(before > 0);
-    if (before != 1)
+    if (!app || !references_give(&app->refs))
         return;
     enclave_pre_delete(app->pre);
     wasm_component_delete(app->component);

@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "common/ensure.h"
+#include "common/references.h"
 #include "common/json.h"
 
 #define HOST_MAX 253u /* RFC 1035, section 2.3.4 */
@@ -349,7 +350,7 @@ struct app_settings *app_settings_parse(const char *json, size_t size, const uin
 
 struct app_settings *app_settings_ref(struct app_settings *s)
 {
-    atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+    references_take(&s->refs);
     return s;
 }
 
@@ -370,7 +371,7 @@ static void free_list(struct setting_list *list)
 
 void app_settings_unref(struct app_settings *s)
 {
-    if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
+    if (!s || !references_give(&s->refs))
         return;
     free_list(&s->environment);
     free_list(&s->arguments);
