@@ -17,13 +17,13 @@ static int wrong_form(struct arguments *a, int answer)
 {
     const char *given = a->argv[optind - 1];
     if (answer == ':')
-        snprintf(a->error, sizeof(a->error), "%s needs a value", given);
+        snprintf(a->error, sizeof a->error, "%s needs a value", given);
     else if (optopt && strncmp(given, "--", 2) == 0)
-        snprintf(a->error, sizeof(a->error), "%.*s takes no value", (int)strcspn(given, "="), given);
+        snprintf(a->error, sizeof a->error, "%.*s takes no value", (int)strcspn(given, "="), given);
     else if (optopt)
-        snprintf(a->error, sizeof(a->error), "unknown option -%c", optopt);
+        snprintf(a->error, sizeof a->error, "unknown option -%c", optopt);
     else
-        snprintf(a->error, sizeof(a->error), "unknown option %.*s", (int)strcspn(given, "="), given);
+        snprintf(a->error, sizeof a->error, "unknown option %.*s", (int)strcspn(given, "="), given);
     return ARGUMENTS_WRONG;
 }
 
@@ -64,13 +64,13 @@ int arguments_next(struct arguments *a)
     a->name = a->table[index].name;
     a->value = a->table[index].has_arg ? optarg : NULL;
     if (!is_written_out(a))
-        snprintf(a->error, sizeof(a->error), "unknown option %s: write --%s out", as_given(a), a->name);
+        snprintf(a->error, sizeof a->error, "unknown option %s: write --%s out", as_given(a), a->name);
     else if (a->seen[index] && !may_repeat(a, id))
-        snprintf(a->error, sizeof(a->error), "--%s is given twice", a->name);
+        snprintf(a->error, sizeof a->error, "--%s is given twice", a->name);
     else if (a->value && !*a->value)
-        snprintf(a->error, sizeof(a->error), "--%s has an empty value", a->name);
+        snprintf(a->error, sizeof a->error, "--%s has an empty value", a->name);
     else if (value_stands_apart(a) && strncmp(a->value, "--", 2) == 0)
-        snprintf(a->error, sizeof(a->error), "--%s needs a value, and %s is an option", a->name, a->value);
+        snprintf(a->error, sizeof a->error, "--%s needs a value, and %s is an option", a->name, a->value);
     else
         a->error[0] = '\0';
     a->seen[index] = true;

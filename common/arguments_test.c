@@ -48,7 +48,7 @@ static const struct {
 static void test_reading(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char words[MAX][32], *argv[MAX + 2] = {(char *)(uintptr_t) "program"}, read[128] = "";
         int argc = 1, id, count;
         for (; argc <= MAX && cases[i].argv[argc - 1]; argc++) {
@@ -91,10 +91,10 @@ static void test_numbers(void **state)
                                       "99999999999999999999",
                                       "NaN"};
     uint64_t v;
-    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
         assert_true(arguments_number(good[i], 0, UINT64_MAX, &v));
     assert_true(v == UINT64_MAX);
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         if (arguments_number(bad[i], 0, UINT64_MAX, &v))
             fail_msg("'%s' is taken for a number", bad[i]);
     assert_true(arguments_number("5", 5, 6, &v) && v == 5);

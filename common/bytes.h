@@ -18,37 +18,37 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the wire is the machi
 static inline uint16_t bytes_u16(const void *p)
 {
     uint16_t v;
-    memcpy(&v, p, sizeof(v));
+    memcpy(&v, p, sizeof v);
     return v;
 }
 
 static inline uint32_t bytes_u32(const void *p)
 {
     uint32_t v;
-    memcpy(&v, p, sizeof(v));
+    memcpy(&v, p, sizeof v);
     return v;
 }
 
 static inline uint64_t bytes_u64(const void *p)
 {
     uint64_t v;
-    memcpy(&v, p, sizeof(v));
+    memcpy(&v, p, sizeof v);
     return v;
 }
 
 static inline void bytes_put_u16(void *p, uint16_t v)
 {
-    memcpy(p, &v, sizeof(v));
+    memcpy(p, &v, sizeof v);
 }
 
 static inline void bytes_put_u32(void *p, uint32_t v)
 {
-    memcpy(p, &v, sizeof(v));
+    memcpy(p, &v, sizeof v);
 }
 
 static inline void bytes_put_u64(void *p, uint64_t v)
 {
-    memcpy(p, &v, sizeof(v));
+    memcpy(p, &v, sizeof v);
 }
 
 /* Big endian, as what clients see has it. */
@@ -166,22 +166,22 @@ static inline void bytes_append(struct bytes_writer *w, const void *data, size_t
 
 static inline void bytes_append_u8(struct bytes_writer *w, uint8_t v)
 {
-    bytes_append(w, &v, sizeof(v));
+    bytes_append(w, &v, sizeof v);
 }
 
 static inline void bytes_append_u16(struct bytes_writer *w, uint16_t v)
 {
-    bytes_append(w, &v, sizeof(v));
+    bytes_append(w, &v, sizeof v);
 }
 
 static inline void bytes_append_u32(struct bytes_writer *w, uint32_t v)
 {
-    bytes_append(w, &v, sizeof(v));
+    bytes_append(w, &v, sizeof v);
 }
 
 static inline void bytes_append_u64(struct bytes_writer *w, uint64_t v)
 {
-    bytes_append(w, &v, sizeof(v));
+    bytes_append(w, &v, sizeof v);
 }
 
 static inline void bytes_append_blob(struct bytes_writer *w, const void *data, size_t size)

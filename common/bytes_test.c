@@ -9,7 +9,7 @@
 static void test_round_trip(void **state)
 {
     uint8_t buffer[64];
-    struct bytes_writer w = bytes_writer_make(buffer, sizeof(buffer));
+    struct bytes_writer w = bytes_writer_make(buffer, sizeof buffer);
     bytes_append_u8(&w, 1);
     bytes_append_u16(&w, 0x0302);
     bytes_append_u32(&w, 0x07060504);
@@ -34,7 +34,7 @@ static void test_round_trip(void **state)
 static void test_reader_stops(void **state)
 {
     const uint8_t short_blob[] = {5, 0, 0, 0, 'a', 'b'};
-    struct bytes_reader r = bytes_reader_make(short_blob, sizeof(short_blob));
+    struct bytes_reader r = bytes_reader_make(short_blob, sizeof short_blob);
     size_t size = 99;
     assert_null(bytes_take_blob(&r, &size));
     assert_int_equal(size, 0);
@@ -42,7 +42,7 @@ static void test_reader_stops(void **state)
     assert_false(bytes_reader_complete(&r));
 
     const uint8_t huge[] = {0xff, 0xff, 0xff, 0xff};
-    r = bytes_reader_make(huge, sizeof(huge));
+    r = bytes_reader_make(huge, sizeof huge);
     assert_null(bytes_take_blob(&r, &size));
 }
 

@@ -1,6 +1,7 @@
 /*
- * What time it is, in nanoseconds, for all that runs outside the enclave. Inside, time is the loop's
- * (enclave/thread/loop.h), read from the page that the host keeps. Any thread.
+ * What time it is, in nanoseconds. Inside the enclave both clocks are the host's word (host/thread/clock.h), read
+ * without leaving, and the monotonic one never goes back there (sgx/trusted/time.c); a loop's now_ns is the monotonic
+ * one of the turn's beginning, and costs nothing. Any thread.
  */
 #ifndef ENCLAVE_OS_COMMON_CLOCK_H
 #define ENCLAVE_OS_COMMON_CLOCK_H

@@ -16,8 +16,8 @@
 
 static struct doorbell_shared *make_shared(void)
 {
-    struct doorbell_shared *shared = aligned_alloc(64, sizeof(*shared));
-    memset(shared, 0, sizeof(*shared));
+    struct doorbell_shared *shared = aligned_alloc(64, sizeof *shared);
+    memset(shared, 0, sizeof *shared);
     return shared;
 }
 

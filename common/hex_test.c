@@ -15,17 +15,17 @@ static void test_there_and_back(void **state)
     char text[513];
     for (unsigned i = 0; i < 256; i++)
         all[i] = (uint8_t)i;
-    assert_ptr_equal(hex_text(all, sizeof(all), text), text + 512);
+    assert_ptr_equal(hex_text(all, sizeof all, text), text + 512);
     assert_int_equal(strlen(text), 512);
     assert_memory_equal(text, "000102", 6);
-    assert_true(hex_read(text, 512, back, sizeof(back)));
-    assert_memory_equal(all, back, sizeof(all));
+    assert_true(hex_read(text, 512, back, sizeof back));
+    assert_memory_equal(all, back, sizeof all);
     for (char *c = text; *c; c++)
         if (*c >= 'a')
             *c = (char)(*c - 'a' + 'A');
-    memset(back, 0, sizeof(back));
-    assert_true(hex_read(text, 512, back, sizeof(back)));
-    assert_memory_equal(all, back, sizeof(all));
+    memset(back, 0, sizeof back);
+    assert_true(hex_read(text, 512, back, sizeof back));
+    assert_memory_equal(all, back, sizeof all);
 }
 
 static void test_no_digits(void **state)

@@ -19,8 +19,8 @@ struct shared {
 
 static struct shared *make_ends(struct link *enclave, struct link *host)
 {
-    struct shared *s = aligned_alloc(64, sizeof(*s));
-    memset(s, 0, sizeof(*s));
+    struct shared *s = aligned_alloc(64, sizeof *s);
+    memset(s, 0, sizeof *s);
     struct channel_desc d = {.name = channel_name_make(5, 7),
                              .to_enclave = (uintptr_t)&s->rings[0],
                              .to_enclave_data = (uintptr_t)s->data[0],
@@ -48,7 +48,7 @@ static void test_one_name(void **state)
     link_on_name(&enclave);
     assert_int_equal(queue_consumer_read(&enclave.from, buffer, 10), 6);
     assert_false(link_release(&enclave)); /* nobody waits for the space */
-    assert_int_equal(queue_producer_write(&enclave.to, buffer, sizeof(buffer)), PROTO_RING_MIN);
+    assert_int_equal(queue_producer_write(&enclave.to, buffer, sizeof buffer), PROTO_RING_MIN);
     assert_true(link_publish(&enclave));
     assert_true(queue_producer_wait_space(&enclave.to, 1));
 
@@ -180,9 +180,9 @@ static void test_nothing_after_the_end(void **state)
     struct shared *s = make_ends(&ended, &host), before;
     link_end(&ended, RING_FIN);
     before = *s;
-    for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++)
+    for (size_t i = 0; i < sizeof uses / sizeof uses[0]; i++)
         assert_true(stops(uses[i], BROKEN));
-    assert_memory_equal(s, &before, sizeof(before));
+    assert_memory_equal(s, &before, sizeof before);
     free(s);
 }
 

@@ -60,7 +60,7 @@ static enum name_kind address_kind(const char *text, size_t size)
 {
     char copy[INET6_ADDRSTRLEN];
     unsigned char ignored[16];
-    if (size >= sizeof(copy) || memchr(text, '\0', size))
+    if (size >= sizeof copy || memchr(text, '\0', size))
         return NAME_WRONG;
     memcpy(copy, text, size);
     copy[size] = '\0';

@@ -83,7 +83,7 @@ static const struct {
 static void test_kinds(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const char *why = "";
         enum name_kind kind = name_kind_of(cases[i].text, strlen(cases[i].text), &why);
         if (kind != cases[i].kind)

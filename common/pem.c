@@ -71,7 +71,7 @@ static bool is_called(const struct line *l, const char *label)
 static bool is_private_key(const struct line *l)
 {
     static const char end[] = "PRIVATE KEY";
-    size_t size = sizeof(end) - 1;
+    size_t size = sizeof end - 1;
     return l->label_size >= size && memcmp(l->label + l->label_size - size, end, size) == 0;
 }
 

@@ -34,7 +34,7 @@ static void test_taken(void **state)
     };
     char why[PEM_WHY_SIZE];
     (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         if (judge(cases[i].text, why) != cases[i].count)
             fail_msg("case %zu: %s", i, why);
 }
@@ -69,7 +69,7 @@ static void test_refused(void **state)
     };
     char why[PEM_WHY_SIZE];
     (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         if (judge(cases[i][0], why) != -1 || strncmp(why, cases[i][1], strlen(cases[i][1])) != 0)
             fail_msg("case %zu: '%s' instead of '%s'", i, why, cases[i][1]);
     assert_int_equal(pem_judge("a\0b", 3, "CERTIFICATE", why), -1);

@@ -21,6 +21,7 @@
 _Static_assert(PROTO_DOORBELL_SLOTS > 4 * PROTO_MAX_CHANNELS, "an honest pair never fills a doorbell");
 #define PROTO_RING_MIN 4096u
 #define PROTO_RING_MAX (16u << 20)
+#define PROTO_RECORD_MAX ((4u << 20) + 4096u) /* the largest value that an enclave stores, bytes */
 #define PROTO_RPC_MAX (8u << 20) /* longest RPC payload, bytes; the control rings are at least twice as large */
 #define PROTO_LOG_MAX 2048u      /* a line of the log, bytes: a guest's with its app's name, or a reason, whole */
 
@@ -111,6 +112,12 @@ struct cpuid_entry {
 
 #define PROTO_ADMIN_KEY_MAX 256u
 #define PROTO_SAN_MAX 2048u
+#define PROTO_WITNESSES_MAX 5376u /* bytes: 8 of the longest */
+#define PROTO_RECOVERY_KEYS_MAX 16u
+#define PROTO_RECOVER_SHARE_SIZE 119u /* common/recovery_share.h, sealed (hpke.h) */
+#define PROTO_WITNESS_SECONDS_MAX 86400u
+#define PROTO_WITNESS_COMMITS_MAX 1000000000u
+#define PROTO_TAKE_OVER_MAX 512u
 
 /* Between these the limits in struct run_args may lie. */
 #define PROTO_HEADER_BYTES_MIN 256u
@@ -122,6 +129,14 @@ struct cpuid_entry {
 #define PROTO_APP_DISK_MIB_MAX 65536u
 #define PROTO_RATE_MAX (1u << 30)
 #define PROTO_RATE_ANY UINT32_MAX /* as http_min_rate: none is asked for */
+
+/* Which rule says who may have the instance next (enclave/service/upgrade_rule.h). Nothing said: measurements. */
+enum proto_upgrade_rule {
+    PROTO_UPGRADE_UNSAID = 0,
+    PROTO_UPGRADE_NONE = 1,
+    PROTO_UPGRADE_MEASUREMENTS = 2,
+    PROTO_UPGRADE_SIGNER = 3
+};
 
 /* Start-up configuration, the same for every ecall_run; only the boot thread's copy counts. All of it is the
  * host's word: what matters for trust (admin key, limits) becomes a leaf of the Merkle tree. */
@@ -139,12 +154,25 @@ struct run_args {
     uint64_t http_max_body_bytes;
     uint32_t http_header_timeout_ms, http_idle_timeout_ms, http_request_timeout_ms;
     uint32_t http_min_rate, http_rate_grace_ms;
+    uint32_t drain_timeout_ms;   /* 0: CHANGE_DRAIN_MS of enclave/service/change.h */
     uint32_t app_memory_max_mib; /* linear memory of one instance */
     uint32_t app_disk_max_mib;   /* records of one app; 0: KV_DISK_DEFAULT. Only a refusal depends on it */
     uint32_t edmm; /* 1: pages may be added and changed while the enclave runs. A lie only stops the enclave */
     uint32_t request_client_certificates; /* 1: of every client; 0: where an app's settings say so */
+    /* Of the first boot; later ones compare. 0 stands for the default in enclave/witness/set.h */
+    uint32_t witness_quorum, witness_seconds, witness_commits;
+    uint32_t witnesses_size;             /* bytes */
+    char witnesses[PROTO_WITNESSES_MAX]; /* lines "NAME=URL,VKEY", each with a line feed */
+    uint32_t upgrade_rule;               /* enum proto_upgrade_rule. Of the first boot; later ones compare */
+    char take_over[PROTO_TAKE_OVER_MAX]; /* URL of the enclave to take over from, NUL-terminated; empty: none */
+    /* Who can recover the instance, and how many of them it takes. Of the first boot; later ones compare */
+    uint32_t recovery_threshold, recovery_count;
+    uint8_t recovery_keys[PROTO_RECOVERY_KEYS_MAX][32]; /* X25519 */
+    /* 1: the store is one that this enclave cannot open: its key comes from holders' shares, if there are any here */
+    uint32_t recover, recover_share_count;
+    uint8_t recover_shares[PROTO_RECOVERY_KEYS_MAX][PROTO_RECOVER_SHARE_SIZE];
 };
-#define PROTO_VERSION 5u
+#define PROTO_VERSION 8u
 
 /* What the boot thread's ecall_run returns instead of 0 when all is in order, but a thread is still inside that
  * computes: it does nothing that can be seen outside, and may go on for as long as the process lives. */
@@ -175,7 +203,8 @@ enum notify_op {
 enum rpc_method {
     RPC_NET_CONNECT = 0x0101, /* blob host name, u16 port -> u32 channel id, u32 generation (egress) */
 
-    /* Storage: an ordered map of at most 64-byte keys. A commit is one transaction and is on disk when answered. */
+    /* Storage: an ordered map of keys of at most 64 bytes, and values of at most PROTO_RECORD_MAX. A commit is one
+     * transaction and is on disk when answered. What else somebody has put into the host's map is not listed. */
     RPC_KV_GET = 0x0201,    /* blob key -> value; -ENOENT */
     RPC_KV_COMMIT = 0x0202, /* u32 count, count x {u8 op (1 put, 2 delete), blob key, blob value (put)} -> empty */
     RPC_KV_SCAN = 0x0203,   /* blob prefix, blob after (empty: from the start), u32 max count, u32 max bytes
@@ -187,6 +216,24 @@ enum rpc_method {
 
     RPC_QUOTE_TARGET_INFO = 0x0400, /* -> TARGETINFO, 512 bytes */
     RPC_QUOTE = 0x0401,             /* REPORT, 432 bytes -> quote */
+    /* quote, one of this host's -> 6 x blob: its collateral, in the order of enum verifier_document; -ENOENT: there is
+     * none to be had */
+    RPC_QUOTE_COLLATERAL = 0x0402,
+
+    RPC_HAND_OVER = 0x0500, /* u8 enum hand_over_news, blob (HAND_OVER_RECIPIENT: 32 bytes, else empty) -> empty */
+};
+
+/* What the host is told of a hand-over, and acts on. It is believed in nothing: a host that does not stop accepting
+ * has its clients answered with 503. */
+enum hand_over_news {
+    HAND_OVER_RECIPIENT = 1, /* the new side: by this name an administrator approves it; a line in the log, and a file
+                              * DATA/recipient of 64 hex digits */
+    HAND_OVER_PAUSED = 2,    /* the old side: nobody is served from now on: whoever has somebody to take the listening
+                              * sockets stops accepting; connections of the new side must still come in */
+    HAND_OVER_RESUMED = 3,   /* the old side: it came to nothing, and serves on */
+    HAND_OVER_GIVEN = 4,     /* the old side: the commit is on disk, also said at each later boot */
+    HAND_OVER_TAKEN = 5,     /* the new side: the store is this folder's; what DATA/recipient says is over */
+    HAND_OVER_DONE = 6,      /* the old side: the new one serves; the process ends, with status 0 */
 };
 
 enum log_level { LOG_ERROR = 0, LOG_WARN = 1, LOG_INFO = 2 };

@@ -32,8 +32,8 @@ static double now(void)
 
 static struct ring *make_ring(void)
 {
-    struct ring *r = aligned_alloc(64, sizeof(*r));
-    memset(r, 0, sizeof(*r));
+    struct ring *r = aligned_alloc(64, sizeof *r);
+    memset(r, 0, sizeof *r);
     queue_producer_init(&r->p, &r->shared, r->data, CAPACITY);
     queue_consumer_init(&r->c, &r->shared, r->data, CAPACITY);
     return r;
@@ -91,10 +91,10 @@ static void *echo(void *argument)
 {
     for (unsigned i = 0; i < TRIPS; i++) {
         uint64_t v;
-        while (queue_consumer_read(&there->c, &v, sizeof(v)) == 0)
+        while (queue_consumer_read(&there->c, &v, sizeof v) == 0)
             __builtin_ia32_pause();
         queue_consumer_release(&there->c);
-        queue_producer_write(&back->p, &v, sizeof(v));
+        queue_producer_write(&back->p, &v, sizeof v);
         queue_producer_publish(&back->p);
     }
     return NULL;
@@ -109,9 +109,9 @@ static void bench_round_trip(void)
     double start = now();
     for (uint64_t i = 0; i < TRIPS; i++) {
         uint64_t v = i;
-        queue_producer_write(&there->p, &v, sizeof(v));
+        queue_producer_write(&there->p, &v, sizeof v);
         queue_producer_publish(&there->p);
-        while (queue_consumer_read(&back->c, &v, sizeof(v)) == 0)
+        while (queue_consumer_read(&back->c, &v, sizeof v) == 0)
             __builtin_ia32_pause();
         queue_consumer_release(&back->c);
     }

@@ -28,7 +28,7 @@ struct ring {
 static struct ring *make_ring(void)
 {
     struct ring *r = aligned_alloc(64, sizeof(struct ring));
-    memset(r, 0, sizeof(*r));
+    memset(r, 0, sizeof *r);
     assert_int_equal(queue_producer_init(&r->p, &r->shared, r->data, CAPACITY), 0);
     assert_int_equal(queue_consumer_init(&r->c, &r->shared, r->data, CAPACITY), 0);
     return r;
@@ -71,7 +71,7 @@ static void test_full_and_empty(void **state)
     struct ring *r = make_ring();
     uint8_t buffer[CAPACITY + 1] = {0};
     assert_int_equal(queue_consumer_read(&r->c, buffer, 1), 0);
-    assert_int_equal(queue_producer_write(&r->p, buffer, sizeof(buffer)), CAPACITY);
+    assert_int_equal(queue_producer_write(&r->p, buffer, sizeof buffer), CAPACITY);
     assert_int_equal(queue_producer_write(&r->p, buffer, 1), 0);
     assert_int_equal(queue_consumer_available(&r->c), 0); /* not published */
     assert_true(queue_producer_publish(&r->p));
@@ -129,7 +129,7 @@ static void test_random_mix(void **state)
     uint8_t buffer[700];
     for (int round = 0; round < 200000; round++) {
         uint64_t random = next_random(&seed);
-        size_t size = (random >> 8) % sizeof(buffer);
+        size_t size = (random >> 8) % sizeof buffer;
         struct queue_span spans[2];
         switch (random % 5) {
         case 0:
@@ -208,7 +208,7 @@ static void test_hostile_head(void **state)
 {
     const uint64_t bad[] = {101, UINT64_MAX, 1ull << 63, CAPACITY + 1};
     uint8_t buffer[100] = {0};
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct ring *r = make_ring();
         queue_producer_write(&r->p, buffer, 100);
         queue_producer_publish(&r->p);
@@ -233,7 +233,7 @@ static void test_hostile_tail(void **state)
 {
     uint8_t buffer[100];
     const uint64_t bad[] = {CAPACITY + 1, UINT64_MAX, 1ull << 63};
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct ring *r = make_ring();
         atomic_store(&r->shared.tail, bad[i]);
         assert_int_equal(queue_consumer_read(&r->c, buffer, 1), -EPROTO);
@@ -261,7 +261,7 @@ static void test_own_indices_are_not_read_back(void **state)
     queue_producer_write(&r->p, "def", 3);
     queue_producer_publish(&r->p);
     assert_int_equal(atomic_load(&r->shared.tail), 14);
-    assert_int_equal(queue_consumer_read(&r->c, buffer, sizeof(buffer)), 14);
+    assert_int_equal(queue_consumer_read(&r->c, buffer, sizeof buffer), 14);
     assert_memory_equal(buffer, "12345678abcdef", 14);
     free(r);
 }
@@ -276,7 +276,7 @@ static void *produce(void *argument)
     uint64_t seed = 88172645463325252u, position = 0;
     for (unsigned m = 0; m < MESSAGES; m++) {
         uint8_t message[40];
-        size_t size = 1 + next_random(&seed) % sizeof(message), done = 0;
+        size_t size = 1 + next_random(&seed) % sizeof message, done = 0;
         for (size_t i = 0; i < size; i++)
             message[i] = stream_byte(position + i);
         while (done < size) {
@@ -300,7 +300,7 @@ static void test_two_threads(void **state)
     pthread_create(&thread, NULL, produce, r);
     while (queue_consumer_ended(&r->c) == 0) {
         uint8_t buffer[600];
-        int64_t n = queue_consumer_read(&r->c, buffer, 1 + next_random(&seed) % sizeof(buffer));
+        int64_t n = queue_consumer_read(&r->c, buffer, 1 + next_random(&seed) % sizeof buffer);
         assert_true(n >= 0);
         if (n == 0)
             sched_yield();
@@ -335,11 +335,11 @@ static void test_scribbling_peer(void **state)
         uint8_t buffer[512] = {0};
         pthread_create(&thread, NULL, scribble, r);
         for (int i = 0; i < 20000; i++) {
-            int64_t n = queue_producer_write(&r->p, buffer, (size_t)i % sizeof(buffer));
-            assert_true(n == -EPROTO || (n >= 0 && n <= (int64_t)sizeof(buffer)));
+            int64_t n = queue_producer_write(&r->p, buffer, (size_t)i % sizeof buffer);
+            assert_true(n == -EPROTO || (n >= 0 && n <= (int64_t)sizeof buffer));
             assert_true(r->p.tail - r->p.head <= CAPACITY);
-            n = queue_consumer_read(&r->c, buffer, (size_t)i % sizeof(buffer));
-            assert_true(n == -EPROTO || (n >= 0 && n <= (int64_t)sizeof(buffer)));
+            n = queue_consumer_read(&r->c, buffer, (size_t)i % sizeof buffer);
+            assert_true(n == -EPROTO || (n >= 0 && n <= (int64_t)sizeof buffer));
             assert_true(r->c.tail - r->c.head <= CAPACITY);
         }
         pthread_join(thread, NULL);

@@ -36,7 +36,7 @@ int rpc_request_begin(struct queue_producer *p, const struct rpc_request *reques
     bytes_put_u64(start + 4, request->req_id);
     bytes_put_u16(start + 12, request->method);
     bytes_put_u32(start + 14, request->payload_size);
-    return frame_begin(p, start, sizeof(start), request->payload_size);
+    return frame_begin(p, start, sizeof start, request->payload_size);
 }
 
 int rpc_response_begin(struct queue_producer *p, const struct rpc_response *response)
@@ -48,7 +48,7 @@ int rpc_response_begin(struct queue_producer *p, const struct rpc_response *resp
     bytes_put_u64(start + 4, response->req_id);
     bytes_put_u32(start + 12, (uint32_t)response->error);
     bytes_put_u32(start + 16, response->payload_size);
-    return frame_begin(p, start, sizeof(start), response->payload_size);
+    return frame_begin(p, start, sizeof start, response->payload_size);
 }
 
 void rpc_write(struct queue_producer *p, const void *data, size_t size)
@@ -104,7 +104,7 @@ static int frame_next(struct rpc_reader *r, uint8_t *header, uint32_t header_siz
         if (available < LENGTH_SIZE)
             return 0;
         uint8_t length[LENGTH_SIZE];
-        queue_consumer_read(r->ring, length, sizeof(length));
+        queue_consumer_read(r->ring, length, sizeof length);
         available -= LENGTH_SIZE;
         r->length = bytes_u32(length);
         if (r->length < header_size || r->length > header_size + PROTO_RPC_MAX || r->length > r->ring->capacity)
@@ -121,7 +121,7 @@ static int frame_next(struct rpc_reader *r, uint8_t *header, uint32_t header_siz
 int rpc_request_next(struct rpc_reader *r, struct rpc_request *out)
 {
     uint8_t header[RPC_REQUEST_HEADER_SIZE];
-    int result = frame_next(r, header, sizeof(header));
+    int result = frame_next(r, header, sizeof header);
     if (result != 1)
         return result;
     out->req_id = bytes_u64(header);
@@ -135,7 +135,7 @@ int rpc_request_next(struct rpc_reader *r, struct rpc_request *out)
 int rpc_response_next(struct rpc_reader *r, struct rpc_response *out)
 {
     uint8_t header[RPC_RESPONSE_HEADER_SIZE];
-    int result = frame_next(r, header, sizeof(header));
+    int result = frame_next(r, header, sizeof header);
     if (result != 1)
         return result;
     out->req_id = bytes_u64(header);

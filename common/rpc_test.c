@@ -22,8 +22,8 @@ struct pair {
 
 static void pair_init(struct pair *pair, size_t capacity)
 {
-    pair->shared = aligned_alloc(64, sizeof(*pair->shared));
-    memset(pair->shared, 0, sizeof(*pair->shared));
+    pair->shared = aligned_alloc(64, sizeof *pair->shared);
+    memset(pair->shared, 0, sizeof *pair->shared);
     pair->data = aligned_alloc(64, capacity);
     assert_int_equal(queue_producer_init(&pair->p, pair->shared, pair->data, capacity), 0);
     assert_int_equal(queue_consumer_init(&pair->c, pair->shared, pair->data, capacity), 0);
@@ -44,8 +44,8 @@ static void test_layout(void **state)
     assert_int_equal(rpc_request_send(&x.p, &q, "abc"), 0);
     const uint8_t expected[] = {17, 0, 0, 0, 8, 7, 6, 5, 4, 3, 2, 1, 0x01, 0x02, 3, 0, 0, 0, 'a', 'b', 'c'};
     uint8_t got[64];
-    assert_int_equal(queue_consumer_read(&x.c, got, sizeof(got)), sizeof(expected));
-    assert_memory_equal(got, expected, sizeof(expected));
+    assert_int_equal(queue_consumer_read(&x.c, got, sizeof got), sizeof expected);
+    assert_memory_equal(got, expected, sizeof expected);
     pair_deinit(&x);
 }
 
@@ -76,7 +76,7 @@ static void test_in_pieces(void **state)
     pair_init(&x, PROTO_RING_MIN);
     const uint8_t frame[] = {16, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0x00, 0x03, 2, 0, 0, 0, 'x', 'y'};
     struct rpc_request got;
-    for (size_t i = 0; i < sizeof(frame); i++) {
+    for (size_t i = 0; i < sizeof frame; i++) {
         assert_int_equal(rpc_request_next(&x.r, &got), 0);
         queue_producer_write(&x.p, frame + i, 1);
         queue_producer_publish(&x.p);
@@ -98,13 +98,13 @@ static void test_malformed(void **state)
                {14 + PROTO_RPC_MAX + 1, PROTO_RPC_MAX + 1},
                {UINT32_MAX, 0},
                {5000 /* more than the ring */, 4986}};
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct pair x;
         pair_init(&x, PROTO_RING_MIN);
         uint8_t frame[32] = {0};
         bytes_put_u32(frame, bad[i].length);
         bytes_put_u32(frame + 14, bad[i].payload);
-        queue_producer_write(&x.p, frame, sizeof(frame));
+        queue_producer_write(&x.p, frame, sizeof frame);
         queue_producer_publish(&x.p);
         struct rpc_request got;
         assert_int_equal(rpc_request_next(&x.r, &got), -EPROTO);
@@ -118,7 +118,7 @@ static void test_writer_reserves(void **state)
     struct pair x;
     pair_init(&x, PROTO_RING_MIN);
     uint8_t payload[3000] = {0};
-    struct rpc_request q = {.req_id = 1, .method = RPC_LOG, .payload_size = sizeof(payload)};
+    struct rpc_request q = {.req_id = 1, .method = RPC_LOG, .payload_size = sizeof payload};
     assert_int_equal(rpc_request_send(&x.p, &q, payload), 0);
     uint64_t tail = x.p.tail;
     assert_int_equal(rpc_request_send(&x.p, &q, payload), -EAGAIN);
@@ -158,8 +158,8 @@ static void *send_frames(void *argument)
     struct pair *x = argument;
     for (uint32_t i = 0; i < FRAMES; i++) {
         uint8_t payload[300];
-        struct rpc_request q = {.req_id = i, .method = RPC_KV_GET, .payload_size = i % sizeof(payload)};
-        memset(payload, (int)(i & 0xff), sizeof(payload));
+        struct rpc_request q = {.req_id = i, .method = RPC_KV_GET, .payload_size = i % sizeof payload};
+        memset(payload, (int)(i & 0xff), sizeof payload);
         while (rpc_request_send(&x->p, &q, payload) == -EAGAIN)
             sched_yield();
     }
@@ -181,7 +181,7 @@ static void test_two_threads(void **state)
             sched_yield();
             continue;
         }
-        assert_true(q.req_id == i && q.payload_size == i % sizeof(payload));
+        assert_true(q.req_id == i && q.payload_size == i % sizeof payload);
         assert_int_equal(rpc_read(&x.r, payload, q.payload_size), 0);
         for (uint32_t b = 0; b < q.payload_size; b++)
             if (payload[b] != (i & 0xff))
