@@ -21,7 +21,7 @@ static _Alignas(64) uint8_t memory[3 * 4096];
 #define SECRET_SIZE 4096u
 static uint8_t *const secret = memory + 4096;
 static _Alignas(16) uint8_t scratch[16384];
-static size_t scratch_limit = sizeof(scratch);
+static size_t scratch_limit = sizeof scratch;
 static int ocallocs;
 const void *seen_pointer;
 
@@ -81,7 +81,7 @@ static char sent[16], printed[16];
 
 int32_t send(const void *data, size_t n, struct pair *answer)
 {
-    assert_true((const uint8_t *)data >= scratch && (const uint8_t *)data < scratch + sizeof(scratch));
+    assert_true((const uint8_t *)data >= scratch && (const uint8_t *)data < scratch + sizeof scratch);
     memcpy(sent, data, n);
     *answer = (struct pair){77, 78};
     return 1;
@@ -89,7 +89,7 @@ int32_t send(const void *data, size_t n, struct pair *answer)
 
 void print(const char *text)
 {
-    snprintf(printed, sizeof(printed), "%s", text);
+    snprintf(printed, sizeof printed, "%s", text);
 }
 
 /* ---- the bridges ------------------------------------------------------------------------------------------- */
@@ -132,7 +132,7 @@ static void test_ocalls(void **state)
     scratch_limit = 8;
     assert_int_equal(swap_u(NULL, &small, &p), 0);
     assert_int_equal(small, -ENOMEM);
-    scratch_limit = sizeof(scratch);
+    scratch_limit = sizeof scratch;
 }
 
 static void test_refusals(void **state)
@@ -213,7 +213,7 @@ static int run_edger(const char *text, char *message, size_t size, char path[64]
     assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
     close(fd);
     char command[256];
-    snprintf(command, sizeof(command), "'%s' %s /nonexistent 2>&1", EDGER, path);
+    snprintf(command, sizeof command, "'%s' %s /nonexistent 2>&1", EDGER, path);
     FILE *out = popen(command, "r");
     message[0] = '\0';
     if (!fgets(message, (int)size, out))
@@ -226,10 +226,10 @@ static int run_edger(const char *text, char *message, size_t size, char path[64]
 
 static void test_messages(void **state)
 {
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         char message[256], expected[256], path[64];
-        assert_int_equal(run_edger(bad[i].edl, message, sizeof(message), path), 1);
-        snprintf(expected, sizeof(expected), "%s:%s", path, bad[i].message);
+        assert_int_equal(run_edger(bad[i].edl, message, sizeof message, path), 1);
+        snprintf(expected, sizeof expected, "%s:%s", path, bad[i].message);
         assert_string_equal(message, expected);
     }
 }

@@ -39,7 +39,7 @@ static void write_ocall_proxy_prototype(const struct edl_function *f, FILE *out)
 {
     char first[2 * EDL_NAME_MAX + 16];
     bool returns = strcmp(f->result, "void") != 0;
-    snprintf(first, sizeof(first), "%s%s", returns ? f->result : "", returns ? " *retval" : "");
+    snprintf(first, sizeof first, "%s%s", returns ? f->result : "", returns ? " *retval" : "");
     PRINT("int %s", f->name);
     write_params(f, first, out);
 }
@@ -55,7 +55,7 @@ static void write_ecall_proxy_prototype(const struct edl_function *f, FILE *out)
 {
     char first[3 * EDL_NAME_MAX];
     bool returns = strcmp(f->result, "void") != 0;
-    snprintf(first, sizeof(first), "struct enclave *e%s%s%s", returns ? ", " : "", returns ? f->result : "",
+    snprintf(first, sizeof first, "struct enclave *e%s%s%s", returns ? ", " : "", returns ? f->result : "",
              returns ? " *retval" : "");
     PRINT("int %s_u", f->name);
     write_params(f, first, out);
@@ -176,8 +176,8 @@ static void write_call(const struct edl_function *f, FILE *out)
 static void write_ecall_bridge(const struct edl_function *f, FILE *out)
 {
     PRINT("static int64_t bridge_%s(void *untrusted_ms)\n{\n    struct ms_%s ms;\n", f->name, f->name);
-    PRINT("    if (!sgx_is_outside_enclave(untrusted_ms, sizeof(ms)) || (uintptr_t)untrusted_ms %% 8 != 0)\n"
-          "        return -EPERM;\n    sgx_copy_in(&ms, untrusted_ms, sizeof(ms));\n");
+    PRINT("    if (!sgx_is_outside_enclave(untrusted_ms, sizeof ms) || (uintptr_t)untrusted_ms %% 8 != 0)\n"
+          "        return -EPERM;\n    sgx_copy_in(&ms, untrusted_ms, sizeof ms);\n");
     for (int i = 0; i < f->param_count; i++)
         if (is_copied(&f->params[i]))
             write_copy_in(&f->params[i], out);
@@ -189,7 +189,7 @@ static void write_ecall_bridge(const struct edl_function *f, FILE *out)
                   p->name);
     }
     if (strcmp(f->result, "void") != 0)
-        PRINT("    sgx_copy_out(&((struct ms_%s *)untrusted_ms)->retval, &retval, sizeof(retval));\n", f->name);
+        PRINT("    sgx_copy_out(&((struct ms_%s *)untrusted_ms)->retval, &retval, sizeof retval);\n", f->name);
     PRINT("    return 0;\n}\n\n");
 }
 
@@ -246,15 +246,15 @@ static void write_ocall_arguments(const struct edl_function *f, FILE *out)
 static void write_ocall_proxy(const struct edl_function *f, FILE *out)
 {
     write_ocall_proxy_prototype(f, out);
-    PRINT("\n{\n    struct ms_%s ms = {0};\n    uint64_t total = sizeof(ms);\n", f->name);
+    PRINT("\n{\n    struct ms_%s ms = {0};\n    uint64_t total = sizeof ms;\n", f->name);
     write_ocall_sizes(f, out);
     PRINT("    uint8_t *space = sgx_ocalloc(total);\n"
           "    if (!space || !sgx_is_outside_enclave(space, total))\n        return -ENOMEM;\n");
     write_ocall_arguments(f, out);
-    PRINT("    sgx_copy_out(space, &ms, sizeof(ms));\n"
+    PRINT("    sgx_copy_out(space, &ms, sizeof ms);\n"
           "    int64_t error = sgx_ocall(INDEX_%s, space);\n"
           "    uint64_t result = 0;\n"
-          "    if (error == 0)\n        sgx_copy_in(&result, space, sizeof(result)); /* its first word, once */\n",
+          "    if (error == 0)\n        sgx_copy_in(&result, space, sizeof result); /* its first word, once */\n",
           f->name);
     for (int i = 0; i < f->param_count; i++)
         if (f->params[i].out)

@@ -37,7 +37,7 @@ typedef void (*writer)(const struct edl *edl, const char *name, FILE *out);
 static void write_file(const struct edl *edl, const char *folder, const char *name, const char *suffix, writer write)
 {
     char path[4096];
-    if ((size_t)snprintf(path, sizeof(path), "%s/%s%s", folder, name, suffix) >= sizeof(path))
+    if ((size_t)snprintf(path, sizeof path, "%s/%s%s", folder, name, suffix) >= sizeof path)
         fail(folder, "path too long");
     FILE *file = fopen(path, "w");
     if (!file)
@@ -59,7 +59,7 @@ int main(int argc, char **argv)
 
     const char *base = strrchr(argv[1], '/');
     char name[EDL_NAME_MAX];
-    snprintf(name, sizeof(name), "%s", base ? base + 1 : argv[1]);
+    snprintf(name, sizeof name, "%s", base ? base + 1 : argv[1]);
     char *dot = strrchr(name, '.');
     if (dot)
         *dot = '\0';

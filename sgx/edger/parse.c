@@ -86,8 +86,8 @@ static void skip_space(struct parser *p)
 
 static void token_add(struct parser *p, size_t *size)
 {
-    if (*size + 1 >= sizeof(p->token.text))
-        FAIL(p, p->token.at, "a token of more than %zu characters", sizeof(p->token.text) - 1);
+    if (*size + 1 >= sizeof p->token.text)
+        FAIL(p, p->token.at, "a token of more than %zu characters", sizeof p->token.text - 1);
     p->token.text[(*size)++] = *p->next;
     step(p);
 }
@@ -173,7 +173,7 @@ static const char *const scalars[] = {"char",     "short",    "int",      "long"
 
 static bool is_scalar(const char *name)
 {
-    for (size_t i = 0; i < sizeof(scalars) / sizeof(scalars[0]); i++)
+    for (size_t i = 0; i < sizeof scalars / sizeof scalars[0]; i++)
         if (strcmp(name, scalars[i]) == 0)
             return true;
     return false;
@@ -209,7 +209,7 @@ static void parse_extent(struct parser *p, struct edl_extent *extent)
     expect(p, "=");
     if (p->token.kind != TOKEN_NAME && p->token.kind != TOKEN_NUMBER)
         FAIL(p, p->token.at, "expected a number or a parameter's name, found '%s'", token_said(p));
-    if (strlen(p->token.text) >= sizeof(extent->text))
+    if (strlen(p->token.text) >= sizeof extent->text)
         FAIL(p, p->token.at, "a name of more than %d characters", EDL_NAME_MAX - 1);
     char *end;
     if (p->token.kind == TOKEN_NUMBER && (strtoull(p->token.text, &end, 0) == 0 || *end))

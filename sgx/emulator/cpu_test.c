@@ -31,7 +31,7 @@ static void add(uint64_t offset, uint64_t flags, const void *content)
     char error[256];
     struct sgx_secinfo secinfo = {.flags = flags};
     assert_int_equal(
-        backend->ops->add_pages(backend, offset, SGX_PAGE_SIZE, content, &secinfo, true, error, sizeof(error)), 0);
+        backend->ops->add_pages(backend, offset, SGX_PAGE_SIZE, content, &secinfo, true, error, sizeof error), 0);
 }
 
 static int set_up(void **state)
@@ -39,13 +39,13 @@ static int set_up(void **state)
     char error[256];
     static uint8_t tcs_page[SGX_PAGE_SIZE];
     struct sgx_tcs tcs = {.ossa = 0x2000, .nssa = 2, .fslimit = 0xfff, .gslimit = 0xfff};
-    memcpy(tcs_page, &tcs, sizeof(tcs));
-    if (!mkdtemp(folder) || emulator_open(folder, &backend, error, sizeof(error)) != 0)
+    memcpy(tcs_page, &tcs, sizeof tcs);
+    if (!mkdtemp(folder) || emulator_open(folder, &backend, error, sizeof error) != 0)
         return -1;
     struct sgx_secs secs = {.size = SIZE, .ssa_frame_size = 1};
     secs.attributes.flags = SGX_FLAGS_MODE64BIT;
     secs.attributes.xfrm = backend->xfrm;
-    if (backend->ops->create(backend, &secs, 0, error, sizeof(error)) != 0)
+    if (backend->ops->create(backend, &secs, 0, error, sizeof error) != 0)
         return -1;
     add(CODE, SECINFO_TYPE(PT_REG) | SECINFO_R | SECINFO_X, NULL);
     add(TCS, SECINFO_TYPE(PT_TCS), tcs_page);
@@ -56,7 +56,7 @@ static int tear_down(void **state)
 {
     char path[64];
     backend->ops->destroy(backend);
-    snprintf(path, sizeof(path), "%s/fuse-key", folder);
+    snprintf(path, sizeof path, "%s/fuse-key", folder);
     unlink(path);
     return rmdir(folder);
 }

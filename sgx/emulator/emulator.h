@@ -22,7 +22,9 @@
 
 #include "sgx/loader/backend.h"
 
-/* machine_dir holds the emulated CPU's fuses ("fuse-key", 32 random bytes, mode 0600), made on first use. */
+/* machine_dir is the emulated CPU: its fuses ("fuse-key", 32 random bytes, mode 0600), made on first use; and, if
+ * somebody put it there, the version of its microcode ("cpu-svn", a number from 1 to 255; 1 without it), as if an
+ * update had been installed, or taken back. */
 int emulator_open(const char *machine_dir, struct backend **out, char *error, size_t error_size);
 
 /* The key with which the emulated CPU MACs reports meant for the enclave that targetinfo describes: what EGETKEY

@@ -5,13 +5,13 @@
 #include <cpuid.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "common/error_line.h"
 #include "sgx/emulator/internal.h"
 #include "sgx/sign/sigstruct.h"
 
@@ -20,15 +20,6 @@
 
 /* INIT is the CPU's to set; KSS and AEX-Notify are not modelled. */
 #define FLAGS_KNOWN (SGX_FLAGS_DEBUG | SGX_FLAGS_MODE64BIT | SGX_FLAGS_PROVISION_KEY | SGX_FLAGS_EINITTOKEN_KEY)
-
-static int fail(char *error, size_t size, int code, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(error, size, format, args);
-    va_end(args);
-    return code;
-}
 
 /* What a SSA frame must hold: the XSAVE area of the features in XFRM (CPUID 0DH), MISC and GPRSGX (SDM 3D 35.9). */
 static uint64_t frame_bytes(uint64_t xfrm)
@@ -85,7 +76,8 @@ static int reserve(uint64_t base, uint64_t size, uint64_t hole, char *error, siz
     const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
     void *at = (void *)(base + hole);
     if (hole >= size || mmap(at, size - hole, PROT_NONE, flags, -1, 0) != at)
-        return fail(error, error_size, -ENOMEM, "emulator: cannot reserve ELRANGE at %#lx: %s", base, strerror(errno));
+        return error_line(error, error_size, -ENOMEM, "emulator: cannot reserve ELRANGE at %#lx: %s", base,
+                          strerror(errno));
     if (hole)
         for (uint64_t low = 0; low < hole && mmap((void *)low, hole - low, PROT_NONE, flags, -1, 0) == MAP_FAILED;)
             low = low ? 2 * low : SGX_PAGE_SIZE;
@@ -96,10 +88,10 @@ static int reserve(uint64_t base, uint64_t size, uint64_t hole, char *error, siz
 static int emu_create(struct backend *b, struct sgx_secs *secs, uint64_t hole, char *error, size_t error_size)
 {
     if (emu.measure || emu.initialised)
-        return fail(error, error_size, -EBUSY, "emulator: one enclave per process");
+        return error_line(error, error_size, -EBUSY, "emulator: one enclave per process");
     const char *fault = ecreate_fault(b, secs);
     if (fault)
-        return fail(error, error_size, -EINVAL, "ECREATE: %s", fault);
+        return error_line(error, error_size, -EINVAL, "ECREATE: %s", fault);
     /* An emulated enclave is always a debug enclave: nothing keeps the host out of it. */
     secs->attributes.flags |= SGX_FLAGS_DEBUG;
     secs->base = hole ? 0 : ELRANGE_BASE;
@@ -109,7 +101,7 @@ static int emu_create(struct backend *b, struct sgx_secs *secs, uint64_t hole, c
     emu.pages = calloc(secs->size / SGX_PAGE_SIZE, sizeof *emu.pages);
     emu.measure = measure_ecreate(secs->ssa_frame_size, secs->size);
     if (!emu.pages || !emu.measure)
-        return fail(error, error_size, -ENOMEM, "emulator: out of memory");
+        return error_line(error, error_size, -ENOMEM, "emulator: out of memory");
     emu.secs = *secs;
     emu_elrange_base = secs->base + hole;
     emu_elrange_size = secs->size - hole;
@@ -119,7 +111,7 @@ static int emu_create(struct backend *b, struct sgx_secs *secs, uint64_t hole, c
 static int add_tcs(uint64_t offset, const struct sgx_tcs *t, char *error, size_t error_size)
 {
     const char *fault = t ? emu_use_tcs(emu.secs.base + offset, t) : "no content";
-    return fault ? fail(error, error_size, -EINVAL, "EADD at %#lx: %s", offset, fault) : 0;
+    return fault ? error_line(error, error_size, -EINVAL, "EADD at %#lx: %s", offset, fault) : 0;
 }
 
 static const char *eadd_fault(uint64_t offset, uint64_t length, const struct sgx_secinfo *secinfo)
@@ -159,10 +151,10 @@ static int emu_add_pages(struct backend *b, uint64_t offset, uint64_t length, co
 {
     (void)b;
     if (!emu.measure)
-        return fail(error, error_size, -EINVAL, "EADD: no enclave is being built");
+        return error_line(error, error_size, -EINVAL, "EADD: no enclave is being built");
     const char *fault = eadd_fault(offset, length, secinfo);
     if (fault)
-        return fail(error, error_size, -EINVAL, "EADD at %#lx: %s", offset, fault);
+        return error_line(error, error_size, -EINVAL, "EADD at %#lx: %s", offset, fault);
     struct emu_page entry = {.valid = 1,
                              .r = !!(secinfo->flags & SECINFO_R),
                              .w = !!(secinfo->flags & SECINFO_W),
@@ -170,7 +162,7 @@ static int emu_add_pages(struct backend *b, uint64_t offset, uint64_t length, co
                              .type = secinfo->flags >> 8 & 0xf};
     for (uint64_t i = 0; i < length / SGX_PAGE_SIZE; i++)
         if (emu.pages[offset / SGX_PAGE_SIZE + i].valid)
-            return fail(error, error_size, -EEXIST, "EADD at %#lx: the page is there already", offset);
+            return error_line(error, error_size, -EEXIST, "EADD at %#lx: the page is there already", offset);
     uint8_t *at = (uint8_t *)emu.secs.base + offset;
     if (entry.type == PT_TCS) {
         for (uint64_t page = 0; page < length; page += SGX_PAGE_SIZE) {
@@ -184,7 +176,7 @@ static int emu_add_pages(struct backend *b, uint64_t offset, uint64_t length, co
             memcpy(at, content, length);
         int protection = (entry.r ? PROT_READ : 0) | (entry.w ? PROT_WRITE : 0) | (entry.x ? PROT_EXEC : 0);
         if (mprotect(at, length, protection) != 0)
-            return fail(error, error_size, -errno, "emulator: mprotect: %s", strerror(errno));
+            return error_line(error, error_size, -errno, "emulator: mprotect: %s", strerror(errno));
     }
     for (uint64_t i = 0; i < length / SGX_PAGE_SIZE; i++)
         emu.pages[offset / SGX_PAGE_SIZE + i] = entry;
@@ -230,19 +222,19 @@ static const char *einit_error_text(enum sgx_error code)
 static int emu_init(struct backend *b, const struct sgx_sigstruct *sigstruct, char *error, size_t error_size)
 {
     if (!emu.measure)
-        return fail(error, error_size, -EINVAL, "EINIT: no enclave is being built");
+        return error_line(error, error_size, -EINVAL, "EINIT: no enclave is being built");
     measure_final(emu.measure, emu.secs.mrenclave);
     emu.measure = NULL;
     enum sgx_error code = einit(sigstruct, emu.secs.mrenclave);
     if (code != SGX_SUCCESS)
-        return fail(error, error_size, -EPERM, "EINIT: %s", einit_error_text(code));
+        return error_line(error, error_size, -EPERM, "EINIT: %s", einit_error_text(code));
     sigstruct_mrsigner(sigstruct, emu.secs.mrsigner);
     emu.secs.isvprodid = sigstruct->isvprodid;
     emu.secs.isvsvn = sigstruct->isvsvn;
     emu.secs.attributes.flags |= SGX_FLAGS_INIT;
     int result = emu_install_handlers();
     if (result < 0)
-        return fail(error, error_size, result, "emulator: cannot install signal handlers: %s", strerror(-result));
+        return error_line(error, error_size, result, "emulator: cannot install signal handlers: %s", strerror(-result));
     emu.initialised = true;
     emu_check();
     b->edmm = true;

@@ -69,6 +69,7 @@ struct emu_tcs {
 struct emulator {
     struct backend backend;
     uint8_t fuse_key[32];
+    uint8_t cpu_svn[16]; /* of its microcode */
     struct sgx_secs secs;
     uint64_t hole; /* bytes at ELRANGE's start that have no pages, and no address space */
     struct measure *measure;
@@ -126,6 +127,8 @@ extern uint64_t emu_elrange_base, emu_elrange_size; /* behind the hole; for sign
 
 /* handlers.c: process-wide, once. 0 or -errno. */
 int emu_install_handlers(void);
+/* Who had this signal before the emulator: a fault in the host's own code is handed to them. */
+void emu_signal_keep(int signo, const struct sigaction *old);
 
 /* How a leaf ends: vector 0 when it is done, else the exception that the SDM names. */
 struct emu_fault {

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/arguments.h"
 #include "sgx/emulator/internal.h"
 
 /* The SDM's KEYDEPENDENCIES, in its order. */
@@ -24,9 +25,6 @@ struct key_dependencies {
     uint16_t keypolicy;
     uint8_t padding[6];
 };
-
-/* The emulated machine's security version: one fixed value, as if its microcode was never updated. */
-static const uint8_t cpu_svn[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
 
 static void cmac(const uint8_t key[16], const void *data, size_t size, uint8_t mac[16])
 {
@@ -54,7 +52,7 @@ int emulator_report_key(const uint8_t targetinfo[512], const uint8_t keyid[32], 
         .keyname = KEYNAME_REPORT, .configsvn = t->configsvn, .attributes = t->attributes, .miscselect = t->miscselect};
     memcpy(d.mrenclave, t->mrenclave, 32);
     memcpy(d.keyid, keyid, 32);
-    memcpy(d.cpusvn, cpu_svn, 16);
+    memcpy(d.cpusvn, emu.cpu_svn, 16);
     memcpy(d.configid, t->configid, 64);
     derive(&d, key);
     return 0;
@@ -64,7 +62,7 @@ void emu_ereport(const struct sgx_targetinfo *target, const uint8_t reportdata[6
 {
     static const uint8_t boot_keyid[32] = "emulated CR_REPORT_KEYID"; /* hardware draws it at each boot */
     memset(out, 0, sizeof *out);
-    memcpy(out->body.cpusvn, cpu_svn, 16);
+    memcpy(out->body.cpusvn, emu.cpu_svn, 16);
     out->body.miscselect = emu.secs.miscselect;
     out->body.attributes = emu.secs.attributes;
     memcpy(out->body.mrenclave, emu.secs.mrenclave, 32);
@@ -84,7 +82,7 @@ void emu_ereport(const struct sgx_targetinfo *target, const uint8_t reportdata[6
 static bool cpusvn_beyond(const uint8_t asked[16])
 {
     for (int i = 0; i < 16; i++)
-        if (asked[i] > cpu_svn[i])
+        if (asked[i] > emu.cpu_svn[i])
             return true;
     return false;
 }
@@ -183,6 +181,26 @@ static int make_fuses(const char *path)
     return result;
 }
 
+/* The number of the emulated microcode, which all 16 components of CPUSVN have. */
+static int load_cpu_svn(const char *machine_dir, char *error, size_t error_size)
+{
+    char path[4096], text[8] = "1";
+    snprintf(path, sizeof path, "%s/cpu-svn", machine_dir);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t size = fd >= 0 ? read(fd, text, sizeof text - 1) : errno == ENOENT ? 1 : -1;
+    if (fd >= 0)
+        close(fd);
+    size -= size > 1 && text[size - 1] == '\n';
+    text[size > 0 ? size : 0] = '\0';
+    uint64_t number;
+    if (!arguments_number(text, 1, 255, &number)) {
+        snprintf(error, error_size, "emulator: %s: expected a number from 1 to 255", path);
+        return -EINVAL;
+    }
+    memset(emu.cpu_svn, (int)number, sizeof emu.cpu_svn);
+    return 0;
+}
+
 int emu_load_fuses(const char *machine_dir, char *error, size_t error_size)
 {
     char path[4096];
@@ -201,5 +219,5 @@ int emu_load_fuses(const char *machine_dir, char *error, size_t error_size)
     }
     if (fd >= 0)
         close(fd);
-    return result;
+    return result == 0 ? load_cpu_svn(machine_dir, error, error_size) : result;
 }

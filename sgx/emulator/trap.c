@@ -259,8 +259,15 @@ __attribute__((used)) int emu_signal_in_enclave(int signo, siginfo_t *info, ucon
     return 0;
 }
 
+static struct sigaction before[NSIG]; /* whose a fault in the host's own code is */
+
+void emu_signal_keep(int signo, const struct sigaction *old)
+{
+    before[signo] = *old;
+}
+
 /* A fault in the host's own code: nothing of ours, so let it do what it would have done. */
 __attribute__((used)) void emu_signal_in_host(int signo)
 {
-    signal(signo, SIG_DFL);
+    sigaction(signo, &before[signo], NULL);
 }

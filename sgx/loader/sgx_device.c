@@ -9,12 +9,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
+
+#include "common/container.h"
+#include "common/error_line.h"
 
 #define ADD_CHUNK (64u << 20) /* the zero pages that back unmeasured content come from one buffer of this size */
 #define MAPS_MAX 8192u        /* each stack, behind its gap, is one */
@@ -38,16 +40,6 @@ struct sgx_device {
 };
 
 static enclave_enter_function vdso_enter;
-
-static int fail(char *error, size_t size, int code, const char *format, ...) __attribute__((format(printf, 4, 5)));
-static int fail(char *error, size_t size, int code, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(error, size, format, args);
-    va_end(args);
-    return code;
-}
 
 static int call(struct sgx_device *d, unsigned long request, void *argument)
 {
@@ -100,16 +92,16 @@ static void give_back(struct sgx_device *d)
 
 static int device_create(struct backend *b, struct sgx_secs *secs, uint64_t hole, char *error, size_t error_size)
 {
-    struct sgx_device *d = (struct sgx_device *)b;
+    struct sgx_device *d = CONTAINER_OF(b, struct sgx_device, backend);
     if (d->created)
-        return fail(error, error_size, -EBUSY, "sgx: this enclave is created already");
+        return error_line(error, error_size, -EBUSY, "sgx: this enclave is created already");
     if (secs->size == 0 || secs->size & (secs->size - 1))
-        return fail(error, error_size, -EINVAL, "sgx: SECS.SIZE is not a power of two");
+        return error_line(error, error_size, -EINVAL, "sgx: SECS.SIZE is not a power of two");
     int result = hole ? reserve_low(d, secs->size, hole) : reserve(d, secs->size);
     if (result < 0)
-        return fail(error, error_size, result, "sgx: cannot reserve address space%s: %s",
-                    hole ? " from the low end (is vm.mmap_min_addr above 2 MiB, or the host no PIE?)" : "",
-                    strerror(-result));
+        return error_line(error, error_size, result, "sgx: cannot reserve address space%s: %s",
+                          hole ? " from the low end (is vm.mmap_min_addr above 2 MiB, or the host no PIE?)" : "",
+                          strerror(-result));
     d->created = true;
     secs->base = d->base;
     d->provision = secs->attributes.flags & SGX_FLAGS_PROVISION_KEY;
@@ -121,7 +113,7 @@ static int device_create(struct backend *b, struct sgx_secs *secs, uint64_t hole
     const char *why = code == EIO ? " (ECREATE refused: attributes, XFRM or MISCSELECT that this CPU does not allow)"
                       : code == ENOMEM ? " (no EPC left: is other software using it?)"
                                        : "";
-    return fail(error, error_size, -code, "sgx: SGX_IOC_ENCLAVE_CREATE: %s%s", strerror(code), why);
+    return error_line(error, error_size, -code, "sgx: SGX_IOC_ENCLAVE_CREATE: %s%s", strerror(code), why);
 }
 
 /* ---- calls that the driver may answer in part ---------------------------------------------------------------- */
@@ -232,22 +224,22 @@ static int note_map(struct sgx_device *d, uint64_t offset, uint64_t length, int 
 static int device_add_pages(struct backend *b, uint64_t offset, uint64_t length, const void *content,
                             const struct sgx_secinfo *secinfo, bool measured, char *error, size_t error_size)
 {
-    struct sgx_device *d = (struct sgx_device *)b;
+    struct sgx_device *d = CONTAINER_OF(b, struct sgx_device, backend);
     if (length == 0 || length % SGX_PAGE_SIZE || offset % SGX_PAGE_SIZE)
-        return fail(error, error_size, -EINVAL, "sgx: pages at %#lx: not whole, aligned pages", offset);
+        return error_line(error, error_size, -EINVAL, "sgx: pages at %#lx: not whole, aligned pages", offset);
     int result = add_all(d, offset, length, content, secinfo, measured);
     if (result < 0)
-        return fail(error, error_size, result, "sgx: SGX_IOC_ENCLAVE_ADD_PAGES at %#lx: %s%s", offset,
-                    strerror(-result), result == -ENOMEM ? " (no EPC left, or no memory to page it out to)" : "");
+        return error_line(error, error_size, result, "sgx: SGX_IOC_ENCLAVE_ADD_PAGES at %#lx: %s%s", offset,
+                          strerror(-result), result == -ENOMEM ? " (no EPC left, or no memory to page it out to)" : "");
     result = note_map(d, offset, length, protection_of(secinfo), false);
-    return result == 0 ? 0 : fail(error, error_size, result, "sgx: too many kinds of pages");
+    return result == 0 ? 0 : error_line(error, error_size, result, "sgx: too many kinds of pages");
 }
 
 static int device_allow_growth(struct backend *b, uint64_t offset, uint64_t length, char *error, size_t error_size)
 {
-    struct sgx_device *d = (struct sgx_device *)b;
+    struct sgx_device *d = CONTAINER_OF(b, struct sgx_device, backend);
     int result = note_map(d, offset, length, PROT_READ | PROT_WRITE, true);
-    return result == 0 ? 0 : fail(error, error_size, result, "sgx: too many kinds of pages");
+    return result == 0 ? 0 : error_line(error, error_size, result, "sgx: too many kinds of pages");
 }
 
 /* ---- EINIT --------------------------------------------------------------------------------------------------- */
@@ -259,13 +251,14 @@ static int allow_provision_key(struct sgx_device *d, char *error, size_t error_s
     int fd = k->open(k->user, SGX_PROVISION_DEVICE, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         int code = errno;
-        return fail(error, error_size, -code, "sgx: %s: %s%s", SGX_PROVISION_DEVICE, strerror(code),
-                    code == EACCES ? " (its group, often sgx_prv, may open it)" : "");
+        return error_line(error, error_size, -code, "sgx: %s: %s%s", SGX_PROVISION_DEVICE, strerror(code),
+                          code == EACCES ? " (its group, often sgx_prv, may open it)" : "");
     }
     struct sgx_enclave_provision provision = {.fd = (uint64_t)fd};
     int result = call(d, SGX_IOC_ENCLAVE_PROVISION, &provision) == 0 ? 0 : -errno;
     k->close(k->user, fd);
-    return result == 0 ? 0 : fail(error, error_size, result, "sgx: SGX_IOC_ENCLAVE_PROVISION: %s", strerror(-result));
+    return result == 0 ? 0
+                       : error_line(error, error_size, result, "sgx: SGX_IOC_ENCLAVE_PROVISION: %s", strerror(-result));
 }
 
 /* RESTRICT_PERMISSIONS of nothing: the driver looks for SGX2 first (-ENODEV), then at the argument (-EINVAL). An
@@ -286,17 +279,17 @@ static int map_pages(struct sgx_device *d, char *error, size_t error_size)
         if (k->mmap(k->user, at, d->maps[i].length, d->maps[i].protection, MAP_SHARED | MAP_FIXED, d->fd) == at)
             continue;
         int code = errno;
-        return fail(error, error_size, -code, "sgx: mapping the enclave: %s%s", strerror(code),
-                    code == EPERM    ? " (/dev is mounted noexec: remount it with exec)"
-                    : code == EACCES ? " (more than the pages' own permissions)"
-                                     : "");
+        return error_line(error, error_size, -code, "sgx: mapping the enclave: %s%s", strerror(code),
+                          code == EPERM    ? " (/dev is mounted noexec: remount it with exec)"
+                          : code == EACCES ? " (more than the pages' own permissions)"
+                                           : "");
     }
     return 0;
 }
 
 static int device_init(struct backend *b, const struct sgx_sigstruct *sigstruct, char *error, size_t error_size)
 {
-    struct sgx_device *d = (struct sgx_device *)b;
+    struct sgx_device *d = CONTAINER_OF(b, struct sgx_device, backend);
     struct sgx_enclave_init init = {.sigstruct = (uint64_t)sigstruct};
     int result = d->provision ? allow_provision_key(d, error, error_size) : 0, code;
     if (result < 0)
@@ -306,13 +299,13 @@ static int device_init(struct backend *b, const struct sgx_sigstruct *sigstruct,
         code = result < 0 ? errno : 0;
     } while (result < 0 && code == EINTR); /* EINIT waits for a quiet moment; a signal may end the wait */
     if (result > 0)                        /* out-of-tree drivers hand the leaf's code through */
-        return fail(error, error_size, -EPERM, "sgx: EINIT refused the enclave, SGX error %d", result);
+        return error_line(error, error_size, -EPERM, "sgx: EINIT refused the enclave, SGX error %d", result);
     if (result < 0)
-        return fail(error, error_size, -code, "sgx: SGX_IOC_ENCLAVE_INIT: %s%s", strerror(code),
-                    code == EPERM    ? " (EINIT refused: the signature, the measurement or the attributes)"
-                    : code == EACCES ? " (an attribute that needs /dev/sgx_provision)"
-                    : code == EINVAL ? " (SIGSTRUCT asks for what this CPU does not have)"
-                                     : "");
+        return error_line(error, error_size, -code, "sgx: SGX_IOC_ENCLAVE_INIT: %s%s", strerror(code),
+                          code == EPERM    ? " (EINIT refused: the signature, the measurement or the attributes)"
+                          : code == EACCES ? " (an attribute that needs /dev/sgx_provision)"
+                          : code == EINVAL ? " (SIGSTRUCT asks for what this CPU does not have)"
+                                           : "");
     b->edmm = has_edmm(d);
     return map_pages(d, error, error_size);
 }
@@ -334,7 +327,7 @@ static int device_restrict_permissions(struct backend *b, uint64_t offset, uint6
 {
     struct sgx_enclave_restrict_permissions a = {.offset = offset, .length = length, .permissions = permissions};
     struct range range = {(uint64_t *)&a.offset, (uint64_t *)&a.length, (uint64_t *)&a.count, NULL};
-    int result = change((struct sgx_device *)b, SGX_IOC_ENCLAVE_RESTRICT_PERMISSIONS, &a, range);
+    int result = change(CONTAINER_OF(b, struct sgx_device, backend), SGX_IOC_ENCLAVE_RESTRICT_PERMISSIONS, &a, range);
     *sgx_result = a.result;
     return result;
 }
@@ -344,7 +337,7 @@ static int device_modify_type(struct backend *b, uint64_t offset, uint64_t lengt
 {
     struct sgx_enclave_modify_types a = {.offset = offset, .length = length, .page_type = type};
     struct range range = {(uint64_t *)&a.offset, (uint64_t *)&a.length, (uint64_t *)&a.count, NULL};
-    int result = change((struct sgx_device *)b, SGX_IOC_ENCLAVE_MODIFY_TYPES, &a, range);
+    int result = change(CONTAINER_OF(b, struct sgx_device, backend), SGX_IOC_ENCLAVE_MODIFY_TYPES, &a, range);
     *sgx_result = a.result;
     return result;
 }
@@ -353,7 +346,7 @@ static int device_remove_pages(struct backend *b, uint64_t offset, uint64_t leng
 {
     struct sgx_enclave_remove_pages a = {.offset = offset, .length = length};
     struct range range = {(uint64_t *)&a.offset, (uint64_t *)&a.length, (uint64_t *)&a.count, NULL};
-    return change((struct sgx_device *)b, SGX_IOC_ENCLAVE_REMOVE_PAGES, &a, range);
+    return change(CONTAINER_OF(b, struct sgx_device, backend), SGX_IOC_ENCLAVE_REMOVE_PAGES, &a, range);
 }
 
 /* ---- entering ------------------------------------------------------------------------------------------------ */
@@ -376,7 +369,7 @@ static int device_enter(unsigned long rdi, unsigned long rsi, unsigned long rdx,
 
 static void device_destroy(struct backend *b)
 {
-    struct sgx_device *d = (struct sgx_device *)b;
+    struct sgx_device *d = CONTAINER_OF(b, struct sgx_device, backend);
     const struct sgx_kernel *k = d->kernel;
     if (d->created)
         give_back(d);
@@ -419,20 +412,21 @@ int sgx_device_open(const struct sgx_kernel *kernel, struct backend **out, char 
         const char *why = code == ENOENT   ? " (no SGX in this CPU or firmware, or a kernel without CONFIG_X86_SGX)"
                           : code == EACCES ? " (its mode or group does not let this user in; often the group is sgx)"
                                            : "";
-        return fail(error, error_size, -code, "sgx: %s: %s%s; `enclave-os doctor` tells more", SGX_ENCLAVE_DEVICE,
-                    strerror(code), why);
+        return error_line(error, error_size, -code, "sgx: %s: %s%s; `enclave-os doctor` tells more", SGX_ENCLAVE_DEVICE,
+                          strerror(code), why);
     }
     vdso_enter = kernel->enter(kernel->user);
     if (!vdso_enter) {
         kernel->close(kernel->user, fd);
-        return fail(error, error_size, -ENOSYS, "sgx: the kernel's vDSO has no SGX entry (Linux 5.11 or newer has)");
+        return error_line(error, error_size, -ENOSYS,
+                          "sgx: the kernel's vDSO has no SGX entry (Linux 5.11 or newer has)");
     }
     struct sgx_device *d = calloc(1, sizeof *d);
     uint8_t *zeros = mmap(NULL, ADD_CHUNK, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (!d || zeros == MAP_FAILED) {
         free(d);
         kernel->close(kernel->user, fd);
-        return fail(error, error_size, -ENOMEM, "sgx: out of memory");
+        return error_line(error, error_size, -ENOMEM, "sgx: out of memory");
     }
     d->backend.ops = &device_ops;
     d->kernel = kernel;

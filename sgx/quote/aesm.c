@@ -15,6 +15,7 @@
 #include "aesm.pb-c.h"
 #include "common/bytes.h"
 #include "common/clock.h"
+#include "common/container.h"
 #include "sgx/include/arch.h"
 
 #define MESSAGE_MAX 65536u    /* a quote with its certificates has about 5,000 bytes */
@@ -43,7 +44,7 @@ static int fail(struct aesm *a, int result, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    vsnprintf(a->error, sizeof(a->error), format, args);
+    vsnprintf(a->error, sizeof a->error, format, args);
     va_end(args);
     return result;
 }
@@ -81,7 +82,7 @@ const char *quote_aesm_error_text(uint32_t code)
         {49, "the quoting enclave cannot be loaded: may the service's user open /dev/sgx_provision?"},
         {51, "the attestation key cannot be certified: check the PCCS in /etc/sgx_default_qcnl.conf"},
     };
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         if (texts[i].code == code)
             return texts[i].text;
     return "its log (journalctl -u aesmd) may tell more";
@@ -130,7 +131,7 @@ static int open_socket(struct aesm *a)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return fail(a, -errno, "AESM: socket: %s", strerror(errno));
-    if (connect(fd, (const struct sockaddr *)&a->address, sizeof(a->address)) == 0)
+    if (connect(fd, (const struct sockaddr *)&a->address, sizeof a->address) == 0)
         return fd;
     int code = errno;
     close(fd);
@@ -365,14 +366,14 @@ static int ask_quote(struct aesm *a, const uint8_t *report, uint8_t *out, size_t
 
 static int target_info(struct quote_backend *b, uint8_t out[QUOTE_TARGET_INFO_SIZE])
 {
-    memcpy(out, ((struct aesm *)b)->target_info, QUOTE_TARGET_INFO_SIZE);
+    memcpy(out, CONTAINER_OF(b, struct aesm, base)->target_info, QUOTE_TARGET_INFO_SIZE);
     return 0;
 }
 
 static int get(struct quote_backend *b, const uint8_t report[QUOTE_REPORT_SIZE], uint8_t *out, size_t capacity,
                size_t *size)
 {
-    struct aesm *a = (struct aesm *)b;
+    struct aesm *a = CONTAINER_OF(b, struct aesm, base);
     int result = ask_quote(a, report, out, capacity, size);
     if (result == -EREMOTEIO && a->code == CODE_KEY_NOT_READY) { /* the service has started anew */
         result = prepare(a);
@@ -381,7 +382,7 @@ static int get(struct quote_backend *b, const uint8_t report[QUOTE_REPORT_SIZE],
     }
     if (result < 0 && strcmp(a->error, a->complained) != 0) {
         fprintf(stderr, "enclave-os: %s\n", a->error);
-        memcpy(a->complained, a->error, sizeof(a->complained));
+        memcpy(a->complained, a->error, sizeof a->complained);
     }
     return result;
 }
@@ -401,7 +402,7 @@ static const struct quote_backend_ops aesm_ops = {
 int quote_aesm_create(const char *socket_path, uint32_t timeout_ms, struct quote_backend **out, char *error,
                       size_t error_size)
 {
-    struct aesm *a = calloc(1, sizeof(*a));
+    struct aesm *a = calloc(1, sizeof *a);
     if (!a) {
         snprintf(error, error_size, "AESM: out of memory");
         return -ENOMEM;
@@ -410,8 +411,8 @@ int quote_aesm_create(const char *socket_path, uint32_t timeout_ms, struct quote
     a->timeout_ms = timeout_ms;
     a->address.sun_family = AF_UNIX;
     int result = 0;
-    if ((size_t)snprintf(a->address.sun_path, sizeof(a->address.sun_path), "%s", socket_path) >=
-        sizeof(a->address.sun_path))
+    if ((size_t)snprintf(a->address.sun_path, sizeof a->address.sun_path, "%s", socket_path) >=
+        sizeof a->address.sun_path)
         result = fail(a, -ENAMETOOLONG, "AESM: the socket's name is too long");
     if (result == 0)
         result = prepare(a);

@@ -26,7 +26,7 @@ unsigned client_timeout_ms = PATIENT_MS;
 static void note_wrong(const char *what)
 {
     if (!service.wrong[0])
-        snprintf(service.wrong, sizeof(service.wrong), "%s", what);
+        snprintf(service.wrong, sizeof service.wrong, "%s", what);
 }
 
 static void key_of(uint8_t id[KEY_ID_SIZE], uint32_t algorithm)
@@ -88,7 +88,7 @@ static size_t answer(const Aesm__Request *request, enum question q, enum trick t
     size_t length = q == SELECT ? KEY_ID_SIZE : q == QUOTE ? QUOTE_SIZE : 512;
     if (trick == SIZE_IS)
         length = argument;
-    memset(content, 0x5a, sizeof(content));
+    memset(content, 0x5a, sizeof content);
     select.error_code = init.error_code = size.error_code = quote.error_code = code;
     if (trick == OTHER_QUESTION)
         q = q == SIZE ? QUOTE : SIZE;
@@ -136,7 +136,7 @@ static void serve_one(int fd)
     if (recv(fd, in, 4, MSG_WAITALL) != 4)
         return;
     uint32_t size = bytes_u32(in);
-    if (size > sizeof(in) || recv(fd, in, size, MSG_WAITALL) != (ssize_t)size)
+    if (size > sizeof in || recv(fd, in, size, MSG_WAITALL) != (ssize_t)size)
         return;
     Aesm__Request *request = aesm__request__unpack(NULL, size, in);
     if (!request) {
@@ -175,20 +175,20 @@ static void *serve(void *unused)
 
 void service_start(const char *path, enum question at, enum trick trick, uint64_t argument)
 {
-    memset(&service, 0, sizeof(service));
+    memset(&service, 0, sizeof service);
     service.at = at, service.trick = trick, service.argument = argument;
     for (unsigned i = 0; i < QUOTE_REPORT_SIZE; i++)
         service.report[i] = (uint8_t)(i * 5);
-    snprintf(service.folder, sizeof(service.folder), "/tmp/aesm_test.XXXXXX");
+    snprintf(service.folder, sizeof service.folder, "/tmp/aesm_test.XXXXXX");
     MUST(mkdtemp(service.folder));
     if (path)
-        snprintf(service.path, sizeof(service.path), "%s", path);
+        snprintf(service.path, sizeof service.path, "%s", path);
     else
-        snprintf(service.path, sizeof(service.path), "%s/aesm.socket", service.folder);
+        snprintf(service.path, sizeof service.path, "%s/aesm.socket", service.folder);
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    snprintf(address.sun_path, sizeof(address.sun_path), "%s", service.path);
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", service.path);
     service.listener = socket(AF_UNIX, SOCK_STREAM, 0);
-    MUST(bind(service.listener, (struct sockaddr *)&address, sizeof(address)) == 0);
+    MUST(bind(service.listener, (struct sockaddr *)&address, sizeof address) == 0);
     MUST(listen(service.listener, 4) == 0);
     MUST(pthread_create(&service.thread, NULL, serve, NULL) == 0);
 }

@@ -32,11 +32,11 @@ static void test_honest(void **state)
     uint8_t quote[QUOTE_SIZE_MAX], info[QUOTE_TARGET_INFO_SIZE];
     size_t size = 0;
     service_start(NULL, QUESTIONS, HONEST, 0);
-    assert_int_equal(quote_aesm_create(service.path, client_timeout_ms, &b, error, sizeof(error)), 0);
+    assert_int_equal(quote_aesm_create(service.path, client_timeout_ms, &b, error, sizeof error), 0);
     assert_int_equal(quote_target_info(b, info), 0);
     assert_int_equal(info[0], 0x5a);
     for (unsigned i = 1; i <= 2; i++) {
-        assert_int_equal(quote_get(b, service.report, quote, sizeof(quote), &size), 0);
+        assert_int_equal(quote_get(b, service.report, quote, sizeof quote, &size), 0);
         assert_int_equal(size, QUOTE_SIZE);
         assert_memory_equal(quote + 48, service.report, 384);
         assert_int_equal(service.asked[QUOTE], i); /* one exchange for each quote */
@@ -58,12 +58,12 @@ static void test_key_not_ready(void **state)
     size_t size = 0;
     service_start(NULL, QUOTE, ERROR_CODE, 42);
     service.once = 1;
-    assert_int_equal(quote_aesm_create(service.path, client_timeout_ms, &b, error, sizeof(error)), 0);
-    assert_int_equal(quote_get(b, service.report, quote, sizeof(quote), &size), 0);
+    assert_int_equal(quote_aesm_create(service.path, client_timeout_ms, &b, error, sizeof error), 0);
+    assert_int_equal(quote_get(b, service.report, quote, sizeof quote, &size), 0);
     assert_int_equal(service.asked[SELECT], 2);
     assert_int_equal(service.asked[QUOTE], 2);
     service.once = 0;
-    assert_int_equal(quote_get(b, service.report, quote, sizeof(quote), &size), -EREMOTEIO);
+    assert_int_equal(quote_get(b, service.report, quote, sizeof quote, &size), -EREMOTEIO);
     assert_int_equal(service.asked[QUOTE], 4); /* and not for ever */
     quote_destroy(b);
     service_stop();
@@ -74,24 +74,24 @@ static void test_no_service(void **state)
     (void)state;
     struct quote_backend *b;
     char error[512];
-    assert_int_equal(quote_aesm_create("/tmp/aesm_test.none/socket", client_timeout_ms, &b, error, sizeof(error)),
+    assert_int_equal(quote_aesm_create("/tmp/aesm_test.none/socket", client_timeout_ms, &b, error, sizeof error),
                      -ENOENT);
     assert_true(says(error, "install and start sgx-aesm-service"));
     service_start(NULL, QUESTIONS, HONEST, 0);
     service_abandon();
-    assert_int_equal(quote_aesm_create(service.path, client_timeout_ms, &b, error, sizeof(error)), -ECONNREFUSED);
+    assert_int_equal(quote_aesm_create(service.path, client_timeout_ms, &b, error, sizeof error), -ECONNREFUSED);
     assert_true(says(error, "systemctl start aesmd"));
     if (getuid() == 0 && chmod(service.path, 0) == 0 && chmod(service.folder, 0755) == 0 && seteuid(65534) == 0) {
-        assert_int_equal(quote_aesm_create(service.path, client_timeout_ms, &b, error, sizeof(error)), -EACCES);
+        assert_int_equal(quote_aesm_create(service.path, client_timeout_ms, &b, error, sizeof error), -EACCES);
         assert_true(says(error, "permission"));
         assert_int_equal(seteuid(0), 0);
     }
     unlink(service.path);
     rmdir(service.folder);
     char long_name[300];
-    memset(long_name, 'x', sizeof(long_name) - 1);
-    long_name[sizeof(long_name) - 1] = 0;
-    assert_int_equal(quote_aesm_create(long_name, client_timeout_ms, &b, error, sizeof(error)), -ENAMETOOLONG);
+    memset(long_name, 'x', sizeof long_name - 1);
+    long_name[sizeof long_name - 1] = 0;
+    assert_int_equal(quote_aesm_create(long_name, client_timeout_ms, &b, error, sizeof error), -ENAMETOOLONG);
 }
 
 static const struct {
@@ -139,12 +139,12 @@ static const struct {
 static void test_tricks(void **state)
 {
     (void)state;
-    for (unsigned i = 0; i < sizeof(tricks) / sizeof(tricks[0]); i++) {
+    for (unsigned i = 0; i < sizeof tricks / sizeof tricks[0]; i++) {
         struct quote_backend *b;
         char error[512] = "";
         client_timeout_ms = tricks[i].result == -ETIMEDOUT ? 200 : PATIENT_MS;
         service_start(NULL, tricks[i].at, tricks[i].trick, tricks[i].argument);
-        int result = quote_aesm_create(service.path, client_timeout_ms, &b, error, sizeof(error));
+        int result = quote_aesm_create(service.path, client_timeout_ms, &b, error, sizeof error);
         service_stop();
         client_timeout_ms = PATIENT_MS;
         if (result != tricks[i].result)
@@ -167,7 +167,7 @@ static void test_quote_tricks(void **state)
         {SIZE_IS, 17000, -EBADMSG},   {SIZE_IS, 66000, -EBADMSG}, {OTHER_QUESTION, 0, -EBADMSG},
         {SILENT, 0, -ETIMEDOUT},      {HALF, 1000, -EPIPE},
     };
-    for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct quote_backend *b;
         char error[512];
         uint8_t quote[QUOTE_SIZE_MAX] = {0};
@@ -175,8 +175,8 @@ static void test_quote_tricks(void **state)
         client_timeout_ms =
             cases[i].result == -ETIMEDOUT ? 4000 : PATIENT_MS; /* the questions before are answered in it */
         service_start(NULL, QUOTE, cases[i].trick, cases[i].argument);
-        assert_int_equal(quote_aesm_create(service.path, client_timeout_ms, &b, error, sizeof(error)), 0);
-        assert_int_equal(quote_get(b, service.report, quote, sizeof(quote), &size), cases[i].result);
+        assert_int_equal(quote_aesm_create(service.path, client_timeout_ms, &b, error, sizeof error), 0);
+        assert_int_equal(quote_get(b, service.report, quote, sizeof quote, &size), cases[i].result);
         assert_int_equal(quote[0], 0); /* nothing of it is handed out */
         quote_destroy(b);
         service_stop();

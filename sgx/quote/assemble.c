@@ -18,8 +18,8 @@ static int public_point(EVP_PKEY *key, uint8_t xy[64])
 {
     uint8_t point[65];
     size_t size = 0;
-    if (!EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY, point, sizeof(point), &size) ||
-        size != sizeof(point) || point[0] != 4)
+    if (!EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY, point, sizeof point, &size) ||
+        size != sizeof point || point[0] != 4)
         return -EIO;
     memcpy(xy, point + 1, 64);
     return 0;
@@ -36,7 +36,7 @@ static void write_header(const struct quote_parts *p, const uint8_t key[64], str
     bytes_append_u32(w, 0);
     bytes_append_u16(w, p->qe_svn);
     bytes_append_u16(w, p->pce_svn);
-    bytes_append(w, vendor, sizeof(vendor));
+    bytes_append(w, vendor, sizeof vendor);
     bytes_append(w, qe_id, 16);
     bytes_append_u32(w, 0);
 }
@@ -45,7 +45,7 @@ static int write_signature(EVP_PKEY *key, struct bytes_writer *w, const void *da
 {
     uint8_t signature[64];
     int result = ecdsa_sign(key, data, size, signature);
-    bytes_append(w, signature, sizeof(signature));
+    bytes_append(w, signature, sizeof signature);
     return result;
 }
 
@@ -56,8 +56,8 @@ int quote_assemble(const struct quote_parts *p, uint8_t *out, size_t capacity, s
     int result = public_point(p->attestation_key, bound);
     for (unsigned i = 0; i < AUTH_DATA_SIZE; i++) /* 00 01 .. 1f, as in real quotes */
         bound[64 + i] = (uint8_t)i;
-    memset(qe.reportdata, 0, sizeof(qe.reportdata));
-    SHA256(bound, sizeof(bound), qe.reportdata);
+    memset(qe.reportdata, 0, sizeof qe.reportdata);
+    SHA256(bound, sizeof bound, qe.reportdata);
     uint32_t chain_size = (uint32_t)strlen(p->chain) + 1; /* with its NUL, as in real quotes */
 
     struct bytes_writer w = bytes_writer_make(out, capacity);

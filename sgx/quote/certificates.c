@@ -19,11 +19,11 @@ static const uint8_t sgx_oid[] = {0x2a, 0x86, 0x48, 0x86, 0xf8, 0x4d, 0x01, 0x0d
 /* The pair {1.2.840.113741.1.13.1.a[.b], value}, where the value stands at the front already and began at before. */
 static void close_pair(struct der *d, size_t before, uint8_t a, uint8_t b)
 {
-    uint8_t oid[sizeof(sgx_oid) + 2];
-    memcpy(oid, sgx_oid, sizeof(sgx_oid));
-    oid[sizeof(sgx_oid)] = a;
-    oid[sizeof(sgx_oid) + 1] = b;
-    der_value(d, DER_OID, oid, sizeof(sgx_oid) + (b != 0 ? 2 : 1));
+    uint8_t oid[sizeof sgx_oid + 2];
+    memcpy(oid, sgx_oid, sizeof sgx_oid);
+    oid[sizeof sgx_oid] = a;
+    oid[sizeof sgx_oid + 1] = b;
+    der_value(d, DER_OID, oid, sizeof sgx_oid + (b != 0 ? 2 : 1));
     der_header(d, DER_SEQUENCE, der_size(d) - before);
 }
 
@@ -44,7 +44,7 @@ static void small_pair(struct der *d, uint8_t a, uint8_t b, uint8_t tag, uint16_
 static void tcb_pair(struct der *d, const struct platform_description *p)
 {
     size_t before = der_size(d);
-    octets_pair(d, 2, 18, p->components, sizeof(p->components));
+    octets_pair(d, 2, 18, p->components, sizeof p->components);
     small_pair(d, 2, 17, DER_INTEGER, p->pce_svn);
     for (uint8_t i = 16; i >= 1; i--)
         small_pair(d, 2, i, DER_INTEGER, p->components[i - 1]);
@@ -74,16 +74,16 @@ static bool add_sgx_extension(X509 *x, const struct platform_description *p)
 {
     struct der d;
     uint8_t ppid[16], instance[16];
-    if (RAND_bytes(ppid, sizeof(ppid)) != 1 || RAND_bytes(instance, sizeof(instance)) != 1)
+    if (RAND_bytes(ppid, sizeof ppid) != 1 || RAND_bytes(instance, sizeof instance) != 1)
         return false;
     der_init(&d);
     if (p->multi_package)
         instance_pairs(&d, instance);
     small_pair(&d, 5, 0, DER_ENUMERATED, 0); /* standard SGX */
-    octets_pair(&d, 4, 0, p->fmspc, sizeof(p->fmspc));
-    octets_pair(&d, 3, 0, p->pce_id, sizeof(p->pce_id));
+    octets_pair(&d, 4, 0, p->fmspc, sizeof p->fmspc);
+    octets_pair(&d, 3, 0, p->pce_id, sizeof p->pce_id);
     tcb_pair(&d, p);
-    octets_pair(&d, 1, 0, ppid, sizeof(ppid));
+    octets_pair(&d, 1, 0, ppid, sizeof ppid);
     der_header(&d, DER_SEQUENCE, der_size(&d));
 
     ASN1_OBJECT *oid = OBJ_txt2obj("1.2.840.113741.1.13.1", 1);
@@ -112,10 +112,10 @@ static bool add_extension(X509 *x, X509 *issuer, int nid, const char *value)
 static bool set_serial(ASN1_INTEGER *serial)
 {
     uint8_t bytes[16];
-    if (RAND_bytes(bytes, sizeof(bytes)) != 1)
+    if (RAND_bytes(bytes, sizeof bytes) != 1)
         return false;
     bytes[0] = (bytes[0] & 0x7f) | 0x40; /* positive, always 16 bytes */
-    BIGNUM *number = BN_bin2bn(bytes, sizeof(bytes), NULL);
+    BIGNUM *number = BN_bin2bn(bytes, sizeof bytes, NULL);
     bool ok = number && BN_to_ASN1_INTEGER(number, serial);
     BN_free(number);
     return ok;
@@ -132,9 +132,9 @@ static bool add_extensions(X509 *x, X509 *issuer, const struct certificate_optio
 {
     char constraints[64] = "critical,CA:FALSE";
     if (o->authority && o->path_length >= 0)
-        snprintf(constraints, sizeof(constraints), "critical,CA:TRUE,pathlen:%d", o->path_length);
+        snprintf(constraints, sizeof constraints, "critical,CA:TRUE,pathlen:%d", o->path_length);
     else if (o->authority)
-        snprintf(constraints, sizeof(constraints), "critical,CA:TRUE");
+        snprintf(constraints, sizeof constraints, "critical,CA:TRUE");
     return add_extension(x, issuer, NID_basic_constraints, constraints) &&
            add_extension(x, issuer, NID_key_usage,
                          o->authority ? "critical,keyCertSign,cRLSign" : "critical,digitalSignature,nonRepudiation") &&
@@ -184,7 +184,7 @@ static bool add_distribution_point(X509_CRL *crl)
     static const uint8_t only_users[] = {0x30, 0x03, 0x81, 0x01, 0xff};
     ASN1_OCTET_STRING *value = ASN1_OCTET_STRING_new();
     X509_EXTENSION *extension = NULL;
-    if (value && ASN1_OCTET_STRING_set(value, only_users, sizeof(only_users)))
+    if (value && ASN1_OCTET_STRING_set(value, only_users, sizeof only_users))
         extension = X509_EXTENSION_create_by_NID(NULL, NID_issuing_distribution_point, 1, value);
     bool ok = extension && X509_CRL_add_ext(crl, extension, -1);
     X509_EXTENSION_free(extension);

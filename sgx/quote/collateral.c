@@ -27,9 +27,9 @@ static void put(struct text *t, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    int size = vsnprintf(t->data + t->size, sizeof(t->data) - t->size, format, arguments);
+    int size = vsnprintf(t->data + t->size, sizeof t->data - t->size, format, arguments);
     va_end(arguments);
-    t->size += size > 0 && (size_t)size < sizeof(t->data) - t->size ? (size_t)size : 0;
+    t->size += size > 0 && (size_t)size < sizeof t->data - t->size ? (size_t)size : 0;
 }
 
 static void put_hex(struct text *t, const void *data, size_t size)
@@ -46,7 +46,7 @@ static void put_time(struct text *t, int64_t unix_s)
     struct tm tm;
     time_t seconds = (time_t)unix_s;
     gmtime_r(&seconds, &tm);
-    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm);
     put(t, "\"%s\"", text);
 }
 
@@ -85,13 +85,13 @@ static void put_levels(struct text *t, const struct collateral_options *o)
 static char *sign(const char *name, const struct text *inner, EVP_PKEY *key)
 {
     uint8_t signature[64];
-    struct text *out = calloc(1, sizeof(*out));
+    struct text *out = calloc(1, sizeof *out);
     if (!out || ecdsa_sign(key, inner->data, inner->size, signature) != 0) {
         free(out);
         return NULL;
     }
     put(out, "{\"%s\":%s,\"signature\":\"", name, inner->data);
-    put_hex(out, signature, sizeof(signature));
+    put_hex(out, signature, sizeof signature);
     put(out, "\"}");
     char *text = strdup(out->data);
     free(out);
@@ -104,9 +104,9 @@ char *collateral_tcb_info(const struct collateral_options *o, EVP_PKEY *key)
     put(&t, "{\"id\":\"SGX\",\"version\":3,");
     put_dates(&t, o);
     put(&t, ",\"fmspc\":\"");
-    put_hex(&t, o->platform->fmspc, sizeof(o->platform->fmspc));
+    put_hex(&t, o->platform->fmspc, sizeof o->platform->fmspc);
     put(&t, "\",\"pceId\":\"");
-    put_hex(&t, o->platform->pce_id, sizeof(o->platform->pce_id));
+    put_hex(&t, o->platform->pce_id, sizeof o->platform->pce_id);
     put(&t, "\",\"tcbType\":0,\"tcbEvaluationDataNumber\":%d,", EVALUATION_NUMBER);
     put_levels(&t, o);
     return sign("tcbInfo", &t, key);
@@ -121,9 +121,9 @@ char *collateral_qe_identity(const struct collateral_options *o, EVP_PKEY *key)
     put(&t, ",\"tcbEvaluationDataNumber\":%d,\"miscselect\":\"00000000\",\"miscselectMask\":\"ffffffff\",",
         EVALUATION_NUMBER);
     put(&t, "\"attributes\":\"");
-    put_hex(&t, attributes, sizeof(attributes));
+    put_hex(&t, attributes, sizeof attributes);
     put(&t, "\",\"attributesMask\":\"ffffffffffffffff0000000000000000\",\"mrsigner\":\"");
-    put_hex(&t, o->qe_signer, sizeof(o->qe_signer));
+    put_hex(&t, o->qe_signer, sizeof o->qe_signer);
     put(&t, "\",\"isvprodid\":%u,", o->qe_prod_id);
     put_levels(&t, o);
     return sign("enclaveIdentity", &t, key);

@@ -24,12 +24,12 @@ struct der {
 
 static inline void der_init(struct der *d)
 {
-    d->start = sizeof(d->bytes);
+    d->start = sizeof d->bytes;
 }
 
 static inline size_t der_size(const struct der *d)
 {
-    return sizeof(d->bytes) - d->start;
+    return sizeof d->bytes - d->start;
 }
 
 static inline void der_prepend(struct der *d, const void *data, size_t size)

@@ -8,7 +8,7 @@
 int ecdsa_sign(EVP_PKEY *key, const void *data, size_t size, uint8_t signature[64])
 {
     uint8_t der[128];
-    size_t der_size = sizeof(der);
+    size_t der_size = sizeof der;
     const uint8_t *next = der;
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     bool ok = context && EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL, key) == 1 &&

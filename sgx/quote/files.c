@@ -1,33 +1,19 @@
 /* See files.h. */
 #include "sgx/quote/files.h"
 
-#include <fcntl.h>
 #include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-static bool write_whole(int fd, const void *data, size_t size, mode_t mode)
-{
-    return write(fd, data, size) == (ssize_t)size && fchmod(fd, mode) == 0 && fsync(fd) == 0;
-}
+#include "common/replace.h"
 
 bool files_write(const char *folder, const char *name, mode_t mode, const void *data, size_t size)
 {
-    char path[4200], aside[4300];
-    if ((size_t)snprintf(path, sizeof(path), "%s/%s", folder, name) >= sizeof(path))
-        return false;
-    snprintf(aside, sizeof(aside), "%s.XXXXXX", path);
-    int fd = mkostemp(aside, O_CLOEXEC); /* for its owner alone until it is complete */
-    if (fd < 0)
-        return false;
-    bool ok = write_whole(fd, data, size, mode);
-    ok = close(fd) == 0 && ok && rename(aside, path) == 0;
-    if (!ok)
-        unlink(aside);
-    return ok;
+    char path[4200], why[REPLACE_WHY_SIZE];
+    const struct replace_how how = {.mode = mode};
+    return (size_t)snprintf(path, sizeof path, "%s/%s", folder, name) < sizeof path &&
+           replace_file(path, data, size, &how, why) == 0;
 }
 
 static bool write_bio(const char *folder, const char *name, mode_t mode, BIO *bio)
@@ -68,7 +54,7 @@ bool files_write_crl(const char *folder, const char *name, X509_CRL *crl)
 static FILE *open_file(const char *folder, const char *name)
 {
     char path[4200];
-    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    snprintf(path, sizeof path, "%s/%s", folder, name);
     return fopen(path, "rbe");
 }
 

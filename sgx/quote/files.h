@@ -8,7 +8,7 @@
 
 #define FILES_SIZE_MAX 65536u
 
-/* Replace folder/name as a whole: write aside, sync, rename. */
+/* Replace folder/name as a whole (common/replace.h). */
 bool files_write(const char *folder, const char *name, mode_t mode, const void *data, size_t size);
 bool files_write_key(const char *folder, const char *name, EVP_PKEY *key);
 bool files_write_certificates(const char *folder, const char *name, X509 *const *list, int count);

@@ -94,7 +94,7 @@ static bool asks_for_our_ca(const char *folder, const char *query)
     char name[256] = "";
     X509 *ca = files_read_certificate(folder, "pck-chain.pem", 1);
     if (ca)
-        X509_NAME_get_text_by_NID(X509_get_subject_name(ca), NID_commonName, name, sizeof(name));
+        X509_NAME_get_text_by_NID(X509_get_subject_name(ca), NID_commonName, name, sizeof name);
     X509_free(ca);
     return query_has(query, "ca", strstr(name, "Platform") ? "platform" : "processor");
 }
@@ -174,12 +174,12 @@ char *pccs_answer(const char *machine_dir, const char *target, size_t *size)
     char folder[4000], path[64];
     struct answer a = {0};
     const char *query = target + strcspn(target, "?");
-    size_t prefix = sizeof(API) - 1, path_size = (size_t)(query - target);
+    size_t prefix = sizeof API - 1, path_size = (size_t)(query - target);
     query += *query == '?';
-    if (strncmp(target, API, prefix) != 0 || path_size - prefix >= sizeof(path))
+    if (strncmp(target, API, prefix) != 0 || path_size - prefix >= sizeof path)
         return pccs_refuse(404, "Not Found", size);
-    snprintf(path, sizeof(path), "%.*s", (int)(path_size - prefix), target + prefix);
-    snprintf(folder, sizeof(folder), "%s/" PKI_FOLDER, machine_dir);
+    snprintf(path, sizeof path, "%.*s", (int)(path_size - prefix), target + prefix);
+    snprintf(folder, sizeof folder, "%s/" PKI_FOLDER, machine_dir);
     pki_refresh(folder,
                 time(NULL)); /* if that fails, what is there is better than nothing, and says itself how old it is */
     int found = find(folder, path, query, &a);

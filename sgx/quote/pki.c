@@ -21,8 +21,8 @@
 static struct platform_description describe_platform(void)
 {
     struct platform_description p = {.pce_svn = SIMULATION_PCE_SVN, .multi_package = true};
-    memcpy(p.fmspc, SIMULATION_FMSPC, sizeof(p.fmspc));
-    memset(p.components, SIMULATION_CPU_SVN, sizeof(p.components));
+    memcpy(p.fmspc, SIMULATION_FMSPC, sizeof p.fmspc);
+    memset(p.components, SIMULATION_CPU_SVN, sizeof p.components);
     return p;
 }
 
@@ -77,7 +77,7 @@ static bool write_documents(const char *folder, int64_t from_s, int64_t until_s)
                                     .level_count = 1,
                                     .qe_prod_id = SIMULATION_QE_PRODID,
                                     .qe_flags = SIMULATION_QE_FLAGS};
-    SHA256((const uint8_t *)SIMULATION_QE_SIGNER, sizeof(SIMULATION_QE_SIGNER) - 1, qe.qe_signer);
+    SHA256((const uint8_t *)SIMULATION_QE_SIGNER, sizeof SIMULATION_QE_SIGNER - 1, qe.qe_signer);
     EVP_PKEY *key = files_read_key(folder, "tcb-signing.key");
     bool ok = key && write_text(folder, "tcb-info.json", collateral_tcb_info(&tcb, key)) &&
               write_text(folder, "qe-identity.json", collateral_qe_identity(&qe, key));
@@ -104,7 +104,7 @@ int pki_refresh(const char *folder, int64_t now_s)
     /* An hour back, for clients whose clocks are late. The time is written last: if the rest failed, or this process
      * was ended in between, all is done again. */
     int64_t from_s = now_s - 3600, until_s = now_s + PKI_COLLATERAL_SECONDS;
-    snprintf(text, sizeof(text), "%lld\n", (long long)(now_s + PKI_COLLATERAL_SECONDS / 2));
+    snprintf(text, sizeof text, "%lld\n", (long long)(now_s + PKI_COLLATERAL_SECONDS / 2));
     errno = 0;
     if (write_documents(folder, from_s, until_s) && write_crls(folder, from_s, until_s) &&
         files_write(folder, "collateral-refresh", 0644, text, strlen(text)))
@@ -210,7 +210,7 @@ static void sync_folder(const char *folder)
 static int make_in_place(const char *folder)
 {
     char aside[4096];
-    if ((size_t)snprintf(aside, sizeof(aside), "%s.XXXXXX", folder) >= sizeof(aside))
+    if ((size_t)snprintf(aside, sizeof aside, "%s.XXXXXX", folder) >= sizeof aside)
         return -ENAMETOOLONG;
     if (!mkdtemp(aside))
         return -errno;

@@ -19,7 +19,8 @@
 #define SIMULATION_PCK_NAME "Enclave OS SIMULATION PCK Certificate"
 #define SIMULATION_TCB_NAME "Enclave OS SIMULATION TCB Signing"
 
-/* The simulated platform. CPUSVN has the same value as the emulator's. */
+/* The simulated platform. CPUSVN is the emulator's as it is at first: for newer microcode no PCK certificate is made.
+ * */
 #define SIMULATION_FMSPC "\x53\x49\x4d\x00\x00\x01" /* "SIM" */
 #define SIMULATION_PCE_SVN 1u
 #define SIMULATION_CPU_SVN 1u /* of each of the 16 components */

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "common/container.h"
 #include "sgx/include/arch.h"
 #include "sgx/quote/assemble.h"
 #include "sgx/quote/pki.h"
@@ -27,14 +28,14 @@ struct simulation {
 
 static void qe_measurement(uint8_t out[32])
 {
-    SHA256((const uint8_t *)SIMULATION_QE_MEASUREMENT, sizeof(SIMULATION_QE_MEASUREMENT) - 1, out);
+    SHA256((const uint8_t *)SIMULATION_QE_MEASUREMENT, sizeof SIMULATION_QE_MEASUREMENT - 1, out);
 }
 
 static int target_info(struct quote_backend *b, uint8_t out[QUOTE_TARGET_INFO_SIZE])
 {
     struct sgx_targetinfo info = {.attributes = {SIMULATION_QE_FLAGS, SIMULATION_QE_XFRM}};
     qe_measurement(info.mrenclave);
-    memcpy(out, &info, sizeof(info));
+    memcpy(out, &info, sizeof info);
     return 0;
 }
 
@@ -60,11 +61,11 @@ static int check_report(struct simulation *s, const struct sgx_report *report)
     uint8_t info[QUOTE_TARGET_INFO_SIZE], key[16], mac[16];
     target_info(&s->base, info);
     int result = s->report_key(info, report->keyid, key);
-    if (result == 0 && !cmac(key, &report->body, sizeof(report->body), mac))
+    if (result == 0 && !cmac(key, &report->body, sizeof report->body, mac))
         result = -EIO;
-    if (result == 0 && CRYPTO_memcmp(mac, report->mac, sizeof(mac)) != 0)
+    if (result == 0 && CRYPTO_memcmp(mac, report->mac, sizeof mac) != 0)
         result = -EACCES;
-    OPENSSL_cleanse(key, sizeof(key));
+    OPENSSL_cleanse(key, sizeof key);
     return result;
 }
 
@@ -73,9 +74,9 @@ static int check_report(struct simulation *s, const struct sgx_report *report)
 static int get(struct quote_backend *b, const uint8_t report_bytes[QUOTE_REPORT_SIZE], uint8_t *out, size_t capacity,
                size_t *size)
 {
-    struct simulation *s = (struct simulation *)b;
+    struct simulation *s = CONTAINER_OF(b, struct simulation, base);
     struct sgx_report report;
-    memcpy(&report, report_bytes, sizeof(report));
+    memcpy(&report, report_bytes, sizeof report);
     int result = check_report(s, &report);
     if (result != 0)
         return result;
@@ -90,9 +91,9 @@ static int get(struct quote_backend *b, const uint8_t report_bytes[QUOTE_REPORT_
                                 .qe_svn = SIMULATION_QE_SVN,
                                 .pce_svn = SIMULATION_PCE_SVN,
                                 .chain = s->pki.chain};
-    memset(parts.qe_body.cpusvn, SIMULATION_CPU_SVN, sizeof(parts.qe_body.cpusvn));
+    memset(parts.qe_body.cpusvn, SIMULATION_CPU_SVN, sizeof parts.qe_body.cpusvn);
     qe_measurement(parts.qe_body.mrenclave);
-    SHA256((const uint8_t *)SIMULATION_QE_SIGNER, sizeof(SIMULATION_QE_SIGNER) - 1, parts.qe_body.mrsigner);
+    SHA256((const uint8_t *)SIMULATION_QE_SIGNER, sizeof SIMULATION_QE_SIGNER - 1, parts.qe_body.mrsigner);
     return quote_assemble(&parts, out, capacity, size);
 }
 
@@ -100,7 +101,7 @@ static int get(struct quote_backend *b, const uint8_t report_bytes[QUOTE_REPORT_
 
 static void destroy(struct quote_backend *b)
 {
-    struct simulation *s = (struct simulation *)b;
+    struct simulation *s = CONTAINER_OF(b, struct simulation, base);
     pki_close(&s->pki);
     free(s);
 }
@@ -115,13 +116,13 @@ static const struct quote_backend_ops simulation_ops = {
 int quote_simulation_create(const char *machine_dir, quote_report_key report_key, struct quote_backend **out,
                             char *error, size_t error_size)
 {
-    struct simulation *s = calloc(1, sizeof(*s));
+    struct simulation *s = calloc(1, sizeof *s);
     if (!s)
         return -ENOMEM;
     s->base.ops = &simulation_ops;
     s->report_key = report_key;
     int result = 0;
-    if ((size_t)snprintf(s->folder, sizeof(s->folder), "%s/" PKI_FOLDER, machine_dir) >= sizeof(s->folder)) {
+    if ((size_t)snprintf(s->folder, sizeof s->folder, "%s/" PKI_FOLDER, machine_dir) >= sizeof s->folder) {
         snprintf(error, error_size, "the machine folder's name is too long");
         result = -ENAMETOOLONG;
     } else if (mkdir(machine_dir, 0755) != 0 && errno != EEXIST) {

@@ -3,27 +3,18 @@
 
 #include <elf.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "common/ensure.h"
+#include "common/error_line.h"
 #include "sgx/sign/measure.h"
 
 #define SEGMENT_MAX (1ull << 30) /* bytes, and the highest start: a file cannot ask for more memory than this */
 
 #define SIZE_LIMIT (1ull << 35) /* of any one region */
-
-static int fail(char *error, size_t size, int code, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(error, size, format, args);
-    va_end(args);
-    return code;
-}
 
 static uint64_t page_up(uint64_t v)
 {
@@ -66,24 +57,24 @@ static int load_segment(struct image *image, const Elf64_Phdr *ph, char *error, 
 {
     if (ph->p_offset > image->elf_size || ph->p_filesz > image->elf_size - ph->p_offset || ph->p_filesz > ph->p_memsz ||
         ph->p_vaddr > SEGMENT_MAX || ph->p_memsz > SEGMENT_MAX)
-        return fail(error, error_size, -ENOEXEC, "%s: a PT_LOAD header points outside the file or is too large",
-                    image->path);
+        return error_line(error, error_size, -ENOEXEC, "%s: a PT_LOAD header points outside the file or is too large",
+                          image->path);
     if (ph->p_memsz == 0)
         return 0; /* no pages */
     if (image->segment_count == sizeof image->segments / sizeof image->segments[0])
-        return fail(error, error_size, -ENOEXEC, "%s: more than 8 PT_LOAD segments", image->path);
+        return error_line(error, error_size, -ENOEXEC, "%s: more than 8 PT_LOAD segments", image->path);
     if ((ph->p_flags & PF_W) && (ph->p_flags & PF_X))
-        return fail(error, error_size, -ENOEXEC, "%s: a segment is both writable and executable", image->path);
+        return error_line(error, error_size, -ENOEXEC, "%s: a segment is both writable and executable", image->path);
     uint64_t start = ENCLAVE_LOW_GAP + (ph->p_vaddr & ~(uint64_t)(SGX_PAGE_SIZE - 1));
     uint64_t end = ENCLAVE_LOW_GAP + page_up(ph->p_vaddr + ph->p_memsz);
     struct image_segment *s = &image->segments[image->segment_count];
     if (image->segment_count > 0 && start < s[-1].offset + s[-1].length)
-        return fail(error, error_size, -ENOEXEC, "%s: PT_LOAD segments overlap or are out of order", image->path);
+        return error_line(error, error_size, -ENOEXEC, "%s: PT_LOAD segments overlap or are out of order", image->path);
     s->offset = start;
     s->length = end - start;
     s->content = calloc(1, s->length ? s->length : 1);
     if (!s->content)
-        return fail(error, error_size, -ENOMEM, "%s: out of memory", image->path);
+        return error_line(error, error_size, -ENOMEM, "%s: out of memory", image->path);
     memcpy(s->content + ph->p_vaddr % SGX_PAGE_SIZE, image->elf + ph->p_offset, ph->p_filesz);
     s->secinfo_flags =
         SECINFO_TYPE(PT_REG) | SECINFO_R | (ph->p_flags & PF_W ? SECINFO_W : 0) | (ph->p_flags & PF_X ? SECINFO_X : 0);
@@ -96,16 +87,17 @@ static int parse_elf(struct image *image, char *error, size_t error_size)
     const Elf64_Ehdr *eh = (const Elf64_Ehdr *)image->elf;
     if (image->elf_size < sizeof *eh || memcmp(eh->e_ident, ELFMAG, SELFMAG) != 0 ||
         eh->e_ident[EI_CLASS] != ELFCLASS64 || eh->e_machine != EM_X86_64)
-        return fail(error, error_size, -ENOEXEC, "%s: not an x86-64 ELF file", image->path);
+        return error_line(error, error_size, -ENOEXEC, "%s: not an x86-64 ELF file", image->path);
     if (eh->e_type != ET_DYN)
-        return fail(error, error_size, -ENOEXEC, "%s: not position-independent (static-PIE)", image->path);
+        return error_line(error, error_size, -ENOEXEC, "%s: not position-independent (static-PIE)", image->path);
     if (eh->e_phentsize != sizeof(Elf64_Phdr) || eh->e_phoff % 8 || eh->e_phoff > image->elf_size ||
         eh->e_phnum > (image->elf_size - eh->e_phoff) / sizeof(Elf64_Phdr))
-        return fail(error, error_size, -ENOEXEC, "%s: program headers lie outside the file, or unaligned", image->path);
+        return error_line(error, error_size, -ENOEXEC, "%s: program headers lie outside the file, or unaligned",
+                          image->path);
     const Elf64_Phdr *ph = (const Elf64_Phdr *)(image->elf + eh->e_phoff);
     for (uint32_t i = 0; i < eh->e_phnum; i++) {
         if (ph[i].p_type == PT_INTERP)
-            return fail(error, error_size, -ENOEXEC, "%s: wants a dynamic loader (PT_INTERP)", image->path);
+            return error_line(error, error_size, -ENOEXEC, "%s: wants a dynamic loader (PT_INTERP)", image->path);
         if (ph[i].p_type != PT_LOAD)
             continue;
         int result = load_segment(image, &ph[i], error, error_size);
@@ -113,10 +105,10 @@ static int parse_elf(struct image *image, char *error, size_t error_size)
             return result;
     }
     if (image->segment_count == 0 || image->segments[0].offset != ENCLAVE_LOW_GAP)
-        return fail(error, error_size, -ENOEXEC, "%s: no segment at offset 0", image->path);
+        return error_line(error, error_size, -ENOEXEC, "%s: no segment at offset 0", image->path);
     const struct image_segment *last = &image->segments[image->segment_count - 1];
     if (eh->e_entry >= last->offset + last->length - ENCLAVE_LOW_GAP)
-        return fail(error, error_size, -ENOEXEC, "%s: its entry lies outside", image->path);
+        return error_line(error, error_size, -ENOEXEC, "%s: its entry lies outside", image->path);
     image->layout.entry_offset = ENCLAVE_LOW_GAP + eh->e_entry;
     image->layout.phdr_offset = ENCLAVE_LOW_GAP + eh->e_phoff;
     image->layout.phdr_count = eh->e_phnum;
@@ -177,14 +169,15 @@ static int compute_layout(struct image *image, char *error, size_t error_size)
 {
     const struct image_config *c = &image->config;
     if (c->tcs_num < 1 || c->tcs_num > ENCLAVE_TCS_MAX)
-        return fail(error, error_size, -EINVAL, "configuration: TCSNum must be 1 to %u", ENCLAVE_TCS_MAX);
+        return error_line(error, error_size, -EINVAL, "configuration: TCSNum must be 1 to %u", ENCLAVE_TCS_MAX);
     uint64_t heap_max_size = c->heap_max_size ? c->heap_max_size : c->heap_init_size;
     uint64_t sizes[] = {c->heap_init_size, heap_max_size, c->code_size, c->main_stack_size, c->thread_stack_size};
     for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++)
         if (!whole_pages(sizes[i]))
-            return fail(error, error_size, -EINVAL, "configuration: a size is zero, not whole pages, or above 32 GiB");
+            return error_line(error, error_size, -EINVAL,
+                              "configuration: a size is zero, not whole pages, or above 32 GiB");
     if (heap_max_size < c->heap_init_size)
-        return fail(error, error_size, -EINVAL, "configuration: HeapMaxSize is below HeapInitSize");
+        return error_line(error, error_size, -EINVAL, "configuration: HeapMaxSize is below HeapInitSize");
     struct enclave_layout *l = &image->layout;
     l->magic = ENCLAVE_LAYOUT_MAGIC;
     uint64_t at = image_end(image) + SGX_PAGE_SIZE; /* behind the layout page */
@@ -196,9 +189,9 @@ static int compute_layout(struct image *image, char *error, size_t error_size)
     l->tcs_count = c->tcs_num;
     at = lay_out_stacks(c, l, at);
     if (at == 0)
-        return fail(error, error_size, -EINVAL,
-                    "configuration: stacks that are not whole pages, above 32 GiB, or more than %u",
-                    ENCLAVE_STACK_SLOTS_MAX);
+        return error_line(error, error_size, -EINVAL,
+                          "configuration: stacks that are not whole pages, above 32 GiB, or more than %u",
+                          ENCLAVE_STACK_SLOTS_MAX);
     l->heap_offset = at + ENCLAVE_GUARD_SIZE;
     l->heap_size = c->heap_init_size;
     l->heap_max_size = heap_max_size;
@@ -214,7 +207,7 @@ static int use_header(struct image *image, char *error, size_t error_size)
 {
     const struct image_header *h = (const struct image_header *)image->file;
     if (h->elf_offset != SGX_PAGE_SIZE || h->elf_size != image->file_size - SGX_PAGE_SIZE)
-        return fail(error, error_size, -ENOEXEC, "%s: the signed image is truncated", image->path);
+        return error_line(error, error_size, -ENOEXEC, "%s: the signed image is truncated", image->path);
     image->is_signed = true;
     image->config = h->config;
     image->development = h->development;
@@ -229,10 +222,10 @@ int image_open(const char *path, const struct image_config *config, struct image
     *image = (struct image){.path = path};
     int result = read_file(path, &image->file, &image->file_size);
     if (result < 0)
-        return fail(error, error_size, result, "%s: %s", path,
-                    result == -ESPIPE   ? "not a file"
-                    : result == -EISDIR ? "Is a directory: expected the file of an image"
-                                        : strerror(-result));
+        return error_line(error, error_size, result, "%s: %s", path,
+                          result == -ESPIPE   ? "not a file"
+                          : result == -EISDIR ? "Is a directory: expected the file of an image"
+                                              : strerror(-result));
     const char *sign = "not a signed enclave image; enclavectl sign makes one of the enclave's ELF file";
     if (image->file_size > SGX_PAGE_SIZE && memcmp(image->file, IMAGE_MAGIC, sizeof IMAGE_MAGIC) == 0) {
         result = use_header(image, error, error_size);
@@ -241,7 +234,7 @@ int image_open(const char *path, const struct image_config *config, struct image
         image->elf = image->file;
         image->elf_size = image->file_size;
     } else {
-        result = fail(error, error_size, -ENOEXEC, "%s: %s", path, image->file_size == 0 ? "it is empty" : sign);
+        result = error_line(error, error_size, -ENOEXEC, "%s: %s", path, image->file_size == 0 ? "it is empty" : sign);
     }
     if (result == 0)
         result = parse_elf(image, error, error_size);

@@ -15,6 +15,7 @@
 
 #include "common/arguments.h"
 #include "common/hex.h"
+#include "common/replace.h"
 #include "sgx/sign/image.h"
 #include "sgx/sign/sigstruct.h"
 
@@ -91,23 +92,19 @@ static uint32_t today(void)
     return (uint32_t)((tm.tm_year + 1900) * 10000 + (tm.tm_mon + 1) * 100 + tm.tm_mday);
 }
 
-static int write_signed(const struct image *image, const struct image_header *header, const char *path)
+static int write_signed(const struct image *image, const struct image_header *header, const char *path,
+                        char why[REPLACE_WHY_SIZE])
 {
-    char temporary[4096];
-    if ((size_t)snprintf(temporary, sizeof temporary, "%s.tmp", path) >= sizeof temporary)
-        return -ENAMETOOLONG;
-    FILE *f = fopen(temporary, "wb");
-    if (!f)
-        return -errno;
-    uint8_t page[SGX_PAGE_SIZE] = {0};
-    memcpy(page, header, sizeof *header);
-    bool ok = fwrite(page, sizeof page, 1, f) == 1 && fwrite(image->elf, image->elf_size, 1, f) == 1;
-    ok = fclose(f) == 0 && ok;
-    if (ok && rename(temporary, path) == 0)
-        return 0;
-    int reason = errno;
-    unlink(temporary);
-    return reason ? -reason : -EIO;
+    static const struct replace_how how = {.mode = 0644};
+    uint8_t *all = calloc(1, SGX_PAGE_SIZE + image->elf_size);
+    snprintf(why, REPLACE_WHY_SIZE, "%s", strerror(ENOMEM));
+    if (!all)
+        return -ENOMEM;
+    memcpy(all, header, sizeof *header);
+    memcpy(all + SGX_PAGE_SIZE, image->elf, image->elf_size);
+    int result = replace_file(path, all, SGX_PAGE_SIZE + image->elf_size, &how, why);
+    free(all);
+    return result;
 }
 
 static void print_hash(const uint8_t hash[32])
@@ -237,6 +234,7 @@ int sign_main(int argc, char **argv)
         return parsed == 1 ? show_usage(sign_usage) : 2;
     struct image image;
     uint8_t mrenclave[32];
+    char why[REPLACE_WHY_SIZE];
     if (open_measured(&o, &image, mrenclave) < 0)
         return 1;
     EVP_PKEY *key = load_or_make_key(o.key);
@@ -248,8 +246,8 @@ int sign_main(int argc, char **argv)
         result = sigstruct_make(&image.config, mrenclave, date, 1, key, &header.production);
     if (key && result < 0)
         fprintf(stderr, "enclavectl: --key %s: not an RSA-3072 private key with exponent 3\n", o.key);
-    else if (key && (result = write_signed(&image, &header, o.out)) < 0)
-        fprintf(stderr, "enclavectl: --out %s: %s\n", o.out, strerror(-result));
+    else if (key && (result = write_signed(&image, &header, o.out, why)) < 0)
+        fprintf(stderr, "enclavectl: --out %s: %s\n", o.out, why);
     EVP_PKEY_free(key);
     image_close(&image);
     if (result == 0)

@@ -25,7 +25,7 @@ void sgx_panic(const char *text)
     longjmp(died, 1);
 }
 
-uint32_t OPENSSL_ia32cap_P[4]; /* libcrypto.a's, in the image */
+uint32_t OPENSSL_ia32cap_P[10]; /* libcrypto.a's, in the image */
 
 static int take(const struct cpuid_entry *entries, uint32_t count)
 {
