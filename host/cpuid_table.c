@@ -19,7 +19,7 @@ static const struct {
 uint32_t cpuid_table_fill(struct cpuid_entry *entries)
 {
     uint32_t count = 0;
-    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
         uint32_t leaf = wanted[i].leaf;
         if (leaf > __get_cpuid_max(leaf & 0x80000000u, NULL))
             continue;

@@ -40,11 +40,11 @@ static void say(struct report *r, enum verdict verdict, const char *what, const 
     char text[400];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
+    vsnprintf(text, sizeof text, format, args);
     va_end(args);
     fprintf(r->out, "%-8s %-18s %s\n", words[verdict], what, text);
     if (verdict == MISSING && r->missing++ == 0)
-        snprintf(r->first, sizeof(r->first), "%s", text);
+        snprintf(r->first, sizeof r->first, "%s", text);
 }
 
 static const char *path_of(const struct report *r, const char *path, char buffer[512])
@@ -72,7 +72,7 @@ static void check_cpu(struct report *r)
     if (leaf0[0] >= 7)
         r->m->cpuid(r->m->user, 7, 0, seven);
     else
-        memset(seven, 0, sizeof(seven));
+        memset(seven, 0, sizeof seven);
     bool has_sgx = seven[1] >> 2 & 1;
     r->m->cpuid(r->m->user, 1, 0, one);
     if (!has_sgx) {
@@ -131,7 +131,7 @@ static void check_firmware(struct report *r)
     char path[512];
     uint64_t value = 0;
     int fd = open(path_of(r, "/dev/cpu/0/msr", path), O_RDONLY | O_CLOEXEC);
-    bool known = fd >= 0 && pread(fd, &value, sizeof(value), MSR_FEATURE_CONTROL) == sizeof(value);
+    bool known = fd >= 0 && pread(fd, &value, sizeof value, MSR_FEATURE_CONTROL) == sizeof value;
     if (fd >= 0)
         close(fd);
     if (!known)
@@ -143,6 +143,21 @@ static void check_firmware(struct report *r)
         say(r, MISSING, "firmware", "SGX is on, launch control is locked to one signer: unlock it in the firmware");
     else
         say(r, OK, "firmware", "SGX and launch control are enabled");
+}
+
+/* The processor alone knows its security version (CPUSVN); the microcode's revision is what an operator can compare. */
+static void check_microcode(struct report *r)
+{
+    char path[512], line[512], revision[32] = "";
+    FILE *f = fopen(path_of(r, "/proc/cpuinfo", path), "r");
+    while (f && !revision[0] && fgets(line, sizeof line, f))
+        sscanf(line, "microcode : %31s", revision);
+    if (f)
+        fclose(f);
+    if (revision[0])
+        say(r, OK, "microcode", "revision %s: what is sealed under it, older microcode does not open", revision);
+    else
+        say(r, NOTE, "microcode", "/proc/cpuinfo does not tell its revision");
 }
 
 /* ---- the kernel ------------------------------------------------------------------------------------------------ */
@@ -195,7 +210,7 @@ static bool dev_is_noexec(const struct report *r)
     char path[512], line[2048];
     bool noexec = false;
     FILE *f = fopen(path_of(r, "/proc/self/mounts", path), "r");
-    while (f && fgets(line, sizeof(line), f)) {
+    while (f && fgets(line, sizeof line, f)) {
         char point[512], options[1024];
         if (sscanf(line, "%*s %511s %*s %1023s", point, options) != 2 || strcmp(point, "/dev") != 0)
             continue;
@@ -241,7 +256,7 @@ static void check_aesm(struct report *r)
 {
     char path[512], error[512] = "";
     struct quote_backend *b;
-    if (quote_aesm_create(path_of(r, AESM_SOCKET, path), r->m->aesm_timeout_ms, &b, error, sizeof(error)) == 0) {
+    if (quote_aesm_create(path_of(r, AESM_SOCKET, path), r->m->aesm_timeout_ms, &b, error, sizeof error) == 0) {
         say(r, OK, "AESM", "answers, and has an ECDSA P-256 attestation key ready");
         quote_destroy(b);
         return;
@@ -253,7 +268,7 @@ static void check_aesm(struct report *r)
 static bool read_pccs_url(FILE *f, char *url, size_t size)
 {
     char line[1024];
-    while (fgets(line, sizeof(line), f)) {
+    while (fgets(line, sizeof line, f)) {
         char *at = line + strspn(line, " \t{");
         if (at[0] == '#' || strncmp(at, "//", 2) == 0)
             continue;
@@ -274,7 +289,7 @@ static void check_collateral(struct report *r)
     FILE *f = fopen(path_of(r, QCNL_CONFIG, path), "r");
     if (!f)
         say(r, NOTE, "collateral", "no " QCNL_CONFIG ": install libsgx-dcap-default-qpl and name a PCCS there");
-    else if (!read_pccs_url(f, url, sizeof(url)))
+    else if (!read_pccs_url(f, url, sizeof url))
         say(r, NOTE, "collateral", QCNL_CONFIG " names no pccs_url");
     else
         say(r, OK, "collateral", "certificates come from %s%s", url,
@@ -288,10 +303,10 @@ static void check_collateral(struct report *r)
 int doctor_run(const struct doctor_machine *machine, FILE *out)
 {
     struct report r = {.m = machine, .out = out};
-    void (*const checks[])(struct report *) = {check_cpu,    check_epc,       check_firmware, check_kernel,
-                                               check_device, check_mount,     check_vdso,     check_provision,
-                                               check_aesm,   check_collateral};
-    for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
+    void (*const checks[])(struct report *) = {check_cpu,       check_epc,    check_firmware,  check_microcode,
+                                               check_kernel,    check_device, check_mount,     check_vdso,
+                                               check_provision, check_aesm,   check_collateral};
+    for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++)
         checks[i](&r);
     if (r.missing == 0)
         fprintf(out, "\nHardware enclaves can run here: enclave-os serve --backend sgx\n");

@@ -55,7 +55,7 @@ struct machine {
 static void put(const struct machine *t, const char *path, const char *content, size_t size, mode_t mode)
 {
     char full[512];
-    snprintf(full, sizeof(full), "%s%s", t->root, path);
+    snprintf(full, sizeof full, "%s%s", t->root, path);
     for (char *slash = full + strlen(t->root) + 1; (slash = strchr(slash, '/')); slash++) {
         *slash = 0;
         mkdir(full, 0755);
@@ -77,14 +77,14 @@ static void put_msr(const struct machine *t, uint64_t value)
 {
     uint8_t file[0x3A + 8] = {0};
     memcpy(file + 0x3A, &value, 8);
-    put(t, "/dev/cpu/0/msr", (char *)file, sizeof(file), 0666);
+    put(t, "/dev/cpu/0/msr", (char *)file, sizeof file, 0666);
 }
 
 /* A machine with everything but AESM, which has a test of its own. */
 static void open_machine(struct machine *t)
 {
-    memset(t, 0, sizeof(*t));
-    snprintf(t->root, sizeof(t->root), "/tmp/doctor_test.XXXXXX");
+    memset(t, 0, sizeof *t);
+    snprintf(t->root, sizeof t->root, "/tmp/doctor_test.XXXXXX");
     assert_non_null(mkdtemp(t->root));
     assert_int_equal(chmod(t->root, 0755), 0);
     t->cpu.epc_bytes = 8ull << 30;
@@ -97,6 +97,8 @@ static void open_machine(struct machine *t)
     put_text(t, "/dev/sgx_enclave", "");
     put_text(t, "/dev/sgx_provision", "");
     put_msr(t, 0x60001);
+    put_text(t, "/proc/cpuinfo",
+             "processor\t: 0\nmicrocode\t: 0x2b000571\n\nprocessor\t: 1\nmicrocode\t: 0x2b000571\n");
     put_text(t, "/proc/self/mounts", "udev /dev devtmpfs rw,nosuid,relatime 0 0\ntmpfs /tmp tmpfs rw,noexec 0 0\n");
     put_text(t, "/etc/sgx_default_qcnl.conf",
              "{\n  // \"pccs_url\": \"https://old\"\n"
@@ -105,8 +107,8 @@ static void open_machine(struct machine *t)
 
 static void look(struct machine *t)
 {
-    FILE *out = fmemopen(t->output, sizeof(t->output) - 1, "w");
-    memset(t->output, 0, sizeof(t->output));
+    FILE *out = fmemopen(t->output, sizeof t->output - 1, "w");
+    memset(t->output, 0, sizeof t->output);
     t->result = doctor_run(&t->m, out);
     fclose(out);
 }
@@ -114,16 +116,16 @@ static void look(struct machine *t)
 static void close_machine(struct machine *t)
 {
     char command[100];
-    snprintf(command, sizeof(command), "rm -rf '%s'", t->root);
+    snprintf(command, sizeof command, "rm -rf '%s'", t->root);
     assert_int_equal(system(command), 0);
 }
 
 /* Is there a line that begins with verdict and what, and has text in it? */
 static bool has_line(const struct machine *t, const char *verdict, const char *what, const char *text)
 {
-    char start[64], copy[sizeof(t->output)], *rest = NULL;
-    int length = snprintf(start, sizeof(start), "%-8s %s ", verdict, what);
-    memcpy(copy, t->output, sizeof(copy));
+    char start[64], copy[sizeof t->output], *rest = NULL;
+    int length = snprintf(start, sizeof start, "%-8s %s ", verdict, what);
+    memcpy(copy, t->output, sizeof copy);
     for (char *line = strtok_r(copy, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
         if (strncmp(line, start, (size_t)length) == 0 && strstr(line, text))
             return true;
@@ -163,6 +165,7 @@ static void test_all_but_aesm(void **state)
     assert_true(has_line(&t, "ok", "CPU", "GenuineIntel"));
     assert_true(has_line(&t, "ok", "EPC", "8192 MiB"));
     assert_true(has_line(&t, "ok", "firmware", "enabled"));
+    assert_true(has_line(&t, "ok", "microcode", "revision 0x2b000571: what is sealed under it"));
     assert_true(has_line(&t, "ok", "driver", "can be opened"));
     assert_true(has_line(&t, "ok", "provisioning", "sgx_prv"));
     assert_true(has_line(&t, "ok", "collateral", "https://localhost:8081/sgx/certification/v4/ (a PCCS must run"));
@@ -189,7 +192,15 @@ static void test_firmware(void **state)
     WITH(put_msr(&t, 0x1), "MISSING", "firmware", "off and locked");
     WITH(put_msr(&t, 0x0), "MISSING", "firmware", "off:");
     WITH(put_msr(&t, 0x40001), "MISSING", "firmware", "locked to one signer");
-    WITH((snprintf(path, sizeof(path), "%s/dev/cpu/0/msr", t.root), unlink(path)), "note", "firmware", "modprobe msr");
+    WITH((snprintf(path, sizeof path, "%s/dev/cpu/0/msr", t.root), unlink(path)), "note", "firmware", "modprobe msr");
+}
+
+static void test_microcode(void **state)
+{
+    (void)state;
+    char path[512];
+    WITH(put_text(&t, "/proc/cpuinfo", "processor\t: 0\nmodel\t\t: 106\n"), "note", "microcode", "does not tell");
+    WITH((snprintf(path, sizeof path, "%s/proc/cpuinfo", t.root), unlink(path)), "note", "microcode", "does not tell");
 }
 
 static void test_kernel(void **state)
@@ -200,11 +211,11 @@ static void test_kernel(void **state)
     WITH(t.m.kernel_release = "5.15.0", "note", "kernel", "EDMM needs 6.0");
     WITH(t.m.kernel_release = "nonsense", "MISSING", "kernel", "5.11");
     WITH(t.m.has_vdso_entry = false, "MISSING", "vDSO", "CONFIG_X86_SGX");
-    WITH((snprintf(path, sizeof(path), "%s/dev/sgx_enclave", t.root), unlink(path)), "MISSING", "driver",
+    WITH((snprintf(path, sizeof path, "%s/dev/sgx_enclave", t.root), unlink(path)), "MISSING", "driver",
          "CONFIG_X86_SGX");
     WITH(put_text(&t, "/proc/self/mounts", "a / ext4 rw 0 0\nb /dev devtmpfs rw,nosuid,noexec,relatime 0 0\n"),
          "MISSING", "/dev", "remount,exec");
-    WITH((snprintf(path, sizeof(path), "%s/dev/sgx_provision", t.root), unlink(path)), "note", "provisioning", "no ");
+    WITH((snprintf(path, sizeof path, "%s/dev/sgx_provision", t.root), unlink(path)), "note", "provisioning", "no ");
 }
 
 static void test_permissions(void **state)
@@ -233,7 +244,7 @@ static void test_all_there(void **state)
     char path[512];
     open_machine(&t);
     put_text(&t, "/var/run/aesmd/aesm.socket", "");
-    snprintf(path, sizeof(path), "%s/var/run/aesmd/aesm.socket", t.root);
+    snprintf(path, sizeof path, "%s/var/run/aesmd/aesm.socket", t.root);
     unlink(path);
     service_start(path, QUESTIONS, HONEST, 0);
     t.m.aesm_timeout_ms = client_timeout_ms;
@@ -257,7 +268,7 @@ static void test_collateral(void **state)
 {
     (void)state;
     char path[512];
-    WITH((snprintf(path, sizeof(path), "%s/etc/sgx_default_qcnl.conf", t.root), unlink(path)), "note", "collateral",
+    WITH((snprintf(path, sizeof path, "%s/etc/sgx_default_qcnl.conf", t.root), unlink(path)), "note", "collateral",
          "libsgx-dcap-default-qpl");
     WITH(put_text(&t, "/etc/sgx_default_qcnl.conf", "# PCCS_URL=https://x\n"), "note", "collateral", "no pccs_url");
     WITH(put_text(&t, "/etc/sgx_default_qcnl.conf", "PCCS_URL=https://pccs.example/v4/\n"), "ok", "collateral",
@@ -272,10 +283,10 @@ static void test_aesm_silent(void **state)
     open_machine(&t);
     put_text(&t, "/var/run/aesmd/aesm.socket", "");
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    snprintf(address.sun_path, sizeof(address.sun_path), "%s/var/run/aesmd/aesm.socket", t.root);
+    snprintf(address.sun_path, sizeof address.sun_path, "%s/var/run/aesmd/aesm.socket", t.root);
     unlink(address.sun_path);
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
     assert_int_equal(listen(fd, 1), 0);
     look(&t);
     assert_true(has_line(&t, "MISSING", "AESM", "no answer within 200 ms"));
@@ -307,7 +318,7 @@ static void test_command(void **state)
     FILE *p = popen("'" HOST "' doctor 2>&1", "r");
     char output[8000] = "";
     assert_non_null(p);
-    size_t size = fread(output, 1, sizeof(output) - 1, p);
+    size_t size = fread(output, 1, sizeof output - 1, p);
     int status = pclose(p);
     assert_true(size > 0 && WIFEXITED(status));
     bool ready = strstr(output, "MISSING") == NULL;
@@ -323,7 +334,7 @@ int main(void)
         cmocka_unit_test(test_all_there),  cmocka_unit_test(test_all_but_aesm), cmocka_unit_test(test_cpu),
         cmocka_unit_test(test_firmware),   cmocka_unit_test(test_kernel),       cmocka_unit_test(test_permissions),
         cmocka_unit_test(test_collateral), cmocka_unit_test(test_aesm_silent),  cmocka_unit_test(test_order),
-        cmocka_unit_test(test_command),
+        cmocka_unit_test(test_command),    cmocka_unit_test(test_microcode),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

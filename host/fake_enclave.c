@@ -58,7 +58,7 @@ static void echo(struct worker *w, struct connection *c)
     while (more) {
         int64_t available = queue_consumer_available(&c->link.from), space = queue_producer_space(&c->link.to);
         int64_t n = available < space ? available : space;
-        n = n < (int64_t)sizeof(buffer) ? n : (int64_t)sizeof(buffer);
+        n = n < (int64_t)sizeof buffer ? n : (int64_t)sizeof buffer;
         if (n > 0) {
             queue_consumer_read(&c->link.from, buffer, (size_t)n);
             queue_producer_write(&c->link.to, buffer, (size_t)n);
@@ -137,7 +137,7 @@ static int32_t call(struct worker *w, uint16_t method, const void *payload, size
 static void say(struct worker *w, const char *text)
 {
     uint8_t payload[256];
-    struct bytes_writer p = bytes_writer_make(payload, sizeof(payload));
+    struct bytes_writer p = bytes_writer_make(payload, sizeof payload);
     bytes_append_u8(&p, LOG_INFO);
     bytes_append_blob(&p, text, strlen(text));
     call(w, RPC_LOG, payload, p.size, NULL, NULL);
@@ -153,20 +153,20 @@ static void try_rpcs(struct worker *w)
 {
     static uint8_t payload[300000], value[90000], answer[PROTO_RPC_MAX];
     size_t size;
-    struct bytes_writer p = bytes_writer_make(payload, sizeof(payload));
+    struct bytes_writer p = bytes_writer_make(payload, sizeof payload);
     CHECK(call(w, RPC_TIME, NULL, 0, answer, &size) == 0 && size == 8);
     bytes_append_u32(&p, 3);
     for (int i = 0; i < 3; i++) {
         bytes_append_u8(&p, 1);
         bytes_append_blob(&p, i == 0 ? "k0" : i == 1 ? "k1" : "other", i == 2 ? 5 : 2);
-        bytes_append_blob(&p, value, i == 0 ? 4 : sizeof(value));
+        bytes_append_blob(&p, value, i == 0 ? 4 : sizeof value);
     }
     CHECK(call(w, RPC_KV_COMMIT, payload, p.size, answer, &size) == 0 && size == 0);
     CHECK(call(w, RPC_KV_COMMIT, payload, p.size - 1, answer, &size) == -EINVAL);
     CHECK(call(w, RPC_KV_GET, "\2\0\0\0k1", 6, answer, &size) == 0 && size == 90000);
     CHECK(call(w, RPC_KV_GET, "\2\0\0\0k9", 6, answer, &size) == -ENOENT);
     CHECK(call(w, RPC_KV_GET, "\3\0\0\0k9", 6, answer, &size) == -EINVAL);
-    p = bytes_writer_make(payload, sizeof(payload));
+    p = bytes_writer_make(payload, sizeof payload);
     bytes_append_blob(&p, "k", 1);
     bytes_append_blob(&p, "k0", 2);
     bytes_append_u32(&p, 10);
@@ -175,8 +175,22 @@ static void try_rpcs(struct worker *w)
           answer[size - 1] == 0);
     bytes_put_u32(payload + p.size - 8, 0); /* no record may come: there are more */
     CHECK(call(w, RPC_KV_SCAN, payload, p.size, answer, &size) == 0 && size == 5 && answer[4] == 1);
+    static const uint8_t recipient[1 + 4 + 32] = {HAND_OVER_RECIPIENT, 32}, taken[1 + 4] = {HAND_OVER_TAKEN},
+                                           none[1 + 4] = {HAND_OVER_DONE + 1};
+    CHECK(call(w, RPC_HAND_OVER, recipient, sizeof recipient, answer, &size) == 0 && size == 0);
+    CHECK(call(w, RPC_HAND_OVER, recipient, sizeof recipient - 1, answer, &size) == -EINVAL);
+    CHECK(call(w, RPC_HAND_OVER, taken, sizeof taken, answer, &size) == 0);
+    CHECK(call(w, RPC_HAND_OVER, none, sizeof none, answer, &size) == -EINVAL);
     CHECK(call(w, RPC_QUOTE_TARGET_INFO, NULL, 0, answer, &size) == 0 && size == 512);
     CHECK(call(w, RPC_QUOTE, value, 432, answer, &size) == -EACCES);
+    /* as many documents as there are, and nothing behind them; what they are worth is the enclave's question */
+    CHECK(call(w, RPC_QUOTE_COLLATERAL, value, 100, answer, &size) == 0);
+    struct bytes_reader documents = bytes_reader_make(answer, size);
+    for (int i = 0; i < 6; i++) {
+        size_t document;
+        CHECK(bytes_take_blob(&documents, &document) && document > 100);
+    }
+    CHECK(bytes_reader_complete(&documents));
     CHECK(call(w, 0x7777, NULL, 0, answer, &size) == -ENOSYS);
     say(w, "all RPCs are right\x1b[31m");
 }
@@ -194,7 +208,7 @@ static int32_t run_worker(uint32_t index)
     w->connections = calloc(PROTO_MAX_CHANNELS, sizeof(struct connection));
     if (index == 0) {
         uint8_t ready[64];
-        struct bytes_writer p = bytes_writer_make(ready, sizeof(ready));
+        struct bytes_writer p = bytes_writer_make(ready, sizeof ready);
         try_rpcs(w);
         ocall_notify(NOTIFY_THREADS_READY, atomic_load(&worker_count) - 1, 0);
         bytes_append_u32(&p, 1);

@@ -51,13 +51,13 @@ static int setup(void **state)
     strcpy(folder, "/tmp/host_test_XXXXXX");
     assert_non_null(mkdtemp(folder));
     char data[80], sim[80], line[512];
-    snprintf(data, sizeof(data), "%s/data", folder);
-    snprintf(sim, sizeof(sim), "%s/sim", folder);
+    snprintf(data, sizeof data, "%s/data", folder);
+    snprintf(sim, sizeof sim, "%s/sim", folder);
     const char *arguments[] = {"--image",  "/dev/null",   "--data",    data, "--sim-dir", sim,
                                "--listen", "127.0.0.1:0", "--workers", "2",  NULL};
     server = run_host(&output, arguments);
     bool rpcs = false, warned = false, phase = false;
-    while (port == 0 && fgets(line, sizeof(line), output)) {
+    while (port == 0 && fgets(line, sizeof line, output)) {
         fputs(line, stdout);
         rpcs |= strstr(line, "enclave: info: all RPCs are right?[31m") != NULL;
         warned |= strstr(line, "no confidentiality") != NULL;
@@ -78,7 +78,7 @@ static int teardown(void **state)
     char command[128];
     kill(server, SIGTERM);
     waitpid(server, &status, 0);
-    snprintf(command, sizeof(command), "rm -rf %s", folder);
+    snprintf(command, sizeof command, "rm -rf %s", folder);
     int ignored = system(command);
     (void)ignored;
     ended_well = WIFEXITED(status) && WEXITSTATUS(status) == 0;
@@ -89,7 +89,7 @@ static int dial(void)
 {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
     return fd;
 }
 
@@ -111,7 +111,7 @@ static void test_echo(void **state)
         struct pollfd p = {.fd = fd, .events = (short)(POLLIN | (sent < total ? POLLOUT : 0))};
         assert_int_equal(poll(&p, 1, 300000), 1);
         if (p.revents & POLLOUT && sent < total) {
-            size_t size = 1 + sent * 7919 % sizeof(buffer);
+            size_t size = 1 + sent * 7919 % sizeof buffer;
             size = size < total - sent ? size : (size_t)(total - sent);
             for (size_t i = 0; i < size; i++)
                 buffer[i] = stream_byte(sent + i);
@@ -123,7 +123,7 @@ static void test_echo(void **state)
             closed = true;
         }
         if (p.revents & POLLIN) {
-            ssize_t n = recv(fd, buffer, sizeof(buffer), 0);
+            ssize_t n = recv(fd, buffer, sizeof buffer, 0);
             assert_true(n >= 0);
             for (ssize_t i = 0; i < n; i++)
                 if (buffer[i] != stream_byte(received + (uint64_t)i))
@@ -144,7 +144,7 @@ static void test_slow_peer(void **state)
     uint64_t sent = 0;
     fcntl(slow, F_SETFL, O_NONBLOCK);
     for (int quiet = 0; quiet < 20;) {
-        ssize_t n = send(slow, buffer, sizeof(buffer), MSG_NOSIGNAL);
+        ssize_t n = send(slow, buffer, sizeof buffer, MSG_NOSIGNAL);
         quiet = n > 0 ? 0 : quiet + 1;
         sent += n > 0 ? (uint64_t)n : 0;
         if (n <= 0)
@@ -159,7 +159,7 @@ static void test_slow_peer(void **state)
     while (received < sent) {
         struct pollfd p = {.fd = slow, .events = POLLIN};
         assert_int_equal(poll(&p, 1, 300000), 1);
-        ssize_t n = recv(slow, buffer, sizeof(buffer), 0);
+        ssize_t n = recv(slow, buffer, sizeof buffer, 0);
         assert_true(n > 0);
         received += (uint64_t)n;
     }
@@ -191,7 +191,7 @@ static void test_many(void **state)
         int fd = dial();
         exchange(fd);
         if (i % 3 == 0)
-            setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+            setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
         close(fd);
     }
     int last = dial();
@@ -207,8 +207,8 @@ static void expect_failure(const char *const *arguments, const char *message)
     char line[512] = "", rest[512];
     int status;
     pid_t pid = run_host(&out, arguments);
-    assert_non_null(fgets(line, sizeof(line), out));
-    assert_null(fgets(rest, sizeof(rest), out));
+    assert_non_null(fgets(line, sizeof line, out));
+    assert_null(fgets(rest, sizeof rest, out));
     fclose(out);
     waitpid(pid, &status, 0);
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) != 0);
@@ -219,8 +219,8 @@ static void expect_failure(const char *const *arguments, const char *message)
 static void test_errors(void **state)
 {
     char data[80], address[32];
-    snprintf(data, sizeof(data), "%s/data", folder);
-    snprintf(address, sizeof(address), "127.0.0.1:%u", port);
+    snprintf(data, sizeof data, "%s/data", folder);
+    snprintf(address, sizeof address, "127.0.0.1:%u", port);
 #define FAILS(message, ...) expect_failure((const char *const[]){__VA_ARGS__, NULL}, message)
     FAILS("--image is missing", "--data", "/tmp");
     FAILS("--data is missing", "--image", "/dev/null");

@@ -11,13 +11,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/arguments.h"
-#include "common/names.h"
 #include "common/pem.h"
+#include "common/recovery_share.h"
+#include "common/witness_option.h"
+#include "host/net/quote_collateral.h"
+#include "host/san.h"
+#include "host/witnesses.h"
 
 #define DEFAULT_LISTEN "0.0.0.0:8443"
 #define DEFAULT_MACHINE_DIR "/var/lib/enclave-os-sim"
@@ -33,6 +36,29 @@ static const char usage[] =
     "  --workers N              threads that serve connections, 1 to 8; default: half the CPUs, at least 1\n"
     "  --admin-key FILE.pub     the first admin (P-256, PEM); counts at the first boot only: without it there, nobody\n"
     "                           ever may deploy\n"
+    "  --upgrade-rule RULE      which other images may ever have this data: none, measurements (those that admins "
+    "will\n"
+    "                           name; the default) or signer (this one's, of no lower SVN); counts at the first boot,\n"
+    "                           and another is refused at later ones\n"
+    "  --recovery-key FILE.pub  who holds a share of what recovers this data where no enclave can open it (X25519, "
+    "PEM:\n"
+    "                           enclavectl keygen --recovery); repeatable, up to 16; counts at the first boot, and\n"
+    "                           others are refused at later ones\n"
+    "  --recovery-threshold K   so many of the shares recover it\n"
+    "  --recover                the data is another image's or another machine's: write recover.request into --data,\n"
+    "                           for its holders, and end; with their shares, open it and serve\n"
+    "  --recover-share FILE     a holder's, by enclavectl recover; repeatable\n"
+    "  --witness NAME=URL,VKEY  cosigns what is kept in the history (C2SP tlog-witness), so that nothing of it is "
+    "taken\n"
+    "                           back; repeatable; counts at the first boot, and others are refused at later ones\n"
+    "  --witness-quorum K       so many of the witnesses must cosign; default: all of them\n"
+    "  --witness-seconds T      what is older and not cosigned is served no more; default 60\n"
+    "  --witness-commits N      apps' commits wait when so many are not cosigned; default 1000\n"
+    "  --take-over URL          begin with the instance of the enclave there (https), which then serves no more; "
+    "counts\n"
+    "                           while --data is empty, and until the other one knows that it is over\n"
+    "  --listen-from DIR        the --data of that server, where it runs on this machine: this one has its listening\n"
+    "                           sockets, so that no connection is refused, and reaches it that way\n"
     "  --san NAMES              names and IP addresses for the certificate, separated by commas, beside localhost,\n"
     "                           127.0.0.1, ::1 and the address of --listen\n"
     "  --no-localhost           leave localhost, 127.0.0.1 and ::1 out of the certificate\n"
@@ -40,11 +66,15 @@ static const char usage[] =
     "only\n"
     "                           while an app's settings have \"peers\": \"request\"\n"
     "  --collateral-listen ADDR:PORT  emulator: serve the simulation's collateral there, over HTTP as a PCCS does\n"
+    "  --pccs URL               hardware: where collateral for the enclave's own quotes comes from, a PCCS or Intel's "
+    "PCS\n"
     "  --sim-dir DIR            the emulated machine's secrets; default $ENCLAVE_OS_SIM_DIR or " DEFAULT_MACHINE_DIR
     "\n"
     "  --debug                  hardware: run with ATTRIBUTES.DEBUG\n"
     "  --no-edmm                leave the enclave's pages as they were loaded, as on SGX1\n"
     "  --grace MS               time to finish requests at shutdown; default 10000\n"
+    "  --drain-timeout MS       what the configuration before still answers, when it changes, is cut then; default "
+    "60000\n"
     "  --max-header-bytes N     of a request's line and fields; default 65536\n"
     "  --max-headers N          fields of a request; default 100\n"
     "  --max-body-bytes N       of a request to an app; default 1 TiB\n"
@@ -102,10 +132,10 @@ static void parse_address(const char *option, const char *text, struct sockaddr_
     size_t size = colon ? (size_t)(colon - text) : 0;
     if (strstr(text, "://"))
         wrong("--%s %s: it is a URL; expected ADDR:PORT", option, text);
-    if (!colon || size >= sizeof(host))
+    if (!colon || size >= sizeof host)
         wrong("--%s %s: expected ADDR:PORT", option, text);
     bool bracketed = size >= 2 && text[0] == '[' && text[size - 1] == ']';
-    snprintf(host, sizeof(host), "%.*s", (int)(bracketed ? size - 2 : size), bracketed ? text + 1 : text);
+    snprintf(host, sizeof host, "%.*s", (int)(bracketed ? size - 2 : size), bracketed ? text + 1 : text);
     uint64_t port;
     if (!arguments_number(colon + 1, 0, 65535, &port))
         wrong("--%s %s: expected a number from 0 to 65535 for the port of ADDR:PORT", option, text);
@@ -121,7 +151,7 @@ static void parse_address(const char *option, const char *text, struct sockaddr_
 static void parse_listen(struct options *o, const char *text)
 {
     parse_address("listen", text, &o->listen);
-    snprintf(o->listen_text, sizeof(o->listen_text), "%s", text);
+    snprintf(o->listen_text, sizeof o->listen_text, "%s", text);
 }
 
 /* What is no regular file could be a folder, or have no end. */
@@ -146,21 +176,21 @@ static void need_folder(const char *option, const char *path)
         wrong("--%s %s: not a folder", option, path);
 }
 
-static EVP_PKEY *read_public_key(const char *path)
+static EVP_PKEY *read_public_key(const char *option, const char *kind, const char *path)
 {
     static char pem[ADMIN_KEY_FILE_MAX + 1];
     char why[PEM_WHY_SIZE];
     FILE *file = fopen(path, "r");
     if (!file)
-        wrong("--admin-key %s: %s", path, strerror(errno));
-    size_t size = fread(pem, 1, sizeof(pem) - 1, file);
+        wrong("--%s %s: %s", option, path, strerror(errno));
+    size_t size = fread(pem, 1, sizeof pem - 1, file);
     fclose(file);
     if (memmem(pem, size, "PRIVATE KEY-----", 16))
-        wrong("--admin-key %s: this is the secret half, or has it in it; the server takes the public one, FILE.pub",
+        wrong("--%s %s: this is the secret half, or has it in it; the server takes the public one, FILE.pub", option,
               path);
     long blocks = pem_judge(pem, size, PEM_STRING_PUBLIC, why);
     if (blocks != 1)
-        wrong("--admin-key %s: not a P-256 public key in PEM: %s", path,
+        wrong("--%s %s: not %s public key in PEM: %s", option, path, kind,
               blocks < 0    ? why
               : size == 0   ? "it is empty"
               : blocks == 0 ? "there is no PUBLIC KEY in it"
@@ -174,14 +204,14 @@ static EVP_PKEY *read_public_key(const char *path)
 static void read_admin_key(struct options *o, const char *path)
 {
     need_file("admin-key", path, ADMIN_KEY_FILE_MAX);
-    EVP_PKEY *key = read_public_key(path);
+    EVP_PKEY *key = read_public_key("admin-key", "a P-256", path);
     char group[32] = "";
-    if (!key || !EVP_PKEY_is_a(key, "EC") || !EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) ||
+    if (!key || !EVP_PKEY_is_a(key, "EC") || !EVP_PKEY_get_group_name(key, group, sizeof group, NULL) ||
         strcmp(group, "prime256v1") != 0)
         wrong("--admin-key %s: not a P-256 public key in PEM", path);
     uint8_t *der = NULL;
     int size = i2d_PUBKEY(key, &der);
-    if (size <= 0 || (size_t)size > sizeof(o->admin_key))
+    if (size <= 0 || (size_t)size > sizeof o->admin_key)
         wrong("--admin-key %s: cannot be encoded", path);
     memcpy(o->admin_key, der, (size_t)size);
     o->admin_key_size = (uint32_t)size;
@@ -200,6 +230,50 @@ static enum enclave_backend parse_backend(const char *text)
     wrong("--backend %s: expected auto, sgx or emulator", text);
 }
 
+static uint32_t parse_upgrade_rule(const char *text)
+{
+    static const char *const names[] = {[PROTO_UPGRADE_NONE] = "none",
+                                        [PROTO_UPGRADE_MEASUREMENTS] = "measurements",
+                                        [PROTO_UPGRADE_SIGNER] = "signer"};
+    for (uint32_t i = PROTO_UPGRADE_NONE; i <= PROTO_UPGRADE_SIGNER; i++)
+        if (strcmp(text, names[i]) == 0)
+            return i;
+    wrong("--upgrade-rule %s: expected none, measurements or signer", text);
+}
+
+static void add_recovery_key(struct options *o, const char *path)
+{
+    need_file("recovery-key", path, ADMIN_KEY_FILE_MAX);
+    if (o->recovery_count == PROTO_RECOVERY_KEYS_MAX)
+        wrong("--recovery-key %s: there are more than %u", path, PROTO_RECOVERY_KEYS_MAX);
+    EVP_PKEY *key = read_public_key("recovery-key", "an X25519", path);
+    uint8_t *raw = o->recovery_keys[o->recovery_count];
+    size_t size = sizeof *o->recovery_keys;
+    if (!key || !EVP_PKEY_is_a(key, "X25519") || EVP_PKEY_get_raw_public_key(key, raw, &size) != 1)
+        wrong("--recovery-key %s: not an X25519 public key in PEM (enclavectl keygen --recovery)", path);
+    EVP_PKEY_free(key);
+    if (!recovery_is_holder(raw))
+        wrong("--recovery-key %s: it is not as X25519 keys are written, below 2^255 - 19", path);
+    for (uint32_t i = 0; i < o->recovery_count; i++)
+        if (memcmp(o->recovery_keys[i], raw, size) == 0)
+            wrong("--recovery-key %s: this key is given twice", path);
+    o->recovery_count++;
+}
+
+static void add_recover_share(struct options *o, const char *path)
+{
+    need_file("recover-share", path, PROTO_RECOVER_SHARE_SIZE);
+    if (o->recover_share_count == PROTO_RECOVERY_KEYS_MAX)
+        wrong("--recover-share %s: there are more than %u", path, PROTO_RECOVERY_KEYS_MAX);
+    FILE *file = fopen(path, "r");
+    size_t size = file ? fread(o->recover_shares[o->recover_share_count], 1, PROTO_RECOVER_SHARE_SIZE, file) : 0;
+    if (file)
+        fclose(file);
+    if (size != PROTO_RECOVER_SHARE_SIZE)
+        wrong("--recover-share %s: not what enclavectl recover --request makes", path);
+    o->recover_share_count++;
+}
+
 enum option_id {
     IMAGE = 1,
     DATA,
@@ -207,14 +281,27 @@ enum option_id {
     BACKEND,
     WORKERS,
     ADMIN_KEY,
+    UPGRADE_RULE,
+    RECOVER,
+    RECOVER_SHARE,
+    RECOVERY_KEY,
+    RECOVERY_THRESHOLD,
+    WITNESS,
+    WITNESS_QUORUM,
+    WITNESS_SECONDS,
+    WITNESS_COMMITS,
+    TAKE_OVER,
+    LISTEN_FROM,
     SAN,
     NO_LOCALHOST,
     REQUEST_CLIENT_CERTIFICATES,
     SIM_DIR,
     COLLATERAL_LISTEN,
+    PCCS,
     DEBUG,
     NO_EDMM,
     GRACE,
+    DRAIN_TIMEOUT,
     MAX_HEADER_BYTES,
     MAX_HEADERS,
     MAX_BODY_BYTES,
@@ -235,14 +322,27 @@ static const struct option table[] = {
     {"backend", 1, 0, BACKEND},
     {"workers", 1, 0, WORKERS},
     {"admin-key", 1, 0, ADMIN_KEY},
+    {"upgrade-rule", 1, 0, UPGRADE_RULE},
+    {"recover", 0, 0, RECOVER},
+    {"recover-share", 1, 0, RECOVER_SHARE},
+    {"recovery-key", 1, 0, RECOVERY_KEY},
+    {"recovery-threshold", 1, 0, RECOVERY_THRESHOLD},
+    {"witness", 1, 0, WITNESS},
+    {"witness-quorum", 1, 0, WITNESS_QUORUM},
+    {"witness-seconds", 1, 0, WITNESS_SECONDS},
+    {"witness-commits", 1, 0, WITNESS_COMMITS},
+    {"take-over", 1, 0, TAKE_OVER},
+    {"listen-from", 1, 0, LISTEN_FROM},
     {"san", 1, 0, SAN},
     {"no-localhost", 0, 0, NO_LOCALHOST},
     {"request-client-certificates", 0, 0, REQUEST_CLIENT_CERTIFICATES},
     {"sim-dir", 1, 0, SIM_DIR},
     {"collateral-listen", 1, 0, COLLATERAL_LISTEN},
+    {"pccs", 1, 0, PCCS},
     {"debug", 0, 0, DEBUG},
     {"no-edmm", 0, 0, NO_EDMM},
     {"grace", 1, 0, GRACE},
+    {"drain-timeout", 1, 0, DRAIN_TIMEOUT},
     {"max-header-bytes", 1, 0, MAX_HEADER_BYTES},
     {"max-headers", 1, 0, MAX_HEADERS},
     {"max-body-bytes", 1, 0, MAX_BODY_BYTES},
@@ -256,6 +356,30 @@ static const struct option table[] = {
     {"help", 0, 0, HELP},
     {0, 0, 0, 0},
 };
+
+static const int repeatable[] = {RECOVER_SHARE, RECOVERY_KEY, WITNESS, 0};
+
+/* False: it is another option. */
+static bool set_recovery(struct options *o, int id, const char *name, const char *text)
+{
+    switch (id) {
+    case RECOVER:
+        o->recover = true;
+        break;
+    case RECOVER_SHARE:
+        add_recover_share(o, text);
+        break;
+    case RECOVERY_KEY:
+        add_recovery_key(o, text);
+        break;
+    case RECOVERY_THRESHOLD:
+        o->recovery_threshold = (uint32_t)number(name, text, 1, PROTO_RECOVERY_KEYS_MAX);
+        break;
+    default:
+        return false;
+    }
+    return true;
+}
 
 static void set_limit(struct options *o, int id, const char *name, const char *text)
 {
@@ -286,6 +410,18 @@ static void set_limit(struct options *o, int id, const char *name, const char *t
     case REQUEST_TIMEOUT:
         o->request_timeout_ms = (uint32_t)number(name, text, 1, PROTO_TIMEOUT_MS_MAX);
         break;
+    case WITNESS_QUORUM:
+        o->witness_quorum = (uint32_t)number(name, text, 1, WITNESSES_MAX);
+        break;
+    case WITNESS_SECONDS:
+        o->witness_seconds = (uint32_t)number(name, text, 1, PROTO_WITNESS_SECONDS_MAX);
+        break;
+    case WITNESS_COMMITS:
+        o->witness_commits = (uint32_t)number(name, text, 1, PROTO_WITNESS_COMMITS_MAX);
+        break;
+    case DRAIN_TIMEOUT:
+        o->drain_timeout_ms = (uint32_t)number(name, text, 1, PROTO_TIMEOUT_MS_MAX);
+        break;
     case APP_DISK:
         o->app_disk_mib = (uint32_t)number(name, text, 1, PROTO_APP_DISK_MIB_MAX);
         break;
@@ -293,6 +429,21 @@ static void set_limit(struct options *o, int id, const char *name, const char *t
         o->app_memory_mib = (uint32_t)number(name, text, 1, PROTO_APP_MEMORY_MIB_MAX);
         break;
     }
+}
+
+static void add_witness(struct options *o, const char *text)
+{
+    const char *why = witnesses_add(o, text);
+    if (why)
+        wrong("--witness %s: %s", text, why);
+}
+
+static void read_take_over(struct options *o, const char *text)
+{
+    struct witness_url url;
+    if (!witness_url_read(text, strlen(text), &url) || !url.tls || strlen(url.path) > 1)
+        wrong("--take-over %s: expected https://HOST[:PORT]", text);
+    o->take_over = text;
 }
 
 static void set_option(struct options *o, int id, const char *name, const char *text)
@@ -318,6 +469,18 @@ static void set_option(struct options *o, int id, const char *name, const char *
     case ADMIN_KEY:
         read_admin_key(o, text);
         break;
+    case UPGRADE_RULE:
+        o->upgrade_rule = parse_upgrade_rule(text);
+        break;
+    case WITNESS:
+        add_witness(o, text);
+        break;
+    case LISTEN_FROM:
+        o->listen_from = text;
+        break;
+    case TAKE_OVER:
+        read_take_over(o, text);
+        break;
     case SAN:
         o->san = text; /* judged with the names that are there anyway */
         break;
@@ -336,6 +499,11 @@ static void set_option(struct options *o, int id, const char *name, const char *
         parse_address(name, text, &o->collateral_listen);
         o->serve_collateral = true;
         break;
+    case PCCS:
+        if (!quote_collateral_is_url(text))
+            wrong("--pccs %s: expected http[s]://HOST[:PORT][/PATH]", text);
+        o->pccs = text;
+        break;
     case DEBUG:
         o->debug = true;
         break;
@@ -346,7 +514,8 @@ static void set_option(struct options *o, int id, const char *name, const char *
         o->grace_ms = (uint32_t)number(name, text, 0, 3600000);
         break;
     default:
-        set_limit(o, id, name, text);
+        if (!set_recovery(o, id, name, text))
+            set_limit(o, id, name, text);
         break;
     }
 }
@@ -362,64 +531,43 @@ static void set_defaults(struct options *o)
     parse_listen(o, DEFAULT_LISTEN);
 }
 
-/* ---- the certificate's names ---------------------------------------------------------------------------------- */
-
-static bool has_name(const char *list, const char *name, size_t size)
-{
-    for (const char *at = list; *at; at += strcspn(at, ","), at += *at == ',')
-        if (strcspn(at, ",") == size && strncasecmp(at, name, size) == 0)
-            return true;
-    return false;
-}
-
-static void add_name(struct options *o, const char *name, size_t size)
-{
-    size_t used = strlen(o->names);
-    const char *why;
-    if (name_kind_of(name, size, &why) == NAME_WRONG)
-        wrong("--san '%.*s': %s", (int)size, name, why);
-    if (has_name(o->names, name, size))
-        return;
-    if (used + 1 + size >= sizeof(o->names))
-        wrong("--san: more than %u characters, with the names that are there anyway", PROTO_SAN_MAX - 1);
-    snprintf(o->names + used, sizeof(o->names) - used, "%s%.*s", used ? "," : "", (int)size, name);
-}
-
-/* The address of --listen, if clients can mean it: not all addresses, nor one that --no-localhost speaks of. */
-static void add_listen_address(struct options *o)
-{
-    char text[INET6_ADDRSTRLEN];
-    const struct in6_addr *a = &o->listen.sin6_addr;
-    bool v4 = IN6_IS_ADDR_V4MAPPED(a);
-    bool loopback = v4 ? a->s6_addr[12] == 127 : IN6_IS_ADDR_LOOPBACK(a);
-    bool any = v4 ? memcmp(a->s6_addr + 12, "\0\0\0\0", 4) == 0 : IN6_IS_ADDR_UNSPECIFIED(a);
-    if (any || (loopback && o->no_localhost))
-        return;
-    inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? a->s6_addr + 12 : a->s6_addr, text, sizeof(text));
-    add_name(o, text, strlen(text));
-}
-
-static void gather_names(struct options *o)
-{
-    static const char *const local[] = {"localhost", "127.0.0.1", "::1"};
-    for (size_t i = 0; i < 3 && !o->no_localhost; i++)
-        add_name(o, local[i], strlen(local[i]));
-    add_listen_address(o);
-    for (const char *at = o->san; at;) {
-        size_t size = strcspn(at, ",");
-        const char *comma = at[size] ? at + size : NULL;
-        for (; size > 0 && *at == ' '; at++) /* "a, b" is how people write lists */
-            size--;
-        while (size > 0 && at[size - 1] == ' ')
-            size--;
-        add_name(o, at, size);
-        at = comma ? comma + 1 : NULL;
-    }
-    if (!o->names[0])
-        wrong("--no-localhost leaves the certificate without a name: give --san");
-}
-
 /* ---- all of it --------------------------------------------------------------------------------------------------- */
+
+static void judge_witnesses(const struct options *o)
+{
+    if (o->witness_count == 0 && (o->witness_quorum || o->witness_seconds || o->witness_commits))
+        wrong("--witness-%s without --witness", o->witness_quorum    ? "quorum"
+                                                : o->witness_seconds ? "seconds"
+                                                                     : "commits");
+    if (o->witness_quorum > o->witness_count)
+        wrong("--witness-quorum %u: there are only %u witnesses", o->witness_quorum, o->witness_count);
+    if (o->witness_quorum && o->witness_quorum <= o->witness_count / 2)
+        wrong("--witness-quorum %u: it has to be more than half of the %u witnesses", o->witness_quorum,
+              o->witness_count);
+}
+
+static void judge_recovery(const struct options *o)
+{
+    if (o->recover_share_count > 0 && !o->recover)
+        wrong("--recover-share without --recover");
+    if (o->recover && o->take_over)
+        wrong("--recover and --take-over: the data comes from its holders, or from the enclave that has it");
+    if (o->recovery_count > 0 && o->recovery_threshold == 0)
+        wrong("--recovery-key without --recovery-threshold: how many of the shares recover the data?");
+    if (o->recovery_threshold > 0 && o->recovery_count == 0)
+        wrong("--recovery-threshold without --recovery-key");
+    if (o->recovery_threshold > o->recovery_count)
+        wrong("--recovery-threshold %u: there are only %u recovery keys", o->recovery_threshold, o->recovery_count);
+}
+
+static void judge_take_over(const struct options *o)
+{
+    if (o->listen_from && !o->take_over)
+        wrong("--listen-from without --take-over");
+    if (o->take_over && (o->recovery_count || o->recovery_threshold || o->witness_count || o->witness_quorum ||
+                         o->witness_seconds || o->witness_commits || o->upgrade_rule))
+        wrong("--take-over: holders, witnesses and the upgrade rule come with the instance: leave those options out");
+}
 
 /* What would have no effect is refused. Where "auto" leads, only the loading tells: options_judge_backend. */
 static void judge_together(const struct options *o)
@@ -435,6 +583,9 @@ static void judge_together(const struct options *o)
         o->collateral_listen.sin6_port == o->listen.sin6_port &&
         memcmp(&o->collateral_listen.sin6_addr, &o->listen.sin6_addr, 16) == 0)
         wrong("--collateral-listen and --listen are the same address");
+    judge_take_over(o);
+    judge_witnesses(o);
+    judge_recovery(o);
     if (o->backend != ENCLAVE_BACKEND_AUTO)
         options_judge_backend(o, o->backend);
 }
@@ -447,6 +598,8 @@ void options_judge_backend(const struct options *o, enum enclave_backend backend
         wrong("--sim-dir is the emulator's, and this is hardware");
     if (backend == ENCLAVE_BACKEND_SGX && o->serve_collateral)
         wrong("--collateral-listen serves a simulation's collateral, and this is hardware");
+    if (backend == ENCLAVE_BACKEND_EMULATOR && o->pccs)
+        wrong("--pccs is for hardware: a simulation's collateral is in its --sim-dir");
 }
 
 void options_parse(struct options *o, int argc, char **argv)
@@ -454,7 +607,7 @@ void options_parse(struct options *o, int argc, char **argv)
     struct arguments a;
     int id, rest;
     set_defaults(o);
-    arguments_init(&a, argc, argv, table, NULL);
+    arguments_init(&a, argc, argv, table, repeatable);
     while ((id = arguments_next(&a)) != ARGUMENTS_END) {
         if (id == ARGUMENTS_WRONG)
             wrong("%s", a.error);
@@ -468,5 +621,7 @@ void options_parse(struct options *o, int argc, char **argv)
     if (rest > 0)
         wrong("unexpected argument '%s'", *first);
     judge_together(o);
-    gather_names(o);
+    char why[512];
+    if (san_gather(o, why, sizeof why) < 0)
+        wrong("%s", why);
 }

@@ -29,11 +29,23 @@ struct options {
     char listen_text[80];
     struct sockaddr_in6 collateral_listen;
     bool serve_collateral;
+    const char *pccs; /* where hardware's collateral comes from; NULL: nowhere */
     uint8_t admin_key[PROTO_ADMIN_KEY_MAX];
     uint32_t admin_key_size;
+    char witnesses[PROTO_WITNESSES_MAX]; /* as in struct run_args, judged */
+    uint32_t witnesses_size, witness_count, witness_quorum, witness_seconds, witness_commits;
+    const char *take_over;   /* URL of the enclave whose instance is taken over; NULL: none */
+    const char *listen_from; /* the data folder of who has the listening sockets; NULL: not given */
+    uint32_t upgrade_rule;   /* enum proto_upgrade_rule */
+    bool recover;
+    uint32_t recover_share_count;
+    uint8_t recover_shares[PROTO_RECOVERY_KEYS_MAX][PROTO_RECOVER_SHARE_SIZE];
+    uint32_t recovery_threshold, recovery_count; /* as in struct run_args, judged */
+    uint8_t recovery_keys[PROTO_RECOVERY_KEYS_MAX][32];
     uint32_t max_header_bytes, max_headers, header_timeout_ms, idle_timeout_ms, request_timeout_ms;
     uint32_t app_memory_mib, app_disk_mib; /* 0: the enclave's default */
     uint32_t min_rate, rate_grace_ms;      /* as in struct run_args */
+    uint32_t drain_timeout_ms;             /* 0: the enclave's default */
     uint64_t max_body_bytes;
 };
 

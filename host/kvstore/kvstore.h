@@ -11,9 +11,15 @@
  * Bytes that are passed in are borrowed for the call; so are those that a visit gets. get and scan may be called from
  * any thread at any time; commit from one thread at a time; close when nobody else is inside.
  *
- * Limits: keys of 1 to KVSTORE_KEY_MAX bytes; 64 GiB in all, of address space, of which the file takes what it needs. A
- * commit's operations are applied in their order. Errors are negative errno: -EIO also where the disk is broken, after
- * which what was committed before still stands.
+ * Limits: keys of 1 to KVSTORE_KEY_MAX bytes, values of up to KVSTORE_VALUE_MAX; 64 GiB in all, of address space, of
+ * which the file takes what it needs. A commit's operations are applied in their order. Errors are negative errno: -EIO
+ * also where the disk is broken, after which what was committed before still stands.
+ *
+ * What somebody else has put into the file and is beyond these limits is passed over, as if it were not there. So is a
+ * table of its own (LMDB's named databases), but that it looks like a record with its name; it goes where a record of
+ * that name is written or deleted.
+ *
+ * Backups are copy.h's.
  *
  * Known weaknesses: it keeps what it is given, and nothing proves that it is the latest: the enclave sees to that.
  * Space that deleted records had is used again, but never given back to the file system.
@@ -26,6 +32,7 @@
 #include <stdint.h>
 
 #define KVSTORE_KEY_MAX 64u
+#define KVSTORE_VALUE_MAX ((4u << 20) + 4096u)
 
 struct kvstore;
 

@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #include "common/ensure.h"
+#include "host/kvstore/copy.h"
+#include "host/kvstore/internal.h"
 #include "host/kvstore/kvstore.h"
 
 /* Address space only: the file grows as it is used. */
@@ -21,9 +23,17 @@ struct kvstore {
     MDB_env *env;
     MDB_dbi dbi;
     int lock; /* flock on it keeps a second process out, which LMDB itself would let in */
+    struct kvstore_heads heads;
 };
 
-static int to_errno(int code)
+static void note_heads(struct kvstore *kv)
+{
+    mdb_filehandle_t fd;
+    if (mdb_env_get_fd(kv->env, &fd) == 0)
+        kvstore_note_heads(fd, &kv->heads);
+}
+
+int kvstore_errno(int code)
 {
     if (code <= 0 && code != MDB_SUCCESS)
         return code == MDB_NOTFOUND ? -ENOENT : code == MDB_MAP_FULL ? -ENOSPC : -EIO;
@@ -35,29 +45,46 @@ static MDB_val to_val(struct kvstore_bytes b)
     return (MDB_val){.mv_size = b.size, .mv_data = (void *)(uintptr_t)b.data};
 }
 
-static int take_lock(struct kvstore *kv, const char *folder, char *error, size_t error_size)
+int kvstore_lock(const char *folder, bool *made, char *error, size_t error_size)
 {
     char path[4096];
-    snprintf(path, sizeof(path), "%s/enclave-os.lock", folder);
-    kv->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (kv->lock < 0) {
-        int result = -errno;
-        snprintf(error, error_size, "data folder %s: %s", folder, strerror(errno));
-        return result;
-    }
-    if (flock(kv->lock, LOCK_EX | LOCK_NB) != 0) {
+    int fd = (size_t)snprintf(path, sizeof path, "%s/" KVSTORE_LOCK, folder) < sizeof path
+                 ? kvstore_lock_file(folder, path, made)
+                 : -ENAMETOOLONG;
+    if (fd == -EBUSY)
         snprintf(error, error_size, "data folder %s is in use by another process", folder);
-        return -EBUSY;
-    }
-    return 0;
+    else if (fd < 0)
+        snprintf(error, error_size, "data folder %s: %s", folder, strerror(-fd));
+    return fd;
+}
+
+/* A new store would begin where one was to be put back. Under the lock. */
+static int need_restored(const char *folder, char *error, size_t error_size)
+{
+    char part[4096], whole[4096];
+    if ((size_t)snprintf(whole, sizeof whole, "%s/" KVSTORE_FILE, folder) >= sizeof whole ||
+        (size_t)snprintf(part, sizeof part, "%s.part", whole) >= sizeof part)
+        return -ENAMETOOLONG;
+    if (access(whole, F_OK) == 0 || access(part, F_OK) != 0)
+        return 0;
+    snprintf(error, error_size, "data folder %s: a backup was to be put there, and is not whole: restore it again",
+             folder);
+    return -ENODATA;
 }
 
 static int open_environment(struct kvstore *kv, const char *folder)
 {
     MDB_txn *txn = NULL;
-    int code = mdb_env_create(&kv->env);
+    KVSTORE_WATCH(NULL);
+    int code = -kvstore_give_lock(folder);
+    if (code == 0)
+        code = mdb_env_create(&kv->env);
+    if (code == 0)
+        code = mdb_env_set_assert(kv->env, kvstore_on_assert);
     if (code == 0)
         code = mdb_env_set_mapsize(kv->env, MAP_SIZE);
+    if (code == 0)
+        code = mdb_env_set_maxdbs(kv->env, 1); /* for drop_tables() alone */
     /* NOTLS: a reader's slot belongs to its transaction, so that any thread may read. */
     if (code == 0)
         code = mdb_env_open(kv->env, folder, MDB_NOTLS | MDB_NORDAHEAD, 0600);
@@ -76,28 +103,34 @@ static int open_environment(struct kvstore *kv, const char *folder)
 
 int kvstore_open(const char *folder, struct kvstore **out, char *error, size_t error_size)
 {
-    struct kvstore *kv = calloc(1, sizeof(*kv));
+    struct kvstore *kv = calloc(1, sizeof *kv);
     if (!kv)
         return -ENOMEM;
-    kv->lock = -1;
-    int result = take_lock(kv, folder, error, error_size);
+    bool made;
+    kv->lock = kvstore_lock(folder, &made, error, error_size);
+    int result = kv->lock < 0 ? kv->lock : need_restored(folder, error, error_size);
+    if (result == 0)
+        result = kvstore_mend_heads(folder, error, error_size);
     if (result == 0) {
         int code = open_environment(kv, folder);
         if (code != 0) {
-            snprintf(error, error_size, "data folder %s: %s", folder, mdb_strerror(code));
-            result = to_errno(code);
+            snprintf(error, error_size, "data folder %s: %s%s", folder, mdb_strerror(code),
+                     code < 0 ? ": restore a backup" : "");
+            result = kvstore_errno(code);
         }
     }
     if (result != 0) {
         kvstore_close(kv);
         return result;
     }
+    note_heads(kv);
     *out = kv;
     return 0;
 }
 
 void kvstore_close(struct kvstore *kv)
 {
+    KVSTORE_WATCH(NULL);
     if (kv->env)
         mdb_env_close(kv->env);
     if (kv->lock >= 0)
@@ -110,17 +143,26 @@ static bool key_is_valid(struct kvstore_bytes key)
     return key.size > 0 && key.size <= KVSTORE_KEY_MAX;
 }
 
+/* Else it is somebody else's. */
+static bool may_be_ours(const MDB_val *key, const MDB_val *value)
+{
+    return key->mv_size <= KVSTORE_KEY_MAX && value->mv_size <= KVSTORE_VALUE_MAX;
+}
+
 int kvstore_get(struct kvstore *kv, struct kvstore_bytes key, void **value, size_t *size)
 {
     ENSURE(kv->env && value && size);
+    KVSTORE_WATCH(NULL);
     if (!key_is_valid(key))
         return -EINVAL;
     MDB_txn *txn;
     int code = mdb_txn_begin(kv->env, NULL, MDB_RDONLY, &txn);
     if (code != 0)
-        return to_errno(code);
+        return kvstore_errno(code);
     MDB_val k = to_val(key), v;
-    int result = to_errno(mdb_get(txn, kv->dbi, &k, &v));
+    int result = kvstore_errno(mdb_get(txn, kv->dbi, &k, &v));
+    if (result == 0 && !may_be_ours(&k, &v))
+        result = -ENOENT;
     if (result == 0) {
         *value = malloc(v.mv_size ? v.mv_size : 1);
         *size = v.mv_size;
@@ -135,17 +177,19 @@ int kvstore_get(struct kvstore *kv, struct kvstore_bytes key, void **value, size
 
 static int apply(struct kvstore *kv, MDB_txn *txn, const struct kvstore_op *op)
 {
-    if (!key_is_valid(op->key))
+    if (!key_is_valid(op->key) || (op->put && op->value.size > KVSTORE_VALUE_MAX))
         return -EINVAL;
     MDB_val k = to_val(op->key), v = to_val(op->value);
     int code = op->put ? mdb_put(txn, kv->dbi, &k, &v, 0) : mdb_del(txn, kv->dbi, &k, NULL);
-    return code == MDB_NOTFOUND ? 0 : to_errno(code);
+    if (code == MDB_INCOMPATIBLE)
+        return -EISDIR;
+    return code == MDB_NOTFOUND ? 0 : kvstore_errno(code);
 }
 
 static int commit_once(struct kvstore *kv, const struct kvstore_op *ops, size_t count)
 {
     MDB_txn *txn;
-    int result = to_errno(mdb_txn_begin(kv->env, NULL, 0, &txn));
+    int result = kvstore_errno(mdb_txn_begin(kv->env, NULL, 0, &txn));
     if (result != 0)
         return result;
     for (size_t i = 0; i < count && result == 0; i++)
@@ -154,7 +198,29 @@ static int commit_once(struct kvstore *kv, const struct kvstore_op *ops, size_t 
         mdb_txn_abort(txn);
         return result;
     }
-    return to_errno(mdb_txn_commit(txn));
+    return kvstore_errno(mdb_txn_commit(txn));
+}
+
+/* Somebody's tables that have the names of records, which keeps LMDB from writing those. */
+static int drop_tables(struct kvstore *kv, const struct kvstore_op *ops, size_t count)
+{
+    MDB_txn *txn;
+    int code = mdb_txn_begin(kv->env, NULL, 0, &txn);
+    if (code != 0)
+        return kvstore_errno(code);
+    for (size_t i = 0; i < count && code == 0; i++) {
+        char name[KVSTORE_KEY_MAX + 1] = {0}; /* as whoever made it had to give it: up to the first zero */
+        MDB_dbi table;
+        if (!key_is_valid(ops[i].key))
+            continue;
+        memcpy(name, ops[i].key.data, ops[i].key.size);
+        if (mdb_dbi_open(txn, name, 0, &table) == 0)
+            code = mdb_drop(txn, table, 1);
+    }
+    if (code == 0)
+        return kvstore_errno(mdb_txn_commit(txn));
+    mdb_txn_abort(txn);
+    return kvstore_errno(code);
 }
 
 /* LMDB answers EIO when the disk filled up in the middle of a write. */
@@ -177,13 +243,13 @@ static int pass_transaction(struct kvstore *kv)
     MDB_val k, v = {.mv_size = SIZE_MAX};
     int code = mdb_txn_begin(kv->env, NULL, 0, &txn);
     if (code != 0)
-        return to_errno(code);
+        return kvstore_errno(code);
     code = mdb_cursor_open(txn, kv->dbi, &cursor);
     for (int i = 0; code == 0 && v.mv_size > 512 && i < 1000; i++)
         code = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
     if (code == 0) {
         uint8_t copy[512];
-        code = v.mv_size > sizeof(copy) ? MDB_NOTFOUND : 0;
+        code = v.mv_size > sizeof copy ? MDB_NOTFOUND : 0;
         if (code == 0) {
             memcpy(copy, v.mv_data, v.mv_size);
             v.mv_data = copy;
@@ -193,15 +259,20 @@ static int pass_transaction(struct kvstore *kv)
     if (cursor)
         mdb_cursor_close(cursor);
     if (code == 0)
-        return to_errno(mdb_txn_commit(txn));
+        return kvstore_errno(mdb_txn_commit(txn));
     mdb_txn_abort(txn);
-    return to_errno(code);
+    return kvstore_errno(code);
 }
 
 int kvstore_commit(struct kvstore *kv, const struct kvstore_op *ops, size_t count)
 {
+    int dead;
     ENSURE(kv->env && (ops || count == 0));
+    KVSTORE_WATCH(NULL);
+    mdb_reader_check(kv->env, &dead); /* a backup that was killed: what it read could not be used again */
     int result = commit_once(kv, ops, count);
+    if (result == -EISDIR)
+        result = drop_tables(kv, ops, count) == 0 ? commit_once(kv, ops, count) : -EIO;
     if (result == -EIO && disk_is_full(kv, ops, count))
         result = -ENOSPC;
     if (result == -ENOSPC && pass_transaction(kv) == 0) {
@@ -209,6 +280,7 @@ int kvstore_commit(struct kvstore *kv, const struct kvstore_op *ops, size_t coun
         if (result == -EIO && disk_is_full(kv, ops, count))
             result = -ENOSPC;
     }
+    note_heads(kv);
     return result;
 }
 
@@ -237,20 +309,22 @@ int kvstore_scan(struct kvstore *kv, struct kvstore_bytes prefix, struct kvstore
 {
     if (prefix.size > KVSTORE_KEY_MAX || after.size > KVSTORE_KEY_MAX)
         return -EINVAL;
+    KVSTORE_WATCH(NULL);
     MDB_txn *txn;
     MDB_cursor *cursor;
     int code = mdb_txn_begin(kv->env, NULL, MDB_RDONLY, &txn);
     if (code != 0)
-        return to_errno(code);
+        return kvstore_errno(code);
     code = mdb_cursor_open(txn, kv->dbi, &cursor);
     if (code == 0) {
         MDB_val k, v;
         code = first_key(cursor, prefix, after, &k, &v);
         while (code == 0 && has_prefix(&k, prefix) &&
-               visit(user, (struct kvstore_bytes){k.mv_data, k.mv_size}, (struct kvstore_bytes){v.mv_data, v.mv_size}))
+               (!may_be_ours(&k, &v) || visit(user, (struct kvstore_bytes){k.mv_data, k.mv_size},
+                                              (struct kvstore_bytes){v.mv_data, v.mv_size})))
             code = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
         mdb_cursor_close(cursor);
     }
     mdb_txn_abort(txn);
-    return code == MDB_NOTFOUND ? 0 : to_errno(code);
+    return code == MDB_NOTFOUND ? 0 : kvstore_errno(code);
 }

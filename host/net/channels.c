@@ -153,7 +153,7 @@ static void on_ended(struct io *io, struct channel *ch)
     }
     if (ch->fd >= 0) {
         struct linger abort_now = {.l_onoff = 1, .l_linger = 0};
-        setsockopt(ch->fd, SOL_SOCKET, SO_LINGER, &abort_now, sizeof(abort_now));
+        setsockopt(ch->fd, SOL_SOCKET, SO_LINGER, &abort_now, sizeof abort_now);
     }
     slots_release_memory(&io->slots, ch);
     give_back(io, ch);
@@ -235,8 +235,8 @@ int channels_open(struct io *io, int fd, enum channel_kind kind, const struct so
     }
     io->used_count++;
     ch->fd = fd;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
     struct channel_desc desc;
     slots_describe(&io->slots, ch, kind, io->worker, &desc);
     set_peer(&desc, peer);

@@ -80,7 +80,7 @@ static bool drop_input(struct closing *c, struct channel *ch, uint64_t now_ns)
     static _Thread_local char waste[65536];
     size_t dropped = 0;
     while (ch->readable && !ch->eof && dropped < DROP_PER_TURN) {
-        ssize_t n = recv(ch->fd, waste, sizeof(waste), MSG_DONTWAIT | MSG_TRUNC); /* TCP drops without copying */
+        ssize_t n = recv(ch->fd, waste, sizeof waste, MSG_DONTWAIT | MSG_TRUNC); /* TCP drops without copying */
         if (n > 0)
             dropped += (size_t)n;
         else if (n == 0)

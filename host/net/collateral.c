@@ -144,7 +144,7 @@ static void *serve(void *argument)
 
 struct collateral_server *collateral_server_start(int listener, const char *machine_dir)
 {
-    struct collateral_server *s = calloc(1, sizeof(*s));
+    struct collateral_server *s = calloc(1, sizeof *s);
     if (!s)
         return NULL;
     s->listener = listener;
@@ -165,7 +165,7 @@ void collateral_server_stop(struct collateral_server *s)
     uint64_t one = 1;
     if (!s)
         return;
-    if (write(s->stop, &one, sizeof(one)) == sizeof(one))
+    if (write(s->stop, &one, sizeof one) == sizeof one)
         pthread_join(s->thread, NULL);
     for (int i = 0; i < CLIENTS_MAX; i++)
         drop(&s->clients[i]);

@@ -19,6 +19,7 @@
 /* epoll's data for what is no channel; channel ids are far below. */
 #define TAG_LISTENER ((uint64_t)UINT32_MAX)
 #define TAG_WAKE ((uint64_t)UINT32_MAX - 1)
+#define TAG_LOCAL ((uint64_t)UINT32_MAX - 2)
 
 /* The I/O thread's own unless a comment says otherwise. */
 struct io {
@@ -37,11 +38,17 @@ struct io {
     bool stopped; /* the listener may be closed */
 
     /* What it asks of the I/O thread, and how anyone wakes that. */
-    atomic_bool asked_accept, asked_stop, asked_finish;
+    atomic_bool asked_accept, asked_stop, asked_finish, asked_hold;
     _Atomic uint32_t asleep; /* 1: a write to wake is needed */
 
+    /* Whoever asks for a hold waits until the I/O thread, which alone writes held and gone, has it so. */
+    pthread_mutex_t hold_lock;
+    pthread_cond_t hold_changed;
+    bool hold_wanted, held;
+    bool gone; /* the thread has ended */
+
     struct owner owner; /* the I/O thread */
-    int listener;
+    int listener, local;
     bool accepting;
     bool listener_armed;
     bool slot_came_free; /* since the listener was last looked at */
@@ -53,6 +60,7 @@ struct io {
     struct slots slots;
     struct closing closing;
     _Atomic uint32_t used_count; /* slots that are not free; others may read it */
+    _Atomic uint64_t spun_ns;    /* of processor time that went into looking for work in vain; others may read it */
     uint64_t finish_by_ns;       /* 0: nobody has asked for the end */
 };
 
@@ -78,10 +86,11 @@ void channels_close_all(struct io *io); /* at the end, whatever they are doing *
 void channels_check(const struct io *io);
 
 /* accept.c */
-int accept_begin(struct io *io);   /* the port is listened on: take connections from it. 0 or -errno */
-void accept_end(struct io *io);    /* and no more; the port is closed */
-void accept_some(struct io *io);   /* there are some */
-void accept_resume(struct io *io); /* after a pause, if there are slots again */
+int accept_begin(struct io *io);           /* the port is listened on: take connections from it. 0 or -errno */
+void accept_end(struct io *io);            /* and no more; the port is closed */
+void accept_some(struct io *io, int from); /* there are some: from the listener, or local */
+void accept_hold(struct io *io);           /* io_hold was called */
+void accept_resume(struct io *io);         /* after a pause, if there are slots again */
 
 /* turn.c: the thread. */
 void *io_run(void *io);

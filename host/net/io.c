@@ -34,7 +34,7 @@ static int open_for_control(void *user, int fd, channel_name *name)
 {
     struct io *io = user;
     struct sockaddr_storage peer = {0};
-    socklen_t size = sizeof(peer);
+    socklen_t size = sizeof peer;
     struct channel *ch = NULL;
     getpeername(fd, (struct sockaddr *)&peer, &size);
     int result = channels_open(io, fd, CHANNEL_EGRESS, &peer, &ch);
@@ -95,17 +95,22 @@ static int open_poll(struct io *io)
 int io_create(const struct io_options *o, struct io **out, char *error, size_t error_size)
 {
     struct channel_desc desc;
-    struct io *io = calloc(1, sizeof(*io));
+    struct io *io = calloc(1, sizeof *io);
     ENSURE(o->workers > 0 && o->worker < o->workers && o->backends);
     if (!io) {
         snprintf(error, error_size, "worker %u cannot be set up: out of memory", o->worker);
         close(o->listener);
+        if (o->local >= 0)
+            close(o->local);
         return -ENOMEM;
     }
     owner_take(&io->maker);
     io->enclave = o->enclave;
     io->worker = o->worker;
     io->listener = o->listener;
+    io->local = o->local;
+    pthread_mutex_init(&io->hold_lock, NULL);
+    pthread_cond_init(&io->hold_changed, NULL);
     io->epoll = io->wake = -1;
     io->control.backends = o->backends;
     io->control.wake = kick;
@@ -146,12 +151,25 @@ int io_accept(struct io *io)
     owner_check(&io->maker);
     ENSURE(!io->stopped);
     int seconds = 1; /* come with the first bytes, or after this: saves the enclave a wake for each connection */
-    setsockopt(io->listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof(seconds));
+    setsockopt(io->listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof seconds);
     if (listen(io->listener, LISTEN_BACKLOG) != 0)
+        return -errno;
+    if (io->local >= 0 && listen(io->local, LISTEN_BACKLOG) != 0)
         return -errno;
     atomic_store(&io->asked_accept, true);
     io_kick(io);
     return 0;
+}
+
+void io_hold(struct io *io, bool held)
+{
+    pthread_mutex_lock(&io->hold_lock);
+    io->hold_wanted = held;
+    atomic_store(&io->asked_hold, true);
+    io_kick(io);
+    while (io->held != held && !io->gone)
+        pthread_cond_wait(&io->hold_changed, &io->hold_lock);
+    pthread_mutex_unlock(&io->hold_lock);
 }
 
 void io_stop_accepting(struct io *io)
@@ -174,6 +192,11 @@ uint32_t io_used(const struct io *io)
     return atomic_load_explicit(&io->used_count, memory_order_relaxed);
 }
 
+uint64_t io_spun_ns(const struct io *io)
+{
+    return atomic_load_explicit(&io->spun_ns, memory_order_relaxed);
+}
+
 void io_join(struct io *io)
 {
     owner_check(&io->maker);
@@ -185,9 +208,12 @@ void io_join(struct io *io)
 void io_destroy(struct io *io)
 {
     io_join(io);
+    control_deinit(&io->control);
     channels_close_all(io);
     if (io->listener >= 0)
         close(io->listener);
+    if (io->local >= 0)
+        close(io->local);
     if (io->epoll >= 0)
         close(io->epoll);
     if (io->wake >= 0)

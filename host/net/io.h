@@ -8,6 +8,7 @@
  *     io_start(io);                                    from here on the I/O thread owns sockets and slots
  *     io_accept(io);                                   once the enclave serves
  *     ...
+ *     io_hold(io, true);                               if another process has the port's sockets, too (host/port.h)
  *     io_stop_accepting(io);                           then the enclave is told to stop, and its threads leave
  *     io_finish(io);                                   what it wrote is sent, for two seconds at most
  *     io_join(io);
@@ -30,6 +31,7 @@
 #ifndef ENCLAVE_OS_HOST_NET_IO_H
 #define ENCLAVE_OS_HOST_NET_IO_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/protocol.h"
@@ -41,7 +43,8 @@ struct io;
 struct io_options {
     struct enclave *enclave;
     uint32_t worker, workers;
-    int listener; /* bound; owned by the io from now on */
+    int listener; /* bound; owned by the io from now on, as the next one */
+    int local;    /* for other processes of this machine, which are connections like any; -1: there is none */
     const struct control_backends *backends;
 };
 
@@ -53,16 +56,21 @@ int io_start(struct io *io);
 /* The thread that made it, for these three; a listener that is let in is the I/O thread's from then on. Listen,
  * once and not after io_stop_accepting: the port takes connections when this returns 0. */
 int io_accept(struct io *io);
+/* Any thread but the I/O thread, one at a time: nothing is taken from the listener, whose queue grows; or it is, again.
+ * local goes on. When this returns it is so. */
+void io_hold(struct io *io, bool held);
 /* Stop accepting; finish sending what there is, then end the thread. */
 void io_stop_accepting(struct io *io);
 void io_finish(struct io *io);
-/* The maker: waits for the thread's end, if it was started. The services must not run any more. */
+/* The maker: waits for the thread's end, if it was started. The services run on: until then it may submit to them. */
 void io_join(struct io *io);
-/* Joins it, and frees what a thread inside the enclave may use: none must be left there. */
+/* Joins it, and frees what a thread inside the enclave or a service may use: none of them must run any more. */
 void io_destroy(struct io *io);
 
 /* Any thread: how many slots are not free. */
 uint32_t io_used(const struct io *io);
+/* Any thread: nanoseconds of processor time that its thread has spent looking for work where there was none. */
+uint64_t io_spun_ns(const struct io *io);
 
 /* From the enclave's OCALLs, any thread. */
 void io_kick(struct io *io);                              /* wake the I/O thread if it sleeps */

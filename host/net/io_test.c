@@ -1,9 +1,10 @@
 /*
- * The listener's life on real sockets: accepting, being paused where all slots are used, going on when one is free, and
- * being closed by another thread at any moment, from before it was opened until all clients have been served. More
- * clients than slots come at once, on threads of their own, and a pretended worker echoes. Every round is decided by a
- * seed: SEED, ROUNDS. Nobody is forgotten: without a shutdown every client is answered, with one every client hears the
- * end; no slot is used beyond their number, and afterwards the port refuses.
+ * The listener's life on real sockets: accepting, being paused where all slots are used, going on when one is free,
+ * being held by another thread, and being closed by it at any moment, from before it was opened until all clients have
+ * been served. More clients than slots come at once, on threads of their own, and a pretended worker echoes. Every
+ * round is decided by a seed: SEED, ROUNDS. Nobody is forgotten: without a shutdown every client is answered, with one
+ * every client hears the end; no slot is used beyond their number, none is taken while it is held, and afterwards the
+ * port refuses.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -220,6 +221,7 @@ static void begin(void)
     struct io_options options = {.workers = PROTO_MAX_CHANNELS / SLOTS, .backends = &nothing};
     char error[256];
     inet_pton(AF_INET6, "::ffff:127.0.0.1", &address.sin6_addr);
+    options.local = -1;
     ENSURE(listen_bind(&address, 1, &options.listener) == 0);
     port = ntohs(address.sin6_port);
     atomic_store(&refusing, false);
@@ -233,13 +235,25 @@ static void begin(void)
     ENSURE(doorbell_producer_init(&bell_out, (void *)control.doorbell_out) == 0);
 }
 
+/* As while another process takes the port over: nobody is let in meanwhile, so that slots only come free. */
+static void hold_for_a_while(void)
+{
+    io_hold(io, true);
+    for (uint32_t used = io_used(io), i = 0; i < 20; i++) {
+        look();
+        ENSURE(io_used(io) <= used);
+        used = io_used(io);
+    }
+    io_hold(io, false);
+}
+
 /* until: so many served visits, or all clients have gone. It learns nothing else from them: what it does next is in no
  * order with what the I/O thread did, and the sanitizer sees whether that matters. */
-static void watch(unsigned until)
+static void watch(unsigned until, bool holds)
 {
     while (atomic_load_explicit(&served, memory_order_relaxed) < until &&
            atomic_load_explicit(&clients_left, memory_order_relaxed) > 0)
-        look();
+        holds ? hold_for_a_while() : look();
 }
 
 static void run_round(unsigned *seed)
@@ -258,7 +272,7 @@ static void run_round(unsigned *seed)
         ENSURE(pthread_create(&clients[i], NULL, client, &seeds[i]) == 0);
     }
     if (!never_opened)
-        watch(until);
+        watch(until, rand_r(seed) % 3 == 0);
     if (to_the_end && !never_opened)
         ENSURE(atomic_load(&served) == all);
     atomic_store(&ending, true);

@@ -13,6 +13,9 @@
  * replaced by the one that was given. 0, or a negative errno: -EADDRINUSE if anyone else listens there. */
 int listen_bind(struct sockaddr_in6 *address, uint32_t count, int *sockets);
 
+/* Whether a socket is bound to this address; found: where it is, as people write it. */
+bool listen_is_at(int fd, const struct sockaddr_in6 *address, char *found, size_t size);
+
 /* ADDR:PORT as people write it. */
 void listen_describe(const struct sockaddr_in6 *address, char *text, size_t size);
 

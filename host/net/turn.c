@@ -47,11 +47,11 @@ static bool poll_sockets(struct io *io, uint64_t timeout_ns)
     int count = epoll_pwait2(io->epoll, events, EVENTS_MAX, timeout_ns == FOREVER_NS ? NULL : &timeout, NULL);
     for (int i = 0; i < count; i++) {
         uint64_t tag = events[i].data.u64, value;
-        if (tag == TAG_LISTENER)
-            accept_some(io);
+        if (tag == TAG_LISTENER || tag == TAG_LOCAL)
+            accept_some(io, tag == TAG_LOCAL ? io->local : io->listener);
         else if (tag != TAG_WAKE)
             channels_on_event(io, tag, events[i].events);
-        else if (read(io->wake, &value, sizeof(value)) < 0)
+        else if (read(io->wake, &value, sizeof value) < 0)
             continue; /* someone else's wake was read already */
     }
     return count > 0;
@@ -59,6 +59,8 @@ static bool poll_sockets(struct io *io, uint64_t timeout_ns)
 
 static void obey(struct io *io)
 {
+    if (atomic_exchange(&io->asked_hold, false))
+        accept_hold(io);
     if (atomic_exchange(&io->asked_accept, false) && io->listener >= 0 && !io->accepting) {
         int error = accept_begin(io);
         if (error != 0) {
@@ -76,7 +78,7 @@ static void obey(struct io *io)
 
 static bool asked(struct io *io)
 {
-    return atomic_load(&io->asked_accept) || atomic_load(&io->asked_stop) ||
+    return atomic_load(&io->asked_accept) || atomic_load(&io->asked_hold) || atomic_load(&io->asked_stop) ||
            (io->finish_by_ns == 0 && atomic_load(&io->asked_finish));
 }
 
@@ -122,15 +124,24 @@ static void sweep(struct io *io, uint64_t *next_ns)
     channels_check(io);
 }
 
+/* A turn without work counts from the one before, which had none either: so under load nobody asks for the time. */
+static void count_spinning(struct io *io, bool busy, uint64_t *since_ns)
+{
+    uint64_t now = busy ? 0 : clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    if (now != 0 && *since_ns != 0)
+        atomic_store_explicit(&io->spun_ns, io->spun_ns + now - *since_ns, memory_order_relaxed);
+    *since_ns = now;
+}
+
 void *io_run(void *argument)
 {
     struct io *io = argument;
     char name[16];
     owner_take(&io->owner);
-    snprintf(name, sizeof(name), "io %u", io->worker);
+    snprintf(name, sizeof name, "io %u", io->worker);
     pthread_setname_np(pthread_self(), name);
     prctl(PR_SET_TIMERSLACK, NAP_SLACK_NS);
-    uint64_t busy_ns = clock_monotonic_ns(), sweep_ns = 0;
+    uint64_t busy_ns = clock_monotonic_ns(), sweep_ns = 0, spins_ns = 0;
     uint32_t naps = 0;
     while (!finished(io)) {
         bool busy = read_doorbell(io);
@@ -139,6 +150,7 @@ void *io_run(void *argument)
         control_turn(&io->control);
         io_wake_if_rang(io);
         obey(io);
+        count_spinning(io, busy, &spins_ns);
         uint64_t now = clock_monotonic_ns();
         if (busy) {
             busy_ns = now;
@@ -155,5 +167,9 @@ void *io_run(void *argument)
         }
         sweep(io, &sweep_ns);
     }
+    pthread_mutex_lock(&io->hold_lock); /* nobody waits for it any more */
+    io->gone = true;
+    pthread_cond_broadcast(&io->hold_changed);
+    pthread_mutex_unlock(&io->hold_lock);
     return NULL;
 }

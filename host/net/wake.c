@@ -35,7 +35,7 @@ void io_kick(struct io *io)
 {
     if (atomic_exchange(&io->asleep, 0) == 1) {
         uint64_t one = 1;
-        ssize_t ignored = write(io->wake, &one, sizeof(one));
+        ssize_t ignored = write(io->wake, &one, sizeof one);
         (void)ignored;
     }
 }

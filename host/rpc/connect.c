@@ -4,11 +4,14 @@
 #include "host/rpc/connect.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "host/rpc/local.h"
 
 #define CONNECT_TIMEOUT_MS 10000
 
@@ -16,7 +19,7 @@ static int finish(int fd)
 {
     struct pollfd p = {.fd = fd, .events = POLLOUT};
     int error = 0;
-    socklen_t size = sizeof(error);
+    socklen_t size = sizeof error;
     if (poll(&p, 1, CONNECT_TIMEOUT_MS) != 1)
         return -ETIMEDOUT;
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
@@ -36,11 +39,19 @@ static int try_address(const struct addrinfo *a)
     return result;
 }
 
+int connect_local(const char *folder)
+{
+    int fd = local_connect(folder, LOCAL_CONNECTIONS);
+    if (fd >= 0)
+        fcntl(fd, F_SETFL, O_NONBLOCK);
+    return fd == -ENOENT ? -ECONNREFUSED : fd;
+}
+
 int connect_tcp(const char *host, uint16_t port)
 {
     char service[8];
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM}, *list;
-    snprintf(service, sizeof(service), "%u", port);
+    snprintf(service, sizeof service, "%u", port);
     if (getaddrinfo(host, service, &hints, &list) != 0)
         return -EHOSTUNREACH;
     int result = -EHOSTUNREACH;

@@ -9,4 +9,7 @@
 /* A connected, non-blocking socket; or -EHOSTUNREACH (name unknown), -ECONNREFUSED, -ETIMEDOUT, another errno. */
 int connect_tcp(const char *host, uint16_t port);
 
+/* The same, by the socket of the server whose data is in folder. */
+int connect_local(const char *folder);
+
 #endif

@@ -3,14 +3,17 @@
  */
 #include "host/rpc/control.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "common/bytes.h"
 #include "common/clock.h"
+#include "common/container.h"
 #include "common/ensure.h"
 #include "host/rpc/connect.h"
 
@@ -61,7 +64,7 @@ static void do_commit(struct control_job *j)
     struct bytes_reader r = bytes_reader_make(j->payload, j->payload_size);
     uint32_t count = bytes_take_u32(&r);
     /* An operation takes at least its kind and its key's length. */
-    struct kvstore_op *ops = count <= j->payload_size / 5 ? calloc(count ? count : 1, sizeof(*ops)) : NULL;
+    struct kvstore_op *ops = count <= j->payload_size / 5 ? calloc(count ? count : 1, sizeof *ops) : NULL;
     j->error = -EINVAL;
     for (uint32_t i = 0; ops && i < count; i++) {
         uint8_t kind = bytes_take_u8(&r);
@@ -76,6 +79,8 @@ static void do_commit(struct control_job *j)
         j->error = kvstore_commit(j->control->backends->kv, ops, count);
     free(ops);
 }
+
+static_assert(KVSTORE_VALUE_MAX == PROTO_RECORD_MAX, "what the enclave may store can be kept");
 
 struct scan {
     struct bytes_writer out;
@@ -141,6 +146,13 @@ static void do_quote(struct control_job *j)
     }
 }
 
+static void do_collateral(struct control_job *j)
+{
+    const struct control_backends *b = j->control->backends;
+    j->error = !b->collateral ? -ENOSYS : b->collateral(j->payload, j->payload_size, &j->answer, &j->answer_size);
+    ENSURE(j->error < 0 || j->answer_size <= PROTO_RPC_MAX);
+}
+
 static void do_connect(struct control_job *j)
 {
     struct bytes_reader r = bytes_reader_make(j->payload, j->payload_size);
@@ -148,13 +160,15 @@ static void do_connect(struct control_job *j)
     const uint8_t *name = bytes_take_blob(&r, &size);
     uint16_t port = bytes_take_u16(&r);
     char host[256];
-    if (!bytes_reader_complete(&r) || size == 0 || size >= sizeof(host) || memchr(name, 0, size)) {
+    if (!bytes_reader_complete(&r) || size == 0 || size >= sizeof host || memchr(name, 0, size)) {
         j->error = -EINVAL;
         return;
     }
     memcpy(host, name, size);
     host[size] = '\0';
-    int fd = connect_tcp(host, port);
+    const struct local_way *local = &j->control->backends->local;
+    bool is_local = local->host && strcasecmp(local->host, host) == 0 && local->port == port;
+    int fd = is_local ? connect_local(local->folder) : connect_tcp(host, port);
     j->error = fd < 0 ? fd : 0;
     j->fd = fd < 0 ? -1 : fd;
 }
@@ -181,8 +195,8 @@ static void do_log(struct control_job *j)
     if (!bytes_reader_complete(&r) || level > LOG_INFO)
         return;
     char line[PROTO_LOG_MAX + 32]; /* with what is put before it */
-    size_t used = (size_t)snprintf(line, sizeof(line), "enclave: %s: ", levels[level]);
-    for (size_t i = 0; i < size && used < sizeof(line) - 2; i++)
+    size_t used = (size_t)snprintf(line, sizeof line, "enclave: %s: ", levels[level]);
+    for (size_t i = 0; i < size && used < sizeof line - 2; i++)
         line[used++] = text[i] >= ' ' && text[i] != 0x7f ? (char)text[i] : '?';
     line[used++] = '\n';
     fwrite(line, 1, used, stderr);
@@ -194,22 +208,31 @@ static void do_ready(struct control_job *j)
     uint32_t count = bytes_take_u32(&r);
     char text[4096] = "";
     size_t used = 0;
-    for (uint32_t i = 0; i < count && !r.failed && used < sizeof(text) - 128; i++) {
+    for (uint32_t i = 0; i < count && !r.failed && used < sizeof text - 128; i++) {
         size_t size;
         const uint8_t *name = bytes_take_blob(&r, &size);
         uint64_t us = bytes_take_u64(&r);
         if (!r.failed)
-            used += (size_t)snprintf(text + used, sizeof(text) - used, "  %-32.*s %8.1f ms\n",
+            used += (size_t)snprintf(text + used, sizeof text - used, "  %-32.*s %8.1f ms\n",
                                      size > 64 ? 64 : (int)size, (const char *)name, (double)us / 1000);
     }
     j->control->backends->on_ready(text);
+}
+
+static void do_hand_over(struct control_job *j)
+{
+    struct bytes_reader r = bytes_reader_make(j->payload, j->payload_size);
+    uint8_t news = bytes_take_u8(&r);
+    struct kvstore_bytes data = take_bytes(&r);
+    bool ok = bytes_reader_complete(&r) && news >= HAND_OVER_RECIPIENT && news <= HAND_OVER_DONE;
+    j->error = ok ? j->control->backends->on_hand_over((enum hand_over_news)news, data.data, data.size) : -EINVAL;
 }
 
 /* ---- the way of a request ---------------------------------------------------------------------------------- */
 
 static void run_on_service(struct job *job)
 {
-    struct control_job *j = (struct control_job *)job;
+    struct control_job *j = CONTAINER_OF(job, struct control_job, job);
     struct control *c = j->control;
     ENSURE(c && j->fd < 0 && !j->answer);
     switch (j->method) {
@@ -221,6 +244,12 @@ static void run_on_service(struct job *job)
         break;
     case RPC_NET_CONNECT:
         do_connect(j);
+        break;
+    case RPC_QUOTE_COLLATERAL:
+        do_collateral(j);
+        break;
+    case RPC_HAND_OVER:
+        do_hand_over(j);
         break;
     default:
         do_quote(j);
@@ -262,6 +291,7 @@ static void start(struct control *c, struct control_job *j)
         return;
     case RPC_KV_COMMIT:
     case RPC_KV_SCAN:
+    case RPC_HAND_OVER: /* behind what is written before it */
         service = b->storage;
         break;
     case RPC_QUOTE:
@@ -269,6 +299,7 @@ static void start(struct control *c, struct control_job *j)
         service = b->quoting;
         break;
     case RPC_NET_CONNECT:
+    case RPC_QUOTE_COLLATERAL:
         service = b->egress;
         break;
     default:
@@ -284,7 +315,7 @@ static void start(struct control *c, struct control_job *j)
 
 static struct control_job *read_job(struct control *c, const struct rpc_request *request)
 {
-    struct control_job *j = calloc(1, sizeof(*j) + request->payload_size);
+    struct control_job *j = calloc(1, sizeof *j + request->payload_size);
     if (!j)
         return NULL;
     j->control = c;
@@ -385,6 +416,22 @@ void control_init(struct control *c)
 {
     ENSURE(c->backends && c->wake && c->ring && c->open && link_is_open(&c->link));
     rpc_reader_init(&c->reader, &c->link.from);
+    c->unsent_first = NULL;
+    c->unsent_last = &c->unsent_first;
+}
+
+static void free_list(struct control_job *j)
+{
+    for (struct control_job *next; j; j = next) {
+        next = j->next;
+        job_free(j);
+    }
+}
+
+void control_deinit(struct control *c)
+{
+    free_list(atomic_exchange_explicit(&c->completed, NULL, memory_order_acquire));
+    free_list(c->unsent_first);
     c->unsent_first = NULL;
     c->unsent_last = &c->unsent_first;
 }

@@ -10,10 +10,12 @@
  *     control_init(c);
  *     control_on_news(c);      whenever the channel's name stood in the doorbell
  *     control_turn(c);         in each turn of the I/O thread
+ *     control_deinit(c);
  *
- * Threads: all functions are the I/O thread's. A job belongs to the service thread that works on it until it is pushed
- * to `completed`; the services end before the struct goes, since jobs point to it. A job is as large as its request,
- * which the ring bounds (PROTO_RPC_MAX), and holds its answer until there is room for that in the ring.
+ * Threads: all functions but the last are the I/O thread's. A job belongs to the service thread that works on it until
+ * it is pushed to `completed`. At the end the I/O thread goes first, since it submits jobs, then the services, since
+ * jobs point to the struct, and then that. A job is as large as its request, which the ring bounds (PROTO_RPC_MAX),
+ * and holds its answer until there is room for that in the ring.
  *
  * Errors in answers are negative errno, as the enclave gets them. What has no answer (RPC_LOG, RPC_READY) gets none.
  */
@@ -25,6 +27,7 @@
 #include "common/link.h"
 #include "common/rpc.h"
 #include "host/kvstore/kvstore.h"
+#include "host/rpc/local.h"
 #include "host/thread/service.h"
 #include "sgx/quote/quote.h"
 
@@ -33,6 +36,12 @@ struct control_backends {
     struct kvstore *kv;
     struct quote_backend *quote;
     struct service *storage, *quoting, *egress;
+    /* The collateral of a quote, as RPC_QUOTE_COLLATERAL answers it; *out is malloc'ed. 0 or a negative errno. On any
+     * of egress's threads, which it may keep waiting for a server. */
+    int (*collateral)(const void *quote, size_t size, uint8_t **out, size_t *out_size);
+    /* RPC_HAND_OVER. On storage's thread: 0 or a negative errno. */
+    int (*on_hand_over)(enum hand_over_news news, const void *data, size_t size);
+    struct local_way local;               /* to a server that is another process's on this machine */
     void (*on_ready)(const char *phases); /* text: one line for each phase */
     void (*on_shutdown)(void);            /* an I/O thread cannot go on */
 };
@@ -59,5 +68,7 @@ void control_on_news(struct control *c);
 /* Send the answers that have become ready. */
 void control_turn(struct control *c);
 bool control_has_work(struct control *c);
+/* When neither the I/O thread nor a service runs any more: frees what nobody will hear of. */
+void control_deinit(struct control *c);
 
 #endif

@@ -12,6 +12,7 @@
 #ifndef ENCLAVE_OS_HOST_THREAD_SERVICE_H
 #define ENCLAVE_OS_HOST_THREAD_SERVICE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct job {
@@ -26,5 +27,8 @@ struct service *service_create(const char *name, unsigned threads);
 void service_submit(struct service *service, struct job *job);
 /* Runs what was submitted, then ends the threads. Nobody may submit any more. */
 void service_destroy(struct service *service);
+/* The same at a process's end, which waits for nobody: what is queued is dropped, and what runs has so many more
+ * milliseconds. False: it runs on, until the process ends, and the service stays. */
+bool service_leave(struct service *service, unsigned ms);
 
 #endif

@@ -15,7 +15,7 @@ static inline int thread_start(pthread_t *thread, void *(*run)(void *), void *ar
     static const int synchronous[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS};
     sigset_t set, before;
     sigfillset(&set);
-    for (size_t i = 0; i < sizeof(synchronous) / sizeof(synchronous[0]); i++)
+    for (size_t i = 0; i < sizeof synchronous / sizeof synchronous[0]; i++)
         sigdelset(&set, synchronous[i]);
     pthread_sigmask(SIG_SETMASK, &set, &before);
     int result = pthread_create(thread, NULL, run, argument);
