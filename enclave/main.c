@@ -13,26 +13,38 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/clock.h"
+#include "common/ensure.h"
 #include "enclave/service/admin.h"
 #include "enclave/service/administrators_change.h"
 #include "enclave/service/apps.h"
 #include "enclave/service/change.h"
+#include "enclave/service/chronicle.h"
+#include "enclave/service/compiler.h"
 #include "enclave/ratls/connection.h"
 #include "enclave/crypto/processor.h"
 #include "enclave/early/ecall.h"
 #include "enclave/service/dial.h"
 #include "enclave/service/trust.h"
+#include "enclave/evidence/evidence.h"
 #include "enclave/fs/fs.h"
+#include "enclave/handover/handover.h"
+#include "enclave/handover/recover.h"
 #include "enclave/https/http.h"
 #include "enclave/service/identity.h"
 #include "enclave/kvstore/kvstore.h"
 #include "enclave/kvstore/store.h"
 #include "enclave/service/generations.h"
+#include "enclave/service/lineage.h"
+#include "enclave/service/log_public.h"
 #include "enclave/service/public.h"
+#include "enclave/service/recovery_record.h"
 #include "enclave/service/router.h"
 #include "enclave/thread/rpc_client.h"
 #include "enclave/secrets/master.h"
 #include "enclave/service/system.h"
+#include "enclave/service/upgrade_record.h"
+#include "enclave/service/witnessing.h"
 #include "enclave/ratls/tls_memory.h"
 #include "enclave/thread/threads.h"
 #include "enclave/wasi/wasi.h"
@@ -46,7 +58,7 @@
 #define PHASE_MAX 8
 
 static struct http_server server;
-static pthread_t compiler_thread, clock_thread, worker_threads[PROTO_MAX_WORKERS];
+static pthread_t clock_thread, worker_threads[PROTO_MAX_WORKERS];
 static atomic_bool clock_stopping;
 
 /* ---- phases ------------------------------------------------------------------------------------------------- */
@@ -57,23 +69,16 @@ static struct {
 } phases[PHASE_MAX];
 static uint32_t phase_count;
 
-static uint64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 static void phase(const char *name)
 {
     phases[phase_count].name = name;
-    phases[phase_count++].start_ns = now_ns();
+    phases[phase_count++].start_ns = clock_monotonic_ns();
 }
 
 static void report_phases(void)
 {
     uint8_t payload[PHASE_MAX * 64], *at = payload;
-    uint64_t end = now_ns();
+    uint64_t end = clock_monotonic_ns();
     at = (uint8_t *)mempcpy(at, &phase_count, 4);
     for (uint32_t i = 0; i < phase_count; i++) {
         uint32_t size = (uint32_t)strlen(phases[i].name);
@@ -116,7 +121,7 @@ static void *clock_body(void *unused)
 
 static int start_threads(void)
 {
-    int result = thread_start(&compiler_thread, ENCLAVE_STACK_COMPILER, change_thread, NULL);
+    int result = compiler_serve();
     if (result == 0)
         result = thread_start(&clock_thread, ENCLAVE_STACK_THREAD, clock_body, NULL);
     for (uint32_t i = 1; i < enclave_system.worker_count && result == 0; i++)
@@ -132,6 +137,30 @@ static void drain(struct worker *w)
     connections_handlers.drain(w);
 }
 
+/* Workers leave together: a change that is under way is installed on each of them before it is answered. */
+static struct {
+    atomic_uint undrained; /* workers that still had connections when they last looked */
+    bool is_drained[PROTO_MAX_WORKERS];
+    struct loop_task wakes[PROTO_MAX_WORKERS];
+} leaving;
+
+static void only_wake(struct loop_task *task)
+{
+    (void)task;
+}
+
+static bool drained(struct worker *w)
+{
+    if (!leaving.is_drained[w->index] && connections_handlers.drained(w)) {
+        leaving.is_drained[w->index] = true;
+        unsigned before = atomic_fetch_sub(&leaving.undrained, 1);
+        ENSURE(before > 0);
+        for (uint32_t i = 0; before == 1 && i < enclave_system.worker_count; i++)
+            loop_post_remote(&enclave_system.workers[i].loop, &leaving.wakes[i]);
+    }
+    return atomic_load(&leaving.undrained) == 0;
+}
+
 /* All of them but the compiler's, where it is compiling: nobody waits for that any more. Returns whether it is. */
 static bool stop_threads(void)
 {
@@ -140,10 +169,7 @@ static bool stop_threads(void)
     atomic_store(&clock_stopping, true);
     pthread_join(clock_thread, NULL);
     bool computing = change_is_preparing();
-    if (computing)
-        pthread_detach(compiler_thread);
-    else
-        pthread_join(compiler_thread, NULL);
+    compiler_stop(computing);
     return computing;
 }
 
@@ -174,10 +200,28 @@ static uint64_t memory_left(void)
     return (pages - used) * SGX_PAGE_SIZE + mallinfo2().fordblks;
 }
 
+/* What a hand-over has to say, before all others. */
+
+static bool more_routes(void *user, struct http_exchange *x)
+{
+    return handover_answer(user, x) || evidence_answer(user, x) || public_answer(user, x);
+}
+
+static bool not_ready(void *user, char *why, size_t size)
+{
+    return handover_withholds(why, size) || system_not_ready(user, why, size);
+}
+
+static int more_status(void *user, const struct http_site *site, struct json_t *into)
+{
+    int error = system_status(user, site, into);
+    return error == 0 ? handover_status(into) : error;
+}
+
 static void configure_http(void)
 {
     const struct run_args *a = ecall_run_args();
-    http_server_init(&server, route_request, now_ns());
+    http_server_init(&server, route_request, clock_monotonic_ns());
     if (a->http_max_header_bytes)
         server.limits.header_bytes = a->http_max_header_bytes;
     if (a->http_max_headers)
@@ -195,7 +239,11 @@ static void configure_http(void)
     server.admin = admin_hook();
     server.authorize_monitoring = admin_authorize_monitoring;
     server.more_metrics = system_metrics;
-    server.more_routes = public_answer;
+    server.more_status = more_status;
+    server.more_routes = more_routes;
+    server.not_ready = not_ready;
+    admin_hand_over_by(handover_approve, handover_show);
+    log_public_open();
     for (uint32_t i = 0; i < enclave_system.worker_count; i++)
         enclave_system.connections[i].http = &server;
 }
@@ -203,10 +251,14 @@ static void configure_http(void)
 static int open_worker(struct worker *w, uint32_t index)
 {
     static struct worker_handlers handlers;
+    ENSURE(index < enclave_system.worker_count && enclave_system.worker_count <= PROTO_MAX_WORKERS);
+    ENSURE(!w->rpc);
     struct connections *connections = &enclave_system.connections[index];
     struct channel_desc control;
     handlers = connections_handlers;
     handlers.drain = drain;
+    handlers.drained = drained;
+    leaving.wakes[index].fn = only_wake;
     int result = worker_init(w, index, &handlers, connections, &control);
     if (result < 0)
         return result;
@@ -220,6 +272,7 @@ static int open_workers(char *error, size_t error_size)
 {
     enclave_system.worker_count = ecall_run_args()->workers;
     enclave_system.owner = &enclave_system.workers[0];
+    atomic_store(&leaving.undrained, enclave_system.worker_count);
     for (uint32_t i = 0; i < enclave_system.worker_count; i++) {
         int result = open_worker(&enclave_system.workers[i], i);
         if (result < 0) {
@@ -232,10 +285,10 @@ static int open_workers(char *error, size_t error_size)
 
 static uint64_t heap_size; /* bytes; docs/memory.md says for what */
 
-/* 0; -ECANCELED: the host wants to stop; other negative errno with a line in error. */
-static int boot(char *error, size_t error_size)
+/* The steps of boot: each 0, or negative errno, mostly with a line in error. */
+
+static int open_libraries(char *error, size_t error_size)
 {
-    int first_boot = 0;
     uint64_t used, pages;
     sgx_heap_counts(&used, &pages);
     heap_size = pages * SGX_PAGE_SIZE;
@@ -248,24 +301,58 @@ static int boot(char *error, size_t error_size)
     if (result < 0)
         return result;
     const char *lacks = processor_lacks_for_openssl();
-    if (lacks) {
-        snprintf(error, error_size, "boot: by what the host says of this processor OpenSSL would do without %s", lacks);
-        return -ENODEV;
-    }
+    if (!lacks)
+        return 0;
+    snprintf(error, error_size, "boot: by what the host says of this processor OpenSSL would do without %s", lacks);
+    return -ENODEV;
+}
+
+static void say_renewed(int renewed)
+{
+    static const char why[] = "the security version of microcode (CPUSVN) or image (ISVSVN) has risen";
+    if (renewed > 0)
+        rpc_log(enclave_system.owner->rpc, LOG_INFO,
+                "store: %s: the master key is sealed again, and the older blob gone", why);
+    else if (renewed < 0)
+        rpc_log(enclave_system.owner->rpc, LOG_ERROR,
+                "store: %s, but the master key cannot be sealed again (error %d): the next start tries it again", why,
+                -renewed);
+}
+
+static bool handed_over; /* nobody is served any more */
+
+static int open_state(char *error, size_t error_size)
+{
+    int first_boot = 0, renewed = 0;
     phase("store");
     enclave_system.store = store_new(enclave_system.owner);
-    result = enclave_system.store ? master_open_store(enclave_system.store, &first_boot, error, error_size) : -ENOMEM;
+    bool taken = false, recovered = false;
+    int result = enclave_system.store ? handover_take(enclave_system.store, &taken, error, error_size) : -ENOMEM;
+    if (result == 0 && !taken)
+        result = recover_take(enclave_system.store, &recovered, error, error_size);
+    if (result == 0 && !taken && !recovered)
+        result = master_open_store(enclave_system.store, &first_boot, &renewed, identity_begin, error, error_size);
     if (result < 0)
         return result;
+    say_renewed(renewed);
     if (ecall_run_args()->app_disk_max_mib)
         store_limit_disk(enclave_system.store, (uint64_t)ecall_run_args()->app_disk_max_mib << 20);
     enclave_system.files = fs_home_new(enclave_system.owner, enclave_system.store);
-    if (!enclave_system.files)
-        return -ENOMEM;
     enclave_system.settings = kv_namespace_open(enclave_system.store, "system");
-    result = identity_open(first_boot, error, error_size);
+    if (!enclave_system.files || !enclave_system.settings)
+        return -ENOMEM;
+    if (recovered)
+        result = recover_keep(enclave_system.store, error, error_size);
     if (result < 0)
         return result;
+    result = identity_open(first_boot, error, error_size);
+    if (result == 0)
+        result = chronicle_open(error, error_size);
+    return result == 0 ? handover_boot(&handed_over, error, error_size) : result;
+}
+
+static int open_engine(void)
+{
     phase("engine");
     const struct wasm_runtime_config config = {
         .world = &wasi_world,
@@ -283,21 +370,47 @@ static int boot(char *error, size_t error_size)
     if (!enclave_system.wasm)
         return -ENOMEM;
     sgx_at_death(stop_guests);
+    return 0;
+}
+
+/* What is stored, into the first generation, which has its certificate from here on. */
+static int load_generation(char *error, size_t error_size)
+{
     phase("apps");
-    struct app_table *apps = app_table_new();
-    struct egress_trust *trust = NULL;
-    struct administrators *administrators = NULL;
-    result = apps ? apps_load(apps, error, error_size) : -ENOMEM;
+    struct generation_parts parts = {.apps = app_table_new()};
+    int result = !parts.apps ? -ENOMEM : handed_over ? 0 : apps_load(parts.apps, error, error_size);
     if (result == 0)
-        result = egress_trust_load(&trust, error, error_size);
+        result = egress_trust_load(&parts.trust, error, error_size);
     if (result == 0)
-        result = administrators_boot(&administrators, error, error_size);
+        result = administrators_boot(&parts.administrators, error, error_size);
+    if (result == 0)
+        result = upgrade_rule_boot(&parts.upgrade_rule, error, error_size);
+    if (result == 0)
+        result = lineage_boot(&parts.lineage, error, error_size);
+    if (result == 0)
+        result = recovery_boot(&parts.recovery, error, error_size);
+    if (result == 0 && !handed_over)
+        result = witnessing_boot(&parts.witnesses, error, error_size);
     if (result < 0) {
-        app_table_free(apps);
+        generation_parts_release(&parts);
         return result;
     }
     phase("certificate");
-    result = generations_boot(apps, trust, administrators, error, error_size);
+    if (handed_over)
+        return generations_boot_mute(&parts, error, error_size);
+    return generations_boot(&parts, witnessing_gate, error, error_size);
+}
+
+/* 0; -ECANCELED: the host wants to stop; other negative errno with a line in error. */
+static int boot(char *error, size_t error_size)
+{
+    int result = open_libraries(error, error_size);
+    if (result == 0)
+        result = open_state(error, error_size);
+    if (result == 0)
+        result = open_engine();
+    if (result == 0)
+        result = load_generation(error, error_size);
     if (result < 0)
         return result;
     phase("threads");
@@ -307,13 +420,17 @@ static int boot(char *error, size_t error_size)
         snprintf(error, error_size, "boot: a thread cannot be made (error %d)", -result);
     while (result == 0 && !generations_installed())
         worker_turn(enclave_system.owner);
+    if (result == 0)
+        witnessing_serve();
+    if (result == 0)
+        handover_taken();
     return result;
 }
 
 static void close_store(void)
 {
-    store_flush(enclave_system.store); /* what was asked for before now has arrived */
-    while (fs_flush(enclave_system.files))
+    store_flush(enclave_system.store);                             /* what was asked for before now has arrived */
+    while (enclave_system.files && fs_flush(enclave_system.files)) /* there are none before the store was opened */
         worker_turn(enclave_system.owner);
     store_flush(enclave_system.store);
     store_close(enclave_system.store);
@@ -321,9 +438,11 @@ static void close_store(void)
 
 int main(void)
 {
-    char error[600] = "boot: out of memory";
+    char error[1024] = "boot: out of memory";
     int result = boot(error, sizeof error);
-    if (result == -ECANCELED) { /* no thread was made, and nobody was let in */
+    if (result < 0)
+        compiler_stop(false);   /* the one thread that there may be */
+    if (result == -ECANCELED) { /* nobody was let in */
         close_store();
         return 0;
     }
@@ -336,9 +455,12 @@ int main(void)
         return 1;
     }
     if (store_damaged_count(enclave_system.store) > 0)
-        rpc_log(enclave_system.owner->rpc, LOG_ERROR, "store: %lu of %lu records are damaged; reading them is refused",
-                (unsigned long)store_damaged_count(enclave_system.store),
-                (unsigned long)store_record_count(enclave_system.store));
+        rpc_log(
+            enclave_system.owner->rpc, LOG_ERROR,
+            "store: %lu of %lu records are damaged; reading them is refused (which, and what is left to do: enclavectl "
+            "salvage ls; of what it cannot name, another copy of the folder)",
+            (unsigned long)store_damaged_count(enclave_system.store),
+            (unsigned long)store_record_count(enclave_system.store));
     report_phases();
     thread_runs_guests();
     worker_run(enclave_system.owner);

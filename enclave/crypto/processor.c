@@ -3,7 +3,9 @@
 
 #include <stddef.h>
 
-extern uint32_t OPENSSL_ia32cap_P[4] __attribute__((visibility("hidden"))); /* libcrypto.a's own, not in a header */
+/* libcrypto.a's own, not in a header. What is needed is in the first words, EDX and ECX of leaf 1, EBX and ECX of leaf
+ * 7; those behind are for more AVX, which only makes things faster. */
+extern uint32_t OPENSSL_ia32cap_P[10] __attribute__((visibility("hidden")));
 
 const char *processor_lacks(const uint32_t capabilities[4])
 {

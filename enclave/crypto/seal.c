@@ -33,11 +33,27 @@ static void make_request(struct sgx_keyrequest *r)
     sgx_random(r->keyid, sizeof r->keyid);
 }
 
+/* The processor gives no key for a version that is above its own, or the enclave's. */
+static int error_of(uint32_t code)
+{
+    switch (code) {
+    case SGX_SUCCESS:
+        return 0;
+    case SGX_INVALID_CPUSVN:
+        return -ENOKEY;
+    case SGX_INVALID_ISVSVN:
+        return -EKEYEXPIRED;
+    default:
+        return -EACCES;
+    }
+}
+
 static int derive_key(const struct sgx_keyrequest *r, uint8_t key[AEAD_KEY_SIZE])
 {
     uint8_t seal_key[16];
-    uint32_t code = sgx_get_key(r, seal_key);
-    int error = code == SGX_SUCCESS ? kdf(seal_key, sizeof seal_key, "enclave-os seal", NULL, 0, key) : -EACCES;
+    int error = error_of(sgx_get_key(r, seal_key));
+    if (error == 0)
+        error = kdf(seal_key, sizeof seal_key, "enclave-os seal", NULL, 0, key);
     OPENSSL_cleanse(seal_key, sizeof seal_key);
     return error;
 }
@@ -85,4 +101,14 @@ int unseal(const uint8_t *blob, size_t size, uint8_t *out)
         error = -EACCES;
     OPENSSL_cleanse(key, sizeof key);
     return error;
+}
+
+bool seal_is_current(const uint8_t *blob, size_t size)
+{
+    struct sgx_keyrequest then, now;
+    ENSURE(blob && size >= SEAL_OVERHEAD);
+    memcpy(&then, blob + sizeof magic, sizeof then);
+    make_request(&now);
+    return memcmp(then.cpusvn, now.cpusvn, sizeof now.cpusvn) == 0 && then.isvsvn == now.isvsvn &&
+           then.configsvn == now.configsvn;
 }

@@ -28,16 +28,23 @@ static bool limits_ok(const struct run_args *a)
            limit_ok(a->http_request_timeout_ms, 1, PROTO_TIMEOUT_MS_MAX) &&
            (a->http_min_rate == PROTO_RATE_ANY || limit_ok(a->http_min_rate, 1, PROTO_RATE_MAX)) &&
            limit_ok(a->http_rate_grace_ms, 1, PROTO_TIMEOUT_MS_MAX) &&
+           limit_ok(a->drain_timeout_ms, 1, PROTO_TIMEOUT_MS_MAX) &&
            limit_ok(a->app_memory_max_mib, 1, PROTO_APP_MEMORY_MIB_MAX) &&
-           limit_ok(a->app_disk_max_mib, 1, PROTO_APP_DISK_MIB_MAX);
+           limit_ok(a->app_disk_max_mib, 1, PROTO_APP_DISK_MIB_MAX) &&
+           limit_ok(a->witness_seconds, 1, PROTO_WITNESS_SECONDS_MAX) &&
+           limit_ok(a->witness_commits, 1, PROTO_WITNESS_COMMITS_MAX);
 }
 
 static bool run_args_ok(const struct run_args *a)
 {
     return a->version == PROTO_VERSION && a->workers >= 1 && a->workers <= PROTO_MAX_WORKERS &&
            a->cpuid_count <= PROTO_CPUID_MAX && a->admin_key_size <= PROTO_ADMIN_KEY_MAX &&
-           a->san[PROTO_SAN_MAX - 1] == 0 && limits_ok(a) && a->request_client_certificates <= 1 &&
-           a->time_page % 8 == 0 && sgx_is_outside_enclave((const void *)a->time_page, sizeof(struct time_page));
+           a->san[PROTO_SAN_MAX - 1] == 0 && a->take_over[PROTO_TAKE_OVER_MAX - 1] == 0 && limits_ok(a) &&
+           a->request_client_certificates <= 1 && a->witnesses_size <= PROTO_WITNESSES_MAX &&
+           a->upgrade_rule <= PROTO_UPGRADE_SIGNER && a->recovery_count <= PROTO_RECOVERY_KEYS_MAX &&
+           a->recovery_threshold <= PROTO_RECOVERY_KEYS_MAX && a->recover <= 1 &&
+           a->recover_share_count <= PROTO_RECOVERY_KEYS_MAX && a->time_page % 8 == 0 &&
+           sgx_is_outside_enclave((const void *)a->time_page, sizeof(struct time_page));
 }
 
 int32_t ecall_init_channel(const struct channel_desc *desc)
@@ -81,7 +88,7 @@ const struct run_args *ecall_run_args(void)
 
 bool ecall_shutdown_requested(uint64_t *deadline_ns)
 {
-    if (!atomic_load_explicit(&shutting_down, memory_order_relaxed))
+    if (!atomic_load(&shutting_down)) /* not before the caller has said that it will sleep */
         return false;
     *deadline_ns = atomic_load(&shutdown_deadline_ns);
     return true;

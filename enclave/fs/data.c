@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "enclave/fs/internal.h"
 
 int data_resize(struct fs_op *op, struct fs_node *node, uint64_t size)
@@ -76,7 +77,7 @@ int op_times(struct fs_op *op)
         node->accessed_ns = op->accessed_ns;
     if (op->set_modified)
         node->modified_ns = op->modified_ns;
-    node->changed_ns = fs_now_ns();
+    node->changed_ns = clock_realtime_ns();
     if (!node->gone && !journal_inode(op->fs, node))
         error = -ENOMEM;
     journal_end_group(op->fs);
@@ -115,7 +116,7 @@ int op_read(struct fs_op *op)
     } else {
         memset(op->buffer, 0, size); /* a hole */
     }
-    node->accessed_ns = fs_now_ns(); /* kept in memory only: a read is no write */
+    node->accessed_ns = clock_realtime_ns(); /* kept in memory only: a read is no write */
     op->transferred = size;
     op->end = op->offset + size >= node->size;
     return 0;

@@ -164,7 +164,7 @@ static void test_tampered_chunk(void **state)
     assert_int_equal(sync_all(), 0);
     boot(false);
     for (size_t i = 0; i < host_memory.count; i++)
-        if (host_memory.records[i].key_size == 32)
+        if (host_memory.records[i].key_size >= 32) /* and their twins */
             host_memory.records[i].value[host_memory.records[i].value_size - 1] ^= 1;
     int error = open_path("a", 0, &node);
     if (error == 0) {

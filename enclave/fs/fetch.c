@@ -23,6 +23,8 @@ static struct fetch *fetch_new(struct fs *fs, struct fs_node *node, uint32_t ind
 static void fetched(struct fetch *f)
 {
     struct fs *fs = f->fs;
+    ENSURE(fs->fetches > 0);
+    fs->fetches--;
     node_put(fs, f->node);
     free(f);
     fs->home->wake(fs);
@@ -84,6 +86,7 @@ int fetch_inode(struct fs *fs, struct fs_node *node)
         return error;
     }
     node->loading = true;
+    fs->fetches++;
     ENSURE(node->refs < UINT32_MAX);
     node->refs++;
     return -EAGAIN;
@@ -120,6 +123,7 @@ static int load(struct fs *fs, struct chunk *c)
         return error;
     }
     c->loading = true;
+    fs->fetches++;
     c->node->refs++;
     return -EAGAIN;
 }

@@ -10,11 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/container.h"
+#include "common/references.h"
 #include "enclave/fs/internal.h"
 
 static void deliver(struct loop_task *task)
 {
-    struct fs_op *op = (struct fs_op *)task;
+    struct fs_op *op = CONTAINER_OF(task, struct fs_op, errand.task);
     errand_end(&op->errand);
     if (op->done)
         op->done(op);
@@ -62,6 +64,75 @@ static void wait(struct fs_op *op)
     fs->waiting_end = &op->next;
 }
 
+/* ---- the end of a file system ------------------------------------------------------------------------------------ */
+
+static void fs_free(struct fs *fs)
+{
+    ENSURE(!fs->waiting && !fs->flight && fs->fetches == 0);
+    cache_forget(fs, NULL, 0);
+    ENSURE(fs->cached_count == 0 && fs->dirty_count == 0);
+    journal_deinit(fs);
+    tree_deinit(fs);
+    kv_namespace_close(fs->ns);
+    free(fs);
+}
+
+/* Out of the list, where nobody finds it any more. False: somebody uses it, or has just given it up, and the task that
+ * says so is on its way here. */
+static bool leave_list(struct fs *fs)
+{
+    struct fs_home *home = fs->home;
+    ENSURE(!fs->flight && fs->fetches == 0);
+    pthread_mutex_lock(&home->lock);
+    bool unused = atomic_load(&fs->refs) == 0 && !atomic_load(&fs->unused.queued);
+    struct fs **at = &home->all;
+    while (unused && *at != fs) {
+        ENSURE(*at); /* it is in the list */
+        at = &(*at)->next;
+    }
+    if (unused)
+        *at = fs->next;
+    pthread_mutex_unlock(&home->lock);
+    return unused;
+}
+
+/* Nobody uses it any more: its app was removed. What is not written yet is, if that can be; then it goes. */
+static void retire(struct fs *fs)
+{
+    fs_enter(fs);
+    if (atomic_load(&fs->refs) > 0 || fs->flight || fs->fetches > 0)
+        return;
+    if (!fs->error && cache_flush(fs, NULL))
+        journal_send(fs);
+    if (!fs->flight && leave_list(fs)) /* else its answer leads here again */
+        fs_free(fs);
+}
+
+static void on_unused(struct loop_task *task)
+{
+    retire(CONTAINER_OF(task, struct fs, unused));
+}
+
+void fs_unref(struct fs *fs)
+{
+    if (!fs)
+        return;
+    struct fs_home *home = fs->home;
+    unsigned refs = atomic_load(&fs->refs);
+    ENSURE(home && refs > 0);
+    while (refs > 1)
+        if (atomic_compare_exchange_weak(&fs->refs, &refs, refs - 1))
+            return;
+    /* The last one, as it seems: under the lock, or what is posted here could be freed by who comes in between. */
+    pthread_mutex_lock(&home->lock);
+    ENSURE(fs->unused.fn == on_unused);
+    if (references_give(&fs->refs))
+        loop_post_remote(&home->worker->loop, &fs->unused);
+    pthread_mutex_unlock(&home->lock);
+}
+
+/* ---- operations -------------------------------------------------------------------------------------------------- */
+
 /* Something that operations may have waited for has come. */
 static void wake(struct fs *fs)
 {
@@ -76,11 +147,12 @@ static void wake(struct fs *fs)
             wait(op);
         op = next;
     }
+    retire(fs);
 }
 
 static void arrive(struct loop_task *task)
 {
-    struct fs_op *op = (struct fs_op *)task;
+    struct fs_op *op = CONTAINER_OF(task, struct fs_op, errand.task);
     hold_nodes(op);
     if (!advance(op))
         wait(op);
@@ -109,6 +181,7 @@ struct fs_op *fs_op_new(struct worker *origin, struct fs *fs, enum fs_call call,
                          .buffer_size = bytes,
                          .path_size = path_size,
                          .to_path_size = to_path_size};
+    references_take(&fs->refs);
     char *at = (char *)op->buffer + bytes;
     op->path = path_size ? memcpy(at, path, path_size) : at;
     op->to_path = to_path_size ? memcpy(at + path_size, to_path, to_path_size) : at;
@@ -117,6 +190,9 @@ struct fs_op *fs_op_new(struct worker *origin, struct fs *fs, enum fs_call call,
 
 void fs_op_free(struct fs_op *op)
 {
+    if (!op)
+        return;
+    fs_unref(op->fs);
     free(op);
 }
 
@@ -161,6 +237,7 @@ static struct fs *fs_new(struct fs_home *home, const char *app)
     strcpy(fs->app, app);
     snprintf(name, sizeof name, "app:%s:fs", app);
     fs->home = home;
+    fs->unused.fn = on_unused;
     fs->ns = kv_namespace_open(home->store, name);
     if (!fs->ns) {
         free(fs);
@@ -185,6 +262,8 @@ struct fs *fs_of_app(struct fs_home *home, const char *app)
     if (!fs)
         fs = fs_new(home, app);
     ENSURE(!fs || fs->home == home);
+    if (fs)
+        atomic_fetch_add(&fs->refs, 1); /* maybe from 0: it is here, and stays */
     pthread_mutex_unlock(&home->lock);
     return fs;
 }

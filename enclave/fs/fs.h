@@ -20,7 +20,8 @@
  *
  * Who owns what. An operation belongs to who made it until it is submitted, and again when it comes back; it carries
  * its buffer and paths. A node that came back in opened is held until an FS_RELEASE names it; an operation holds its
- * own nodes while it is under way. File systems live for ever, as their apps' names do.
+ * own nodes while it is under way. A file system is counted: by who has it of fs_of_app, and by its operations. With
+ * the last of them it is written, as far as that is possible, and all that it has in memory goes; the records stay.
  *
  * Durability: operations change memory at once and the store soon after, in order; FS_SYNC comes back when everything
  * before it is on disk, and so does any operation with FS_DURABLE. A crash loses only what was not synced, and always a
@@ -67,8 +68,10 @@ struct fs_home *fs_home_new(struct worker *worker, struct store *store);
 /* Shutdown, on the home worker's thread: begins to write what has not been written. False: nothing is on its way any
  * more, or all of it failed; else turn the loop and ask again. */
 bool fs_flush(struct fs_home *home);
-/* The app's, made if needed; lives for ever. NULL: no memory, or home is NULL. Any thread. */
+/* The app's, made if needed: a reference of the caller's own. NULL: no memory, or home is NULL. Any thread. */
 struct fs *fs_of_app(struct fs_home *home, const char *app);
+/* Give it back. NULL is nothing. Any thread. */
+void fs_unref(struct fs *fs);
 /* Stops unless the app's tree, and the journals and the cache of all, are in order. Walks all of it: for tests, after
  * each step, on the home worker's thread. */
 void fs_check(struct fs *fs);
@@ -147,8 +150,8 @@ struct fs_op {
     uint8_t buffer[];
 };
 
-/* An operation with a buffer for bytes (there is room for size of FS_WRITE), and with copies of its paths (which may be
- * NULL). NULL: no memory. */
+/* An operation with a buffer for bytes (there is room for size of FS_WRITE), with copies of its paths (which may be
+ * NULL), and with a reference of its own to fs. NULL: no memory. */
 struct fs_op *fs_op_new(struct worker *origin, struct fs *fs, enum fs_call call, struct fs_node *node, const char *path,
                         size_t path_size, const char *to_path, size_t to_path_size, size_t bytes);
 void fs_op_free(struct fs_op *op);

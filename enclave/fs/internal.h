@@ -31,7 +31,7 @@
 
 struct fs_node {
     struct fs_node *parent;                       /* NULL: the root, or gone */
-    struct fs_node *next, *before, *first, *last; /* siblings, children: ascending by serial */
+    struct fs_node *next, *before, *first, *last; /* siblings, children: ascending by serial. Gone: fs->gone's others */
     struct fs_node *by_name, *by_id;              /* chains of the two tables */
     uint64_t id, parent_id, serial;
     struct fs_node *of;     /* this is but another name of that file: only its place, name, id and type count */
@@ -96,7 +96,9 @@ struct cache {
 struct fs_home {
     struct worker *worker; /* whose thread all of this belongs to */
     struct store *store;
-    void (*wake)(struct fs *fs); /* fs.c's: run again what waits, since something has come */
+    /* fs.c's: run again what waits, since something has come. It may be the end of fs: the last thing that who calls it
+     * does with fs. */
+    void (*wake)(struct fs *fs);
     struct cache cache;
     size_t pending_bytes; /* in all journals */
     pthread_mutex_t lock; /* of the list below, which any thread may use */
@@ -106,6 +108,9 @@ struct fs_home {
 struct fs {
     struct fs *next;
     struct fs_home *home;
+    atomic_uint refs;        /* apps, and operations; from 0 on nothing comes any more, unless the app does */
+    struct loop_task unused; /* they became 0 */
+    uint32_t fetches;        /* on their way from the store */
     char app[80];
     struct kv_namespace *ns;
     struct budget *memory; /* of the app, once the tree is here */
@@ -113,7 +118,8 @@ struct fs {
     struct fs_node root;
     struct fs_node **names, **ids; /* hash tables, table_size each */
     size_t table_size, node_count; /* node_count: names in directories, so without the root and what is gone */
-    size_t gone_count;             /* gone, but still referenced */
+    size_t gone_count;             /* gone, but still referenced: */
+    struct fs_node *gone;
     uint64_t next_id, next_serial, seed;
     uint32_t chunk_total; /* beyond the first of each file, those that are gone included */
     struct fs_op *waiting, **waiting_end;
@@ -236,9 +242,10 @@ void cache_check(const struct fs_home *home);
 
 /* ---- tree.c ------------------------------------------------------------------------------------------------------ */
 
-uint64_t fs_now_ns(void);
 /* Nothing but the root, freed or forgotten whatever was there. false: no memory. */
 bool tree_init(struct fs *fs);
+/* All of it, whoever holds a part; its chunks are gone. */
+void tree_deinit(struct fs *fs);
 /* An entry as the store has it; its directory may come later. 0; -ENOMEM; -EBADMSG: it cannot be. */
 int tree_add_stored(struct fs *fs, uint64_t id, uint64_t parent_id, const char *name, size_t size, enum fs_type type);
 /* Every such entry finds its directory; they are listed in the order in which they were made, names of one file by
@@ -269,6 +276,8 @@ size_t tree_dentry_key(const struct fs_node *parent, const struct fs_node *node,
 /* ---- journal.c. Changes are made by reserving room first, so that an operation is journaled whole or not at all -- */
 
 void journal_init(struct fs *fs);
+/* What is not on disk is forgotten; nothing is on its way. */
+void journal_deinit(struct fs *fs);
 bool journal_put(struct fs *fs, const void *key, size_t key_size, const void *value, size_t value_size);
 bool journal_delete(struct fs *fs, const void *key, size_t key_size);
 /* The inode of a file, by which all of it goes; the group's last change. */

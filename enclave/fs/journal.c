@@ -34,6 +34,27 @@ void journal_init(struct fs *fs)
     fs->pending_end = &fs->pending;
 }
 
+static void change_free(struct fs *fs, struct fs_change *c)
+{
+    size_t bytes = c->value_size + JOURNAL_CHANGE_COST;
+    ENSURE(fs->pending_bytes >= bytes);
+    ENSURE(fs->home->pending_bytes >= fs->pending_bytes);
+    fs->pending_bytes -= bytes;
+    fs->home->pending_bytes -= bytes;
+    free(c);
+}
+
+void journal_deinit(struct fs *fs)
+{
+    ENSURE(!fs->flight);
+    for (struct fs_change *c = fs->pending, *next; c; c = next) {
+        next = c->next;
+        change_free(fs, c);
+    }
+    journal_init(fs);
+    ENSURE(fs->pending_bytes == 0);
+}
+
 static bool append(struct fs *fs, bool put, const void *key, size_t key_size, const void *value, size_t value_size)
 {
     ENSURE(key_size > 0 && key_size <= KV_KEY_MAX);
@@ -121,12 +142,7 @@ static void committed(struct fs *fs, struct fs_change *flight)
 {
     for (struct fs_change *c = flight, *next; c; c = next) {
         next = c->next;
-        size_t bytes = c->value_size + JOURNAL_CHANGE_COST;
-        ENSURE(fs->pending_bytes >= bytes);
-        ENSURE(fs->home->pending_bytes >= fs->pending_bytes);
-        fs->pending_bytes -= bytes;
-        fs->home->pending_bytes -= bytes;
-        free(c);
+        change_free(fs, c);
     }
     fs->durable = fs->made;
     for (const struct fs_change *c = fs->pending; c; c = c->next)

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "enclave/fs/internal.h"
 
 /* ---- changes ---------------------------------------------------------------------------------------------------- */
@@ -30,7 +31,7 @@ static bool take_name(struct fs *fs, struct fs_node *entry)
     struct fs_node *file = fs_file_of(entry), *directory = entry->parent;
     bool ok = journal_dentry(fs, directory, entry, false);
     tree_drop_name(fs, entry);
-    file->changed_ns = fs_now_ns();
+    file->changed_ns = clock_realtime_ns();
     ok = (!file->known || journal_inode(fs, file)) && ok;
     return journal_times(fs, directory) && ok;
 }
@@ -200,7 +201,7 @@ static int add_name(struct fs_op *op, struct fs_node *file, struct place *place)
     struct fs_node *entry = tree_add_name(fs, place->directory, place->name, place->name_size, file);
     if (!entry)
         return -ENOMEM;
-    file->changed_ns = fs_now_ns();
+    file->changed_ns = clock_realtime_ns();
     bool ok = journal_dentry(fs, place->directory, entry, true) && journal_inode(fs, file) &&
               journal_times(fs, place->directory);
     journal_end_group(fs);

@@ -1,4 +1,5 @@
 /* A node's life: who holds it, and what goes with it. */
+#include "common/clock.h"
 #include "enclave/fs/internal.h"
 
 /* Were that cut short, the next loading would find and remove the chunks. */
@@ -28,7 +29,7 @@ void node_put(struct fs *fs, struct fs_node *node)
 
 void node_touch(struct fs_node *node)
 {
-    node->modified_ns = node->changed_ns = fs_now_ns();
+    node->modified_ns = node->changed_ns = clock_realtime_ns();
     node->dirty = true;
 }
 

@@ -3,18 +3,11 @@
 #include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "common/clock.h"
 #include "enclave/fs/internal.h"
 
 #define TABLE_FIRST 64u
-
-uint64_t fs_now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 /* ---- tables ----------------------------------------------------------------------------------------------------- */
 
@@ -186,7 +179,7 @@ struct fs_node *tree_add(struct fs *fs, struct fs_node *parent, const char *name
         return NULL;
     fs->next_id++;
     node->known = true;
-    node->accessed_ns = node->modified_ns = node->changed_ns = fs_now_ns();
+    node->accessed_ns = node->modified_ns = node->changed_ns = clock_realtime_ns();
     attach(fs, node, parent);
     enter(fs, node);
     return node;
@@ -214,15 +207,31 @@ void tree_detach(struct fs *fs, struct fs_node *node)
     unlink_sibling(node);
     node->parent = NULL;
     node->gone = true;
+    node->before = NULL;
+    node->next = fs->gone;
+    if (fs->gone)
+        fs->gone->before = node;
+    fs->gone = node;
     fs->node_count--;
     fs->gone_count++;
+}
+
+static void unlink_gone(struct fs *fs, struct fs_node *node)
+{
+    ENSURE(node->gone && fs->gone_count > 0);
+    ENSURE(node->before ? node->before->next == node : fs->gone == node);
+    *(node->before ? &node->before->next : &fs->gone) = node->next;
+    if (node->next)
+        node->next->before = node->before;
+    fs->gone_count--;
 }
 
 void tree_free(struct fs *fs, struct fs_node *node)
 {
     ENSURE(node->refs == 0);
     ENSURE(node->cached == 0);
-    fs->gone_count -= node->gone;
+    if (node->gone)
+        unlink_gone(fs, node);
     fs->chunk_total -= node->chunk_count > 1 ? node->chunk_count - 1 : 0;
     charge_give(&node->charge);
     free(node->target);
@@ -438,7 +447,7 @@ int tree_join(struct fs *fs)
     return error;
 }
 
-/* What a load that failed left. */
+/* What a load that failed left, or all. */
 static void clear(struct fs *fs)
 {
     for (size_t i = 0; i < fs->table_size; i++)
@@ -452,6 +461,18 @@ static void clear(struct fs *fs)
     fs->table_size = fs->node_count = 0;
     ENSURE(fs->chunk_total == 0);
     ENSURE(fs->gone_count == 0);
+}
+
+void tree_deinit(struct fs *fs)
+{
+    while (fs->gone) {
+        fs->gone->refs = 0; /* there was no memory to give it up */
+        tree_free(fs, fs->gone);
+    }
+    for (size_t i = 0; i < fs->table_size; i++)
+        for (struct fs_node *node = fs->names[i]; node; node = node->by_name)
+            node->refs = 0;
+    clear(fs);
 }
 
 bool tree_init(struct fs *fs)

@@ -67,15 +67,6 @@ void http_admin_reply_value(struct http_admin_reply *r, int status, json_t *valu
     reply_free(r);
 }
 
-void http_admin_reply(struct http_admin_reply *r, int status, const char *json, size_t json_size)
-{
-    reply_check(r);
-    ENSURE(status >= 200 && status <= 599 && json && json_size > 0);
-    if (r->x)
-        http_answer_json_with(r->x, status, field_for(r, status), json, json_size);
-    reply_free(r);
-}
-
 void http_admin_keep(struct http_admin_reply *r, void *kept)
 {
     ENSURE(r->handed_over && !r->kept && kept);
@@ -156,6 +147,7 @@ static void hand_over(struct http_admin_reply *r)
     reply_check(r);
     ENSURE(!r->handed_over); /* exactly once */
     r->handed_over = true;
+    r->x->spared = true; /* what is changed now, who asks must hear, though it may end what this connection shows */
     r->server->admin->handle(r->server->admin, r->x->worker, &request, r);
 }
 

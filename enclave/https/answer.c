@@ -1,6 +1,7 @@
 /* See answer.h. */
 #include "enclave/https/answer.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "common/ensure.h"
@@ -17,21 +18,6 @@ void http_exchange_check(const struct http_exchange *x)
     ENSURE(x->request.minor <= 1 && x->site);
 }
 
-/* The head of JSON so long. False: there is no memory, and the client was told. */
-static bool begin_json(struct http_exchange *x, int status, struct http_field field, size_t size)
-{
-    const struct http_field fields[] = {
-        {HTTP_TEXT("content-type"), HTTP_TEXT("application/json")},
-        {HTTP_TEXT("cache-control"), HTTP_TEXT("no-store")},
-        field,
-    };
-    http_exchange_check(x);
-    if (size && x->ops->respond(x, status, fields, field.name.size ? 3 : 2, (int64_t)size) == 0)
-        return true;
-    x->ops->fail(x, 503, HTTP_NO_MEMORY);
-    return false;
-}
-
 static int put_piece(const char *text, size_t size, void *exchange)
 {
     struct http_exchange *x = exchange;
@@ -40,11 +26,19 @@ static int put_piece(const char *text, size_t size, void *exchange)
 
 void http_answer_value_with(struct http_exchange *x, int status, struct http_field field, json_t *value)
 {
+    const struct http_field fields[] = {
+        {HTTP_TEXT("content-type"), HTTP_TEXT("application/json")},
+        {HTTP_TEXT("cache-control"), HTTP_TEXT("no-store")},
+        field,
+    };
+    http_exchange_check(x);
     size_t size = value ? json_dumpb(value, NULL, 0, JSON_COMPACT) : 0;
-    if (begin_json(x, status, field, size)) {
+    if (size && x->ops->respond(x, status, fields, field.name.size ? 3 : 2, (int64_t)size) == 0) {
         /* What cannot be written whole breaks off, and so does the connection: finish sees to it. */
         json_dump_callback(value, put_piece, x, JSON_COMPACT);
         x->ops->finish(x, NULL, 0);
+    } else {
+        x->ops->fail(x, 503, HTTP_NO_MEMORY);
     }
     json_decref(value);
 }
@@ -54,19 +48,30 @@ void http_answer_value(struct http_exchange *x, int status, json_t *value)
     http_answer_value_with(x, status, (struct http_field){0}, value);
 }
 
-void http_answer_json_with(struct http_exchange *x, int status, struct http_field field, const char *json, size_t size)
+bool http_send_pieces(struct http_exchange *x, struct http_pieces *p)
 {
-    ENSURE(json && size > 0);
-    if (!begin_json(x, status, field, size))
-        return;
-    /* Small enough for the output buffer by construction, or it grows. */
-    x->ops->write_body(x, json, size);
-    x->ops->finish(x, NULL, 0);
+    http_exchange_check(x);
+    ENSURE(p->data && p->sent <= p->size);
+    while (p->sent < p->size) {
+        size_t left = p->size - p->sent, space = x->ops->write_space(x);
+        ssize_t taken =
+            space ? x->ops->write_body(x, (const uint8_t *)p->data + p->sent, left < space ? left : space) : -EAGAIN;
+        if (taken == -EAGAIN)
+            return false;
+        if (taken < 0)
+            return true;
+        p->sent += (size_t)taken;
+    }
+    return true;
 }
 
-void http_answer_json(struct http_exchange *x, int status, const char *json, size_t size)
+int http_add_numbers(json_t *object, const struct http_number *numbers, size_t count)
 {
-    http_answer_json_with(x, status, (struct http_field){0}, json, size);
+    ENSURE(numbers || count == 0);
+    for (size_t i = 0; i < count; i++)
+        if (json_object_set_new(object, numbers[i].name, json_integer((json_int_t)numbers[i].value)) < 0)
+            return -ENOMEM;
+    return 0;
 }
 
 void http_header(const struct http_exchange *x, const char *name, char *out, size_t size)

@@ -25,10 +25,21 @@ void http_refuse(struct http_exchange *x, int status, const char *why, struct ht
 void http_answer_value(struct http_exchange *x, int status, json_t *value);
 /* With one field more, if it has a name. */
 void http_answer_value_with(struct http_exchange *x, int status, struct http_field field, json_t *value);
-/* Text that is complete already. */
-void http_answer_json(struct http_exchange *x, int status, const char *json, size_t size);
-/* With one field more, if it has a name. */
-void http_answer_json_with(struct http_exchange *x, int status, struct http_field field, const char *json, size_t size);
+/* Members that are numbers, such as counters. 0 or -ENOMEM. */
+struct http_number {
+    const char *name;
+    uint64_t value;
+};
+int http_add_numbers(json_t *object, const struct http_number *numbers, size_t count);
+/* A body that may be larger than a connection may hold, sent piece by piece. The data is the caller's, until all of it
+ * was sent or the client is gone. */
+struct http_pieces {
+    const void *data;
+    size_t size, sent;
+};
+/* After respond, and at each HTTP_EVENT_SPACE: writes what there is room for. True: that was all, or no more can be
+ * written: finish is next. */
+bool http_send_pieces(struct http_exchange *x, struct http_pieces *pieces);
 /* The value of the request's field of that name, with a zero; "" if there is none or it has no room. */
 void http_header(const struct http_exchange *x, const char *name, char *out, size_t size);
 

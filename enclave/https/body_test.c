@@ -15,17 +15,19 @@
 /* How a request's body may break; behind the last byte the client's side ends. */
 static const struct {
     const char *what, *in, *status, *why;
-    bool at_end; /* only the end tells */
+    bool at_end;   /* only the end tells */
+    uint64_t most; /* that who answers lets it have; 0: what the server does */
 } broken[] = {
-    {"a bad chunk size", "3\r\nabc\r\nxyz\r\n", "400 ", "chunk size", false},
-    {"a chunk that is longer than said", "2\r\nabc\r\n0\r\n\r\n", "400 ", "malformed: ", false},
-    {"a bare line feed", "3\nabc\r\n0\r\n\r\n", "400 ", "malformed: ", false},
-    {"a bad trailer", "3\r\nabc\r\n0\r\na b\r\n\r\n", "400 ", "malformed: ", false},
-    {"a folded trailer", "0\r\na: b\r\n c\r\n\r\n", "400 ", "malformed", false},
+    {"a bad chunk size", "3\r\nabc\r\nxyz\r\n", "400 ", "chunk size", false, 0},
+    {"a chunk that is longer than said", "2\r\nabc\r\n0\r\n\r\n", "400 ", "malformed: ", false, 0},
+    {"a bare line feed", "3\nabc\r\n0\r\n\r\n", "400 ", "malformed: ", false, 0},
+    {"a bad trailer", "3\r\nabc\r\n0\r\na b\r\n\r\n", "400 ", "malformed: ", false, 0},
+    {"a folded trailer", "0\r\na: b\r\n c\r\n\r\n", "400 ", "malformed", false, 0},
     {"more than may be", "28\r\n" TEN TEN TEN TEN "\r\n0\r\n\r\n", "413 ", "longer than 30 bytes (--max-body-bytes)",
-     false},
-    {"an end in mid chunk", "5\r\nabc", "400 ", "broke off", true},
-    {"an end between chunks", "3\r\nabc\r\n", "400 ", "broke off", true},
+     false, 0},
+    {"more than may be here", "15\r\n" TEN TEN "x\r\n0\r\n\r\n", "413 ", "longer than this app takes", false, 20},
+    {"an end in mid chunk", "5\r\nabc", "400 ", "broke off", true, 0},
+    {"an end between chunks", "3\r\nabc\r\n", "400 ", "broke off", true, 0},
 };
 
 static struct {
@@ -64,6 +66,7 @@ static struct http_exchange *begin_broken(size_t which, char in[300])
     x->on_event(x, HTTP_EVENT_GONE, x->user); /* the admin's route lets go */
     memset(&reader, 0, sizeof reader);
     x->on_event = read_on;
+    x->body_max = broken[which].most;
     return x;
 }
 

@@ -15,6 +15,7 @@ void http_call_check(const struct http_call *c)
     ENSURE(!c->deleted);
     ENSURE(c->failure <= CALL_NO_MEMORY);
     ENSURE(!c->attempt || !c->transport); /* connecting, connected, or over */
+    ENSURE(!c->reused || c->kept);        /* or it could not go over another one */
     ENSURE(c->failure || c->attempt || c->transport || c->message_complete);
     ENSURE(c->in_start <= c->in_end && c->in_end <= CALL_IN_SIZE);
     ENSURE(c->in || c->in_end == 0);

@@ -1,4 +1,4 @@
-/* See client.h. A call's life, its time-outs, and what it sends; client_response.c has the rest. */
+/* See client.h. A call's life, its time-outs, and what it sends. */
 #include "enclave/https/client.h"
 
 #include <stdio.h>
@@ -6,6 +6,7 @@
 #include "common/container.h"
 #include "enclave/https/call_internal.h"
 #include "enclave/https/fields.h"
+#include "enclave/https/kept.h"
 
 /* ---- sending ------------------------------------------------------------------------------------------------ */
 
@@ -13,18 +14,24 @@ static void flush(struct http_call *c)
 {
     struct h1_buffer *b = &c->out;
     h1_buffer_check(b);
+    if (c->transport && !c->begun && !http_call_is_quiet(c))
+        return;
     while (c->transport && !c->write_broken && h1_used(b)) {
         ssize_t sent = c->transport->ops->write(c->transport, b->data + b->start, h1_used(b));
         if (sent == -EAGAIN)
             break;
+        if (sent < 0 && !c->begun && http_call_again(c))
+            return;
         ENSURE(sent <= (ssize_t)h1_used(b)); /* the transport is ours */
         /* A server that takes no more may still have answered: only reading tells. */
         if (sent < 0)
             c->write_broken = true;
         else
             b->start += (uint32_t)sent;
+        c->begun = c->begun || sent > 0;
     }
-    if (c->write_broken || b->start == b->end)
+    bool again = c->reused && c->repeatable; /* it may have to be sent over another one */
+    if ((c->write_broken || b->start == b->end) && !again)
         b->start = b->end = 0;
     if (c->transport && !c->write_broken)
         c->transport->ops->flush(c->transport);
@@ -101,36 +108,16 @@ static int put_head(struct http_call *c, const struct http_call_request *r)
     for (size_t i = 0; i < r->field_count; i++)
         h1_put_field(&c->out, &r->fields[i]);
     h1_put_text(&c->out, r->content_length == CALL_CHUNKED ? "transfer-encoding: chunked\r\n" : length);
-    h1_put_text(&c->out, "connection: close\r\n\r\n");
+    h1_put_text(&c->out, c->kept ? "\r\n" : "connection: close\r\n\r\n");
     return 0;
 }
 
 /* ---- life --------------------------------------------------------------------------------------------------- */
 
-/* What the server sent is no response, or not all of one. */
-static bool is_servers_fault(enum http_call_failure failure)
-{
-    return failure == CALL_INCOMPLETE || failure == CALL_HEAD_SIZE || failure == CALL_CODING ||
-           failure == CALL_PROTOCOL;
-}
-
-/* A server that has said all that it will hears of the end by TLS; one that would go on is cut. */
-static void let_go(struct http_call *c)
-{
-    bool over = c->failure ? is_servers_fault(c->failure) : c->message_complete;
-    if (c->attempt)
-        c->dialer->cancel(c->attempt);
-    if (c->transport && over)
-        c->transport->ops->close(c->transport);
-    else if (c->transport)
-        c->transport->ops->abort(c->transport);
-    c->attempt = NULL;
-    c->transport = NULL;
-}
-
 static void call_free(struct http_call *c)
 {
     http_call_response_free(c);
+    kept_free(c->kept);
     h1_release(&c->out);
     budget_deinit(&c->memory);
     free(c);
@@ -148,34 +135,11 @@ static void run(struct loop_task *task)
     if (c->transport)
         http_call_receive(c);
     if (c->failure)
-        let_go(c);
+        http_call_let_go(c);
     http_call_check(c);
     c->telling = true;
     c->on_event(c->user);
     c->telling = false;
-}
-
-static void on_ready(struct transport *t, void *user)
-{
-    http_call_post(user);
-}
-
-static void on_dialled(void *user, struct transport *t, enum http_call_failure why, uint8_t alert)
-{
-    struct http_call *c = user;
-    ENSURE(c->attempt && !c->transport); /* later than start, not cancelled, and once */
-    ENSURE(t || why);
-    c->attempt = NULL;
-    c->transport = t;
-    c->alert = alert;
-    if (t) {
-        t->on_ready = on_ready;
-        t->user = c;
-        http_call_limit(c, c->first_byte_ns);
-    } else {
-        http_call_fail(c, why);
-    }
-    http_call_post(c);
 }
 
 static void on_timer(struct loop_timer *timer)
@@ -203,18 +167,16 @@ struct http_call *http_call_start(const struct http_call_request *r)
     c->length = r->content_length;
     c->request_complete = r->content_length == CALL_NO_BODY;
     c->head_request = r->method.size == 4 && memcmp(r->method.data, "HEAD", 4) == 0;
+    c->connect_ns = r->connect_ns;
     c->first_byte_ns = r->first_byte_ns;
     c->between_ns = r->between_ns;
     c->task.fn = run;
     c->timer.fn = on_timer;
     http_call_response_init(c);
-    if (put_head(c, r) == 0)
-        c->attempt = c->dialer->start(c->worker, r->site, r->host, r->port, on_dialled, c);
-    if (!c->attempt) {
+    if (http_call_place(c, r) != 0 || put_head(c, r) != 0 || !http_call_connect(c, r)) {
         call_free(c);
         return NULL;
     }
-    http_call_limit(c, r->connect_ns);
     atomic_fetch_add_explicit(&http_call_counters.requests, 1, memory_order_relaxed);
     return c;
 }
@@ -223,7 +185,7 @@ void http_call_cut(struct http_call *c)
 {
     http_call_check(c);
     http_call_fail(c, CALL_TERMINATED);
-    let_go(c);
+    http_call_let_go(c);
     http_call_post(c);
 }
 
@@ -231,8 +193,9 @@ void http_call_delete(struct http_call *c)
 {
     http_call_check(c);
     ENSURE(!c->telling);
+    http_call_pass_over(c);
     loop_timer_stop(&c->worker->loop, &c->timer);
-    let_go(c);
+    http_call_let_go(c);
     c->deleted = true;
     /* A task that is still queued frees it when its turn comes. */
     if (!atomic_load_explicit(&c->task.queued, memory_order_relaxed))

@@ -1,5 +1,6 @@
 /*
- * An HTTP/1.1 request to a server elsewhere, and its response: one connection each, closed afterwards.
+ * An HTTP/1.1 request to a server elsewhere, and its response: over a connection of its own, which is closed then, or,
+ * with a keeper, over one that answered another request before (kept.h), and stays where the response allows it.
  *
  * One owner thread, the worker's. Nothing blocks: on_event is called from the worker's loop, never from inside a
  * function of this file, whenever something may have changed; then ask again. The response is the server's word and is
@@ -12,6 +13,7 @@
 
 #include "enclave/https/exchange.h"
 
+struct http_keeper; /* kept.h */
 struct http_site;
 struct transport;
 struct worker;
@@ -56,7 +58,8 @@ struct http_dialer {
 struct http_call_request {
     struct worker *worker;
     const struct http_dialer *dialer;
-    const struct http_site *site; /* what the request that leads to this one is answered with */
+    struct http_site *site;     /* what the request that leads to this one is answered with */
+    struct http_keeper *keeper; /* who keeps its connection for the next one; NULL: it is closed */
     const char *host;
     uint16_t port;
     struct http_text method, target, authority; /* valid: the caller checked their characters */
@@ -70,7 +73,7 @@ struct http_call_request {
 
 /* Of all workers, since boot. */
 struct http_call_counters {
-    _Atomic uint64_t requests, failures;
+    _Atomic uint64_t requests, failures, connections;
 };
 extern struct http_call_counters http_call_counters;
 

@@ -53,6 +53,21 @@ static int check_framing(struct http_call *c)
     return 0;
 }
 
+/* Whether the next request may go over the connection, by what the head says. Where a server might mean another end of
+ * the response than is meant here (RFC 9112, section 11.2), the next one would be taken for an answer to what it does
+ * not answer: the connection goes. */
+static bool may_stay(const struct http_call *c, bool no_body)
+{
+    struct http_text option, ignored;
+    bool chunked = http_fields_find(c->fields, c->field_count, "transfer-encoding", &ignored) > 0;
+    size_t options = http_fields_find(c->fields, c->field_count, "connection", &option);
+    bool says_end = no_body ? !chunked && (!c->sized || c->body_size == 0) : chunked || c->sized;
+    bool whole = c->request_complete || (c->length >= 0 && c->written == c->length);
+    bool asked = whole && h1_used(&c->out) == 0; /* it answers all of the request */
+    return c->parser.http_minor == 1 && says_end && asked &&
+           (options == 0 || (options == 1 && http_name_is(option, "keep-alive")));
+}
+
 static bool is_interim(const llhttp_t *parser)
 {
     return parser->status_code >= 100 && parser->status_code < 200;
@@ -82,7 +97,9 @@ static int on_headers_complete(llhttp_t *parser)
     c->status = parser->status_code;
     c->sized = (parser->flags & F_CONTENT_LENGTH) != 0;
     c->body_size = parser->content_length;
-    return c->head_request || c->status == 204 || c->status == 304 ? NO_BODY : 0;
+    bool no_body = c->head_request || c->status == 204 || c->status == 304;
+    c->stays = may_stay(c, no_body);
+    return no_body ? NO_BODY : 0;
 }
 
 static int on_body(llhttp_t *parser, const char *at, size_t size)
@@ -170,14 +187,18 @@ static bool fill(struct http_call *c)
     ssize_t got = c->transport->ops->read(c->transport, c->in, CALL_IN_SIZE);
     if (got == -EAGAIN && !c->transport->broken)
         return false;
+    if (got <= 0 && http_call_again(c))
+        return false;
     c->in_start = c->in_end = 0;
     ENSURE(got <= (ssize_t)CALL_IN_SIZE);
-    if (got > 0)
+    if (got > 0) {
         c->in_end = (uint32_t)got;
-    else if (got == 0)
+        c->answered = true;
+    } else if (got == 0) {
         parse_end(c);
-    else
+    } else {
         http_call_fail(c, c->status ? CALL_INCOMPLETE : CALL_TERMINATED);
+    }
     return true;
 }
 
@@ -190,6 +211,8 @@ static void advance(struct http_call *c, bool for_head)
         else if (!fill(c))
             return;
     }
+    if (c->message_complete)
+        http_call_part(c);
 }
 
 void http_call_receive(struct http_call *c)
@@ -198,8 +221,21 @@ void http_call_receive(struct http_call *c)
     advance(c, true);
     if (c->status && !before)
         loop_timer_stop(&c->worker->loop, &c->timer);
-    if (c->transport && c->transport->broken && c->span_size == 0 && !c->message_complete && c->in_start == c->in_end)
+    if (c->transport && c->transport->broken && c->span_size == 0 && !c->message_complete && c->in_start == c->in_end &&
+        !http_call_again(c))
         http_call_fail(c, c->status ? CALL_INCOMPLETE : CALL_TERMINATED);
+}
+
+void http_call_pass_over(struct http_call *c)
+{
+    if (!c->stays || !c->transport)
+        return;
+    for (unsigned pieces = 0; pieces < CALL_PASSED_PIECES && !c->failure && !c->message_complete; pieces++) {
+        c->span_size = 0;
+        advance(c, false);
+        if (c->span_size == 0)
+            return;
+    }
 }
 
 /* ---- what the reader sees ------------------------------------------------------------------------------------- */

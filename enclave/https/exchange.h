@@ -17,6 +17,7 @@
 #include "enclave/https/target.h"
 
 struct http_site;
+struct transport;
 struct worker;
 
 struct http_field {
@@ -71,11 +72,14 @@ struct http_exchange_ops {
 struct http_exchange {
     const struct http_exchange_ops *ops;
     struct worker *worker;
-    struct http_site *site; /* what it is answered with; the connection's */
+    struct http_site *site;      /* what it is answered with; the connection's */
+    struct transport *transport; /* the connection, for what is to be bound to it */
     struct http_request request;
     const char *peer;   /* the client's address as the host claims it, or NULL */
     const char *client; /* what the client proved to be, or NULL: see transport.h */
+    uint64_t body_max;  /* of the request, set by the answerer; 0: what the server has for all */
     bool head;          /* the answer's body is counted but not sent */
+    bool spared;        /* set by the answerer: its connection is not cut because its site's time is over */
     void (*on_event)(struct http_exchange *x, enum http_event event, void *user); /* set by the answerer */
     void *user;
 };
@@ -83,6 +87,6 @@ struct http_exchange {
 /* What holds of an exchange as long as it is not over, whoever carries it. */
 void http_exchange_check(const struct http_exchange *x);
 
-#define HTTP_TEXT(literal) ((struct http_text){literal, sizeof(literal) - 1})
+#define HTTP_TEXT(literal) ((struct http_text){literal, sizeof literal - 1})
 
 #endif

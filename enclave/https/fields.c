@@ -4,7 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define COUNT(array) (sizeof(array) / sizeof(*(array)))
+#define COUNT(array) (sizeof array / sizeof(*(array)))
 
 bool http_name_is(struct http_text name, const char *wanted)
 {

@@ -41,6 +41,13 @@ static bool waits(struct transport *t, void *user)
     return c->state != H1_EXCHANGE || c->wants_body || h1_used(&c->out) > 0;
 }
 
+/* What was answered leaves by way of H1_CLOSING, since its site is retired. */
+static bool spared(struct transport *t, void *user)
+{
+    const struct h1 *c = user;
+    return c->x.spared && (c->state == H1_EXCHANGE || c->state == H1_CLOSING);
+}
+
 /* The only place where the answerer is told anything: from a turn of the loop, and so never inside an operation of its
  * own, since those are below this file. */
 static void tell(struct h1 *c, enum http_event event)
@@ -110,6 +117,8 @@ static void start_exchange(struct h1 *c)
     c->written = 0;
     c->early.start = c->early.end = 0;
     c->x.on_event = NULL;
+    c->x.spared = false;
+    c->x.body_max = 0; /* another app's, perhaps */
     http_exchange_check(&c->x);
     c->served++;
     atomic_fetch_add_explicit(&c->server->counters.requests, 1, memory_order_relaxed);
@@ -294,6 +303,7 @@ int http_connection_start(struct http_server *server, struct worker *worker, str
     c->x.ops = &h1_ops;
     c->x.worker = worker;
     c->x.site = transport->site;
+    c->x.transport = transport;
     c->x.client = transport->identity;
     c->x.peer = transport->peer;
     c->task.fn = h1_run;
@@ -301,6 +311,7 @@ int http_connection_start(struct http_server *server, struct worker *worker, str
     c->out.memory = c->early.memory = c->lines.memory = transport->memory;
     transport->on_ready = on_ready;
     transport->waits = waits;
+    transport->spared = spared;
     transport->user = c;
     atomic_fetch_add_explicit(&server->counters.connections, 1, memory_order_relaxed);
     h1_enter(c, H1_IDLE);

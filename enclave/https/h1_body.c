@@ -27,7 +27,8 @@ static int body_is_broken(struct h1 *c)
 {
     c->keep_alive = false;
     h1_post(c);
-    return c->fault == H1_LARGE_BODY ? -EMSGSIZE : c->fault == H1_SHORT_BODY ? -ECONNRESET : -EBADMSG;
+    bool large = c->fault == H1_LARGE_BODY || c->fault == H1_LARGE_FOR_APP;
+    return large ? -EMSGSIZE : c->fault == H1_SHORT_BODY ? -ECONNRESET : -EBADMSG;
 }
 
 int h1_body(struct h1 *c)
@@ -37,6 +38,8 @@ int h1_body(struct h1 *c)
     for (;;) {
         if (c->body_read > c->server->limits.streamed_body && !c->fault)
             c->fault = H1_LARGE_BODY;
+        if (c->x.body_max && c->body_read > c->x.body_max && !c->fault)
+            c->fault = H1_LARGE_FOR_APP;
         if (c->fault)
             return body_is_broken(c);
         if (c->span_size)

@@ -28,6 +28,7 @@ static const struct {
     [H1_BAD_CODING] = {501, "no transfer coding but chunked is known"},
     [H1_CODING_IN_10] = {400, "HTTP/1.0 has no Transfer-Encoding"},
     [H1_LARGE_BODY] = {413, NULL},
+    [H1_LARGE_FOR_APP] = {413, "the body is longer than this app takes (its settings' limits, body_bytes)"},
     [H1_SHORT_BODY] = {400, "the body broke off before its end"},
     [H1_BAD_EXPECTATION] = {417, "no expectation but 100-continue is known"},
     [H1_SLOW_HEAD] = {408, NULL},

@@ -27,6 +27,7 @@ enum h1_fault {
     H1_BAD_CODING,
     H1_CODING_IN_10,
     H1_LARGE_BODY,
+    H1_LARGE_FOR_APP,
     H1_SHORT_BODY, /* the client ended its side before the body's end */
     H1_BAD_EXPECTATION,
     H1_SLOW_HEAD,

@@ -3,7 +3,7 @@
  *
  *     static void answer(struct http_server *server, struct http_exchange *x)      the router
  *     {
- *         http_answer_json(x, 200, "{}", 2);                                       answer.h; or later: exchange.h
+ *         http_answer_value(x, 200, json_pack("{s:s}", "status", "ok"));          answer.h; or later: exchange.h
  *     }
  *     static struct http_server server;                                            one for all workers
  *     http_server_init(&server, answer, now_ns);
@@ -88,14 +88,13 @@ struct http_admin_hook {
     int (*admit)(struct http_admin_hook *hook, const struct http_admin_request *request, const char **why);
     /* The methods that a path has, as Allow lists them (405), or NULL: there is no such path. */
     const char *(*methods)(struct http_admin_hook *hook, const char *path);
-    /* Called on the connection's worker; must lead to exactly one http_admin_reply, now or later. */
+    /* Called on the connection's worker; must lead to exactly one answer, now or later. */
     void (*handle)(struct http_admin_hook *hook, struct worker *worker, const struct http_admin_request *request,
                    struct http_admin_reply *reply);
 };
-/* Answer, from the same worker's thread: with a value of jansson's, which it takes (answer.h), or with text, which is
- * copied. Frees reply and what the request pointed to. */
+/* Answer, from the same worker's thread, with a value of jansson's, which it takes (answer.h). Frees reply and what the
+ * request pointed to. */
 void http_admin_reply_value(struct http_admin_reply *reply, int status, struct json_t *value);
-void http_admin_reply(struct http_admin_reply *reply, int status, const char *json, size_t json_size);
 /* What whoever answers keeps with the reply: malloc'ed, freed with it. Once; then anybody may look until the answer. */
 void http_admin_keep(struct http_admin_reply *reply, void *kept);
 const void *http_admin_kept(const struct http_admin_reply *reply); /* NULL: nothing */
@@ -118,9 +117,14 @@ struct http_server {
     bool (*authorize_monitoring)(void *user, const char *method, const char *path, const char *authorization);
     /* Answers a request that is for a route of its own: true; false: it is not. May be NULL. */
     bool (*more_routes)(void *user, struct http_exchange *x);
-    /* Adds members to /metrics: writes at most size bytes like snprintf, each with a leading comma. May be NULL. */
-    int (*more_metrics)(void *user, const struct http_site *site, char *buf, size_t size);
+    /* Adds members to /metrics, and to what /status says of the server itself. 0 or -ENOMEM. May be NULL. */
+    int (*more_metrics)(void *user, const struct http_site *site, struct json_t *into);
+    int (*more_status)(void *user, const struct http_site *site, struct json_t *into);
+    /* Whether something else than its own stopping keeps the server from being ready, and why, in at most size bytes
+     * with the zero; for /readyz. Any worker. May be NULL. */
+    bool (*not_ready)(void *user, char *why, size_t size);
     void *user;
+    _Atomic bool withheld; /* neither apps nor administrators are answered */
     _Atomic bool stopping; /* answer with "connection: close", accept no further requests */
     uint64_t started_ns;   /* set by http_server_init */
     struct http_counters counters;

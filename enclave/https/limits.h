@@ -47,6 +47,7 @@ static_assert(H1_OUT_RESERVE + HTTP_WRITE_MIN < H1_OUT_SIZE, "an empty buffer ha
 #define CALL_FIELD_COST 32u    /* and as a field; one list for the head, one for the trailers */
 #define CALL_INTERIM_MAX 16u   /* responses 1xx before the real one */
 #define CALL_BLOCKS_COST 1024u /* charged for its blocks beside what they hold */
+#define CALL_PASSED_PIECES 8u  /* of a body that nobody reads, each at most CALL_IN_SIZE, to keep the connection */
 
 /* Its budget, which what it needs fits into: what is sent, what has come, the lines and the fields made of them. */
 #define CALL_MEMORY_MAX (160u << 10)
@@ -58,7 +59,13 @@ static_assert(CALL_OUT_RESERVE + HTTP_WRITE_MIN < CALL_OUT_SIZE, "an empty buffe
 
 /* What a dialer's transport may hold, TLS and all: who makes a call is charged with both. */
 #define CALL_TRANSPORT_MAX (144u << 10)
-#define CALL_STRUCTURES 16384u /* struct http_call, and the dialer's */
+#define CALL_STRUCTURES 16384u /* struct http_call, the dialer's, and its connection's place (kept.h) */
 #define CALL_COST (CALL_MEMORY_MAX + CALL_TRANSPORT_MAX + CALL_STRUCTURES)
+
+/* A connection that waits for its app's next call (kept.h). Some servers close theirs after five seconds: one that has
+ * waited so long is no more use to a request that may be sent only once. */
+#define KEPT_COST (CALL_TRANSPORT_MAX + 1024u)
+#define KEPT_IDLE_MS 4000u
+#define KEPT_AGE_MS 600000u /* where the name leads is asked again by then, and who answers proves it again */
 
 #endif

@@ -147,6 +147,23 @@ static void requests_are_understood_or_refused(void **state)
     assert_int_equal(bad, 0);
 }
 
+/* The last request that a connection may have is told so, and what stands behind it is not read. */
+static void connections_have_so_many_requests(void **state)
+{
+    char in[1000];
+    uint64_t most = server.limits.requests;
+    int size = sprintf(in, GET "\r\n" GET "\r\n" GET "\r\n" GET "\r\n");
+    assert_int_equal(most, 1000000);
+    server.limits.requests = 3;
+    peer_run(in, (size_t)size, 0, false);
+    server.limits.requests = most;
+    assert_string_equal(peer_statuses(), "200 200 200 ");
+    const char *told = strstr(peer.out, "connection: close\r\n");
+    assert_non_null(told);
+    assert_null(strstr(told, "HTTP/1.1"));
+    assert_true(peer.closed);
+}
+
 static void heads_have_limits(void **state)
 {
     static char in[200000];
@@ -186,6 +203,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_are_understood_or_refused),
         cmocka_unit_test(heads_have_limits),
+        cmocka_unit_test(connections_have_so_many_requests),
         cmocka_unit_test(a_broken_transport_ends_everything),
     };
     peer_setup(NULL, NULL);

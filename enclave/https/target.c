@@ -44,6 +44,17 @@ static int encoded(struct http_text text, size_t at)
     return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
+size_t http_text_decode(struct http_text text, char *out)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        int octet = text.data[i] == '%' ? encoded(text, i) : -1;
+        out[size++] = octet < 0 ? text.data[i] : (char)octet;
+        i += octet < 0 ? 0 : 2;
+    }
+    return size;
+}
+
 /* ---- the authority -------------------------------------------------------------------------------------------- */
 
 /* What stands between brackets: an IPv6 address, or the form that is kept for later ones. */

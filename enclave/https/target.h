@@ -35,4 +35,8 @@ struct http_text http_target_first(const struct http_target *target);
 /* Cut the first segment off: "/app/x?y" becomes "/x?y", "/app?y" becomes "/?y" (which writes to the text). */
 void http_target_cut(struct http_target *target);
 
+/* What the percent-encodings in a part of a parsed path stand for: out has room for text.size bytes. How many there
+ * are. */
+size_t http_text_decode(struct http_text text, char *out);
+
 #endif

@@ -327,18 +327,32 @@ static void uriparser_judges_authorities_alike(void **state)
     assert_true(taken > ROUNDS / 100);
 }
 
+static void encodings_are_decoded_once(void **state)
+{
+    (void)state;
+    static const char *const of[][2] = {{"app%3Acounter", "app:counter"},
+                                        {"a%2fb%2Fc", "a/b/c"},
+                                        {"%253A", "%3A"},
+                                        {"plain", "plain"},
+                                        {"", ""},
+                                        {"%41%42", "AB"}};
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        char out[32] = {0};
+        size_t size = http_text_decode((struct http_text){of[i][0], strlen(of[i][0])}, out);
+        assert_int_equal(size, strlen(of[i][1]));
+        assert_string_equal(out, of[i][1]);
+    }
+}
+
 int main(int argc, char **argv)
 {
     seed = argc > 1 ? strtoull(argv[1], NULL, 10) : (uint64_t)time(NULL);
     printf("seed %llu\n", (unsigned long long)seed);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(targets_have_parts),
-        cmocka_unit_test(options_may_ask_the_server),
-        cmocka_unit_test(long_targets_are_refused),
-        cmocka_unit_test(prefixes_are_cut),
-        cmocka_unit_test(authorities_are_judged),
-        cmocka_unit_test(uriparser_sees_the_same),
-        cmocka_unit_test(uriparser_judges_authorities_alike),
+        cmocka_unit_test(targets_have_parts),         cmocka_unit_test(options_may_ask_the_server),
+        cmocka_unit_test(long_targets_are_refused),   cmocka_unit_test(prefixes_are_cut),
+        cmocka_unit_test(encodings_are_decoded_once), cmocka_unit_test(authorities_are_judged),
+        cmocka_unit_test(uriparser_sees_the_same),    cmocka_unit_test(uriparser_judges_authorities_alike),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

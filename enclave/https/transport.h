@@ -28,6 +28,9 @@ struct transport_ops {
      * itself when it is done, and never before one of these was called. abort drops what is unsent. */
     void (*close)(struct transport *t);
     void (*abort)(struct transport *t);
+    /* Of one to a server elsewhere that has nothing to read: whether another request may go over it (kept.h). No part
+     * of what was not read has come, and what its peer proved to be holds to this day. NULL: none may. */
+    bool (*reusable)(struct transport *t);
 };
 
 struct transport {
@@ -37,6 +40,12 @@ struct transport {
     /* Whether it waits for its peer (for input, or to take output) rather than for what answers: then it may be cut
      * when connections have used up their memory. NULL: it does. */
     bool (*waits)(struct transport *t, void *user);
+    /* Whether it has an answer to come that must not be lost because its site is over (site.h): it ends with that
+     * answer. NULL: it has not. */
+    bool (*spared)(struct transport *t, void *user);
+    /* 32 bytes of TLS's exporter (RFC 8446, section 7.5) with this label and context: what both ends of this connection
+     * know, and nobody in between. NULL: it has none. False: not now. */
+    bool (*export_key)(struct transport *t, const char *label, const uint8_t context[32], uint8_t out[32]);
     struct http_site *site;  /* what a client is answered with (site.h); lives as long as the transport */
     struct budget *memory;   /* what is allocated for the connection is charged here; NULL: nobody is */
     bool broken;             /* nothing can be read or written any more: on_ready, then close or abort it */

@@ -18,13 +18,14 @@ static void check_jobs(const struct store *s)
     struct job *const *end = &s->jobs.first;
     size_t waiting = 0;
     for (const struct job *j = s->jobs.first; j; end = &j->next, j = j->next) {
-        bool commits = is_queued(&s->commits, j), lists = is_queued(&s->lists, j);
+        bool commits = is_queued(&s->commits, j), lists = is_queued(&s->lists, j),
+             unproven = is_queued(&s->unproven, j);
         ENSURE(j->store == s);
         ENSURE(j->errand.state == ERRAND_SENT);
-        ENSURE(j->running || (!commits && !lists));
-        ENSURE(!commits || j->kind == JOB_COMMIT || j->kind == JOB_UPDATE);
+        ENSURE(j->running || (!commits && !lists && !unproven));
+        ENSURE((!commits && !unproven) || j->kind == JOB_COMMIT || j->kind == JOB_UPDATE);
         ENSURE(!lists || j->kind == JOB_LIST);
-        waiting += commits + lists;
+        waiting += commits + lists + unproven;
     }
     ENSURE(s->jobs.end == end);
     end = &s->commits.first;
@@ -35,8 +36,12 @@ static void check_jobs(const struct store *s)
     for (const struct job *j = s->lists.first; j; end = &j->queue_next, j = j->queue_next)
         waiting--;
     ENSURE(s->lists.end == end);
+    end = &s->unproven.first;
+    for (const struct job *j = s->unproven.first; j; end = &j->queue_next, j = j->queue_next)
+        waiting--;
+    ENSURE(s->unproven.end == end);
     ENSURE(waiting == 0);
-    ENSURE(s->in_flight || !s->commits.first);
+    ENSURE(s->in_flight || !s->commits.first || proven_holds(s->commits.first, s->last_epoch + 1));
     ENSURE(!s->in_flight || !s->stopped);
     ENSURE(s->root.epoch <= s->last_epoch);
 }
@@ -52,7 +57,7 @@ static void check_root(const struct store *s)
             continue;
         ENSURE(e->version <= s->root.epoch);
         ENSURE(root_digest(&s->keys, &sum, e->storage_key, e->version, e->tag, 1) == 0);
-        damaged += e->damaged;
+        damaged += e->damage != DAMAGE_NONE;
         nameless += !e->name;
     }
     ENSURE(s->root.count == sum.count);

@@ -49,16 +49,44 @@ static bool append_op(struct transaction *t, uint8_t kind, const void *key, size
     return append(t, &kind, 1) && append_blob(t, key, key_size) && (kind == KV_DELETE || append_blob(t, value, size));
 }
 
+/* The twin goes wherever its record goes. record NULL: both are deleted. */
+static int add_twin(struct transaction *t, const struct job_op *op, const uint8_t *record, size_t size)
+{
+    struct record_name name = {op->ns.name, op->key, op->ns.size, (uint16_t)op->key_size};
+    uint8_t key[TWIN_KEY_SIZE];
+    record_twin_key(op->storage_key, key);
+    if (!record)
+        return append_op(t, KV_DELETE, key, sizeof key, NULL, 0) ? 0 : -ENOMEM;
+    size_t twin_size = record_twin_size(&name, size);
+    uint8_t *twin = malloc(twin_size);
+    int error = twin ? record_twin(&t->store->keys, &name, op->storage_key, record, size, twin) : -ENOMEM;
+    if (error == 0 && !append_op(t, KV_PUT, key, sizeof key, twin, twin_size))
+        error = -ENOMEM;
+    free(twin);
+    return error;
+}
+
+static int add_deletion(struct transaction *t, const struct job_op *op)
+{
+    ENSURE(op->kind == KV_DELETE);
+    return append_op(t, KV_DELETE, op->storage_key, STORAGE_KEY_SIZE, NULL, 0) ? add_twin(t, op, NULL, 0) : -ENOMEM;
+}
+
 /* One operation: into the payload, and into the root as it will be. */
 static int add_to_transaction(struct transaction *t, struct job_op *op)
 {
     struct store *s = t->store;
     ENSURE(op->kind == KV_PUT || op->kind == KV_DELETE);
+    ENSURE(op->key_size <= KV_KEY_MAX && op->value_size <= KV_VALUE_MAX); /* job_new has refused more */
+    ENSURE(t->root.epoch > s->root.epoch);
     struct index_entry *old = index_find(&s->index, op->storage_key);
+    op->skipped = op->only_lost && !(old && old->damage);
+    if (op->skipped)
+        return 0;
     if (old && root_digest(&s->keys, &t->root, old->storage_key, old->version, old->tag, 0) < 0)
         return -EIO;
     if (op->kind == KV_DELETE)
-        return !old || append_op(t, KV_DELETE, op->storage_key, STORAGE_KEY_SIZE, NULL, 0) ? 0 : -ENOMEM;
+        return old ? add_deletion(t, op) : 0;
     struct record_name name = {op->ns.name, op->key, op->ns.size, (uint16_t)op->key_size};
     /* what it takes to remember the record, before it exists */
     op->name = op->name ? op->name : malloc(op->ns.size + op->key_size + 1u);
@@ -69,12 +97,14 @@ static int add_to_transaction(struct transaction *t, struct job_op *op)
     int64_t size = record_seal(&s->keys, &name, op->storage_key, op->version, op->value, op->value_size, record);
     int error = size < 0 ? (int)size : 0;
     if (error == 0) {
-        op->size = (uint32_t)size;
+        op->size = (uint32_t)record_disk_size(&name, (size_t)size);
         memcpy(op->tag, record + size - 16, 16);
         error = root_digest(&s->keys, &t->root, op->storage_key, op->version, op->tag, 1);
     }
     if (error == 0 && !append_op(t, KV_PUT, op->storage_key, STORAGE_KEY_SIZE, record, (size_t)size))
         error = -ENOMEM;
+    if (error == 0)
+        error = add_twin(t, op, record, (size_t)size);
     free(record);
     return error;
 }
@@ -84,10 +114,11 @@ static void apply_op(struct store *s, struct job_op *op)
 {
     struct index_entry *e = index_find(&s->index, op->storage_key);
     ENSURE(op->kind == KV_DELETE || op->version == s->root.epoch);
+    if (op->skipped)
+        return;
     if (e) {
-        ENSURE(s->damaged >= e->damaged);
         ENSURE(s->nameless >= !e->name);
-        s->damaged -= e->damaged;
+        damage_set(s, e, DAMAGE_NONE);
         s->nameless -= !e->name;
     }
     if (op->kind == KV_DELETE) {
@@ -99,9 +130,10 @@ static void apply_op(struct store *s, struct job_op *op)
     }
     if (e)
         memory_uncharge(s, e);
-    if (!e || !e->name) { /* new, or in place of one that could not be read */
+    if (!e || index_is_nameless(e)) { /* new, or in place of one that could not be read */
         e = e ? e : index_put(&s->index, op->storage_key);
         ENSURE(e && op->name); /* reserved: the root on disk already counts this record */
+        free(e->name);
         memcpy(op->name, op->ns.name, op->ns.size);
         memcpy(op->name + op->ns.size, op->key, op->key_size);
         e->name = op->name;
@@ -110,7 +142,7 @@ static void apply_op(struct store *s, struct job_op *op)
         e->key_size = (uint16_t)op->key_size;
     }
     e->size = op->size;
-    e->damaged = false;
+    e->found = FOUND_WHOLE | FOUND_TWIN;
     e->version = op->version;
     memcpy(e->tag, op->tag, 16);
     memory_charge(s, e);
@@ -135,20 +167,45 @@ static void on_known(void *user, int error)
     for (size_t i = 0; i < t->job_count; i++) {
         for (size_t k = 0; error == 0 && k < t->jobs[i]->op_count; k++)
             apply_op(s, &t->jobs[i]->ops[k]);
-        job_finish(t->jobs[i], error);
+        if (error == 0 && t->jobs[i]->last)
+            s->stopped = true; /* before anything else is sent */
+        if (error == 0)
+            proven_finish(t->jobs[i]);
+        else
+            job_finish(t->jobs[i], error);
     }
     transaction_free(t);
+    if (error == 0)
+        proven_tell(s);
     ENSURE(s->root.count == s->index.count);
     commit_pump(s); /* before others start: what waited longest goes first */
     s->proceed(s);
 }
 
+static size_t disk_size_of(const struct job_op *op)
+{
+    struct record_name name = {op->ns.name, op->key, op->ns.size, (uint16_t)op->key_size};
+    return record_disk_size(&name, record_size(&name, op->value_size));
+}
+
 static size_t payload_size_of(const struct job *j)
 {
-    size_t size = 0;
+    size_t size = j->beside_size;
     for (size_t i = 0; i < j->op_count; i++)
-        size += COMMIT_OP_SIZE + (j->ops[i].kind == KV_DELETE ? 0 : j->ops[i].value_size + RECORD_OVERHEAD);
+        size += 2 * COMMIT_OP_SIZE + (j->ops[i].kind == KV_DELETE ? 0 : disk_size_of(&j->ops[i]));
     return size;
+}
+
+/* What goes with it as it is. False: no memory. */
+static bool append_beside(struct transaction *t, const struct job *j)
+{
+    uint32_t count;
+    if (!j->beside)
+        return true;
+    ENSURE(j->beside_size > sizeof count);
+    memcpy(&count, j->beside, sizeof count);
+    t->op_count += count;
+    return append(t, j->beside + sizeof count, j->beside_size - sizeof count);
 }
 
 static bool job_in_transaction(struct transaction *t, struct job *j)
@@ -158,6 +215,8 @@ static bool job_in_transaction(struct transaction *t, struct job *j)
     ENSURE(j->store == t->store);
     for (size_t i = 0; i < j->op_count && error == 0; i++)
         error = add_to_transaction(t, &j->ops[i]);
+    if (error == 0 && !append_beside(t, j))
+        error = -ENOMEM;
     if (error == 0) {
         void *grown = realloc(t->jobs, (t->job_count + 1) * sizeof *t->jobs);
         if (!grown)
@@ -177,14 +236,23 @@ static void fail_transaction(struct transaction *t, struct job *rest, int error)
     transaction_free(t);
 }
 
-static struct job *next_commit(struct store *s)
+/* The first that may go with a transaction of this epoch, or NULL; where it stands. */
+static struct job **find_commit(struct store *s, uint64_t epoch)
 {
-    struct job *j = s->commits.first;
+    struct job **at = &s->commits.first;
+    while (*at && proven_holds(*at, epoch))
+        at = &(*at)->queue_next;
+    return *at ? at : NULL;
+}
+
+static struct job *take_commit(struct store *s, struct job **at)
+{
+    struct job *j = *at;
     ENSURE(j);
-    s->commits.first = j->queue_next;
+    *at = j->queue_next;
+    if (s->commits.end == &j->queue_next)
+        s->commits.end = at;
     j->queue_next = NULL;
-    if (!s->commits.first)
-        s->commits.end = &s->commits.first;
     return j;
 }
 
@@ -193,25 +261,33 @@ static struct job *gather(struct transaction *t)
 {
     struct store *s = t->store;
     size_t estimate = 0;
-    while (s->commits.first) {
-        estimate += payload_size_of(s->commits.first);
+    ENSURE(t->job_count == 0);
+    ENSURE(!s->in_flight);
+    for (struct job **at; (at = find_commit(s, t->root.epoch));) {
+        estimate += payload_size_of(*at);
         if (t->job_count > 0 && estimate > COMMIT_PAYLOAD_MAX)
             return NULL;
-        struct job *j = next_commit(s);
+        struct job *j = take_commit(s, at);
         if (!job_in_transaction(t, j))
             return j;
     }
     return NULL;
 }
 
+/* What there is one of, under its two names. */
+static bool append_named(struct transaction *t, const char *key, const char *copy, const void *value, size_t size)
+{
+    return append_op(t, KV_PUT, key, strlen(key), value, size) && append_op(t, KV_PUT, copy, strlen(copy), value, size);
+}
+
 static bool close_transaction(struct transaction *t)
 {
     struct store *s = t->store;
     uint8_t sealed_root[ROOT_SIZE];
-    if (s->master && !append_op(t, KV_PUT, STORE_MASTER_KEY, strlen(STORE_MASTER_KEY), s->master, s->master_size))
+    if (s->master && !append_named(t, STORE_MASTER_KEY, STORE_MASTER_COPY_KEY, s->master, s->master_size))
         return false;
-    if (!index_reserve(&s->index, t->op_count) || root_seal(&s->keys, &t->root, sealed_root) < 0 ||
-        !append_op(t, KV_PUT, STORE_ROOT_KEY, strlen(STORE_ROOT_KEY), sealed_root, sizeof sealed_root))
+    if (!index_reserve(&s->index, t->op_count / 2) || root_seal(&s->keys, &t->root, sealed_root) < 0 ||
+        !append_named(t, STORE_ROOT_KEY, STORE_ROOT_COPY_KEY, sealed_root, sizeof sealed_root))
         return false;
     memcpy(t->payload, &t->op_count, 4);
     ENSURE(t->size <= PROTO_RPC_MAX);
@@ -221,10 +297,12 @@ static bool close_transaction(struct transaction *t)
 /* What is queued, as far as it goes together, to the host. 0, or why all of it failed. */
 static int send_transaction(struct store *s)
 {
+    ENSURE(!s->in_flight && !s->stopped);
+    ENSURE(s->root.epoch <= s->last_epoch);
     struct transaction *t = calloc(1, sizeof *t);
     if (!t || !append(t, &t->op_count, 4)) { /* nothing else may come that would try again: so it ends here */
         free(t);
-        job_finish(next_commit(s), -ENOMEM);
+        job_finish(take_commit(s, find_commit(s, s->last_epoch + 1)), -ENOMEM);
         return -ENOMEM;
     }
     t->store = s;
@@ -247,7 +325,9 @@ bool commit_pump(struct store *s)
     store_enter(s);
     while (!s->in_flight && s->commits.first) {
         if (s->stopped)
-            job_finish(next_commit(s), -ENOTRECOVERABLE);
+            job_finish(take_commit(s, &s->commits.first), -ENOTRECOVERABLE);
+        else if (!find_commit(s, s->last_epoch + 1))
+            break; /* all of them wait until more is allowed */
         else if (send_transaction(s) == 0)
             break;
         failed = true;

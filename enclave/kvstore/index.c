@@ -103,7 +103,8 @@ void index_check(const struct index *x)
             continue;
         ENSURE(index_find(x, e->storage_key) == e);
         ENSURE(e->version != UINT64_MAX); /* made, and never filled in */
-        ENSURE(e->name || e->damaged);
+        ENSURE(!index_is_nameless(e) || e->damage);
+        ENSURE(e->damage <= DAMAGE_OLDER);
         ENSURE(e->ns_size <= KV_NAMESPACE_MAX);
         ENSURE(e->key_size <= KV_KEY_MAX);
         count++;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/container.h"
 #include "enclave/kvstore/internal.h"
 
 /* ---- making and freeing -------------------------------------------------------------------------------------- */
@@ -26,16 +27,18 @@ static void job_free(struct job *j)
         op_deinit(&j->ops[i]);
     record_opened_free(&j->opened);
     free(j->names);
+    free(j->beside);
     free(j->ops);
     free(j);
 }
 
 static int op_init(struct job_op *op, const struct kv_op *from)
 {
-    ENSURE(from->kind == KV_PUT || from->kind == KV_DELETE);
+    ENSURE(from->kind == KV_PUT || from->kind == KV_DELETE || from->kind == KV_GIVE_UP);
     ENSURE(from->key || from->key_size == 0);
-    ENSURE(from->value || from->value_size == 0 || from->kind == KV_DELETE);
-    op->kind = from->kind;
+    ENSURE(from->value || from->value_size == 0 || from->kind != KV_PUT);
+    op->kind = from->kind == KV_PUT ? KV_PUT : KV_DELETE;
+    op->only_lost = from->kind == KV_GIVE_UP;
     op->ns = *from->ns;
     op->key_size = from->key_size;
     op->key = malloc(from->key_size ? from->key_size : 1);
@@ -50,6 +53,11 @@ static int op_init(struct job_op *op, const struct kv_op *from)
             return -ENOMEM;
         if (from->value_size)
             memcpy(op->value, from->value, from->value_size);
+    }
+    if (op->only_lost) {
+        ENSURE(op->key_size == STORAGE_KEY_SIZE);
+        memcpy(op->storage_key, op->key, STORAGE_KEY_SIZE);
+        return 0;
     }
     struct record_name name = {op->ns.name, op->key, op->ns.size, (uint16_t)op->key_size};
     return record_storage_key(&op->ns.store->keys, &name, op->storage_key);
@@ -126,7 +134,7 @@ struct job *job_new(struct store *s, struct worker *w, enum job_kind kind, const
 
 static void deliver(struct loop_task *task)
 {
-    struct job *j = (struct job *)task;
+    struct job *j = CONTAINER_OF(task, struct job, errand.task);
     errand_end(&j->errand);
     if (j->kind == JOB_GET && j->get_done)
         j->get_done(j->user, j->error, j->opened.value, j->opened.value_size);

@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/container.h"
 #include "enclave/kvstore/internal.h"
+#include "enclave/kvstore/raw.h"
 
 struct kv_namespace *kv_namespace_open(struct store *s, const char *name)
 {
@@ -99,7 +101,7 @@ struct nothing {
 
 static void deliver_nothing(struct loop_task *task)
 {
-    struct nothing *n = (struct nothing *)task;
+    struct nothing *n = CONTAINER_OF(task, struct nothing, errand.task);
     errand_end(&n->errand);
     if (n->done)
         n->done(n->user, 0);
@@ -108,7 +110,7 @@ static void deliver_nothing(struct loop_task *task)
 
 static void do_nothing(struct loop_task *task)
 {
-    struct nothing *n = (struct nothing *)task;
+    struct nothing *n = CONTAINER_OF(task, struct nothing, errand.task);
     errand_return(&n->errand, n->errand.asker, deliver_nothing);
 }
 
@@ -133,6 +135,36 @@ int kv_commit(struct worker *w, const struct kv_op *ops, size_t count, kv_done d
     if (!j)
         return -ENOMEM;
     j->done = done;
+    schedule_submit(j);
+    return 0;
+}
+
+int store_commit_last(struct store *s, const struct kv_op *ops, size_t count, kv_done done, void *user)
+{
+    store_enter(s);
+    ENSURE(ops && count > 0 && done);
+    struct job *j = job_new(s, s->owner, JOB_COMMIT, ops, count, user);
+    if (!j)
+        return -ENOMEM;
+    j->done = done;
+    j->last = true;
+    schedule_submit(j);
+    return 0;
+}
+
+int store_commit_beside(struct store *s, const struct kv_op *ops, size_t count, const struct raw_op *beside,
+                        size_t beside_count, kv_done done, void *user)
+{
+    store_enter(s);
+    ENSURE(ops && count > 0 && done);
+    ENSURE(beside && beside_count > 0);
+    struct job *j = job_new(s, s->owner, JOB_COMMIT, ops, count, user);
+    if (!j)
+        return -ENOMEM;
+    j->done = done;
+    j->beside = raw_ops_write(beside, beside_count, &j->beside_size);
+    if (!j->beside && j->error == 0)
+        j->error = -ENOMEM;
     schedule_submit(j);
     return 0;
 }

@@ -79,8 +79,8 @@ struct kv_name {
 };
 /* List: called once with count keys, up to KV_LIST_MAX, in no particular order; cursor is opaque, 0 when the listing is
  * complete. A key that is there from the first page to the last is given exactly once, whatever else comes or goes
- * meanwhile. -EBADMSG if a record was found at start-up whose very name is damaged: then no list is known to be
- * complete. */
+ * meanwhile. -EBADMSG if a record was found at start-up whose very name is damaged, and which may be one of these: then
+ * this list is not known to be complete (damage.h). */
 typedef void (*kv_list_done)(void *user, int error, const struct kv_name *names, size_t count, uint64_t cursor);
 
 MAY_REFUSE int kv_get(struct worker *w, struct kv_namespace *ns, const void *key, size_t key_size, kv_get_done done,
@@ -105,7 +105,11 @@ struct budget *kv_memory(const struct kv_namespace *ns);
 
 /* A batch is applied whole or not at all, and is durable (synced by the host) when done is called with 0. Of several
  * operations on one key the last counts. All of one store. done may be NULL. */
-enum kv_op_kind { KV_PUT = 1, KV_DELETE = 2 };
+enum kv_op_kind {
+    KV_PUT = 1,
+    KV_DELETE = 2,
+    KV_GIVE_UP = 3 /* key is the id of a record that is lost (damage.h): deleted, if it still is */
+};
 struct kv_op {
     enum kv_op_kind kind;
     struct kv_namespace *ns;

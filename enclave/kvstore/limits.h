@@ -39,6 +39,17 @@ static_assert(KV_NAMESPACE_MAX <= 255, "a name's size is one byte of a record");
 static_assert(KV_KEY_MAX <= UINT16_MAX, "a key's size is two bytes of a record");
 static_assert(RECORD_NAME_MAX + AEAD_OVERHEAD <= UINT16_MAX, "a sealed name's size is two bytes of a record");
 
+/* Its twin: all of it once more where it is small, or not an app's (record.h); else what is known of it */
+#define TWIN_KEY_SIZE (STORAGE_KEY_SIZE + 1u)
+#define TWIN_WHOLE_MAX 1024u          /* bytes of a record of an app's */
+#define TWIN_WHOLE_OWN_MAX (1u << 20) /* of the enclave's own */
+#define TWIN_FACT_SIZE (16u + 8u)     /* tag, size of the record */
+#define MARK_SIZE 8u                  /* of whose record it is */
+#define TWIN_STUB_OVERHEAD (1u + MARK_SIZE + 8u + AEAD_OVERHEAD + TWIN_FACT_SIZE)
+#define TWIN_STUB_MAX (TWIN_STUB_OVERHEAD + RECORD_NAME_MAX)
+#define TWIN_MAX (1u + MARK_SIZE + TWIN_WHOLE_OWN_MAX)
+static_assert(TWIN_MAX >= 1u + MARK_SIZE + TWIN_WHOLE_MAX && TWIN_MAX >= TWIN_STUB_MAX, "the largest twin");
+
 #define STORE_MASTER_SIZE_MAX 1024u     /* of the sealed master key */
 #define ROOT_PLAIN_SIZE (8u + 8u + 32u) /* epoch, count, digest */
 #define ROOT_SIZE (ROOT_PLAIN_SIZE + AEAD_OVERHEAD)
@@ -46,17 +57,24 @@ static_assert(RECORD_NAME_MAX + AEAD_OVERHEAD <= UINT16_MAX, "a sealed name's si
 /* What goes to the host and comes from it ------------------------------------------------------------------------- */
 
 #define COMMIT_OP_SIZE 64u /* of an operation in a transaction beside its record: kind, storage key, two lengths */
-static_assert(COMMIT_OP_SIZE >= 1 + 4 + STORAGE_KEY_SIZE + 4, "an operation's framing");
+static_assert(COMMIT_OP_SIZE >= 1 + 4 + TWIN_KEY_SIZE + 4, "an operation's framing");
 #define COMMIT_ROOT_SIZE 65536u /* set aside for the root, the sealed master key, the count and the RPC's own header */
-static_assert(COMMIT_ROOT_SIZE > 2 * COMMIT_OP_SIZE + STORE_MASTER_SIZE_MAX + ROOT_SIZE + 64, "all of these");
+static_assert(COMMIT_ROOT_SIZE > 2 * (2 * COMMIT_OP_SIZE + STORE_MASTER_SIZE_MAX + ROOT_SIZE) + 64,
+              "all of these, twice");
 #define COMMIT_PAYLOAD_MAX (PROTO_RPC_MAX - COMMIT_ROOT_SIZE)
-static_assert(COMMIT_PAYLOAD_MAX >= KV_VALUE_MAX + RECORD_OVERHEAD + COMMIT_OP_SIZE, "the largest value fits");
+static_assert(COMMIT_PAYLOAD_MAX >= KV_VALUE_MAX + RECORD_OVERHEAD + TWIN_STUB_MAX + 2 * COMMIT_OP_SIZE,
+              "the largest value fits");
 
 #define OUTCOME_QUESTIONS_MAX 10u /* for the root, when it is not known whether a commit was made */
 
+#define MEND_STEP \
+    (2u << 20) /* bytes: what is mended at boot goes to the host in such transactions, or one record more */
+static_assert(MEND_STEP + TWIN_MAX + RECORD_OVERHEAD + 2 * COMMIT_OP_SIZE <= PROTO_RPC_MAX, "and that fits");
+
 #define SCAN_KEY_MAX 64u /* a key of the host's, ours or not */
 #define SCAN_PAGE_RECORDS_MAX 4096u
-#define SCAN_PAGE_MAX (KV_VALUE_MAX + RECORD_OVERHEAD + SCAN_KEY_MAX + 4u + 4u) /* the largest record, two lengths */
+static_assert(KV_VALUE_MAX + RECORD_OVERHEAD <= PROTO_RECORD_MAX, "the largest record is listed");
+#define SCAN_PAGE_MAX (PROTO_RECORD_MAX + SCAN_KEY_MAX + 4u + 4u) /* the largest of the host's, two lengths */
 static_assert(SCAN_PAGE_MAX + 4u + 1u <= PROTO_RPC_MAX, "a page travels as one answer: count, records, whether more");
 
 #endif

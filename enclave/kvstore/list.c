@@ -8,7 +8,16 @@
 
 static bool is_of(const struct index_entry *e, const struct kv_namespace *ns)
 {
-    return e->ns_size == ns->size && !memcmp(e->name, ns->name, ns->size);
+    return !index_is_nameless(e) && e->ns_size == ns->size && !memcmp(e->name, ns->name, ns->size);
+}
+
+/* A list that may lack a name is none. */
+static bool is_complete(const struct store *s, const struct kv_namespace *ns)
+{
+    for (size_t i = 0; s->damaged > 0 && i < s->index.capacity; i++)
+        if (s->index.entries[i].version && nameless_may_be_of(&s->index.entries[i], ns))
+            return false;
+    return true;
 }
 
 int kv_each(const struct kv_namespace *ns, kv_visit visit, void *user)
@@ -17,7 +26,7 @@ int kv_each(const struct kv_namespace *ns, kv_visit visit, void *user)
     struct store *s = ns->store;
     store_enter(s);
     ENSURE(s->open);
-    if (s->nameless > 0)
+    if (!is_complete(s, ns))
         return -EBADMSG;
     for (size_t i = 0; i < s->index.capacity; i++) {
         const struct index_entry *e = &s->index.entries[i];
@@ -78,10 +87,11 @@ static void run_list(struct job *j)
 {
     struct store *s = j->store;
     struct first_entries first = {0};
-    struct kv_name *names = s->nameless ? NULL : malloc(KV_LIST_MAX * (sizeof *names + KV_KEY_MAX));
+    bool complete = is_complete(s, &j->list_ns);
+    struct kv_name *names = complete ? malloc(KV_LIST_MAX * (sizeof *names + KV_KEY_MAX)) : NULL;
     uint8_t *text = (uint8_t *)(names + KV_LIST_MAX);
     if (!names) {
-        job_finish(j, s->nameless ? -EBADMSG : -ENOMEM);
+        job_finish(j, complete ? -ENOMEM : -EBADMSG);
         return;
     }
     for (size_t i = 0; i < s->index.capacity; i++) {

@@ -15,7 +15,9 @@ struct holder {
     struct budget memory, disk;
     struct charge records, stored; /* of the two, by all records in the index */
     size_t count;                  /* of these */
+    _Atomic uint64_t lost;         /* of these: damaged (damage.h). Any thread reads it */
     bool withdrawn;                /* they are being removed, or were: nothing is stored here any more */
+    bool only_proven;              /* its commits are acknowledged once they are proven */
     size_t size;
     uint8_t name[KV_NAMESPACE_MAX];
 };
@@ -23,11 +25,7 @@ struct holder {
 /* "app:NAME" of a namespace of an app's; 0: it is the system's own, which is not limited. */
 static size_t holder_name_size(const uint8_t *ns, size_t size)
 {
-    static const char app[4] = "app:";
-    if (size <= sizeof app || memcmp(ns, app, sizeof app) != 0)
-        return 0;
-    const uint8_t *end = memchr(ns + sizeof app, ':', size - sizeof app);
-    return end ? (size_t)(end - ns) : size;
+    return size > 4 && memcmp(ns, "app:", 4) == 0 ? record_owner_size(ns, size) : 0;
 }
 
 static struct holder *holder_new(struct store *s, const uint8_t *name, size_t size)
@@ -58,6 +56,14 @@ struct holder *memory_holder(struct store *s, const uint8_t *ns, size_t size)
     return name_size ? holder_new(s, ns, name_size) : NULL;
 }
 
+void memory_each(struct store *s, void (*visit)(struct store *s, const uint8_t *name, size_t size))
+{
+    for (struct holder *h = s->holders, *next; h; h = next) { /* whoever is asked for becomes the first */
+        next = h->next;
+        visit(s, h->name, h->size);
+    }
+}
+
 bool memory_is_of_app(const uint8_t *ns, size_t size)
 {
     return size > 0 && holder_name_size(ns, size) == size;
@@ -73,6 +79,17 @@ bool holder_has(const struct holder *h, const struct index_entry *e)
     return e->name && holder_is_of(h, e->name, e->ns_size);
 }
 
+void holder_lost(struct holder *h, bool more)
+{
+    ENSURE(more || h->lost > 0);
+    h->lost += more ? 1 : (uint64_t)-1;
+}
+
+const _Atomic uint64_t *holder_losses(const struct holder *h)
+{
+    return &h->lost;
+}
+
 size_t holder_count(const struct holder *h)
 {
     return h->count;
@@ -81,6 +98,16 @@ size_t holder_count(const struct holder *h)
 void holder_withdraw(struct holder *h)
 {
     h->withdrawn = true;
+}
+
+void holder_only_proven(struct holder *h, bool only)
+{
+    h->only_proven = only;
+}
+
+bool holder_is_only_proven(const struct holder *h)
+{
+    return h->only_proven && !h->withdrawn;
 }
 
 static size_t cost_of(const struct index_entry *e)
@@ -151,7 +178,9 @@ int memory_reserve(struct job *j)
         if (op->kind != KV_PUT)
             continue;
         const struct index_entry *old = index_find(&s->index, op->storage_key);
-        size_t size = op->value_size + RECORD_OVERHEAD, before = old && old->name ? old->size : 0;
+        struct record_name name = {op->ns.name, op->key, op->ns.size, (uint16_t)op->key_size};
+        size_t size = record_disk_size(&name, record_size(&name, op->value_size));
+        size_t before = old && old->name ? old->size : 0;
         in_index += old ? 0 : KV_RECORD_COST + op->ns.size + op->key_size;
         on_disk += size > before ? size - before : 0;
     }
@@ -196,7 +225,9 @@ void memory_reset(struct store *s)
         charge_must(&h->records, 0);
         charge_must(&h->stored, 0);
         h->count = 0;
+        h->lost = 0;
         h->withdrawn = false;
+        h->only_proven = false;
     }
 }
 
@@ -219,16 +250,19 @@ void memory_check(struct store *s)
     for (const struct holder *h = s->holders; h; h = h->next) {
         uint64_t records = 0, stored = 0;
         size_t count = 0;
+        uint64_t lost = 0;
         ENSURE(h->size > 0 && h->size <= KV_NAMESPACE_MAX);
         for (size_t i = 0; i < s->index.capacity; i++) {
             const struct index_entry *e = &s->index.entries[i];
             if (!e->version || !holder_has(h, e))
                 continue;
             count++;
+            lost += e->damage != DAMAGE_NONE;
             records += cost_of(e);
             stored += e->size;
         }
         ENSURE(h->count == count);
+        ENSURE(h->lost == lost);
         ENSURE(h->records.bytes == records);
         ENSURE(h->stored.bytes == stored);
         ENSURE(budget_used(&h->memory) >= records);

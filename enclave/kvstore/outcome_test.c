@@ -311,7 +311,7 @@ static int boot(void)
     size_t size;
     seen.boots++;
     is_booting = true;
-    int error = store_read_master(store, &blob, &size);
+    int error = store_read_master(store, false, &blob, &size);
     free(blob);
     if (error == -ENOENT && store_is_empty(store) == 1)
         error = create();

@@ -43,16 +43,46 @@ static void modify_and_commit(struct job *j, int error)
     commit_queue(j);
 }
 
+static void on_record(void *user, int error, const uint8_t *record, size_t size);
+
+/* The record from the host, or its twin. */
+static int ask(struct job *j)
+{
+    uint8_t payload[4 + TWIN_KEY_SIZE];
+    uint32_t length = j->from_twin ? TWIN_KEY_SIZE : STORAGE_KEY_SIZE;
+    memcpy(payload, &length, 4);
+    if (j->from_twin)
+        record_twin_key(j->ops[0].storage_key, payload + 4);
+    else
+        memcpy(payload + 4, j->ops[0].storage_key, STORAGE_KEY_SIZE);
+    return rpc_call(j->store->owner->rpc, RPC_KV_GET, payload, 4 + length, on_record, j);
+}
+
+/* What the index has, and the host has lost, hidden or changed: whether its twin is asked for. */
+static bool try_twin(struct job *j)
+{
+    ENSURE(j->running);
+    if (j->from_twin)
+        return false;
+    record_opened_free(&j->opened);
+    j->from_twin = true;
+    return ask(j) == 0;
+}
+
 static void on_record(void *user, int error, const uint8_t *record, size_t size)
 {
     struct job *j = user;
     struct store *s = j->store;
     store_enter(s);
     ENSURE(j->running);
+    if (error == 0 && j->from_twin && !record_in_twin(record, size, &record, &size))
+        error = -EBADMSG;
     if (error == 0)
         error = open_answer(j, record, size);
     else if (error == -ENOENT)
-        error = -EBADMSG; /* the index has it: the host has lost or hidden it */
+        error = -EBADMSG;
+    if (error == -EBADMSG && try_twin(j))
+        return;
     if (j->kind == JOB_UPDATE)
         modify_and_commit(j, error);
     else
@@ -67,7 +97,7 @@ void read_start(struct job *j)
     struct store *s = j->store;
     const struct job_op *op = &j->ops[0];
     const struct index_entry *e = index_find(&s->index, op->storage_key);
-    int known = !e ? -ENOENT : e->damaged ? -EBADMSG : 0;
+    int known = !e ? -ENOENT : e->damage ? -EBADMSG : 0;
     if (known == 0 && !j->only_exists)
         known = memory_reserve_read(j, e->size);
     if (j->kind == JOB_UPDATE && known < 0) {
@@ -75,13 +105,10 @@ void read_start(struct job *j)
     } else if (known < 0 || j->only_exists) {
         job_finish(j, known);
     } else {
-        uint8_t payload[4 + STORAGE_KEY_SIZE];
-        uint32_t length = STORAGE_KEY_SIZE;
-        memcpy(payload, &length, 4);
-        memcpy(payload + 4, op->storage_key, STORAGE_KEY_SIZE);
+        j->from_twin = !(e->found & FOUND_WHOLE);
         j->expected_version = e->version;
         memcpy(j->expected_tag, e->tag, 16);
-        int asked = rpc_call(s->owner->rpc, RPC_KV_GET, payload, sizeof payload, on_record, j);
+        int asked = ask(j);
         if (asked < 0 && j->kind == JOB_UPDATE)
             modify_and_commit(j, asked);
         else if (asked < 0)

@@ -2,7 +2,6 @@
 #include "enclave/kvstore/record.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +18,8 @@ int record_keys_derive(const uint8_t master[32], struct record_keys *out)
         error = kdf(master, 32, "kv root", NULL, 0, out->root);
     if (error == 0)
         error = kdf(master, 32, "kv names", NULL, 0, out->names);
+    if (error == 0)
+        error = kdf(master, 32, "kv marks", NULL, 0, out->marks);
     return error;
 }
 
@@ -49,19 +50,35 @@ static struct record_aad make_aad(const char tag[6], const uint8_t storage_key[3
     return aad;
 }
 
+/* As it is sealed. */
+size_t record_padded_name_size(const struct record_name *name)
+{
+    size_t size = RECORD_NAME_HEADER_SIZE + name->ns_size + name->key_size;
+    return size + -size % RECORD_NAME_STEP;
+}
+
+void record_write_name(const struct record_name *name, uint8_t *out)
+{
+    out[0] = (uint8_t)name->ns_size;
+    memcpy(out + 1, &name->key_size, 2);
+    memcpy(out + RECORD_NAME_HEADER_SIZE, name->ns, name->ns_size);
+    memcpy(out + RECORD_NAME_HEADER_SIZE + name->ns_size, name->key, name->key_size);
+}
+
+size_t record_size(const struct record_name *name, size_t value_size)
+{
+    return RECORD_HEADER_SIZE + record_padded_name_size(name) + AEAD_OVERHEAD + value_size + AEAD_OVERHEAD;
+}
+
 int64_t record_seal(const struct record_keys *k, const struct record_name *name, const uint8_t storage_key[32],
                     uint64_t version, const void *value, size_t value_size, uint8_t *out)
 {
     uint8_t plain[RECORD_NAME_MAX] = {0};
-    size_t size = RECORD_NAME_HEADER_SIZE + name->ns_size + name->key_size;
-    size += -size % RECORD_NAME_STEP;
+    size_t size = record_padded_name_size(name);
     if (name->ns_size > 255 || size > sizeof plain)
         return -EINVAL;
     uint16_t sealed_size = (uint16_t)(size + AEAD_OVERHEAD);
-    plain[0] = (uint8_t)name->ns_size;
-    memcpy(plain + 1, &name->key_size, 2);
-    memcpy(plain + RECORD_NAME_HEADER_SIZE, name->ns, name->ns_size);
-    memcpy(plain + RECORD_NAME_HEADER_SIZE + name->ns_size, name->key, name->key_size);
+    record_write_name(name, plain);
     memcpy(out, &version, 8);
     memcpy(out + 8, &sealed_size, 2);
     struct record_aad aad = make_aad(aad_name, storage_key, version);
@@ -90,7 +107,7 @@ static size_t sealed_name_size(const uint8_t *record, size_t size)
     return sealed_size > AEAD_OVERHEAD && size - RECORD_HEADER_SIZE - AEAD_OVERHEAD >= sealed_size ? sealed_size : 0;
 }
 
-static bool parse_name(const uint8_t *plain, size_t size, struct record_name *out)
+bool record_parse_name(const uint8_t *plain, size_t size, struct record_name *out)
 {
     uint16_t key_size;
     if (size < RECORD_NAME_HEADER_SIZE)
@@ -119,7 +136,7 @@ int record_open(const struct record_keys *k, const uint8_t storage_key[32], uint
         return -ENOMEM;
     struct record_aad aad = make_aad(aad_name, storage_key, version);
     int error = aead_open(k->record, &aad, sizeof aad, record + RECORD_HEADER_SIZE, sealed_size, plain);
-    if (error == 0 && !parse_name(plain, name_size, &out->name))
+    if (error == 0 && !record_parse_name(plain, name_size, &out->name))
         error = -EBADMSG;
     if (error < 0) {
         OPENSSL_cleanse(plain, name_size);

@@ -125,7 +125,7 @@ static void test_index(void **state)
         } else {
             e = index_put(&x, storage_key);
             e->version = i + 1;
-            e->damaged = true; /* so it needs no name */
+            e->damage = DAMAGE_CHANGED; /* so it needs no name */
         }
         present[i] = !present[i];
         if (step % 8000 == 0)
@@ -138,6 +138,47 @@ static void test_index(void **state)
     index_free(&x);
 }
 
+/* What of a record is in its twin: all of it up to a size, which is larger for the enclave's own. */
+static void test_twins(void **state)
+{
+    static const struct {
+        const char *ns;
+        size_t most;
+    } kinds[] = {{"app:a:kv:b", TWIN_WHOLE_MAX}, {"system", TWIN_WHOLE_OWN_MAX}};
+    struct record_keys keys;
+    uint8_t master[32] = {1}, storage_key[32];
+    assert_int_equal(record_keys_derive(master, &keys), 0);
+    for (size_t i = 0; i < 2; i++) {
+        struct record_name name = {(const uint8_t *)kinds[i].ns, (const uint8_t *)"k", (uint16_t)strlen(kinds[i].ns),
+                                   1};
+        assert_int_equal(record_storage_key(&keys, &name, storage_key), 0);
+        for (size_t size = kinds[i].most - 1; size <= TWIN_WHOLE_OWN_MAX + 1 && size <= kinds[i].most + 1; size++) {
+            size_t value_size = size - record_size(&name, 0);
+            uint8_t *value = calloc(1, value_size), *record = malloc(value_size + RECORD_OVERHEAD);
+            assert_int_equal(record_seal(&keys, &name, storage_key, 5, value, value_size, record), size);
+            size_t twin_size = record_twin_size(&name, size);
+            uint8_t *twin = malloc(twin_size);
+            assert_int_equal(record_twin(&keys, &name, storage_key, record, size, twin), 0);
+            struct record_sight sight;
+            assert_int_equal(record_look(&keys, storage_key, true, twin, twin_size, &sight), 0);
+            assert_true(sight.claimed && sight.authentic);
+            assert_int_equal(sight.whole, size <= kinds[i].most);
+            assert_int_equal(sight.version, 5);
+            assert_int_equal(sight.size, size);
+            assert_memory_equal(sight.tag, record + size - 16, 16);
+            assert_int_equal(sight.opened.name.key_size, 1);
+            record_sight_free(&sight);
+            twin[twin_size - 1] ^= 1;
+            assert_int_equal(record_look(&keys, storage_key, true, twin, twin_size, &sight), 0);
+            assert_false(sight.authentic);
+            record_sight_free(&sight);
+            free(value);
+            free(record);
+            free(twin);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -146,6 +187,7 @@ int main(void)
         cmocka_unit_test(test_namespaces_differ),
         cmocka_unit_test(test_root),
         cmocka_unit_test(test_index),
+        cmocka_unit_test(test_twins),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }

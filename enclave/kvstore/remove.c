@@ -38,7 +38,9 @@ static void collect(struct job *j, struct step *step)
         *ns = (struct kv_namespace){.store = j->store, .size = e->ns_size};
         memcpy(ns->name, e->name, e->ns_size);
         step->ops[step->count++] =
-            (struct kv_op){.kind = KV_DELETE, .ns = ns, .key = e->name + e->ns_size, .key_size = e->key_size};
+            index_is_nameless(e)
+                ? (struct kv_op){.kind = KV_GIVE_UP, .ns = ns, .key = e->storage_key, .key_size = STORAGE_KEY_SIZE}
+                : (struct kv_op){.kind = KV_DELETE, .ns = ns, .key = e->name + e->ns_size, .key_size = e->key_size};
     }
 }
 
@@ -84,10 +86,12 @@ void remove_arrive(struct job *j)
 {
     ENSURE(j->kind == JOB_REMOVE && !j->holder);
     j->holder = memory_holder(j->store, j->list_ns.name, j->list_ns.size);
-    if (!j->holder)
+    if (!j->holder) {
         j->error = -ENOMEM;
-    else
-        holder_withdraw(j->holder);
+        return;
+    }
+    nameless_find_owner(j->store, j->list_ns.name, j->list_ns.size);
+    holder_withdraw(j->holder);
 }
 
 void remove_start(struct job *j)

@@ -151,7 +151,7 @@ static void assert_gone(size_t others_have)
     for (int i = 0; i < BUCKETS; i++)
         assert_int_equal(left(of_app[i]), 0);
     assert_int_equal(store_record_count(store), others_have);
-    assert_int_equal(host_memory.count, others_have + 2); /* with master key and root */
+    assert_int_equal(host_memory.count, 2 * (others_have + 2)); /* with master key and root; each twice */
     assert_int_equal(budget_used(kv_memory(all)), 0);
 }
 
@@ -301,11 +301,21 @@ static void test_ended_in_between(void **state)
     assert_gone(NEIGHBOURS);
 }
 
+static void drop_twins(void)
+{
+    for (size_t i = 0; i < host_memory.count;)
+        if (host_memory.records[i].key_size == TWIN_KEY_SIZE)
+            host_memory_delete(host_memory.records[i].key, TWIN_KEY_SIZE);
+        else
+            i++;
+}
+
 /* A damaged value goes with the rest; a record of which not even the name is known may be one of them. */
 static void test_damaged(void **state)
 {
     fill(2);
     struct host_record *damaged = NULL;
+    drop_twins();
     for (size_t i = 0; i < host_memory.count; i++)
         if (host_memory.records[i].key_size == 32)
             host_memory.records[i].value[host_memory.records[i].value_size - 17] ^= 1; /* its value */
@@ -313,7 +323,9 @@ static void test_damaged(void **state)
     assert_int_equal(store_damaged_count(store), NEIGHBOURS + 2);
     assert_int_equal(remove_all(), 0);
     assert_int_equal(store_damaged_count(store), NEIGHBOURS);
-    assert_gone(NEIGHBOURS);
+    assert_int_equal(store_record_count(store), NEIGHBOURS);
+    assert_int_equal(host_memory.count, NEIGHBOURS + 2 * 2); /* of what is lost there is nothing to be kept twice */
+    assert_int_equal(budget_used(kv_memory(all)), 0);
     for (size_t i = 0; i < host_memory.count; i++)
         if (host_memory.records[i].key_size == 32)
             damaged = &host_memory.records[i];

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/container.h"
 #include "enclave/kvstore/internal.h"
 
 static bool writes(const struct job *j)
@@ -13,6 +14,8 @@ static bool writes(const struct job *j)
 
 static bool conflict(const struct job *a, const struct job *b)
 {
+    ENSURE(a != b);
+    ENSURE(a->store == b->store);
     if (!writes(a) && !writes(b))
         return false;
     if (b->kind == JOB_REMOVE)
@@ -71,7 +74,7 @@ void schedule_proceed(struct store *s)
 
 static void arrive(struct loop_task *task)
 {
-    struct job *j = (struct job *)task;
+    struct job *j = CONTAINER_OF(task, struct job, errand.task);
     struct store *s = j->store;
     store_enter(s);
     ENSURE(!j->next);

@@ -2,8 +2,6 @@
 #include "enclave/merkle/merkle.h"
 
 #include <errno.h>
-#include <openssl/evp.h>
-#include <openssl/sha.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,23 +15,9 @@ int merkle_add(struct merkle *m, const void *leaf, size_t size)
         m->hashes = grown;
         m->capacity = capacity;
     }
-    const uint8_t prefix = 0x00;
-    EVP_MD_CTX *sha = EVP_MD_CTX_new();
-    int ok = sha && EVP_DigestInit_ex(sha, EVP_sha256(), NULL) == 1 && EVP_DigestUpdate(sha, &prefix, 1) == 1 &&
-             EVP_DigestUpdate(sha, leaf, size) == 1 && EVP_DigestFinal_ex(sha, m->hashes[m->count], NULL) == 1;
-    EVP_MD_CTX_free(sha);
-    if (!ok)
-        return -ENOMEM;
+    merkle_leaf_hash(leaf, size, m->hashes[m->count]);
     m->count++;
     return 0;
-}
-
-static void node(const uint8_t *left, const uint8_t *right, uint8_t *out)
-{
-    uint8_t input[1 + 2 * MERKLE_HASH_SIZE] = {0x01};
-    memcpy(input + 1, left, MERKLE_HASH_SIZE);
-    memcpy(input + 1 + MERKLE_HASH_SIZE, right, MERKLE_HASH_SIZE);
-    SHA256(input, sizeof input, out);
 }
 
 /* The largest power of two smaller than count. */
@@ -55,13 +39,13 @@ static void subtree(const struct merkle *m, size_t first, size_t count, uint8_t 
     size_t k = split(count);
     subtree(m, first, k, left);
     subtree(m, first + k, count - k, right);
-    node(left, right, out);
+    merkle_node_hash(left, right, out);
 }
 
 void merkle_root(const struct merkle *m, uint8_t root[MERKLE_HASH_SIZE])
 {
     if (m->count == 0)
-        SHA256(NULL, 0, root);
+        merkle_empty_hash(root);
     else
         subtree(m, 0, m->count, root);
 }

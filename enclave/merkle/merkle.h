@@ -10,6 +10,14 @@
 
 #define MERKLE_HASH_SIZE 32u
 
+/* Of a leaf's bytes, and of two subtrees side by side. They take no memory and cannot fail. out may be one of the
+ * two. */
+void merkle_leaf_hash(const void *leaf, size_t size, uint8_t out[MERKLE_HASH_SIZE]);
+void merkle_node_hash(const uint8_t left[MERKLE_HASH_SIZE], const uint8_t right[MERKLE_HASH_SIZE],
+                      uint8_t out[MERKLE_HASH_SIZE]);
+/* Of a tree without leaves: SHA-256 of nothing, as the RFC says. */
+void merkle_empty_hash(uint8_t out[MERKLE_HASH_SIZE]);
+
 /* Collects leaves; only their hashes are kept. Zero-initialise; merkle_free at the end. */
 struct merkle {
     uint8_t (*hashes)[MERKLE_HASH_SIZE];

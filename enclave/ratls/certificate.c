@@ -7,6 +7,7 @@
 #include <openssl/rand.h>
 #include <openssl/sha.h>
 #include <openssl/x509v3.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,11 +20,21 @@
 #define OID_MERKLE_ROOT "1.3.6.1.4.1.65230.1.1"
 #define OID_GENERATION "1.3.6.1.4.1.65230.4.1"
 #define OID_INSTANCE "1.3.6.1.4.1.65230.4.2"
+#define OID_LINEAGE "1.3.6.1.4.1.65230.4.5"
+#define OID_LOG_HEAD "1.3.6.1.4.1.65230.4.3"
+#define OID_LOG_KEY "1.3.6.1.4.1.65230.4.4"
 #define OID_EGRESS_CA_HASH "1.3.6.1.4.1.65230.2.1"
 #define OID_RUNTIME_HASH "1.3.6.1.4.1.65230.2.4"
 #define OID_WORKLOADS_HASH "1.3.6.1.4.1.65230.2.5"
 
 #define CA_LIFETIME_S (10ll * 365 * 86400)
+
+static _Atomic uint64_t leaves_made;
+
+uint64_t certificate_leaves_made(void)
+{
+    return atomic_load_explicit(&leaves_made, memory_order_relaxed);
+}
 
 EVP_PKEY *certificate_make_key(void)
 {
@@ -189,16 +200,26 @@ static int add_generation(X509 *x, uint64_t number)
     return add_raw(x, OID_GENERATION, text, sizeof text);
 }
 
+static int add_log(X509 *x, const struct leaf_content *c)
+{
+    uint8_t head[8 + 32];
+    bytes_put_be64(head, c->log_size);
+    memcpy(head + 8, c->log_root, 32);
+    return add_raw(x, OID_LOG_HEAD, head, sizeof head) && add_raw(x, OID_LOG_KEY, c->log_key, 32);
+}
+
 X509 *certificate_make_leaf(EVP_PKEY *key, EVP_PKEY *ca_key, X509 *ca, const struct leaf_content *c)
 {
     X509 *x = begin(key, "Enclave OS", c->not_before_s, LEAF_LIFETIME_S);
+    atomic_fetch_add_explicit(&leaves_made, 1, memory_order_relaxed);
     if (x && X509_set_issuer_name(x, X509_get_subject_name(ca)) &&
         add_standard(x, ca, NID_basic_constraints, "critical,CA:FALSE") &&
         add_standard(x, ca, NID_key_usage, "critical,digitalSignature") &&
         add_standard(x, ca, NID_ext_key_usage, "serverAuth") && add_alternative_names(x, c->names) &&
         add_standard(x, ca, NID_authority_key_identifier, "keyid") &&
         add_raw(x, OID_SGX_QUOTE, c->quote, c->quote_size) && add_raw(x, OID_MERKLE_ROOT, c->merkle_root, 32) &&
-        add_generation(x, c->generation) && add_raw(x, OID_INSTANCE, c->instance, 32) &&
+        add_generation(x, c->generation) && add_raw(x, OID_INSTANCE, c->instance, 32) && add_log(x, c) &&
+        (!c->lineage || add_raw(x, OID_LINEAGE, c->lineage, c->lineage_size)) &&
         (!c->egress_hash || add_raw(x, OID_EGRESS_CA_HASH, c->egress_hash, 32)) &&
         add_raw(x, OID_RUNTIME_HASH, c->runtime_hash, 32) &&
         (!c->workloads_hash || add_raw(x, OID_WORKLOADS_HASH, c->workloads_hash, 32)) &&

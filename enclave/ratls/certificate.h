@@ -8,11 +8,12 @@
 #include <openssl/x509.h>
 #include <stdint.h>
 
+#include "enclave/ratls/limits.h"
+
 #define LEAF_LIFETIME_S 86400 /* deterministic mode: NotAfter is NotBefore plus this */
 /* NotBefore lies so long ago, for clients whose clocks are behind. ReportData binds NotBefore as it stands in the
  * certificate, so what a verifier recomputes does not depend on it. */
 #define CERTIFICATE_BACKDATE_S 600
-#define CERTIFICATE_NAMES_MAX 64u
 
 /* ECDSA P-256 from the enclave's generator. NULL if OpenSSL fails. */
 EVP_PKEY *certificate_make_key(void);
@@ -37,11 +38,18 @@ struct leaf_content {
     size_t quote_size;
     const uint8_t *merkle_root; /* 32 bytes */
     uint64_t generation;
-    const uint8_t *instance;       /* 32 bytes */
+    const uint8_t *instance; /* 32 bytes */
+    uint64_t log_size;       /* entries of the history */
+    const uint8_t *log_root; /* 32 bytes: its root at that size */
+    const uint8_t *log_key;  /* 32 bytes: what verifies its checkpoints, Ed25519 */
+    const uint8_t *lineage;  /* lineage_size bytes, 32 for each image before this one; NULL: there was none */
+    size_t lineage_size;
     const uint8_t *runtime_hash;   /* 32 bytes */
     const uint8_t *workloads_hash; /* 32 bytes, or NULL: no app */
     const uint8_t *egress_hash;    /* 32 bytes, or NULL: no CA bundle for outgoing requests */
 };
 X509 *certificate_make_leaf(EVP_PKEY *key, EVP_PKEY *ca_key, X509 *ca, const struct leaf_content *content);
+/* Leaves made since the start: one for each generation that was to be served, and one for each renewal. */
+uint64_t certificate_leaves_made(void);
 
 #endif

@@ -22,6 +22,9 @@ static X509 *make_leaf(EVP_PKEY *key, EVP_PKEY *ca_key, X509 *ca, const char *na
                                    .quote = thirty_two,
                                    .quote_size = sizeof thirty_two,
                                    .merkle_root = thirty_two,
+                                   .instance = thirty_two,
+                                   .log_root = thirty_two,
+                                   .log_key = thirty_two,
                                    .runtime_hash = thirty_two};
     return certificate_make_leaf(key, ca_key, ca, &content);
 }

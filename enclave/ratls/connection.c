@@ -31,6 +31,11 @@ void connection_check(const struct connection *c)
     ENSURE(!c->in_use || c->phase != HANDSHAKING);
 }
 
+bool connection_is_clients(const struct connection *c)
+{
+    return c->site != NULL;
+}
+
 static void free_memory(struct connection *c)
 {
     SSL_free(c->ssl);
@@ -126,7 +131,7 @@ static void tls_flush(struct transport *t)
 static void tls_close(struct transport *t)
 {
     struct connection *c = connection_of(t);
-    if (c->phase == SERVING)
+    if (c->phase == SERVING && c->ssl)
         SSL_shutdown(c->ssl); /* our close_notify; the peer's is not waited for */
     ERR_clear_error();
     c->in_use = false;
@@ -140,8 +145,25 @@ static void tls_abort(struct transport *t)
     finish(c, !c->alerted);
 }
 
-static const struct transport_ops tls_ops = {
-    .read = tls_read, .write = tls_write, .flush = tls_flush, .close = tls_close, .abort = tls_abort};
+static const struct transport_ops tls_ops = {.read = tls_read,
+                                             .write = tls_write,
+                                             .flush = tls_flush,
+                                             .close = tls_close,
+                                             .abort = tls_abort,
+                                             .reusable = tls_reusable};
+
+static const struct transport_ops plain_ops = {
+    .read = plain_read, .write = plain_write, .flush = tls_flush, .close = tls_close, .abort = tls_abort};
+
+static bool tls_export(struct transport *t, const char *label, const uint8_t context[32], uint8_t out[32])
+{
+    struct connection *c = connection_of(t);
+    connection_check(c);
+    ENSURE(c->ssl && c->phase == SERVING);
+    bool ok = SSL_export_keying_material(c->ssl, out, 32, label, strlen(label), context, 32, 1) == 1;
+    ERR_clear_error();
+    return ok;
+}
 
 static void on_handshake_timeout(struct loop_timer *timer)
 {
@@ -163,6 +185,8 @@ static void identify(struct connection *c)
 static void begin_serving(struct connection *c)
 {
     http_dialled opened = c->opened;
+    ENSURE(c->phase == HANDSHAKING && !c->in_use);
+    ENSURE((opened != NULL) == (c->site == NULL)); /* ours to a server elsewhere, or a client's */
     ERR_clear_error(); /* of certificates that were tried: SSL_get_error would take them for the connection's */
     loop_timer_stop(&c->worker->loop, &c->handshake_timer);
     c->phase = SERVING;
@@ -173,9 +197,13 @@ static void begin_serving(struct connection *c)
         opened(c->opener, &c->transport, CALL_OK, 0);
         return;
     }
+    c->transport.export_key = tls_export;
+    struct connections *cs = connections_of(c->worker);
+    uint64_t handshakes = atomic_load_explicit(&cs->handshakes, memory_order_relaxed);
+    atomic_store_explicit(&cs->handshakes, handshakes + 1, memory_order_relaxed); /* nobody else writes it */
     c->transport.server_name = SSL_get_servername(c->ssl, TLSEXT_NAMETYPE_host_name);
     identify(c);
-    http_connection_start(connections_of(c->worker)->http, c->worker, &c->transport);
+    http_connection_start(cs->http, c->worker, &c->transport);
 }
 
 /* What a server elsewhere did wrong; OpenSSL's errors are still there. */
@@ -196,6 +224,12 @@ static enum http_call_failure why_failed(const struct connection *c, int result,
 static void handshake(struct connection *c)
 {
     uint8_t alert = 0;
+    ENSURE(c->phase == HANDSHAKING && !c->in_use);
+    ENSURE(c->ssl || c->opened); /* without TLS it is ours */
+    if (!c->ssl) {
+        begin_serving(c);
+        return;
+    }
     tls_begin(c);
     int result = SSL_do_handshake(c->ssl);
     tls_end(c);
@@ -249,15 +283,21 @@ void connection_refuse(struct worker *w, const struct channel_desc *d)
     worker_give_back(w, &link, RING_RST);
 }
 
+enum whose { CLIENTS, OURS, OURS_WITHOUT_TLS };
+
 /* A connection that begins its handshake, as tls_attach leaves it; NULL: the channel was given back. */
-static struct connection *begin(struct worker *w, const struct channel_desc *d, SSL *ssl)
+static struct connection *begin(struct worker *w, const struct channel_desc *d, SSL *ssl, enum whose whose)
 {
+    ENSURE((uint32_t)d->name < PROTO_MAX_CHANNELS);
+    ENSURE(!connections_of(w)->by_channel[(uint32_t)d->name]); /* or channel_take had not given it away */
     struct connection *c = calloc(1, sizeof *c);
+    ENSURE((whose == OURS) == (ssl != NULL));
     if (c) {
         c->worker = w;
-        c->site = ssl ? NULL : http_site_ref(connections_of(w)->site);
+        c->site = whose == CLIENTS ? http_site_ref(connections_of(w)->site) : NULL;
     }
-    if (!c || !join(c, ssl == NULL) || tls_attach(c, ssl, d) < 0) {
+    if (!c || !join(c, whose == CLIENTS) ||
+        (whose == OURS_WITHOUT_TLS ? plain_attach(c, d) : tls_attach(c, ssl, d)) < 0) {
         if (c && !c->ssl)
             c->ssl = ssl;
         if (c)
@@ -267,7 +307,7 @@ static struct connection *begin(struct worker *w, const struct channel_desc *d, 
         connection_refuse(w, d);
         return NULL;
     }
-    c->transport.ops = &tls_ops;
+    c->transport.ops = whose == OURS_WITHOUT_TLS ? &plain_ops : &tls_ops;
     c->transport.site = c->site;
     inet_ntop(AF_INET6, d->peer, c->peer, sizeof c->peer);
     c->transport.peer = c->peer;
@@ -286,7 +326,7 @@ static struct connection *begin(struct worker *w, const struct channel_desc *d, 
 void connection_accept(struct connections *cs, const struct channel_desc *d)
 {
     loop_check(&cs->worker->loop);
-    struct connection *c = begin(cs->worker, d, NULL);
+    struct connection *c = begin(cs->worker, d, NULL, CLIENTS);
     if (!c)
         return;
     SSL_set_accept_state(c->ssl);
@@ -297,10 +337,12 @@ struct connection *connection_connect(struct worker *w, const struct channel_des
                                       void *user)
 {
     loop_check(&w->loop);
-    struct connection *c = begin(w, d, ssl);
+    ENSURE(opened);
+    struct connection *c = begin(w, d, ssl, ssl ? OURS : OURS_WITHOUT_TLS);
     if (!c)
         return NULL;
-    SSL_set_connect_state(c->ssl);
+    if (ssl)
+        SSL_set_connect_state(c->ssl);
     c->opened = opened;
     c->opener = user;
     link_on_name(&c->link);
@@ -326,20 +368,36 @@ void connection_cancel(struct connection *c)
     finish(c, true);
 }
 
+static bool is_spared(const struct connection *c)
+{
+    struct transport *t = (struct transport *)&c->transport;
+    return c->phase == SERVING && t->spared && t->spared(t, t->user);
+}
+
 void connection_retire(struct connection *c, uint64_t now_ns)
 {
     connection_check(c);
-    uint64_t cut_ns = c->site ? http_site_cut_ns(c->site) : 0;
-    if (cut_ns && cut_ns <= now_ns)
+    if (!c->site && c->phase == SERVING)
+        on_ready(c); /* one that waits for its app's next request sees that there will be none */
+    if (!c->site || !http_site_cut_ns(c->site))
+        return;
+    if (http_site_is_over(c->site, now_ns) && !is_spared(c))
         connection_cut(c);
-    else if (cut_ns && c->phase == SERVING)
+    else if (c->phase == SERVING)
         on_ready(c); /* HTTP sees that it should stop, and closes what is idle */
 }
 
 uint64_t connection_cut_ns(const struct connection *c)
 {
     connection_check(c);
-    return c->site && http_site_cut_ns(c->site) ? http_site_cut_ns(c->site) : UINT64_MAX;
+    bool ends = c->site && http_site_cut_ns(c->site) && !is_spared(c);
+    return ends ? http_site_cut_ns(c->site) : UINT64_MAX;
+}
+
+struct http_site *connection_site(const struct connection *c)
+{
+    connection_check(c);
+    return c->site;
 }
 
 void connection_drain(struct connection *c)

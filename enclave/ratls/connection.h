@@ -13,28 +13,25 @@
 #include "common/protocol.h"
 #include "enclave/https/client.h"
 #include "enclave/https/limits.h"
+#include "enclave/ratls/limits.h"
 
 struct worker;
 struct connection;
 struct connections;
 struct crowd;
 
-/* What one client's connection may hold: its structures, TLS, the request's head, input and output on their way. What
- * would go beyond is refused, with 503 where something can be answered. Whatever a client sends or leaves unread, it
- * holds no more; what it takes in one pass of the loop is bounded, too (tls_io.c). */
-#define CONNECTION_MEMORY_MAX(header_bytes) ((192u << 10) + (header_bytes))
-#define CONNECTION_EGRESS_MAX \
-    CALL_TRANSPORT_MAX /* one of an app's own to a server elsewhere; the app is charged (CALL_COST) */
+/* What one client's connection may hold is CONNECTION_MEMORY_MAX of limits.h. What would go beyond is refused, with 503
+ * where something can be answered; what it takes in one pass of the loop is bounded, too. */
+
 /* How the crowd that connections are members of asks and cuts them. */
 void connection_crowd_init(struct crowd *crowd);
-
-#define CONNECTION_HANDSHAKE_TIMEOUT_MS 10000u
 
 /* A CHANNEL_CONNECTION was claimed: serve the client on it. */
 void connection_accept(struct connections *cs, const struct channel_desc *desc);
 
-/* A CHANNEL_EGRESS was claimed: be the client on it, with what ssl (which is taken) wants of the server. opened comes
- * later, from the worker's loop. NULL: no memory, and opened never comes. Frees the channel in any case. */
+/* A CHANNEL_EGRESS was claimed: be the client on it, with what ssl (which is taken) wants of the server; ssl NULL: TLS
+ * is not spoken, and anybody may be there and listen. opened comes later, from the worker's loop. NULL: no memory, and
+ * opened never comes. Frees the channel in any case. */
 struct connection *connection_connect(struct worker *w, const struct channel_desc *desc, SSL *ssl, http_dialled opened,
                                       void *user);
 void connection_cancel(struct connection *c); /* before opened: it never comes */
@@ -44,14 +41,19 @@ void connection_refuse(struct worker *w, const struct channel_desc *desc);
 /* The doorbell named this connection's id; news of another generation are ignored. */
 void connection_on_news(struct connection *c, channel_name name);
 
+/* Whether it is a client's, and not one of our own to elsewhere. */
+bool connection_is_clients(const struct connection *c);
+
 /* Stops unless it is in order, as every connection is between its callbacks. */
 void connection_check(const struct connection *c);
 
-/* Its site is retired, perhaps, and it is now_ns: cut, where its time is over; else it closes when it has been idle, or
- * its request ends (site.h). */
+/* Its site is retired, perhaps, and it is now_ns: cut, where its time is over, unless it is spared (transport.h); else
+ * it closes when it has been idle, or its request ends (site.h). One of our own that waits for a request of a retired
+ * site is closed (kept.h). */
 void connection_retire(struct connection *c, uint64_t now_ns);
 /* When connection_retire would cut it; UINT64_MAX: never, as things are. */
 uint64_t connection_cut_ns(const struct connection *c);
+struct http_site *connection_site(const struct connection *c); /* a client's; NULL: it is our own */
 
 /* Shutdown: it closes if it is between requests or in a handshake, or else when its request ends. */
 void connection_drain(struct connection *c);

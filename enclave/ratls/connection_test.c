@@ -9,6 +9,8 @@
  */
 #include <errno.h>
 #include <openssl/evp.h>
+#include <openssl/asn1err.h>
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <setjmp.h>
@@ -414,8 +416,28 @@ static void test_hostile_host(void **state)
     assert_true(handshakes > (uint64_t)count && ends_seen > handshakes);
 }
 
+/* What another has left in this thread's queue of errors says nothing of a connection. */
+static void test_errors_of_others(void **state)
+{
+    struct slot *s = &slots[0];
+    uint64_t before = handshakes;
+    open_slot(s);
+    for (int turn = 0; turn < 20; turn++) {
+        ERR_clear_error();  /* the client is in this thread, too */
+        random_state = 0x7; /* "hello" */
+        talk(s);
+        ERR_raise(ERR_LIB_ASN1, ASN1_R_WRONG_TAG);
+        worker_turn(&worker);
+        read_doorbell();
+        assert_true(s->live);
+    }
+    ERR_clear_error();
+    assert_int_equal(handshakes, before + 1);
+    settle();
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_hostile_host)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_errors_of_others), cmocka_unit_test(test_hostile_host)};
     return cmocka_run_group_tests(tests, set_up, NULL);
 }

@@ -96,6 +96,23 @@ static bool drained(struct worker *w)
     return connections_of(w)->count == 0;
 }
 
+bool connections_retired_are_left(const struct connections *cs)
+{
+    bool left = false;
+    loop_check(&cs->worker->loop);
+    for (uint32_t id = 0; id < PROTO_MAX_CHANNELS && !left; id++)
+        left = cs->by_channel[id] && connection_cut_ns(cs->by_channel[id]) != UINT64_MAX;
+    return left;
+}
+
+void connections_cut_clients(struct connections *cs)
+{
+    loop_check(&cs->worker->loop);
+    for (uint32_t id = 0; id < PROTO_MAX_CHANNELS; id++)
+        if (cs->by_channel[id] && connection_is_clients(cs->by_channel[id]))
+            connection_cut(cs->by_channel[id]);
+}
+
 static void abort_all(struct worker *w)
 {
     struct connections *cs = connections_of(w);
@@ -131,16 +148,29 @@ static void retire(struct connections *cs)
     ENSURE(cut_at(cs, next_ns) == 0);
 }
 
+/* Whoever is not to be waited for, is not waited for in the sites before either, whose time would be over later. */
+static void hurry_all(struct connections *cs)
+{
+    for (uint32_t id = 0; id < PROTO_MAX_CHANNELS; id++) {
+        struct http_site *site = cs->by_channel[id] ? connection_site(cs->by_channel[id]) : NULL;
+        if (site && site != cs->site)
+            http_site_retire(site, SITE_CUT_AT_ONCE);
+    }
+}
+
 static void make_switch(struct loop_task *task)
 {
     struct connections_switch *s = CONTAINER_OF(task, struct connections_switch, task);
     struct connections *cs = s->connections;
     loop_check(&cs->worker->loop);
     struct http_site *before = cs->site;
+    ENSURE(s->site && s->tls);
     cs->site = http_site_ref(s->site);
     SSL_CTX_free(cs->tls);
     cs->tls = s->tls;
     SSL_CTX_up_ref(cs->tls);
+    if (before && http_site_cut_ns(before) == SITE_CUT_AT_ONCE)
+        hurry_all(cs);
     if (before && http_site_cut_ns(before))
         retire(cs);
     http_site_unref(before);

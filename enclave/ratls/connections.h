@@ -7,6 +7,7 @@
  *     certificate.h   the CA that lives in here, and the leaf that carries the quote
  *     tls_context.h   what TLS is spoken with
  *     peer.h          who a client proved to be
+ *     proof.h         whether what a server proved to be still holds
  *     ring_bio.h, tls_memory.h    OpenSSL's way to the rings, and what it may allocate
  *
  *     worker_init(&w, i, &connections_handlers, &connections[i], &control);
@@ -47,6 +48,7 @@ struct connections {
     struct connection **by_channel; /* by the channel's id, PROTO_MAX_CHANNELS of them */
     uint32_t count;                 /* of them that are not NULL: clients' and our own */
     struct crowd crowd;             /* clients' */
+    _Atomic uint64_t handshakes;    /* that clients have finished; others read it */
 };
 
 /* What all clients' connections may hold together: filled by boot before the first worker has any. */
@@ -64,6 +66,12 @@ static inline struct connections *connections_of(const struct worker *w)
 /* Stops unless the table, its count and each connection are in order. For tests, between turns: it walks them all. */
 void connections_check(const struct connections *cs);
 
+/* Whether clients' connections of retired sites are left, beside those that are spared. On the worker's thread. */
+bool connections_retired_are_left(const struct connections *cs);
+
+/* All clients' end at once. On the worker's thread. */
+void connections_cut_clients(struct connections *cs);
+
 /* What the connections of one worker are to begin with from now on. The caller's, with all but task filled in, until
  * done, which runs on the worker's thread once it is so: from the next connection on. */
 struct connections_switch {
@@ -74,7 +82,8 @@ struct connections_switch {
     void (*done)(struct connections_switch *s);
 };
 /* From any thread; it cannot fail. Where the site before is retired (https/site.h), its connections are ended as their
- * work is done, and cut when its time is over. */
+ * work is done, and cut when its time is over; where that is at once, those of all sites before are cut, before done.
+ */
 void connections_switch(struct connections_switch *s);
 
 #endif

@@ -4,8 +4,6 @@
 #include "common/container.h"
 #include "common/ensure.h"
 
-#define LOOKED_AT_MAX 4096u /* members in one turn */
-
 #define HOPELESS_NS 10000000u /* how long it is not tried again after there was nothing to cut */
 
 static void on_relieve(struct loop_task *task);
@@ -124,11 +122,13 @@ static uint64_t count_beyond(const struct crowd *c)
 static bool cut_oldest(struct crowd *c, uint64_t bytes, uint64_t count)
 {
     uint32_t looked_at = 0;
+    loop_check(c->loop);
     ENSURE(c->waits && c->cut);
-    for (struct crowd_member *m = c->oldest, *newer; m && looked_at < LOOKED_AT_MAX; m = newer, looked_at++) {
+    for (struct crowd_member *m = c->oldest, *newer; m && looked_at < CROWD_LOOKED_AT_MAX; m = newer, looked_at++) {
         if (bytes == 0 && count == 0)
             break;
         newer = m->newer;
+        ENSURE(m->memory.parent == &c->limits->memory);
         if (m->leaving || !c->waits(m))
             continue;
         uint64_t held = budget_used(&m->memory);

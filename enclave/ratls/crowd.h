@@ -13,6 +13,7 @@
 #define ENCLAVE_OS_ENCLAVE_RATLS_CROWD_H
 
 #include "enclave/budget/budget.h"
+#include "enclave/ratls/limits.h"
 #include "enclave/thread/loop.h"
 
 /* Shared by all workers. */
@@ -21,9 +22,6 @@ struct crowd_limits {
     struct budget count;  /* connections, not bytes */
     _Atomic uint64_t cut; /* connections that were, since boot */
 };
-
-#define CROWD_MEMORY_MARK(limit) ((limit) / 8 * 7)
-#define CROWD_COUNT_MARK(limit) ((limit) / 16 * 15)
 
 struct crowd_member {
     struct crowd_member *older, *newer;

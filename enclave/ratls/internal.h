@@ -7,6 +7,8 @@
 
 #include <openssl/ssl.h>
 
+#include "common/container.h"
+#include "common/ensure.h"
 #include "common/link.h"
 #include "enclave/https/transport.h"
 #include "enclave/ratls/connection.h"
@@ -20,9 +22,9 @@ struct connection {
     struct worker *worker;
     struct link link; /* empty once CLOSED */
     enum phase phase;
-    bool in_use;  /* HTTP has the transport: it is freed only after close or abort */
-    bool alerted; /* OpenSSL has told the peer what it did wrong: that must arrive, whatever HTTP wants */
-    SSL *ssl;
+    bool in_use;            /* HTTP has the transport: it is freed only after close or abort */
+    bool alerted;           /* OpenSSL has told the peer what it did wrong: that must arrive, whatever HTTP wants */
+    SSL *ssl;               /* NULL: it is not TLS, but one of our own without it */
     struct http_site *site; /* a client's: what its handshake shows, and it is answered with; counted */
     bool crowded;           /* a client's: it is in the worker's crowd */
     struct crowd_member member;
@@ -42,8 +44,9 @@ struct connection {
 
 static inline struct connection *connection_of(struct transport *t)
 {
-    struct connection *c = (struct connection *)t;
+    struct connection *c = CONTAINER_OF(t, struct connection, transport);
     loop_check(&c->worker->loop);
+    ENSURE(c->in_use); /* or HTTP has let go of it */
     return c;
 }
 
@@ -60,8 +63,17 @@ void tls_end(struct connection *c);
 ssize_t tls_error(struct connection *c, int result);
 /* Tell the host what moved: new bytes for it, or space it waits for. */
 void tls_publish(struct connection *c);
+/* Nothing more can be written before the host has made room for so much. -EAGAIN. */
+ssize_t tls_wait_for_space(struct connection *c, uint64_t needed);
 /* As struct transport_ops has them. */
 ssize_t tls_read(struct transport *t, void *buf, size_t size);
 ssize_t tls_write(struct transport *t, const void *buf, size_t size);
+bool tls_reusable(struct transport *t);
+
+/* ---- plain_io.c: the same without TLS ---------------------------------------------------------------------------- */
+
+int plain_attach(struct connection *c, const struct channel_desc *d);
+ssize_t plain_read(struct transport *t, void *buf, size_t size);
+ssize_t plain_write(struct transport *t, const void *buf, size_t size);
 
 #endif

@@ -7,16 +7,26 @@
 #include "common/hex.h"
 #include "verifier/verifier.h"
 
-static int say_what_failed(const struct verifier_result *result, char out[PEER_TEXT_SIZE])
+struct verifier_policy *peer_policy(bool debug)
 {
+    struct verifier_policy *policy = verifier_policy_create();
+    if (!policy)
+        return NULL;
+    verifier_policy_allow_simulation(policy, debug);
+    verifier_policy_allow_debug(policy, debug);
+    return policy;
+}
+
+void peer_why(const struct verifier_result *result, char *out, size_t size)
+{
+    snprintf(out, size, "not every check could be made");
     for (size_t i = 0; i < verifier_result_count(result); i++) {
         struct verifier_check check = verifier_result_check(result, i);
         if (check.outcome == VERIFIER_FAILED) {
-            snprintf(out, PEER_TEXT_SIZE, "%s: %s", check.name, check.reason);
-            break;
+            snprintf(out, size, "%s: %s", check.name, check.reason);
+            return;
         }
     }
-    return -EACCES;
 }
 
 static int describe(const struct verifier_result *result, char out[PEER_TEXT_SIZE])
@@ -35,14 +45,14 @@ int peer_describe(SSL *ssl, bool debug, char out[PEER_TEXT_SIZE])
     X509 *leaf = SSL_get0_peer_certificate(ssl);
     if (!leaf)
         return -ENOENT;
-    struct verifier_policy *policy = verifier_policy_create();
+    struct verifier_policy *policy = peer_policy(debug);
     if (!policy)
         return -ENOMEM;
-    verifier_policy_allow_simulation(policy, debug);
-    verifier_policy_allow_debug(policy, debug);
     verifier_policy_set_live(policy, true);
     struct verifier_result *result = verifier_verify_certificate(policy, NULL, leaf);
-    int error = !result ? -ENOMEM : verifier_result_ok(result) ? describe(result, out) : say_what_failed(result, out);
+    int error = !result ? -ENOMEM : verifier_result_ok(result) ? describe(result, out) : -EACCES;
+    if (error == -EACCES)
+        peer_why(result, out, PEER_TEXT_SIZE);
     verifier_result_destroy(result);
     verifier_policy_destroy(policy);
     return error;

@@ -10,8 +10,7 @@
 #include <openssl/bio.h>
 
 #include "common/queue.h"
-
-#define RING_ALERT_ROOM 128u /* an alert and a close_notify, with what TLS 1.2 or 1.3 puts around them */
+#include "enclave/ratls/limits.h"
 
 /* What the owner has to say about the next reads and writes. */
 struct ring_use {

@@ -1,10 +1,14 @@
 /* See tls_context.h. */
 #include "enclave/ratls/tls_context.h"
+#include "enclave/ratls/limits.h"
 
+#include <openssl/err.h>
 #include <stdbool.h>
 #include <string.h>
 
-#define CLIENT_CHAIN_MAX 32768 /* bytes; a leaf with its quote takes 5 KB */
+/* The first cannot be undone by whoever records connections today and has a quantum computer one day; clients that do
+ * not know it have the others. In one tuple: nobody is asked for another key share who has sent one of these. */
+#define GROUPS "X25519MLKEM768:X25519:P-256:P-384"
 
 static const uint8_t http11[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
 static const uint8_t http10[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '0'};
@@ -44,13 +48,15 @@ static int configure(SSL_CTX *ctx)
 {
     /* A resumed handshake shows no certificate, so it would prove nothing: no tickets, no session cache. */
     SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF);
+    /* Ours is compressed, once; a client's would be expanded in here, for whoever has sent it. */
+    SSL_CTX_set_options(ctx, SSL_OP_NO_RX_CERTIFICATE_COMPRESSION);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_mode(ctx,
                      SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_alpn_select_cb(ctx, select_alpn, NULL);
     return SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) == 1 &&
            SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION) == 1 && SSL_CTX_set_num_tickets(ctx, 0) == 1 &&
-           SSL_CTX_set1_groups_list(ctx, "X25519:P-256") == 1;
+           SSL_CTX_set1_groups_list(ctx, GROUPS) == 1;
 }
 
 static int ask_for_peers(SSL_CTX *ctx, X509 *ca)
@@ -75,13 +81,32 @@ static int ask_for_peers(SSL_CTX *ctx, X509 *ca)
     return 1;
 }
 
+/* One that was made in here has to be encoded each time that it is sent; one that was read keeps the bytes. */
+static int use_certificates(SSL_CTX *ctx, const X509 *leaf, const X509 *ca)
+{
+    X509 *leaf_read = X509_dup(leaf), *ca_read = X509_dup(ca);
+    int ok = leaf_read && ca_read && SSL_CTX_use_certificate(ctx, leaf_read) == 1 &&
+             SSL_CTX_add1_chain_cert(ctx, ca_read) == 1;
+    X509_free(leaf_read);
+    X509_free(ca_read);
+    return ok;
+}
+
+/* RFC 8879, for clients that offer it. Without memory for it they get what all others get. */
+static void compress_certificates(SSL_CTX *ctx)
+{
+    SSL_CTX_compress_certs(ctx, TLSEXT_comp_cert_zlib);
+    ERR_clear_error();
+}
+
 SSL_CTX *tls_context_new(EVP_PKEY *key, X509 *leaf, X509 *ca, bool request_peers)
 {
     SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
-    if (ctx && configure(ctx) && (!request_peers || ask_for_peers(ctx, ca)) &&
-        SSL_CTX_use_certificate(ctx, leaf) == 1 && SSL_CTX_use_PrivateKey(ctx, key) == 1 &&
-        SSL_CTX_add1_chain_cert(ctx, ca) == 1)
+    if (ctx && configure(ctx) && (!request_peers || ask_for_peers(ctx, ca)) && use_certificates(ctx, leaf, ca) &&
+        SSL_CTX_use_PrivateKey(ctx, key) == 1) {
+        compress_certificates(ctx);
         return ctx;
+    }
     SSL_CTX_free(ctx);
     return NULL;
 }

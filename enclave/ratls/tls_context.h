@@ -1,4 +1,5 @@
-/* The server's SSL_CTX: TLS 1.3 only, no resumption, ALPN http/1.1 where a client offers ALPN at all. */
+/* The server's SSL_CTX: TLS 1.3 only, no resumption, ALPN http/1.1 where a client offers ALPN at all. Whatever can be
+ * made once is made with it: a handshake encodes and compresses no certificate. */
 #ifndef ENCLAVE_OS_ENCLAVE_RATLS_TLS_CONTEXT_H
 #define ENCLAVE_OS_ENCLAVE_RATLS_TLS_CONTEXT_H
 

@@ -1,25 +1,15 @@
 /* What TLS reads from a connection's rings, and writes to them. */
 #include <errno.h>
 #include <openssl/err.h>
+#include <string.h>
 
 #include "common/ensure.h"
 #include "enclave/ratls/connections.h"
 #include "enclave/ratls/internal.h"
+#include "enclave/ratls/limits.h"
+#include "enclave/ratls/proof.h"
 #include "enclave/ratls/tls_memory.h"
 #include "enclave/thread/worker.h"
-
-/* A record is written only if all of it fits: half of one in the ring, an alert could not come any more. */
-#define RECORD_LEAST 512u   /* of content, where there is more: what a peer may ask for (RFC 6066, section 4) */
-#define RECORD_AROUND 32u   /* what TLS 1.2 or 1.3 puts around it */
-#define KEY_UPDATE_SIZE 32u /* what OpenSSL may want to write first */
-#define WRITE_RESERVE (RING_ALERT_ROOM + KEY_UPDATE_SIZE)
-
-#define TURN_BYTES 131072u  /* of input that one connection takes in one pass of the loop */
-#define TURN_READS 128u     /* of its ring: two for each TLS record */
-#define KEY_UPDATES_MAX 32u /* without data in between, as other servers have it */
-#define TLS_MAX \
-    (112 << 10) /* bytes of OpenSSL's for one connection; a handshake with all that may be in it takes less */
-#define TLS_BEGUN (16 << 10) /* of an SSL that was made elsewhere */
 
 void tls_publish(struct connection *c)
 {
@@ -35,6 +25,8 @@ void tls_begin(struct connection *c)
         c->use.reads = TURN_READS;
         c->use.used_up = false;
     }
+    if (ERR_peek_error()) /* another's, by which SSL_get_error would say that this connection has failed */
+        ERR_clear_error();
     tls_memory_begin(c->tls_bytes, TLS_MAX);
 }
 
@@ -67,6 +59,7 @@ static void on_message(int sent, int version, int type, const void *data, size_t
 
 int tls_attach(struct connection *c, SSL *ssl, const struct channel_desc *d)
 {
+    ENSURE(c->phase == HANDSHAKING && !c->ssl);
     c->tls_bytes = ssl ? TLS_BEGUN : 0;
     tls_begin(c);
     c->ssl = ssl ? ssl : SSL_new(connections_of(c->worker)->tls);
@@ -81,8 +74,7 @@ int tls_attach(struct connection *c, SSL *ssl, const struct channel_desc *d)
     return 0;
 }
 
-/* Nothing more can be written before the host has made room for so much. */
-static ssize_t wait_for_space(struct connection *c, uint64_t needed)
+ssize_t tls_wait_for_space(struct connection *c, uint64_t needed)
 {
     tls_publish(c); /* the host makes space only by reading what it has been told of */
     if (!queue_producer_wait_space(&c->link.to, needed) && !c->link.to.error)
@@ -92,6 +84,8 @@ static ssize_t wait_for_space(struct connection *c, uint64_t needed)
 
 ssize_t tls_error(struct connection *c, int result)
 {
+    loop_check(&c->worker->loop);
+    ENSURE(c->phase != CLOSED && result <= 0);
     int error = SSL_get_error(c->ssl, result);
     ERR_clear_error();
     switch (error) {
@@ -100,7 +94,7 @@ ssize_t tls_error(struct connection *c, int result)
             loop_post(&c->worker->loop, &c->retry);
         return -EAGAIN;
     case SSL_ERROR_WANT_WRITE:
-        return wait_for_space(c, 2 * RING_ALERT_ROOM);
+        return tls_wait_for_space(c, 2 * RING_ALERT_ROOM);
     case SSL_ERROR_ZERO_RETURN:
         return 0;
     case SSL_ERROR_SSL:
@@ -156,11 +150,22 @@ ssize_t tls_write(struct transport *t, const void *buf, size_t size)
     if (size == 0 && c->link.to.error)
         return -ECONNRESET;
     if (size == 0)
-        return wait_for_space(c, needed);
+        return tls_wait_for_space(c, needed);
     tls_begin(c);
     int result = SSL_write(c->ssl, buf, (int)size);
     tls_end(c);
     if (result > 0)
         progress(c);
     return result > 0 ? result : tls_error(c, result);
+}
+
+bool tls_reusable(struct transport *t)
+{
+    struct connection *c = connection_of(t);
+    if (c->phase != SERVING || c->alerted || c->link.to.error)
+        return false;
+    /* Half a record is the beginning of something, too. */
+    bool silent = queue_consumer_available(&c->link.from) == 0 && !queue_consumer_ended(&c->link.from) &&
+                  !SSL_has_pending(c->ssl) && strcmp(SSL_rstate_string(c->ssl), "RH") == 0;
+    return silent && proof_holds(c->ssl);
 }

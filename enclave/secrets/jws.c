@@ -8,45 +8,13 @@
 #include <string.h>
 
 #include "common/ensure.h"
+#include "common/base64url.h"
 #include "common/json.h"
-
-static int sextet(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '-' ? 62 : c == '_' ? 63 : -1;
-}
-
-/* base64url without padding (RFC 7515 section 2). Returns bytes written, or -EINVAL. */
-static int decode(const char *text, size_t size, uint8_t *out, size_t capacity)
-{
-    uint32_t bits = 0, count = 0;
-    size_t written = 0;
-    for (size_t i = 0; i < size; i++) {
-        int value = sextet(text[i]);
-        if (value < 0)
-            return -EINVAL;
-        bits = bits << 6 | (uint32_t)value;
-        count += 6;
-        if (count >= 8) {
-            if (written == capacity)
-                return -EINVAL;
-            count -= 8;
-            out[written++] = (uint8_t)(bits >> count);
-        }
-    }
-    /* left-over bits must be fewer than a sextet, and zero: one encoding for one value */
-    return count < 6 && (bits & ((1u << count) - 1)) == 0 ? (int)written : -EINVAL;
-}
 
 static json_t *decode_object(const char *text, size_t size)
 {
     uint8_t buffer[JWS_MAX_SIZE];
-    int length = decode(text, size, buffer, sizeof buffer);
+    ssize_t length = base64url_read(text, size, buffer, sizeof buffer);
     json_t *object = length > 0 ? json_read((char *)buffer, (size_t)length, JSON_REJECT_DUPLICATES, NULL) : NULL;
     if (object && !json_is_object(object)) {
         json_decref(object);
@@ -109,7 +77,7 @@ int jws_open(const char *text, size_t size, const uint8_t *key, size_t key_size,
     uint8_t signature[64];
     size_t signature_size = size - (size_t)(second + 1 - text);
     int error = check_header(text, (size_t)(first - text), type);
-    if (error == 0 && decode(second + 1, signature_size, signature, sizeof signature) != (int)sizeof signature)
+    if (error == 0 && base64url_read(second + 1, signature_size, signature, sizeof signature) != (int)sizeof signature)
         error = -EINVAL;
     if (error == 0)
         error = check_signature(text, (size_t)(second - text), signature, key, key_size);

@@ -387,6 +387,7 @@ static json_t *pem_json(const uint8_t key[ADMINISTRATOR_KEY_SIZE])
 static json_t *list_json(const struct administrators *a, bool with_thumbprints)
 {
     json_t *array = json_array();
+    check(a);
     for (size_t i = 0; i < a->count && array; i++) {
         const struct administrator *one = &a->of[i];
         char key[65];
@@ -405,19 +406,17 @@ static json_t *list_json(const struct administrators *a, bool with_thumbprints)
 
 char *administrators_record(const struct administrators *a)
 {
-    check(a);
     return dump(list_json(a, false));
 }
 
-char *administrators_json(const struct administrators *a)
+json_t *administrators_json(const struct administrators *a)
 {
     char sha256[65];
-    check(a);
     hex_text(a->sha256, 32, sha256);
     json_t *made = list_json(a, true);
     if (made && json_object_set_new(made, "sha256", json_string(sha256)) != 0) {
         json_decref(made);
         made = NULL;
     }
-    return dump(made);
+    return made;
 }

@@ -20,17 +20,16 @@
 #ifndef ENCLAVE_OS_ENCLAVE_SERVICE_ADMINISTRATORS_H
 #define ENCLAVE_OS_ENCLAVE_SERVICE_ADMINISTRATORS_H
 
+#include <jansson.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "enclave/secrets/jwt.h"
+#include "enclave/service/limits.h"
 
-#define ADMINISTRATORS_MAX 16u         /* a bad token costs a check of a signature for each */
-#define ADMINISTRATORS_JSON_MAX 16384u /* bytes */
-#define ADMINISTRATOR_KEY_SIZE 91u     /* DER SubjectPublicKeyInfo of P-256 by name, its point uncompressed */
-#define ADMINISTRATORS_WHY_SIZE 200u
+#define ADMINISTRATOR_KEY_SIZE 91u /* DER SubjectPublicKeyInfo of P-256 by name, its point uncompressed */
 
 /* Rising: each may what those before it may. */
 enum admin_role { ADMIN_ROLE_MONITOR, ADMIN_ROLE_DEPLOY, ADMIN_ROLE_ADMIN };
@@ -82,8 +81,8 @@ int administrators_leaves(const struct administrators *a,
  * malloc'ed; NULL: no memory. */
 char *administrators_record(const struct administrators *a);
 #define ADMINISTRATORS_KEY "administrators"
-/* For whoever asks: {"administrators":[{"key":"HEX64","public_key":"PEM","role":"ROLE"}],"sha256":"HEX64",
- * "threshold":M}. malloc'ed; NULL: no memory. */
-char *administrators_json(const struct administrators *a);
+/* For whoever asks: {"threshold":M,"administrators":[{"role":"ROLE","public_key":"PEM","key":"HEX64"}],
+ * "sha256":"HEX64"}. NULL: no memory. */
+json_t *administrators_json(const struct administrators *a);
 
 #endif

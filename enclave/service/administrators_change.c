@@ -6,13 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/container.h"
 #include "enclave/early/ecall.h"
-#include "enclave/service/generation.h"
-#include "enclave/service/generations.h"
 #include "enclave/service/system.h"
-#include "enclave/service/trust.h"
 #include "enclave/thread/rpc_client.h"
-#include "enclave/wasm/app.h"
 
 #define OLD_KEY "admin.pub" /* of stores made before there were several: one key, DER */
 
@@ -25,6 +22,8 @@ static void tell_of_admin_key(const struct administrators *a)
     const struct run_args *args = ecall_run_args();
     struct rpc_client *rpc = enclave_system.owner->rpc;
     char why[ADMINISTRATORS_WHY_SIZE];
+    loop_check(&enclave_system.owner->loop);
+    ENSURE((a->threshold == 0) == (a->count == 0));
     struct administrators *given =
         args->admin_key_size ? administrators_of_key(args->admin_key, args->admin_key_size, why) : NULL;
     if (a->count == 0)
@@ -78,49 +77,46 @@ struct administrators_change {
 
 static void administrators_write(struct change *change)
 {
-    struct administrators_change *c = (struct administrators_change *)change;
-    struct generation *now = generations_current();
+    struct administrators_change *c = CONTAINER_OF(change, struct administrators_change, change);
     const struct kv_op ops[] = {
         {KV_PUT, enclave_system.settings, ADMINISTRATORS_KEY, strlen(ADMINISTRATORS_KEY), c->record, strlen(c->record)},
         {KV_DELETE, enclave_system.settings, OLD_KEY, strlen(OLD_KEY), NULL, 0}};
-    if (c->conditional && memcmp(c->replaces, now->administrators->sha256, 32) != 0)
+    if (c->conditional && memcmp(c->replaces, change->draft.administrators->sha256, 32) != 0) {
         change_fail(change, 409, "the administrators have changed since this was made (replaces)");
-    else
-        change_propose(change, app_table_copy(now->site.apps), egress_trust_ref(now->trust),
-                       administrators_ref(c->made), ops, sizeof ops / sizeof *ops);
-    http_site_unref(&now->site);
+        return;
+    }
+    generation_parts_administrators(&change->draft, administrators_ref(c->made));
+    change_propose(change, ops, sizeof ops / sizeof *ops);
 }
 
 static void administrators_committed(struct change *change)
 {
-    const struct administrators *made = ((struct administrators_change *)change)->made;
+    const struct administrators *made = CONTAINER_OF(change, struct administrators_change, change)->made;
     rpc_log(enclave_system.owner->rpc, LOG_INFO, "the administrators have changed: %zu, threshold %u", made->count,
             made->threshold);
 }
 
 static json_t *administrators_describe(const struct change *change)
 {
-    const struct administrators_change *c = (const struct administrators_change *)change;
-    char *text = administrators_json(c->made);
-    json_t *json = text ? json_loads(text, 0, NULL) : NULL;
-    free(text);
-    return json;
+    return administrators_json(CONTAINER_OF(change, const struct administrators_change, change)->made);
 }
 
 static void administrators_release(struct change *change)
 {
-    struct administrators_change *c = (struct administrators_change *)change;
+    struct administrators_change *c = CONTAINER_OF(change, struct administrators_change, change);
     administrators_unref(c->made);
     free(c->record);
     free(c);
 }
 
-int administrators_set(struct worker *origin, const void *json, size_t size, change_done done, void *user,
+int administrators_set(const struct change_asker *asker, const void *json, size_t size,
                        char error[ADMINISTRATORS_WHY_SIZE])
 {
-    static const struct change_ops ops = {NULL, administrators_write,    administrators_committed,
-                                          NULL, administrators_describe, administrators_release};
-    loop_check(&origin->loop);
+    static const struct change_ops ops = {.write = administrators_write,
+                                          .committed = administrators_committed,
+                                          .describe = administrators_describe,
+                                          .release = administrators_release};
+    loop_check(&asker->worker->loop);
     struct administrators_change *c = calloc(1, sizeof *c);
     snprintf(error, ADMINISTRATORS_WHY_SIZE, "out of memory");
     if (!c)
@@ -134,6 +130,7 @@ int administrators_set(struct worker *origin, const void *json, size_t size, cha
     }
     c->change.ops = &ops;
     c->change.success = 200;
-    change_ask(&c->change, origin, done, user);
+    c->change.subject = (struct change_subject){.what = "administrators"};
+    change_ask(&c->change, asker);
     return 0;
 }

@@ -2,6 +2,7 @@
 #ifndef ENCLAVE_OS_ENCLAVE_SERVICE_ADMINISTRATORS_CHANGE_H
 #define ENCLAVE_OS_ENCLAVE_SERVICE_ADMINISTRATORS_CHANGE_H
 
+#include "common/callbacks.h"
 #include "enclave/service/administrators.h"
 #include "enclave/service/change.h"
 
@@ -9,9 +10,9 @@
  * boot and is none of theirs is told of. 0, and a reference in *out; a negative errno with a line in error. */
 int administrators_boot(struct administrators **out, char *error, size_t error_size);
 
-/* Put the list that json orders in force. 0: done is called, later; -EINVAL, with a line in error, or -ENOMEM. On
- * origin's thread. */
-int administrators_set(struct worker *origin, const void *json, size_t size, change_done done, void *user,
-                       char error[ADMINISTRATORS_WHY_SIZE]);
+/* Put the list that json orders in force. 0: done is called, later; -EINVAL, with a line in error, or -ENOMEM. On the
+ * asker's thread. */
+MAY_REFUSE int administrators_set(const struct change_asker *asker, const void *json, size_t size,
+                                  char error[ADMINISTRATORS_WHY_SIZE]);
 
 #endif

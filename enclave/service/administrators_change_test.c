@@ -16,11 +16,8 @@
 #include "common/hex.h"
 #include "enclave/early/ecall.h"
 #include "enclave/service/generation.h"
-#include "enclave/service/generations.h"
 #include "enclave/service/system.h"
-#include "enclave/service/trust.h"
 #include "enclave/thread/rpc_client.h"
-#include "enclave/wasm/app.h"
 
 #define KEY_SIZE ((int)ADMINISTRATOR_KEY_SIZE)
 
@@ -35,7 +32,7 @@ static struct {
 } kept;
 static char said[1024]; /* in the log */
 static uint8_t ders[2][ADMINISTRATOR_KEY_SIZE];
-static struct generation now;
+static struct administrators *in_force;
 static struct change *asked;
 static int failed_with;
 static char written[8192], removed[64];
@@ -67,29 +64,15 @@ void rpc_log(struct rpc_client *rpc, enum log_level level, const char *format, .
     va_end(arguments);
 }
 
-struct generation *generations_current(void)
+void generation_parts_administrators(struct generation_parts *parts, struct administrators *administrators)
 {
-    return &now;
+    administrators_unref(parts->administrators);
+    parts->administrators = administrators;
 }
 
-struct app_table *app_table_copy(const struct app_table *t)
+void change_ask(struct change *c, const struct change_asker *asker)
 {
-    assert_null(t);
-    return NULL;
-}
-
-struct egress_trust *egress_trust_ref(struct egress_trust *t)
-{
-    return t;
-}
-
-void http_site_unref(struct http_site *site)
-{
-    assert_ptr_equal(site, &now.site);
-}
-
-void change_ask(struct change *c, struct worker *origin, change_done done, void *user)
-{
+    assert_string_equal(c->subject.what, "administrators");
     assert_null(asked);
     asked = c;
 }
@@ -99,8 +82,7 @@ void change_fail(struct change *c, int status, const char *format, ...)
     failed_with = status;
 }
 
-void change_propose(struct change *c, struct app_table *apps, struct egress_trust *trust,
-                    struct administrators *administrators, const struct kv_op *ops, size_t count)
+void change_propose(struct change *c, const struct kv_op *ops, size_t count)
 {
     assert_int_equal(count, 2);
     assert_int_equal(ops[0].kind, KV_PUT);
@@ -108,8 +90,7 @@ void change_propose(struct change *c, struct app_table *apps, struct egress_trus
     assert_int_equal(ops[1].kind, KV_DELETE);
     snprintf(written, sizeof written, "%.*s", (int)ops[0].value_size, (const char *)ops[0].value);
     snprintf(removed, sizeof removed, "%.*s", (int)ops[1].key_size, (const char *)ops[1].key);
-    administrators_unref(now.administrators);
-    now.administrators = administrators;
+    in_force = c->draft.administrators;
 }
 
 /* ---- the tests --------------------------------------------------------------------------------------------------- */
@@ -225,7 +206,9 @@ static void order(const char *text)
     asked = NULL;
     failed_with = 0;
     written[0] = removed[0] = 0;
-    assert_int_equal(administrators_set(enclave_system.owner, text, strlen(text), NULL, NULL, why), 0);
+    const struct change_asker asker = {.worker = enclave_system.owner};
+    assert_int_equal(administrators_set(&asker, text, strlen(text), why), 0);
+    asked->draft.administrators = in_force;
     asked->ops->write(asked);
     asked->ops->release(asked);
 }
@@ -235,8 +218,8 @@ static void a_change_writes_the_record_and_removes_the_older_key(void **state)
     (void)state;
     struct administrators *next = of_key(1);
     char *record = administrators_record(next), conditional[4096], replaces[65];
-    now.administrators = of_key(0);
-    hex_text(now.administrators->sha256, 32, replaces);
+    in_force = of_key(0);
+    hex_text(in_force->sha256, 32, replaces);
     snprintf(conditional, sizeof conditional, "%.*s,\"replaces\":\"%s\"}", (int)strlen(record) - 1, record, replaces);
     order(conditional);
     assert_int_equal(failed_with, 0);
@@ -249,11 +232,12 @@ static void a_change_writes_the_record_and_removes_the_older_key(void **state)
     assert_int_equal(failed_with, 0);
     char why[ADMINISTRATORS_WHY_SIZE];
     asked = NULL;
-    assert_int_equal(administrators_set(enclave_system.owner, "{}", 2, NULL, NULL, why), -EINVAL);
+    const struct change_asker asker = {.worker = enclave_system.owner};
+    assert_int_equal(administrators_set(&asker, "{}", 2, why), -EINVAL);
     assert_null(asked);
     free(record);
     administrators_unref(next);
-    administrators_unref(now.administrators);
+    administrators_unref(in_force);
 }
 
 int main(void)

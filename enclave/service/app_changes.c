@@ -9,17 +9,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/container.h"
 #include "common/ensure.h"
 #include "common/hex.h"
 #include "enclave/budget/budget.h"
 #include "enclave/service/apps.h"
-#include "enclave/service/administrators.h"
+#include "enclave/service/authority.h"
 #include "enclave/service/deployed.h"
 #include "enclave/service/generation.h"
 #include "enclave/service/generations.h"
 #include "enclave/service/rule.h"
 #include "enclave/service/spaces.h"
 #include "enclave/service/system.h"
+#include "enclave/service/witnessing.h"
 #include "enclave/service/trust.h"
 #include "enclave/thread/rpc_client.h"
 #include "enclave/wasm/app.h"
@@ -27,32 +29,36 @@
 #include "sgx/trusted/bridge.h"
 
 struct app_change {
-    struct change change; /* first */
-    char name[APP_NAME_MAX + 1];
+    struct change change; /* first; its subject has the app's name */
+    const char *name;
     struct rule_wish wish;
     char *publication; /* NULL: there is none */
-    uint8_t *wasm;     /* charged; until it is compiled */
+    uint8_t *wasm;     /* charged; until it is stored, or the change has failed */
     uint8_t *artefact;
-    size_t wasm_size, artefact_size, written;
-    struct app_settings *settings; /* of the new app */
-    struct deployed *entry;        /* the new one */
+    size_t wasm_size, artefact_size, written; /* the last in records */
+    struct app_settings *settings;            /* of the new app */
+    struct deployed *entry;                   /* the new one */
+    char space[APP_NAME_MAX + 1];             /* what its data is kept under, once it is committed */
     struct app *app;
 };
 
 static struct app_change *of(struct change *change)
 {
-    return (struct app_change *)change;
+    return CONTAINER_OF(change, struct app_change, change);
 }
 
-static struct app_change *app_change_new(const struct change_ops *ops, int success, const char *name, bool now)
+/* verb: "push", "settings", "rm". */
+static struct app_change *app_change_new(const struct change_ops *ops, int success, const char *verb, const char *name)
 {
     struct app_change *c = calloc(1, sizeof *c);
     if (!c)
         return NULL;
+    struct change_subject *subject = &c->change.subject;
     c->change.ops = ops;
     c->change.success = success;
-    c->change.cut_now = now;
-    snprintf(c->name, sizeof c->name, "%s", name);
+    snprintf(subject->app, sizeof subject->app, "%s", name);
+    snprintf(subject->what, sizeof subject->what, "app %s %s", verb, subject->app);
+    c->name = subject->app;
     return c;
 }
 
@@ -71,33 +77,30 @@ static void app_change_release(struct change *change)
 
 static json_t *app_change_describe(const struct change *change)
 {
-    return json_pack("{s:s}", "name", ((const struct app_change *)change)->name);
+    return json_pack("{s:s}", "name", CONTAINER_OF(change, const struct app_change, change)->name);
 }
 
 /* ---- what all of them write -------------------------------------------------------------------------------------- */
 
-/* The apps of the next generation: those that there are, with this one changed, added or gone. NULL: no memory. */
-static struct app_table *next_apps(const struct app_change *c, const struct generation *now)
+/* The apps of the next generation: those that there are, with this one changed, added or gone. False: no memory. */
+static bool draft_apps(struct app_change *c, const struct deployed *entry)
 {
-    struct app_table *apps = app_table_copy(now->site.apps);
-    int error = !apps ? -ENOMEM : c->app ? app_table_put(apps, app_ref(c->app)) : app_table_remove(apps, c->name);
-    if (error < 0) {
-        app_table_free(apps);
-        return NULL;
-    }
-    return apps;
+    struct app_table *apps = c->change.draft.apps;
+    memcpy(c->change.subject.sha256, entry->sha256, sizeof entry->sha256);
+    return (c->app ? app_table_put(apps, app_ref(c->app)) : app_table_remove(apps, c->name)) == 0;
 }
 
 /* The new list, and the records of the artefact that it names no more gone, in one transaction. old: NULL if it stays.
  */
 static void propose_list(struct app_change *c, const struct deployed *old)
 {
-    size_t old_chunks = old ? deployed_chunks(old) : 0, count = 1;
+    ENSURE(c->entry || old);
+    ENSURE((c->entry != NULL) == (c->app != NULL));
+    size_t old_chunks = old ? deployed_records(old) : 0, count = 1;
     char *text = deployed_text(c->name, c->entry), space[SPACES_KEY_SIZE];
     struct kv_op *ops = calloc(2 + old_chunks, sizeof *ops);
-    char(*keys)[64] = calloc(1 + old_chunks, sizeof *keys);
-    struct generation *now = generations_current();
-    if (text && ops && keys) {
+    char(*keys)[DEPLOYED_KEY_SIZE] = calloc(1 + old_chunks, sizeof *keys);
+    if (text && ops && keys && draft_apps(c, c->entry ? c->entry : old)) {
         ops[0] = (struct kv_op){KV_PUT, enclave_system.settings, "apps", 4, text, strlen(text)};
         for (size_t i = 0; i < old_chunks; i++) {
             deployed_chunk_key(old, i, keys[i]);
@@ -105,21 +108,40 @@ static void propose_list(struct app_change *c, const struct deployed *old)
         }
         if (!c->entry)
             ops[count++] = spaces_op(old->space, space);
-        change_propose(&c->change, next_apps(c, now), egress_trust_ref(now->trust),
-                       administrators_ref(now->administrators), ops, count);
+        change_propose(&c->change, ops, count);
     } else {
         change_fail(&c->change, 503, "out of memory: nothing was changed");
     }
-    http_site_unref(&now->site);
     if (text)
         OPENSSL_clear_free(text, strlen(text)); /* settings may be secrets */
     free(ops);
     free(keys);
 }
 
+/* It is durable: where it is exclusive, nothing begins any more in what was before, nor yet in the new one. */
+static void close_before(struct app_change *c, const struct deployed *d)
+{
+    snprintf(c->space, sizeof c->space, "%s", d->space);
+    if (c->change.asker.exclusive)
+        app_close_others(c->space, c->app);
+}
+
+static bool app_waits(const struct change *change)
+{
+    const struct app_change *c = CONTAINER_OF(change, const struct app_change, change);
+    ENSURE(c->space[0]);
+    return app_others_run(c->space, c->app);
+}
+
+static void app_over(struct change *change)
+{
+    app_open(of(change)->app);
+}
+
 static void keep(struct app_change *c, const char *what)
 {
     ENSURE(c->entry && c->app);
+    close_before(c, c->entry);
     deployed_put(c->entry);
     c->entry = NULL;
     rpc_log(enclave_system.owner->rpc, LOG_INFO, "app %s %s", c->name, what);
@@ -158,6 +180,17 @@ static int trusts(const struct rule *rule, char *why, size_t why_size)
     return error;
 }
 
+/* The same code for an app that is stopped, which no rule need be asked about: it is what the rule has let in. */
+static bool mends(const struct app_change *c, const struct deployed *old, const uint8_t sha256[32])
+{
+    if (!old || c->wish.given || c->publication || memcmp(old->sha256, sha256, 32) != 0)
+        return false;
+    struct app *served = served_app(c->name);
+    bool stopped = app_stopped(served);
+    app_unref(served);
+    return stopped;
+}
+
 /* Whether the app's rule lets this code in, and what the app is from then on: c->entry, with the settings that there
  * are. False: the change has failed. */
 static bool judge(struct app_change *c)
@@ -175,7 +208,11 @@ static bool judge(struct app_change *c)
                                    .wish = &c->wish,
                                    .publication = c->publication,
                                    .publication_size = c->publication ? strlen(c->publication) : 0};
-    int error = old ? rule_next(old->rule, &push, &rule, why, why_size) : rule_first(id, &push, &rule, why, why_size);
+    int error = 0;
+    if (mends(c, old, sha256))
+        rule = rule_ref(old->rule);
+    else
+        error = old ? rule_next(old->rule, &push, &rule, why, why_size) : rule_first(id, &push, &rule, why, why_size);
     if (error == 0 && old)
         error = rule_fits(rule, old->settings, why, why_size);
     if (error == 0)
@@ -207,7 +244,7 @@ static bool compile(struct app_change *c)
 {
     char *why = c->change.why;
     size_t why_size = sizeof c->change.why;
-    uint8_t artefact[16];
+    uint8_t names[2][16];
     struct wasm_component *component = wasm_compile(enclave_system.wasm, c->wasm, c->wasm_size, why, why_size);
     if (!component)
         return false;
@@ -220,10 +257,13 @@ static bool compile(struct app_change *c)
         snprintf(why, why_size, "out of memory");
         return false;
     }
-    sgx_random(artefact, sizeof artefact);
-    hex_text(artefact, sizeof artefact, c->entry->artefact);
+    sgx_random(names, sizeof names);
+    hex_text(names[0], sizeof names[0], c->entry->artefact);
+    hex_text(names[1], sizeof names[1], c->entry->wasm);
+    memcpy(c->entry->engine, wasm_engine_id, sizeof c->entry->engine);
     c->entry->size = c->artefact_size;
-    c->app = app_make(c->entry, component, why, why_size);
+    c->entry->wasm_size = c->wasm_size;
+    c->app = app_make(c->entry, component, c->change.asker.exclusive, why, why_size);
     return c->app != NULL;
 }
 
@@ -232,27 +272,40 @@ static void push_prepare(struct change *change)
     struct app_change *c = of(change);
     if (judge(c) && !compile(c))
         change_fail_why(change, 422);
-    charged_free(c->wasm);
-    c->wasm = NULL;
 }
 
-/* The artefact, record by record, and then the list that names it: until then no list does, and boot removes it. */
+/* The next piece of the artefact, or behind it of the component. */
+static size_t next_chunk(const struct app_change *c, const uint8_t **data)
+{
+    bool compiled = c->written < deployed_chunks(c->entry);
+    size_t chunk = compiled ? c->written : c->written - deployed_chunks(c->entry);
+    size_t size = compiled ? c->artefact_size : c->wasm_size, at = chunk * DEPLOYED_CHUNK;
+    ENSURE(at < size);
+    *data = (compiled ? c->artefact : c->wasm) + at;
+    return size - at < DEPLOYED_CHUNK ? size - at : DEPLOYED_CHUNK;
+}
+
+/* The artefact and what it was made of, record by record, and then the list that names them: until then no list does,
+ * and boot removes them. */
 static void write_next_chunk(void *user, int error)
 {
     struct app_change *c = user;
-    size_t left = c->artefact_size - c->written, size = left < DEPLOYED_CHUNK ? left : DEPLOYED_CHUNK;
+    const uint8_t *data;
     if (error < 0) {
         change_fail_store(&c->change, error);
         return;
     }
-    if (left == 0) {
+    if (c->written == deployed_records(c->entry)) {
+        charged_free(c->wasm);
+        c->wasm = NULL;
         propose_list(c, deployed_find(c->name));
         return;
     }
-    char key[64];
-    deployed_chunk_key(c->entry, c->written / DEPLOYED_CHUNK, key);
-    struct kv_op op = {KV_PUT, enclave_system.settings, key, strlen(key), c->artefact + c->written, size};
-    c->written += size;
+    char key[DEPLOYED_KEY_SIZE];
+    size_t size = next_chunk(c, &data);
+    deployed_chunk_key(c->entry, c->written, key);
+    struct kv_op op = {KV_PUT, enclave_system.settings, key, strlen(key), data, size};
+    c->written++;
     int refused = kv_commit(enclave_system.owner, &op, 1, write_next_chunk, c);
     if (refused < 0)
         change_fail_store(&c->change, refused);
@@ -265,7 +318,7 @@ static void push_write(struct change *change)
 
 static void forget_chunk(struct app_change *c, size_t i)
 {
-    char key[64];
+    char key[DEPLOYED_KEY_SIZE];
     deployed_chunk_key(c->entry, i, key);
     const struct kv_op op = {KV_DELETE, enclave_system.settings, key, strlen(key), NULL, 0};
     int ignored = kv_commit(enclave_system.owner, &op, 1, NULL, NULL);
@@ -275,7 +328,7 @@ static void forget_chunk(struct app_change *c, size_t i)
 static void push_undo(struct change *change)
 {
     struct app_change *c = of(change);
-    for (size_t i = 0; i < deployed_chunks(c->entry); i++)
+    for (size_t i = 0; i < deployed_records(c->entry); i++)
         forget_chunk(c, i);
 }
 
@@ -284,12 +337,18 @@ static void push_committed(struct change *change)
     keep(of(change), "deployed");
 }
 
-int app_push(struct worker *origin, const struct app_push *push, change_done done, void *user)
+int app_push(const struct change_asker *asker, const struct app_push *push)
 {
-    static const struct change_ops ops = {push_prepare, push_write,          push_committed,
-                                          push_undo,    app_change_describe, app_change_release};
-    loop_check(&origin->loop);
-    struct app_change *c = app_change_new(&ops, 201, push->name, push->now);
+    static const struct change_ops ops = {.prepare = push_prepare,
+                                          .write = push_write,
+                                          .committed = push_committed,
+                                          .undo = push_undo,
+                                          .waits = app_waits,
+                                          .over = app_over,
+                                          .describe = app_change_describe,
+                                          .release = app_change_release};
+    loop_check(&asker->worker->loop);
+    struct app_change *c = app_change_new(&ops, 201, "push", push->name);
     if (c && push->publication && !(c->publication = strdup(push->publication))) {
         free(c);
         c = NULL;
@@ -301,7 +360,7 @@ int app_push(struct worker *origin, const struct app_push *push, change_done don
     c->wish = push->wish;
     c->wasm = push->wasm;
     c->wasm_size = push->size;
-    change_ask(&c->change, origin, done, user);
+    change_ask(&c->change, asker);
     return 0;
 }
 
@@ -322,6 +381,11 @@ static void set_prepare(struct change *change)
         return;
     }
     struct app *served = served_app(c->name);
+    if (app_stopped(served)) {
+        change_fail(change, 503, "%s; settings can be changed then", app_stopped(served));
+        app_unref(served);
+        return;
+    }
     struct wasm_component *component = wasm_component_clone(app_component(served));
     app_unref(served);
     c->entry = deployed_copy(old); /* the artefact as it is */
@@ -332,40 +396,61 @@ static void set_prepare(struct change *change)
     }
     app_settings_unref(c->entry->settings);
     c->entry->settings = app_settings_ref(c->settings);
-    c->app = app_make(c->entry, component, change->why, sizeof change->why);
+    c->app = app_make(c->entry, component, change->asker.exclusive, change->why, sizeof change->why);
     if (!c->app)
-        change_fail_why(change, 503);
+        change_fail_why(change, 422);
+}
+
+static bool has_witnesses(const struct change *change)
+{
+    return change->draft.witnesses && change->draft.witnesses->count > 0;
 }
 
 static void set_write(struct change *change)
 {
-    propose_list(of(change), NULL);
+    struct app_change *c = of(change);
+    const struct deployed *old = deployed_find(c->name);
+    if (c->settings->witnessed && !has_witnesses(change))
+        change_fail(change, 422, "durable: there are no witnesses that could prove anything (enclavectl witness set)");
+    else if (c->settings->witnessed && witnessing_app(c->entry->space, old->settings->witnessed) < 0)
+        change_fail(change, 503, "out of memory: nothing was changed"); /* or committed could fail */
+    else
+        propose_list(c, NULL);
 }
 
 static void set_committed(struct change *change)
 {
-    keep(of(change), "has new settings");
+    struct app_change *c = of(change);
+    bool witnessed = c->settings->witnessed;
+    if (witnessed || deployed_find(c->name)->settings->witnessed)
+        ENSURE(witnessing_app(c->entry->space, witnessed) == 0);
+    keep(c, "has new settings");
 }
 
-int app_set(struct worker *origin, const char *name, bool now, const char *json, size_t size, change_done done,
-            void *user, char *error, size_t error_size)
+int app_set(const struct change_asker *asker, const char *name, const char *json, size_t size, char *error,
+            size_t error_size)
 {
-    static const struct change_ops ops = {set_prepare, set_write,           set_committed,
-                                          NULL,        app_change_describe, app_change_release};
+    static const struct change_ops ops = {.prepare = set_prepare,
+                                          .write = set_write,
+                                          .committed = set_committed,
+                                          .waits = app_waits,
+                                          .over = app_over,
+                                          .describe = app_change_describe,
+                                          .release = app_change_release};
     uint8_t salt[SETTINGS_SALT_SIZE];
-    loop_check(&origin->loop);
+    loop_check(&asker->worker->loop);
     sgx_random(salt, sizeof salt);
     struct app_settings *settings = app_settings_parse(json, size, salt, error, error_size);
     if (!settings)
         return -EINVAL;
-    struct app_change *c = app_change_new(&ops, 200, name, now);
+    struct app_change *c = app_change_new(&ops, 200, "settings", name);
     if (!c) {
         app_settings_unref(settings);
         snprintf(error, error_size, "out of memory");
         return -ENOMEM;
     }
     c->settings = settings;
-    change_ask(&c->change, origin, done, user);
+    change_ask(&c->change, asker);
     return 0;
 }
 
@@ -375,10 +460,14 @@ static void remove_write(struct change *change)
 {
     struct app_change *c = of(change);
     const struct deployed *old = deployed_find(c->name);
-    if (old)
-        propose_list(c, old);
-    else
+    char why[AUTHORITY_WHY_SIZE];
+    if (!old)
         fail_absent(c);
+    else if (old->rule->kind != RULE_OPERATOR &&
+             !authors_suffice(change->asker.authors, AUTHORITY_RULES, change->draft.administrators, why))
+        change_fail(change, 403, "the rule of %s binds administrators, and ends with it: %s", c->name, why);
+    else
+        propose_list(c, old);
 }
 
 static void remove_committed(struct change *change)
@@ -386,19 +475,29 @@ static void remove_committed(struct change *change)
     struct app_change *c = of(change);
     const struct deployed *old = deployed_find(c->name);
     ENSURE(old);
-    spaces_remove(old->space);
+    close_before(c, old);
     deployed_remove(c->name);
     rpc_log(enclave_system.owner->rpc, LOG_INFO, "app %s removed", c->name);
 }
 
-int app_remove(struct worker *origin, const char *name, bool now, change_done done, void *user)
+/* Until here, a next boot would have done it. */
+static void remove_over(struct change *change)
 {
-    static const struct change_ops ops = {NULL, remove_write,        remove_committed,
-                                          NULL, app_change_describe, app_change_release};
-    loop_check(&origin->loop);
-    struct app_change *c = app_change_new(&ops, 200, name, now);
+    spaces_remove(of(change)->space);
+}
+
+int app_remove(const struct change_asker *asker, const char *name)
+{
+    static const struct change_ops ops = {.write = remove_write,
+                                          .committed = remove_committed,
+                                          .waits = app_waits,
+                                          .over = remove_over,
+                                          .describe = app_change_describe,
+                                          .release = app_change_release};
+    loop_check(&asker->worker->loop);
+    struct app_change *c = app_change_new(&ops, 200, "rm", name);
     if (!c)
         return -ENOMEM;
-    change_ask(&c->change, origin, done, user);
+    change_ask(&c->change, asker);
     return 0;
 }

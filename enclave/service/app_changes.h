@@ -1,13 +1,11 @@
 /*
  * The changes that an administrator makes to apps: new code, new settings, none any more. change.h says how they go.
  *
- * Each is asked for on a worker's own thread, and answered there; what it needs is copied, or taken. now: connections
- * of the generation before are cut a second after the next one is served, whatever they are at.
+ * Each is asked for on a worker's own thread, and answered there; what it needs is copied, or taken.
  */
 #ifndef ENCLAVE_OS_ENCLAVE_SERVICE_APP_CHANGES_H
 #define ENCLAVE_OS_ENCLAVE_SERVICE_APP_CHANGES_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,14 +21,13 @@ struct app_push {
     size_t size;
     struct rule_wish wish;
     const char *publication; /* NULL: there is none */
-    bool now;
 };
-MAY_REFUSE int app_push(struct worker *origin, const struct app_push *push, change_done done, void *user);
+MAY_REFUSE int app_push(const struct change_asker *asker, const struct app_push *push);
 /* New settings (wasm/settings.h), if its rule allows them, which live until the app is removed or gets others; json is
  * copied. -EINVAL, too: error says which member is wrong and how. */
-MAY_REFUSE int app_set(struct worker *origin, const char *name, bool now, const char *json, size_t size,
-                       change_done done, void *user, char *error, size_t error_size);
+MAY_REFUSE int app_set(const struct change_asker *asker, const char *name, const char *json, size_t size, char *error,
+                       size_t error_size);
 /* None any more, and all that it has stored goes, too (spaces.h). */
-MAY_REFUSE int app_remove(struct worker *origin, const char *name, bool now, change_done done, void *user);
+MAY_REFUSE int app_remove(const struct change_asker *asker, const char *name);
 
 #endif

@@ -2,25 +2,36 @@
 #include "enclave/service/apps.h"
 
 #include <errno.h>
-#include <jansson.h>
+#include <openssl/crypto.h>
+#include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/ensure.h"
 #include "common/hex.h"
-#include "enclave/service/deployed.h"
 #include "enclave/early/ecall.h"
+#include "enclave/service/compiler.h"
+#include "enclave/service/deployed.h"
 #include "enclave/service/generation.h"
 #include "enclave/kvstore/kvstore.h"
 #include "enclave/service/rule.h"
+#include "enclave/service/salvage.h"
 #include "enclave/service/spaces.h"
 #include "enclave/service/system.h"
+#include "enclave/service/witnessing.h"
+#include "enclave/thread/rpc_client.h"
 #include "enclave/wasm/app.h"
 #include "enclave/wasm/runtime.h"
+#include "sgx/trusted/bridge.h"
 
-struct app *app_make(const struct deployed *d, struct wasm_component *component, char *error, size_t error_size)
+/* component and stopped: one of the two. */
+static struct app *make(const struct deployed *d, struct wasm_component *component, const char *stopped, bool closed,
+                        char *error, size_t error_size)
 {
     const struct run_args *args = ecall_run_args();
+    ENSURE(!component == (stopped != NULL));
+    ENSURE(d->name[0] && d->rule && d->settings);
     uint32_t memory_mib = args->app_memory_max_mib ? args->app_memory_max_mib : APP_MEMORY_MIB;
     uint32_t timeout_ms = args->http_request_timeout_ms ? args->http_request_timeout_ms : APP_TIMEOUT_MS;
     char *rule = rule_text(d->rule);
@@ -28,6 +39,9 @@ struct app *app_make(const struct deployed *d, struct wasm_component *component,
                                 .space = d->space,
                                 .rule = rule,
                                 .settings = d->settings,
+                                .closed = closed,
+                                .stopped = stopped,
+                                .lost = salvage_lost_of(d->space),
                                 .memory_limit = (uint64_t)rule_memory_mib(d->rule, memory_mib) << 20,
                                 .timeout_ms = rule_timeout_ms(d->rule, timeout_ms)};
     if (!rule) {
@@ -41,57 +55,220 @@ struct app *app_make(const struct deployed *d, struct wasm_component *component,
     return app;
 }
 
-static int read_artefact(const struct deployed *d, uint8_t **out)
+struct app *app_make(const struct deployed *d, struct wasm_component *component, bool closed, char *error,
+                     size_t error_size)
 {
-    uint8_t *artefact = malloc(d->size), *chunk;
+    ENSURE(component);
+    return make(d, component, NULL, closed, error, error_size);
+}
+
+static struct app *app_make_stopped(const struct deployed *d, const char *why, char *error, size_t error_size)
+{
+    ENSURE(why && *why);
+    return make(d, NULL, why, false, error, error_size);
+}
+
+/* The records from one to another, which are to hold so many bytes. 0 and malloc'ed, or a negative errno. */
+static int read_chunks(const struct deployed *d, size_t from, size_t to, size_t expected, uint8_t **out)
+{
+    loop_check(&enclave_system.owner->loop);
+    ENSURE(expected > 0 && from < to);
+    uint8_t *whole = malloc(expected), *chunk;
     size_t at = 0, size;
-    if (!artefact)
+    if (!whole)
         return -ENOMEM;
-    for (size_t i = 0; i < deployed_chunks(d); i++) {
-        char key[64];
+    for (size_t i = from; i < to; i++) {
+        char key[DEPLOYED_KEY_SIZE];
         deployed_chunk_key(d, i, key);
         int result = system_get(key, &chunk, &size);
-        if (result < 0 || size > d->size - at) {
-            free(artefact);
-            return result < 0 ? result : -EBADMSG;
-        }
-        memcpy(artefact + at, chunk, size);
+        if (result == 0 && size <= expected - at)
+            memcpy(whole + at, chunk, size);
+        else if (result == 0)
+            result = -EBADMSG;
         at += size;
         free(chunk);
+        if (result < 0) {
+            free(whole);
+            return result == -ENOENT ? -EBADMSG : result;
+        }
     }
-    *out = artefact;
-    return at == d->size ? 0 : -EBADMSG;
+    *out = whole;
+    if (at == expected)
+        return 0;
+    free(whole);
+    return -EBADMSG;
+}
+
+/* The compiled code, if it is whole and this engine's. */
+static struct wasm_component *load_artefact(const struct deployed *d, int *error, char *why, size_t why_size)
+{
+    uint8_t *artefact;
+    loop_check(&enclave_system.owner->loop);
+    ENSURE(d->size > 0 && d->artefact[0]);
+    *error = memcmp(d->engine, wasm_engine_id, sizeof d->engine) == 0 ? 0 : -ESTALE;
+    snprintf(why, why_size, "its compiled code is another engine's");
+    if (*error == 0) {
+        *error = read_chunks(d, 0, deployed_chunks(d), d->size, &artefact);
+        snprintf(why, why_size, "its compiled code is damaged (error %d)", -*error);
+    }
+    if (*error < 0)
+        return NULL;
+    struct wasm_component *component = wasm_deserialize(enclave_system.wasm, artefact, d->size, why, why_size);
+    *error = component ? 0 : -EBADMSG;
+    free(artefact);
+    return component;
+}
+
+/* Compiled again, of the component that was kept: if that is what the app is known by. */
+static struct wasm_component *compile_again(const struct deployed *d, int *error, char *why, size_t why_size)
+{
+    uint8_t *wasm, sha256[32];
+    loop_check(&enclave_system.owner->loop);
+    ENSURE(!d->wasm[0] || d->wasm_size > 0);
+    *error = d->wasm[0] ? read_chunks(d, deployed_chunks(d), deployed_records(d), d->wasm_size, &wasm) : -ENOENT;
+    if (*error < 0) {
+        snprintf(why, why_size,
+                 *error == -ENOENT ? "the component that it was made of was not kept"
+                                   : "the component that it was made of is damaged");
+        return NULL;
+    }
+    SHA256(wasm, d->wasm_size, sha256);
+    bool same = memcmp(sha256, d->sha256, sizeof sha256) == 0;
+    snprintf(why, why_size, "the component that was kept is another one");
+    struct wasm_component *component = same ? compiler_compile(wasm, d->wasm_size, why, why_size) : NULL;
+    *error = component ? 0 : -EBADMSG;
+    free(wasm);
+    return component;
+}
+
+/* What it was compiled to takes the place of what is damaged, in the list, too. 0 or a negative errno: then the next
+ * boot compiles it once more. */
+static int keep_artefact(struct deployed *d, const struct deployed *old, const uint8_t *artefact)
+{
+    uint8_t name[16];
+    int error = 0;
+    ENSURE(artefact && d->size > 0);
+    ENSURE(strcmp(d->name, old->name) == 0);
+    sgx_random(name, sizeof name);
+    hex_text(name, sizeof name, d->artefact);
+    memcpy(d->engine, wasm_engine_id, sizeof d->engine);
+    for (size_t i = 0; i < deployed_chunks(d) && error == 0; i++) {
+        char key[DEPLOYED_KEY_SIZE];
+        size_t at = i * DEPLOYED_CHUNK, left = d->size - at;
+        deployed_chunk_key(d, i, key);
+        error = system_put(key, artefact + at, left < DEPLOYED_CHUNK ? left : DEPLOYED_CHUNK);
+    }
+    char *text = error == 0 ? deployed_text(d->name, d) : NULL;
+    struct kv_op *ops = calloc(1 + deployed_chunks(old), sizeof *ops);
+    char(*keys)[DEPLOYED_KEY_SIZE] = calloc(1 + deployed_chunks(old), sizeof *keys);
+    if (text && ops && keys) {
+        ops[0] = (struct kv_op){KV_PUT, enclave_system.settings, "apps", 4, text, strlen(text)};
+        for (size_t i = 0; i < deployed_chunks(old); i++) {
+            deployed_chunk_key(old, i, keys[i]);
+            ops[1 + i] = (struct kv_op){KV_DELETE, enclave_system.settings, keys[i], strlen(keys[i]), NULL, 0};
+        }
+        error = kv_commit_wait(enclave_system.owner, ops, 1 + deployed_chunks(old));
+    } else if (error == 0) {
+        error = -ENOMEM;
+    }
+    if (text)
+        OPENSSL_clear_free(text, strlen(text)); /* settings may be secrets */
+    free(ops);
+    free(keys);
+    return error;
+}
+
+static void store_again(const struct deployed *d, const struct wasm_component *component)
+{
+    struct deployed *fresh = deployed_copy(d);
+    uint8_t *artefact = NULL;
+    int error = fresh ? wasm_serialize(component, &artefact, &fresh->size) : -ENOMEM;
+    if (error == 0)
+        error = keep_artefact(fresh, d, artefact);
+    free(artefact);
+    if (error == 0) {
+        deployed_put(fresh); /* and d is gone */
+        return;
+    }
+    deployed_free(fresh);
+    rpc_log(enclave_system.owner->rpc, LOG_ERROR, "app %s: what was compiled again cannot be kept (error %d)", d->name,
+            -error);
+}
+
+/* Whatever is left of it, under its name: nobody else's requests, settings or data are any different. */
+static struct app *stop_app(const struct deployed *d, const char *code, const char *component, char *error,
+                            size_t error_size)
+{
+    char why[600];
+    snprintf(why, sizeof why,
+             "app %s is stopped: %s, and %s. To go on, push the same component again (enclavectl app push), or remove "
+             "the app",
+             d->name, code, component);
+    for (char *at = why; *at; at++) /* it is shown in JSON and as text */
+        *at = *at == '"' || *at == '\\' || (unsigned char)*at < ' ' ? ' ' : *at;
+    rpc_log(enclave_system.owner->rpc, LOG_ERROR, "%s", why);
+    return app_make_stopped(d, why, error, error_size);
+}
+
+/* NULL: no memory, or what ends the boot, with a line in error. What is damaged stops it alone. */
+static struct app *open_app(const struct deployed *d, char *error, size_t error_size)
+{
+    char code[200] = "", component_why[200] = "", name[APP_NAME_MAX + 1];
+    int failed, again = 0;
+    struct wasm_component *component = load_artefact(d, &failed, code, sizeof code);
+    snprintf(error, error_size, "app %s: out of memory", d->name);
+    if (!component && failed != -ENOMEM)
+        component = compile_again(d, &again, component_why, sizeof component_why);
+    if (failed == -ENOMEM || again == -ENOMEM)
+        return NULL;
+    if (!component)
+        return stop_app(d, code, component_why, error, error_size);
+    if (failed < 0) {
+        snprintf(name, sizeof name, "%s", d->name);
+        rpc_log(enclave_system.owner->rpc, LOG_WARN, "app %s: %s: it was compiled again", d->name, code);
+        store_again(d, component);
+        d = deployed_find(name);
+        ENSURE(d);
+    }
+    struct app *app = app_make(d, component, false, code, sizeof code);
+    return app ? app : stop_app(d, code, "it cannot be served as it is", error, error_size);
 }
 
 static int load_app(struct app_table *apps, const struct deployed *d, char *error, size_t error_size)
 {
-    uint8_t *artefact;
-    int result = read_artefact(d, &artefact);
-    if (result < 0) {
-        snprintf(error, error_size, "app %s: its sealed artefact cannot be read (error %d)", d->name, -result);
-        return result;
-    }
-    char why[400] = "";
-    struct wasm_component *component = wasm_deserialize(enclave_system.wasm, artefact, d->size, why, sizeof why);
-    free(artefact);
-    struct app *app = component ? app_make(d, component, why, sizeof why) : NULL;
-    if (!app) {
-        snprintf(error, error_size, "app %s: %s", d->name, why);
-        return -EBADMSG;
-    }
-    return app_table_put(apps, app);
+    ENSURE(apps);
+    ENSURE(d->rule && d->settings);
+    struct app *app = open_app(d, error, error_size);
+    int result = app ? app_table_put(apps, app) : -ENOMEM;
+    d = result == 0 ? deployed_find(app_name(app)) : NULL; /* it may be another since */
+    return d && d->settings->witnessed ? witnessing_app(d->space, true) : result;
+}
+
+/* Each of those that there are now: loading one may put another in its place. */
+static int load_apps(struct app_table *apps, char *error, size_t error_size)
+{
+    size_t count = 0, at = 0;
+    int result = 0;
+    for (const struct deployed *d = deployed_first(); d; d = d->next)
+        count++;
+    char(*names)[APP_NAME_MAX + 1] = calloc(count + 1, sizeof *names);
+    if (!names)
+        return -ENOMEM;
+    for (const struct deployed *d = deployed_first(); d; d = d->next)
+        snprintf(names[at++], sizeof *names, "%s", d->name);
+    for (size_t i = 0; i < count && result == 0; i++)
+        result = load_app(apps, deployed_find(names[i]), error, error_size);
+    free(names);
+    return result;
 }
 
 static bool is_orphan(const struct kv_name *name)
 {
-    static const char prefix[] = "artefact/";
-    size_t id = sizeof prefix - 1;
-    if (name->size < id + 32 || memcmp(name->data, prefix, id) != 0)
-        return false;
-    for (const struct deployed *d = deployed_first(); d; d = d->next)
-        if (!memcmp(d->artefact, name->data + id, 32))
+    const char *random = deployed_name_in_key(name->data, name->size);
+    for (const struct deployed *d = deployed_first(); d && random; d = d->next)
+        if (!memcmp(d->artefact, random, 32) || (d->wasm[0] && !memcmp(d->wasm, random, 32)))
             return false;
-    return true;
+    return random != NULL;
 }
 
 /* A deployment that was cut off leaves records that no list names. */
@@ -114,68 +291,13 @@ int apps_load(struct app_table *apps, char *error, size_t error_size)
     int result = deployed_load();
     if (result < 0)
         snprintf(error, error_size, "apps: the sealed list cannot be read (error %d)", -result);
-    for (const struct deployed *d = deployed_first(); d && result == 0; d = d->next)
-        result = load_app(apps, d, error, error_size);
+    if (result == 0)
+        result = salvage_boot(error, error_size);
+    if (result == 0)
+        result = load_apps(apps, error, error_size);
     if (result == 0)
         spaces_resume();
     if (result == 0)
         result = kv_list(enclave_system.owner, enclave_system.settings, 0, remove_orphans, NULL);
     return result;
-}
-
-/* ---- as JSON ----------------------------------------------------------------------------------------------------- */
-
-char *apps_settings_json(const struct generation *g, const char *name)
-{
-    struct app *app = app_table_find(g->site.apps, name, strlen(name));
-    if (!app)
-        return NULL;
-    const struct app_settings *settings = app_settings_of(app);
-    char salt[2 * SETTINGS_SALT_SIZE + 1], digest[65];
-    hex_text(settings->salt, sizeof settings->salt, salt);
-    hex_text(settings->digest, 32, digest);
-    json_t *values = json_loads(settings->json, 0, NULL);
-    json_t *body = json_pack("{s:o,s:s,s:s}", "settings", values, "salt", salt, "sha256", digest);
-    char *text = json_dumps(body, JSON_COMPACT | JSON_SORT_KEYS);
-    json_decref(body);
-    return text;
-}
-
-/* What a line of the app's rule says; a JSON null: there is none. */
-static json_t *of_rule(const struct app *app, const char *line)
-{
-    size_t name = strlen(line);
-    for (const char *at = app_rule(app); *at; at += strcspn(at, "\n") + 1)
-        if (strncmp(at, line, name) == 0)
-            return json_stringn(at + name, strcspn(at + name, "\n"));
-    return json_null();
-}
-
-static void append_app(void *user, struct app *app)
-{
-    char sha[65];
-    hex_text(app_sha256(app), 32, sha);
-    json_t *version = of_rule(app, "version="), *publisher = of_rule(app, "key=");
-    json_t *entry = json_pack("{s:s,s:s,s:o,s:o}", "name", app_name(app), "sha256", sha, "id", of_rule(app, "id="),
-                              "rule", of_rule(app, "rule="));
-    if (json_is_string(publisher)) {
-        json_object_set(entry, "publisher", publisher);
-        json_object_set_new(entry, "version", json_integer(strtoll(json_string_value(version), NULL, 10)));
-    }
-    json_decref(version);
-    json_decref(publisher);
-    json_array_append_new(user, entry);
-}
-
-char *apps_list_json(const struct generation *g)
-{
-    char root[65];
-    json_t *array = json_array();
-    app_table_each(g->site.apps, append_app, array);
-    hex_text(g->root, 32, root);
-    json_t *body =
-        json_pack("{s:o,s:s,s:I}", "apps", array, "merkle_root", root, "generation", (json_int_t)g->site.number);
-    char *text = json_dumps(body, JSON_COMPACT);
-    json_decref(body);
-    return text;
 }

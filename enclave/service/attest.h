@@ -1,7 +1,7 @@
 /*
  * Certificates: for a generation, one that shows its root, whose quote binds this boot's key to this image.
  *
- *     if (attest(g, attested, c) < 0) ...                 nothing was begun
+ *     if (attest(g, &head, attested, c) < 0) ...                 nothing was begun
  *     static void attested(void *user, int error, SSL_CTX *tls)
  *
  * The host is asked for a quote, and what it says is judged before it is used: a certificate that no client can verify
@@ -16,11 +16,12 @@
 #include "common/callbacks.h"
 
 struct generation;
+struct history_head;
 
 /* error 0: tls is the server's context with the certificate, valid during the call (take a reference). Else a negative
  * errno, and the host's log says why. */
 typedef void (*attest_done)(void *user, int error, SSL_CTX *tls);
-/* A reference to g is kept meanwhile. */
-MAY_REFUSE int attest(struct generation *g, attest_done done, void *user);
+/* A reference to g is kept meanwhile. head is copied: of the log that the certificate shows, with g's entry in it. */
+MAY_REFUSE int attest(struct generation *g, const struct history_head *head, attest_done done, void *user);
 
 #endif

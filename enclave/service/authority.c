@@ -13,6 +13,7 @@
 
 #include "common/ensure.h"
 #include "common/hex.h"
+#include "enclave/service/change_query.h"
 
 #define JTI_LEAST 16u /* characters */
 
@@ -115,6 +116,17 @@ static const struct administrator *verify(const struct authority_asked *asked, c
     return *reason ? NULL : signer;
 }
 
+/* Whether the path, which the token is over, names the publication that is there, and none where there is none. */
+static bool covers_publication(const struct authority_asked *asked)
+{
+    uint8_t named[32], hash[32];
+    bool names = change_query_publication(asked->path, named);
+    if (!asked->publication || !names)
+        return !asked->publication && !names;
+    SHA256((const uint8_t *)asked->publication, strlen(asked->publication), hash);
+    return memcmp(named, hash, sizeof hash) == 0;
+}
+
 /* The same, for exactly this request. body_sha256: NULL while nobody knows it. */
 static const struct administrator *verify_request(const struct authority_asked *asked, const char *token,
                                                   const char *body_sha256, struct token_id *id, const char **reason)
@@ -127,6 +139,9 @@ static const struct administrator *verify_request(const struct authority_asked *
         *reason = "is for monitoring alone (scope)";
     else if (strcmp(claims.method, asked->method) != 0 || strcmp(claims.path, asked->path) != 0)
         *reason = "is for another request (method, path)";
+    else if (!covers_publication(asked))
+        *reason = asked->publication ? "is for another publication, or none (publication=SHA-256 in the path)"
+                                     : "is for a publication, which did not come (Enclave-Publication)";
     else if (body_sha256 && strcmp(claims.body_sha256, body_sha256) != 0)
         *reason = "is for another body (body_sha256)";
     else if (strlen(claims.jti) < JTI_LEAST)
@@ -187,6 +202,18 @@ static int judge_approval(const struct authority_asked *asked, size_t number, co
     return 0;
 }
 
+bool authors_suffice(const struct authors *authors, enum authority_quorum together, const struct administrators *now,
+                     char why[AUTHORITY_WHY_SIZE])
+{
+    ENSURE(authors->count > 0 && authors->count <= ADMINISTRATORS_MAX);
+    size_t admins = administrators_admins(now, (const uint8_t(*)[32])authors->thumbprints, authors->count);
+    bool alone = together == AUTHORITY_ALONE || (together == AUTHORITY_RULES && now->threshold <= 1);
+    if (!alone && admins < now->threshold)
+        refuse(why, 0, "this takes the tokens of %u admins together: there are %zu (Enclave-Approval)", now->threshold,
+               admins);
+    return alone || admins >= now->threshold;
+}
+
 /* What was said, token by token; ids: of each, the asker's first. */
 static int judge(const struct authority_asked *asked, const char *body_sha256, struct authors *authors,
                  struct token_id ids[ADMINISTRATORS_MAX], char why[AUTHORITY_WHY_SIZE])
@@ -205,9 +232,8 @@ static int judge(const struct authority_asked *asked, const char *body_sha256, s
         status = judge_approval(asked, i, approval, body_sha256, authors, &ids[i], why);
         approval += strlen(approval) + 1;
     }
-    if (status == 0 && asked->together && authors->count < asked->administrators->threshold)
-        status = refuse(why, 403, "this takes the tokens of %u admins together: there are %zu (Enclave-Approval)",
-                        asked->administrators->threshold, authors->count);
+    if (status == 0 && !authors_suffice(authors, asked->together, asked->administrators, why))
+        status = 403;
     return status;
 }
 
@@ -245,13 +271,9 @@ bool authors_still_may(const struct authors *authors, const struct administrator
 {
     ENSURE(authors->count > 0 && authors->count <= ADMINISTRATORS_MAX);
     const struct administrator *asker = administrators_find(now, authors->thumbprints[0]);
-    size_t admins = administrators_admins(now, (const uint8_t(*)[32])authors->thumbprints, authors->count);
-    if (!asker || asker->role < authors->needs)
-        refuse(why, 0, "the key that asked for this was revoked, or given a lower role, before its turn came");
-    else if (authors->together && admins < now->threshold)
-        refuse(why, 0, "this takes %u admins together, of those who asked for it %zu are left", now->threshold, admins);
-    else
-        return true;
+    if (asker && asker->role >= authors->needs)
+        return authors_suffice(authors, authors->together, now, why);
+    refuse(why, 0, "the key that asked for this was revoked, or given a lower role, before its turn came");
     return false;
 }
 

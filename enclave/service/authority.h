@@ -8,6 +8,9 @@
  *     ... the change waits for its turn ...
  *     authors_still_may(&authors, administrators_of_now, why)         when it begins
  *
+ * A token is over method, path and body. What else a request is judged by, a publication (publication.h), its path has
+ * to name by its SHA-256 (change_query.h): so nothing of a request can be exchanged behind its tokens.
+ *
  * The first token is the request's Authorization; others are approvals. All that are given must hold: one that does
  * not, or is by somebody who has asked or approved already, refuses the request.
  *
@@ -25,12 +28,12 @@
 
 #include "enclave/service/administrators.h"
 
-#define AUTHORITY_WHY_SIZE 200u
-/* Tokens of a boot: an administrator who only deploys may use half of them, so that nobody locks an admin out. */
-#ifndef AUTHORITY_USED_MAX /* a test has fewer */
-#define AUTHORITY_USED_MAX 65536u
-#define AUTHORITY_MONITORING_MAX 4096u /* of the last ten minutes */
-#endif
+/* Who must want it beside whoever asks. */
+enum authority_quorum {
+    AUTHORITY_ALONE,    /* nobody */
+    AUTHORITY_TOGETHER, /* as many admins as the threshold says */
+    AUTHORITY_RULES,    /* so many admins, where that is more than one */
+};
 
 /* A request, and what it takes. Everything is borrowed. */
 struct authority_asked {
@@ -40,15 +43,16 @@ struct authority_asked {
     const char *authorization; /* "" if there is none */
     const char *approvals;     /* approval_count texts, each with its NUL */
     size_t approval_count;
-    int64_t asked_s;       /* by which time is judged */
-    enum admin_role needs; /* of whoever asks; approvals are admins' */
-    bool together;         /* takes as many admins as the threshold says */
+    const char *publication; /* NULL: there is none */
+    int64_t asked_s;         /* by which time is judged */
+    enum admin_role needs;   /* of whoever asks; approvals are admins' */
+    enum authority_quorum together;
 };
 
 /* Who asked for a change, and what that took. */
 struct authors {
     enum admin_role needs;
-    bool together;
+    enum authority_quorum together;
     size_t count;
     uint8_t thumbprints[ADMINISTRATORS_MAX][32]; /* no two the same; the asker's first */
 };
@@ -58,6 +62,9 @@ int authority_admit(const struct authority_asked *asked, char why[AUTHORITY_WHY_
 /* All; on 0 none of the tokens is good for anything more, else all are as before. */
 int authority_use(const struct authority_asked *asked, const void *body, size_t size, struct authors *authors,
                   char why[AUTHORITY_WHY_SIZE]);
+/* Whether enough of them are admins now; false: why says how many that takes. */
+bool authors_suffice(const struct authors *authors, enum authority_quorum together, const struct administrators *now,
+                     char why[AUTHORITY_WHY_SIZE]);
 /* Whether a change that was asked for may begin, by those who are administrators then. */
 bool authors_still_may(const struct authors *authors, const struct administrators *now, char why[AUTHORITY_WHY_SIZE]);
 

@@ -113,7 +113,7 @@ struct request {
     struct authority_asked asked;
 };
 
-static struct authority_asked *request(struct request *r, enum admin_role needs, bool together,
+static struct authority_asked *request(struct request *r, enum admin_role needs, enum authority_quorum together,
                                        const char *const *given)
 {
     char *at = r->approvals;
@@ -136,7 +136,7 @@ static struct authority_asked *request(struct request *r, enum admin_role needs,
 }
 
 /* The status, for the head and whole: what the head cannot know is the body, and what was used. */
-static int ask(enum admin_role needs, bool together, const char *const *given, struct authors *authors)
+static int ask(enum admin_role needs, enum authority_quorum together, const char *const *given, struct authors *authors)
 {
     static struct request r;
     struct authority_asked *asked = request(&r, needs, together, given);
@@ -204,6 +204,35 @@ static void test_together(void **state)
     assert_int_equal(authors.count, 3);
 }
 
+/* What fixes a rule takes whoever may push, and where the threshold is more than one, so many admins beside. */
+static void test_rules(void **state)
+{
+    (void)state;
+    struct authors authors;
+    struct administrators *alone = make_list("aaadm", 1), *both = list;
+    char a[TOKEN_SIZE], b[TOKEN_SIZE], d[TOKEN_SIZE];
+    token(A, (struct said){0}, a);
+    token(DEPLOY, (struct said){0}, d);
+    assert_int_equal(ASK(ADMIN_ROLE_DEPLOY, AUTHORITY_RULES, a), 403);
+    assert_non_null(strstr(why, "2 admins together: there are 1"));
+    assert_int_equal(ASK(ADMIN_ROLE_DEPLOY, AUTHORITY_RULES, d), 403);
+    assert_int_equal(ASK(ADMIN_ROLE_DEPLOY, AUTHORITY_RULES, d, a), 403);
+    assert_non_null(strstr(why, "there are 1")); /* who deploys is no admin */
+    assert_int_equal(ASK(ADMIN_ROLE_DEPLOY, AUTHORITY_RULES, d, a, token(B, (struct said){0}, b)), 0);
+    assert_true(authors_still_may(&authors, list, why));
+    token(A, (struct said){0}, a);
+    assert_int_equal(ASK(ADMIN_ROLE_DEPLOY, AUTHORITY_RULES, a, token(B, (struct said){0}, b)), 0);
+    list = alone;
+    token(DEPLOY, (struct said){0}, d);
+    assert_int_equal(ASK(ADMIN_ROLE_DEPLOY, AUTHORITY_RULES, d), 0);
+    list = both;
+    assert_true(authors_still_may(&authors, alone, why));
+    assert_false(authors_still_may(&authors, both, why)); /* more are wanted now */
+    assert_true(authors_suffice(&authors, AUTHORITY_ALONE, both, why));
+    assert_false(authors_suffice(&authors, AUTHORITY_RULES, both, why));
+    administrators_unref(alone);
+}
+
 /* Approvals that a request does not need must hold all the same. */
 static void test_needless(void **state)
 {
@@ -235,6 +264,36 @@ static void test_claims(void **state)
         assert_non_null(strstr(why, "approval 2 "));
     }
     assert_int_equal(ASK(ADMIN_ROLE_ADMIN, true, good, other), 0);
+}
+
+/* What no token is over, the path that they are over names: in the request's own token and in an approval alike. */
+static void test_publication(void **state)
+{
+    (void)state;
+    static struct request r;
+    static const struct {
+        const char *given, *named; /* by the path; NULL: nothing */
+        int status;
+    } cases[] = {{NULL, NULL, 0},         {"terms", "terms", 0},    {"terms", NULL, 401}, {NULL, "terms", 401},
+                 {"worse", "terms", 401}, {"terms ", "terms", 401}, {"", "", 0},          {"", NULL, 401}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char path[128] = "/x?rule=frozen", a[TOKEN_SIZE], b[TOKEN_SIZE], hex[65];
+        uint8_t hash[32];
+        struct authors authors;
+        if (cases[i].named) {
+            SHA256((const uint8_t *)cases[i].named, strlen(cases[i].named), hash);
+            hex_text(hash, sizeof hash, hex);
+            sprintf(path + strlen(path), "&publication=%s", hex);
+        }
+        const struct said said = {.path = path};
+        const char *const given[] = {token(A, said, a), token(B, said, b), NULL};
+        struct authority_asked *asked = request(&r, ADMIN_ROLE_DEPLOY, AUTHORITY_RULES, given);
+        asked->path = path;
+        asked->publication = cases[i].given;
+        int head = authority_admit(asked, why), whole = authority_use(asked, BODY, strlen(BODY), &authors, why);
+        if (head != cases[i].status || whole != cases[i].status)
+            fail_msg("case %zu: %d, %d %s", i, head, whole, why);
+    }
 }
 
 static void test_once(void **state)
@@ -382,10 +441,10 @@ static void test_full(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_roles),    cmocka_unit_test(test_nobody),     cmocka_unit_test(test_together),
-        cmocka_unit_test(test_needless), cmocka_unit_test(test_claims),     cmocka_unit_test(test_once),
-        cmocka_unit_test(test_turn),     cmocka_unit_test(test_monitoring), cmocka_unit_test(test_race),
-        cmocka_unit_test(test_full),
+        cmocka_unit_test(test_roles), cmocka_unit_test(test_nobody),      cmocka_unit_test(test_together),
+        cmocka_unit_test(test_rules), cmocka_unit_test(test_needless),    cmocka_unit_test(test_claims),
+        cmocka_unit_test(test_once),  cmocka_unit_test(test_turn),        cmocka_unit_test(test_monitoring),
+        cmocka_unit_test(test_race),  cmocka_unit_test(test_publication), cmocka_unit_test(test_full),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -12,17 +12,16 @@
 #include "common/alive.h"
 #include "common/container.h"
 #include "common/ensure.h"
-#include "enclave/service/administrators.h"
+#include "enclave/early/ecall.h"
+#include "enclave/kvstore/store.h"
 #include "enclave/service/attest.h"
+#include "enclave/service/chronicle.h"
+#include "enclave/service/authority.h"
 #include "enclave/service/generation.h"
 #include "enclave/service/generations.h"
 #include "enclave/service/system.h"
-#include "enclave/service/trust.h"
-
-/* How long connections of the generation before may take to end what they are at, and to be told to connect anew. */
-#define CHANGE_GRACE_MS 60000u
-/* The same, where it is not to wait for them: the asker's own connection is among them, and has its answer first. */
-#define CHANGE_NOW_MS 1000u
+#include "enclave/service/witnessing.h"
+#include "enclave/thread/rpc_client.h"
 
 /* Shared with the compiler's thread. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -40,8 +39,15 @@ static void step(struct change *c, enum change_step from, enum change_step to)
 
 /* ---- what is proposed -------------------------------------------------------------------------------------------- */
 
-/* What is proposed: the next generation, and what it takes to make it durable and to serve it. */
+/* What is proposed: the next generation, its entry in the history, and what it takes to make it durable and to serve
+ * it. */
 struct proposal {
+    struct history_turn turn; /* first: from the proposal to the transaction's end */
+    struct change *change;
+    const struct history_append *log; /* of the entry, as long as it is neither made nor given up */
+    struct history_head head;         /* of the log with it */
+    struct witness_wait wait;         /* for that to be cosigned */
+    int witnessed;                    /* by so many; -1: there are no witnesses */
     struct generation *generation;
     struct installation *installation;
     uint8_t record[GENERATION_RECORD_SIZE];
@@ -53,6 +59,7 @@ static void proposal_free(struct proposal *p)
 {
     if (!p)
         return;
+    ENSURE(!p->turn.history && !p->log);
     for (size_t i = 0; i < p->count; i++) {
         free((void *)p->ops[i].key);
         if (p->ops[i].value)
@@ -98,23 +105,52 @@ static struct proposal *proposal_new(struct generation *g, const struct kv_op *o
     return p;
 }
 
+/* All that is written for it, with its entry, in one transaction. 0: on_committed comes. */
+static int commit(struct proposal *p, kv_done on_committed)
+{
+    struct kv_op *all = history_ops_with(p->log, p->ops, p->count);
+    const struct change *c = p->change;
+    size_t count = p->count + p->log->count;
+    int refused = !all                  ? -ENOMEM
+                  : c->beside_count > 0 ? store_commit_beside(enclave_system.store, all, count, c->beside,
+                                                              c->beside_count, on_committed, p->change)
+                                        : kv_commit(enclave_system.owner, all, count, on_committed, p->change);
+    free(all);
+    return refused;
+}
+
+/* The entry is in the log, or will not be there; others may append. */
+static void end_entry(struct proposal *p, bool made)
+{
+    if (p && p->log && made)
+        history_made(&p->turn);
+    else if (p && p->log)
+        history_abandon(&p->turn);
+    if (p && p->turn.history)
+        history_turn_end(&p->turn);
+    if (p)
+        p->log = NULL;
+}
+
 /* ---- the end ----------------------------------------------------------------------------------------------------- */
 
 static void answer(struct loop_task *task)
 {
-    struct change *c = (struct change *)task;
+    struct change *c = CONTAINER_OF(task, struct change, task);
     bool made = c->status == c->success;
+    loop_check(&c->asker.worker->loop);
     ENSURE(c->step == CHANGE_OVER && c->status >= 200);
+    ENSURE(!made || c->proposal);
     json_t *body = made ? c->ops->describe(c) : json_pack("{s:s}", "error", c->why);
     if (made &&
-        json_object_set_new(body, "generation", json_integer((json_int_t)c->proposal->generation->site.number)) < 0) {
+        (json_object_set_new(body, "generation", json_integer((json_int_t)c->proposal->generation->site.number)) < 0 ||
+         json_object_set_new(body, "log", chronicle_json(&c->proposal->head)) < 0 ||
+         (c->proposal->witnessed >= 0 &&
+          json_object_set_new(body, "witnessed", json_integer(c->proposal->witnessed)) < 0))) {
         json_decref(body);
         body = NULL;
     }
-    char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
-    c->done(c->user, text ? c->status : 500, text ? text : "{}");
-    free(text);
-    json_decref(body);
+    c->asker.done(c->asker.user, c->status, body);
     proposal_free(c->proposal);
     c->ops->release(c);
 }
@@ -123,13 +159,14 @@ static void answer(struct loop_task *task)
 static void end(struct change *c)
 {
     c->step = CHANGE_OVER;
+    generation_parts_release(&c->draft);
     pthread_mutex_lock(&lock);
     ENSURE(under_way);
     under_way = false;
     pthread_cond_signal(&wake);
     pthread_mutex_unlock(&lock);
     c->task.fn = answer;
-    loop_post_remote(&c->origin->loop, &c->task);
+    loop_post_remote(&c->asker.worker->loop, &c->task);
 }
 
 void change_fail_why(struct change *c, int status)
@@ -161,17 +198,72 @@ void change_fail_store(struct change *c, int error)
 static void withdraw(struct change *c, enum change_step from)
 {
     step(c, from, CHANGE_WRITES);
+    end_entry(c->proposal, false);
+    loop_timer_stop(&enclave_system.owner->loop, &c->look);
     if (from == CHANGE_ATTESTS && c->ops->undo)
         c->ops->undo(c);
+}
+
+static uint64_t drain_ns(void)
+{
+    uint32_t given_ms = ecall_run_args()->drain_timeout_ms;
+    return (given_ms ? given_ms : CHANGE_DRAIN_MS) * UINT64_C(1000000);
+}
+
+/* How often an exclusive change looks whether what was before has ended: nothing counts for it meanwhile. */
+#define LOOK_NS (10 * UINT64_C(1000000))
+/* What was cut has GUEST_GONE_MS (wasm/limits.h) to clean up. Whatever has not ended so long behind that never will. */
+#define PATIENCE_NS (60 * UINT64_C(1000000000))
+
+/* A quorum has cosigned its entry, or has not in time. */
+static void on_witnessed(struct witness_wait *wait, size_t count)
+{
+    struct proposal *p = CONTAINER_OF(wait, struct proposal, wait);
+    p->witnessed = (int)count;
+    end(p->change);
+}
+
+static void end_or_wait(struct change *c)
+{
+    struct loop *loop = &enclave_system.owner->loop;
+    loop_check(loop);
+    ENSURE(c->step == CHANGE_INSTALLS);
+    bool waits = c->asker.exclusive && c->ops->waits(c);
+    if (waits && loop->now_ns < c->patience_ns) {
+        ENSURE(loop_timer_start(loop, &c->look, loop->now_ns + LOOK_NS) == 0); /* it has a place */
+        return;
+    }
+    if (waits)
+        rpc_log(enclave_system.owner->rpc, LOG_WARN, "%s: something of before has not ended, though it was cut",
+                c->subject.what);
+    loop_timer_stop(loop, &c->look);
+    if (c->ops->over)
+        c->ops->over(c);
+    c->status = c->success;
+    c->proposal->wait.fn = on_witnessed;
+    if (!witnessing_await(&c->proposal->wait, c->proposal->head.size))
+        end(c);
+}
+
+static void on_look(struct loop_timer *timer)
+{
+    struct change *c = CONTAINER_OF(timer, struct change, look);
+    ENSURE(loop_timer_start(&enclave_system.owner->loop, timer, UINT64_MAX) == 0); /* its place is still there */
+    end_or_wait(c);
+}
+
+/* The place of its timer, while failing is allowed. */
+static bool reserve_look(struct change *c)
+{
+    c->look.fn = on_look;
+    return !c->asker.exclusive || loop_timer_start(&enclave_system.owner->loop, &c->look, UINT64_MAX) == 0;
 }
 
 static void on_installed(void *user)
 {
     struct change *c = user;
-    loop_check(&enclave_system.owner->loop);
-    ENSURE(c->step == CHANGE_INSTALLS);
-    c->status = c->success;
-    end(c);
+    c->patience_ns = enclave_system.owner->loop.now_ns + drain_ns() + PATIENCE_NS;
+    end_or_wait(c);
 }
 
 static void on_committed(void *user, int error)
@@ -179,6 +271,7 @@ static void on_committed(void *user, int error)
     struct change *c = user;
     struct loop *loop = &enclave_system.owner->loop;
     loop_check(loop);
+    ENSURE(c->proposal && c->proposal->installation);
     if (error < 0) {
         withdraw(c, CHANGE_COMMITS);
         if (error == -ENOTRECOVERABLE)
@@ -188,11 +281,12 @@ static void on_committed(void *user, int error)
         return;
     }
     step(c, CHANGE_COMMITS, CHANGE_INSTALLS);
+    end_entry(c->proposal, true);
     c->ops->committed(c);
-    uint64_t grace_ns = (c->cut_now ? CHANGE_NOW_MS : CHANGE_GRACE_MS) * UINT64_C(1000000);
+    uint64_t cut_ns = c->asker.now ? SITE_CUT_AT_ONCE : loop->now_ns + drain_ns();
     struct installation *i = c->proposal->installation;
     c->proposal->installation = NULL;
-    installation_begin(i, loop->now_ns + grace_ns, on_installed, c);
+    installation_begin(i, cut_ns, on_installed, c);
 }
 
 static void on_attested(void *user, int error, SSL_CTX *tls)
@@ -209,41 +303,72 @@ static void on_attested(void *user, int error, SSL_CTX *tls)
         return;
     }
     step(c, CHANGE_ATTESTS, CHANGE_COMMITS);
-    int refused = kv_commit(enclave_system.owner, p->ops, p->count, on_committed, c);
+    int refused = commit(p, on_committed);
     if (refused < 0)
         on_committed(c, refused);
 }
 
-void change_propose(struct change *c, struct app_table *apps, struct egress_trust *trust,
-                    struct administrators *administrators, const struct kv_op *ops, size_t count)
+static void no_memory(struct change *c)
+{
+    withdraw(c, CHANGE_ATTESTS);
+    change_fail(c, 503, "no memory is left for it: nothing was changed");
+}
+
+/* The certificate shows the log with the entry in it. */
+static void on_turn(struct history_turn *turn)
+{
+    struct proposal *p = CONTAINER_OF(turn, struct proposal, turn);
+    struct change *c = p->change;
+    loop_check(&enclave_system.owner->loop);
+    ENSURE(c->step == CHANGE_ATTESTS && c->proposal == p && !p->log);
+    const struct history_entry entry = chronicle_entry_of(p->generation, &c->subject, c->asker.authors);
+    int refused = history_prepare(turn, &entry, 1, &p->log);
+    if (refused == 0) {
+        p->head = p->log->head;
+        refused = attest(p->generation, &p->head, on_attested, c);
+    }
+    if (refused < 0)
+        no_memory(c);
+}
+
+void change_propose(struct change *c, const struct kv_op *ops, size_t count)
 {
     loop_check(&enclave_system.owner->loop);
     ENSURE(ops && count > 0 && !c->proposal);
-    struct generation *g = apps ? generation_make(generations_next(), apps, trust, administrators) : NULL;
-    if (!apps) {
-        egress_trust_unref(trust);
-        administrators_unref(administrators);
-    }
-    c->proposal = g ? proposal_new(g, ops, count) : NULL;
     step(c, CHANGE_WRITES, CHANGE_ATTESTS);
-    int refused = c->proposal ? attest(g, on_attested, c) : -ENOMEM;
+    struct generation *g = generation_make(generations_next(), &c->draft);
+    c->proposal = g && reserve_look(c) ? proposal_new(g, ops, count) : NULL;
     if (g)
         http_site_unref(&g->site);
-    if (refused < 0) {
-        withdraw(c, CHANGE_ATTESTS);
-        change_fail(c, 503, "no memory is left for it: nothing was changed");
+    if (!c->proposal) {
+        no_memory(c);
+        return;
     }
+    c->proposal->change = c;
+    c->proposal->witnessed = -1;
+    history_turn_take(enclave_system.history, &c->proposal->turn, on_turn);
+}
+
+static bool begin_draft(struct change *c)
+{
+    struct generation *now = generations_current();
+    int error = generation_parts_of(now, &c->draft);
+    http_site_unref(&now->site);
+    return error == 0;
 }
 
 static void begin_on_owner(struct loop_task *task)
 {
-    struct change *c = (struct change *)task;
+    struct change *c = CONTAINER_OF(task, struct change, task);
     loop_check(&enclave_system.owner->loop);
+    ENSURE(!c->proposal);
     step(c, CHANGE_PREPARES, CHANGE_WRITES);
     if (c->status)
         end(c); /* prepare said so */
-    else if (judge && !judge(c->user, c->why, sizeof c->why))
+    else if (judge && !judge(c->asker.authors, c->why, sizeof c->why))
         change_fail_why(c, 403);
+    else if (!begin_draft(c))
+        change_fail(c, 503, "no memory is left for it: nothing was changed");
     else
         c->ops->write(c);
 }
@@ -254,6 +379,8 @@ static void begin_on_owner(struct loop_task *task)
 static struct change *await_change(void)
 {
     sgx_stop_if_dead();
+    ENSURE(!preparing);
+    ENSURE(queue || queue_end == &queue);
     while (!stopping && (!queue || under_way))
         pthread_cond_wait(&wake, &lock);
     struct change *c = stopping ? NULL : queue;
@@ -277,6 +404,8 @@ void *change_thread(void *unused)
         if (c->ops->prepare)
             c->ops->prepare(c);
         pthread_mutex_lock(&lock);
+        ENSURE(preparing == c);
+        ENSURE(c->step == CHANGE_PREPARES);
         preparing = NULL;
         if (stopping)
             break; /* it was dropped, and its memory goes with the enclave */
@@ -292,7 +421,7 @@ void *change_thread(void *unused)
 static void answer_dropped(struct loop_task *task)
 {
     struct change *c = CONTAINER_OF(task, struct change, dropped);
-    c->done(c->user, 503, "{\"error\":\"the server is stopping: nothing was changed\"}");
+    c->asker.done(c->asker.user, 503, json_pack("{s:s}", "error", "the server is stopping: nothing was changed"));
     if (!c->left_preparing)
         c->ops->release(c);
 }
@@ -300,17 +429,17 @@ static void answer_dropped(struct loop_task *task)
 static void drop(struct change *c)
 {
     c->dropped.fn = answer_dropped;
-    loop_post_remote(&c->origin->loop, &c->dropped);
+    loop_post_remote(&c->asker.worker->loop, &c->dropped);
 }
 
-void change_ask(struct change *c, struct worker *origin, change_done done, void *user)
+void change_ask(struct change *c, const struct change_asker *asker)
 {
-    loop_check(&origin->loop);
-    ENSURE(c->ops && c->success >= 200 && done);
+    loop_check(&asker->worker->loop);
+    ENSURE(c->ops && c->success >= 200 && c->subject.what[0]);
+    ENSURE(asker->done && asker->authors && asker->authors->count > 0);
+    ENSURE(!asker->exclusive || c->ops->waits);
     step(c, CHANGE_NEW, CHANGE_WAITS);
-    c->origin = origin;
-    c->done = done;
-    c->user = user;
+    c->asker = *asker;
     pthread_mutex_lock(&lock);
     bool too_late = stopping;
     if (!too_late) {
@@ -334,6 +463,7 @@ void change_stop(void)
     loop_check(&enclave_system.owner->loop);
     pthread_mutex_lock(&lock);
     struct change *waiting = queue;
+    ENSURE(queue || queue_end == &queue);
     stopping = true;
     queue = NULL;
     queue_end = &queue;
@@ -345,6 +475,7 @@ void change_stop(void)
     pthread_mutex_unlock(&lock);
     for (struct change *next; waiting; waiting = next) {
         next = waiting->next;
+        ENSURE(waiting->step == CHANGE_WAITS);
         drop(waiting);
     }
 }

@@ -6,19 +6,22 @@
  *     step         thread        what
  *     change_ask   the asker's   queues it
  *     prepare      compiler's    what takes long; it is the change's alone
- *     write        the owner's   leads to one change_propose, at once or later
+ *     write        the owner's   with a draft, the parts of the generation in force: changes what it changes of it,
+ *                                and leads to one change_propose, at once or later
  *                  the owner's   the next generation is made, and the host asked for a quote of its certificate
- *                  the owner's   one transaction of the store: the change, and the generation's number
+ *                  the owner's   one transaction of the store: the change, the generation's number, and its entry in
+ *                                the history, whose new head the certificate shows
  *     committed    the owner's   what the owner's thread keeps of it
  *                  all workers   new connections are served with the generation; those before end as they may
+ *     waits, over  the owner's   it is in force; where the change is exclusive, once what was before has ended
  *     describe     the asker's   the answer, by done; then release
  *
  * A change that fails before its transaction, whatever failed, has changed nothing: nobody was ever answered by it. Its
  * answer says what failed, and it can be asked for again.
  *
  *     struct push { struct change change; ... };                 the change first
- *     *push = (struct push){.change = {.ops = &push_ops, .success = 201}};
- *     change_ask(&push->change, worker, done, user);
+ *     *push = (struct push){.change = {.ops = &push_ops, .success = 201, .subject = {.what = "app push counter"}}};
+ *     change_ask(&push->change, &asker);
  *
  * Memory. Whoever asks allocates the change, and release frees it: except that of a change that is being prepared when
  * the enclave stops, which stays the compiler's thread's until the process ends.
@@ -35,23 +38,48 @@
 #include <stdint.h>
 
 #include "enclave/kvstore/kvstore.h"
+#include "enclave/service/generation.h"
+#include "enclave/service/limits.h"
 #include "enclave/thread/loop.h"
+#include "enclave/wasm/app.h"
 
-struct administrators;
-struct app_table;
+struct authors;
 struct change;
-struct egress_trust;
+struct raw_op;
 struct proposal;
 struct worker;
 
-/* status is an HTTP status; json is a complete body, valid during the call. On the asker's thread, from its loop. */
-typedef void (*change_done)(void *user, int status, const char *json);
+/* status is an HTTP status; takes the body, which is NULL where there is no memory for one. On the asker's thread, from
+ * its loop. */
+typedef void (*change_done)(void *user, int status, json_t *body);
+
+/* Who asks for a change, and how it is to be made. */
+struct change_asker {
+    struct worker *worker; /* whose thread asks, and is answered */
+    change_done done;
+    void *user;
+    const struct authors *authors; /* whose tokens ask for it (authority.h), one at least; theirs until done */
+    bool exclusive; /* of an app: what it was before has ended, or was cut, before anything new of it begins; until
+                     * then it is answered with 503. Not of anything else */
+    bool now; /* connections of generations before are cut before it is answered; but those that wait for such an answer
+               * have it first */
+};
+
+/* What a change is, for who reads of it later. Its app's code may be filled in up to change_propose. */
+struct change_subject {
+    char what[16 + APP_NAME_MAX + 1]; /* a line: "app push counter", "egress-ca", "administrators" */
+    const char *kind;                 /* of its entry in the history, a literal; NULL: "generation" */
+    char app[APP_NAME_MAX + 1];       /* "": of no app */
+    uint8_t sha256[32];               /* the app's code: as it is from then on, or was until it was removed */
+};
 
 struct change_ops {
-    void (*prepare)(struct change *c);   /* may change_fail; NULL: there is nothing to prepare */
-    void (*write)(struct change *c);     /* change_propose or change_fail, once, in the call or after it */
-    void (*committed)(struct change *c); /* it is durable; cannot fail */
-    void (*undo)(struct change *c);      /* it was refused behind change_propose: what write left goes; or NULL */
+    void (*prepare)(struct change *c);     /* may change_fail; NULL: there is nothing to prepare */
+    void (*write)(struct change *c);       /* change_propose or change_fail, once, in the call or after it */
+    void (*committed)(struct change *c);   /* it is durable; cannot fail */
+    void (*undo)(struct change *c);        /* it was refused behind change_propose: what write left goes; or NULL */
+    bool (*waits)(const struct change *c); /* exclusive, and served: something of before still runs; or NULL */
+    void (*over)(struct change *c);        /* it is served, and waits no more; or NULL */
     json_t *(*describe)(const struct change *c); /* of a change that was made; NULL: no memory */
     void (*release)(struct change *c);           /* frees it */
 };
@@ -67,30 +95,35 @@ enum change_step {
     CHANGE_OVER
 };
 
-/* ops, success and cut_now are the asker's to fill in; the rest is change.c's, and zero. */
+/* ops, success and subject are to be filled in by who makes it; draft and what is written beside are write's; the rest
+ * is change.c's, and zero. */
 struct change {
     struct loop_task task;    /* first: carries it between threads */
     struct loop_task dropped; /* answers it where the enclave stops before it is written */
     const struct change_ops *ops;
     int success; /* HTTP status when it was made: 200, 201 */
-    int status;  /* HTTP status of the answer; 0: nothing has failed so far */
+    struct change_subject subject;
+    struct change_asker asker;
+    const struct raw_op *beside;   /* written with it, to the host as it is (kvstore/raw.h); its own until release */
+    size_t beside_count;           /* 0: nothing */
+    struct generation_parts draft; /* from write to change_propose: of the next generation */
+    int status;                    /* HTTP status of the answer; 0: nothing has failed so far */
     enum change_step step;
-    bool left_preparing; /* dropped while the compiler's thread has it */
-    bool cut_now;        /* connections of the generation before are cut after a second, not a minute */
+    bool left_preparing;    /* dropped while the compiler's thread has it */
+    struct loop_timer look; /* exclusive: whether it still waits */
+    uint64_t patience_ns;   /* until when, at most */
     struct change *next;
     struct proposal *proposal;
-    struct worker *origin;
-    change_done done;
-    void *user;
     char why[512]; /* it failed */
 };
 
-/* On origin's thread. done runs once, later. A change that comes when the enclave stops is answered with 503. */
-void change_ask(struct change *c, struct worker *origin, change_done done, void *user);
+/* On the asker's worker's thread; asker is copied. done runs once, later. A change that comes when the enclave stops is
+ * answered with 503. */
+void change_ask(struct change *c, const struct change_asker *asker);
 
-/* Whether what user (of change_ask) asked for may begin, now that its turn has come: who asked may have been revoked by
- * a change before it. False: it is answered with 403 and why. */
-typedef bool (*change_judge)(const void *user, char *why, size_t why_size);
+/* Whether what they asked for may begin, now that its turn has come: they may have been revoked by a change before it.
+ * False: it is answered with 403 and why. */
+typedef bool (*change_judge)(const struct authors *authors, char *why, size_t why_size);
 /* Boot, once: asked on the owner's thread, of every change, before it is written. NULL: all may. */
 void change_judge_by(change_judge judge);
 
@@ -100,11 +133,9 @@ void change_fail(struct change *c, int status, const char *format, ...) __attrib
 void change_fail_why(struct change *c, int status);
 /* The same, where the store did not take what was to be written: error is a negative errno of kvstore.h. */
 void change_fail_store(struct change *c, int error);
-/* On the owner's thread: these parts are the next generation's, and what ops write makes it so for the next boot. apps
- * (NULL: there was no memory for it) and the references to trust and administrators are taken; ops are copied, at least
- * one. */
-void change_propose(struct change *c, struct app_table *apps, struct egress_trust *trust,
-                    struct administrators *administrators, const struct kv_op *ops, size_t count);
+/* On the owner's thread: draft is what the next generation is made of, and what ops write makes it so for the next
+ * boot. ops are copied, at least one. */
+void change_propose(struct change *c, const struct kv_op *ops, size_t count);
 
 /* The body of the compiler's thread, started at boot. */
 void *change_thread(void *unused);

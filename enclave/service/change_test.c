@@ -2,9 +2,11 @@
  * Changes go one at a time, in order, and each is answered once: with a store, certificates and an owner's loop that
  * the test plays. The compiler's thread is a real one.
  */
+#include "enclave/kvstore/store.h"
 #include "enclave/service/change.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -15,20 +17,27 @@
 
 #include <cmocka.h>
 
+#include "common/container.h"
 #include "common/testing/stops.h"
+#include "enclave/early/ecall.h"
 #include "enclave/service/attest.h"
+#include "enclave/service/authority.h"
+#include "enclave/service/chronicle.h"
 #include "enclave/service/generation.h"
 #include "enclave/service/generations.h"
 #include "enclave/service/system.h"
-#include "enclave/service/trust.h"
-#include "enclave/wasm/app.h"
+#include "enclave/service/witnessing.h"
+#include "enclave/thread/rpc_client.h"
 
-struct system enclave_system;
+struct system enclave_system = {.history = (struct history *)"log"};
+
+static struct generation *next; /* the last that was made */
 
 struct trial {
     struct change change; /* first */
     char name;
     bool bad, hold; /* prepare fails; prepare waits for let_go */
+    bool bad_write; /* write fails */
 };
 
 static pthread_mutex_t steps_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -39,6 +48,7 @@ static bool no_generation, no_installation;
 static atomic_bool held, let_go;
 static char answers[1024];
 static pthread_t thread;
+static uint64_t log_size_now(void);
 
 static void note(char what, const struct trial *t)
 {
@@ -50,6 +60,22 @@ static void note(char what, const struct trial *t)
 }
 
 /* ---- what changes need ------------------------------------------------------------------------------------------- */
+
+static struct run_args args;
+static char logged[256];
+
+void rpc_log(struct rpc_client *rpc, enum log_level level, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(logged, sizeof logged, format, arguments);
+    va_end(arguments);
+}
+
+const struct run_args *ecall_run_args(void)
+{
+    return &args;
+}
 
 static struct {
     struct loop_task task;
@@ -76,10 +102,113 @@ static int answer_later(int refused, int error, void (*done)(void *user, int err
     return 0;
 }
 
+/* Witnesses: they cosign at once, or are not there. */
+static bool are_witnesses;
+static struct witness_wait *awaiting;
+static struct loop_task cosigned_task;
+
+static void on_cosigned(struct loop_task *task)
+{
+    (void)task;
+    awaiting->fn(awaiting, 2);
+}
+
+bool witnessing_await(struct witness_wait *wait, uint64_t size)
+{
+    if (!are_witnesses)
+        return false;
+    assert_int_equal(size, log_size_now());
+    awaiting = wait;
+    cosigned_task.fn = on_cosigned;
+    loop_post(&enclave_system.owner->loop, &cosigned_task);
+    return true;
+}
+
+/* The history: whose turn it is, and what is in the log, made or only prepared. */
+static struct history_turn *whose;
+static const struct kv_op entry_op = {KV_PUT, NULL, "entry", 5, "{}", 2};
+static struct history_append prepared = {.ops = &entry_op, .count = 1};
+static uint64_t log_size = 7;
+static bool is_prepared;
+
+static uint64_t log_size_now(void)
+{
+    return log_size;
+}
+
+static int prepare_error;
+
+static void on_turn(struct loop_task *task)
+{
+    whose->fn(whose);
+}
+
+void history_turn_take(struct history *h, struct history_turn *turn, void (*fn)(struct history_turn *turn))
+{
+    assert_null(whose);
+    assert_null(turn->history);
+    whose = turn;
+    turn->history = h;
+    turn->fn = fn;
+    turn->task.fn = on_turn;
+    loop_post(&enclave_system.owner->loop, &turn->task);
+}
+
+void history_turn_end(struct history_turn *turn)
+{
+    assert_ptr_equal(turn, whose);
+    assert_false(is_prepared);
+    turn->history = NULL;
+    whose = NULL;
+}
+
+struct history_entry chronicle_entry_of(const struct generation *g, const struct change_subject *subject,
+                                        const struct authors *authors)
+{
+    assert_ptr_equal(g, next);
+    assert_string_equal(subject->what, "trial");
+    assert_int_equal(authors->count, 1);
+    return (struct history_entry){.kind = "generation"};
+}
+
+int history_prepare(struct history_turn *turn, const struct history_entry *entries, size_t count,
+                    const struct history_append **out)
+{
+    assert_ptr_equal(turn, whose);
+    assert_false(is_prepared);
+    assert_int_equal(count, 1);
+    is_prepared = prepare_error == 0;
+    prepared.head.size = log_size + 1;
+    *out = is_prepared ? &prepared : NULL;
+    return prepare_error;
+}
+
+void history_made(struct history_turn *turn)
+{
+    assert_ptr_equal(turn, whose);
+    assert_true(is_prepared);
+    is_prepared = false;
+    log_size++;
+}
+
+void history_abandon(struct history_turn *turn)
+{
+    assert_ptr_equal(turn, whose);
+    assert_true(is_prepared);
+    is_prepared = false;
+}
+
+json_t *chronicle_json(const struct history_head *head)
+{
+    return json_integer((json_int_t)head->size);
+}
+
 int kv_commit(struct worker *w, const struct kv_op *ops, size_t count, kv_done done, void *user)
 {
     assert_ptr_equal(w, enclave_system.owner);
-    assert_int_equal(count, 2); /* the change, and the generation's record */
+    assert_true(is_prepared);
+    assert_int_equal(count, 3); /* the change, the generation's record, and its entry in the log */
+    assert_memory_equal(ops[2].key, "entry", 5);
     assert_memory_equal(ops[0].key, "key", 3);
     assert_memory_equal(ops[0].value, "value", 5);
     assert_memory_equal(ops[1].key, GENERATION_KEY, strlen(GENERATION_KEY));
@@ -88,10 +217,18 @@ int kv_commit(struct worker *w, const struct kv_op *ops, size_t count, kv_done d
     return answer_later(commit_refused, commit_error, done, user);
 }
 
+/* No change here writes beside the store. */
+int store_commit_beside(struct store *s, const struct kv_op *ops, size_t count, const struct raw_op *beside,
+                        size_t beside_count, kv_done done, void *user)
+{
+    (void)s, (void)ops, (void)count, (void)beside, (void)beside_count, (void)done, (void)user;
+    fail();
+    return -ENOSYS;
+}
+
 static uint64_t number = 1; /* in force */
 static struct app_table *const some_apps = (struct app_table *)&number;
-static struct generation *next; /* the last that was made */
-static int generations;         /* alive */
+static int generations; /* alive */
 static int installations;
 
 static void release_generation(struct http_site *site)
@@ -100,18 +237,44 @@ static void release_generation(struct http_site *site)
     generations--;
 }
 
-struct generation *generation_make(uint64_t asked, struct app_table *apps, struct egress_trust *trust,
-                                   struct administrators *administrators)
+static struct generation in_force;
+
+struct generation *generations_current(void)
 {
-    assert_null(administrators);
+    http_site_ref(&in_force.site);
+    return &in_force;
+}
+
+static bool no_draft;
+static int drafts; /* that nobody has released */
+
+int generation_parts_of(const struct generation *g, struct generation_parts *out)
+{
+    assert_ptr_equal(g, &in_force);
+    assert_null(out->apps);
+    if (no_draft)
+        return -ENOMEM;
+    out->apps = some_apps;
+    drafts++;
+    return 0;
+}
+
+void generation_parts_release(struct generation_parts *parts)
+{
+    drafts -= parts->apps != NULL;
+    memset(parts, 0, sizeof *parts);
+}
+
+struct generation *generation_make(uint64_t asked, struct generation_parts *parts)
+{
     assert_int_equal(asked, number + 1);
-    assert_ptr_equal(apps, some_apps);
-    assert_null(trust);
+    assert_ptr_equal(parts->apps, some_apps);
+    generation_parts_release(parts);
     if (no_generation)
         return NULL;
     next = calloc(1, sizeof *next);
     assert_non_null(next);
-    http_site_init(&next->site, asked, apps, release_generation);
+    http_site_init(&next->site, asked, some_apps, release_generation);
     generations++;
     return next;
 }
@@ -126,16 +289,6 @@ uint64_t generations_next(void)
     return number + 1;
 }
 
-void administrators_unref(struct administrators *a)
-{
-    assert_null(a);
-}
-
-void egress_trust_unref(struct egress_trust *t)
-{
-    assert_null(t);
-}
-
 static struct {
     attest_done done;
     void *user;
@@ -147,8 +300,9 @@ static void on_attested(void *user, int error)
     attesting.done(attesting.user, error, error ? NULL : (SSL_CTX *)&number);
 }
 
-int attest(struct generation *g, attest_done done, void *user)
+int attest(struct generation *g, const struct history_head *head, attest_done done, void *user)
 {
+    assert_int_equal(head->size, log_size + 1);
     assert_ptr_equal(g, next);
     note('s', user);
     attesting.done = done;
@@ -199,7 +353,7 @@ void installation_begin(struct installation *i, uint64_t ns, void (*done)(void *
 
 static void prepare(struct change *change)
 {
-    struct trial *t = (struct trial *)change;
+    struct trial *t = CONTAINER_OF(change, struct trial, change);
     note('p', t);
     atomic_store(&held, t->hold);
     while (t->hold && !atomic_load(&let_go))
@@ -211,37 +365,67 @@ static void prepare(struct change *change)
 static void write_it(struct change *change)
 {
     const struct kv_op op = {KV_PUT, NULL, "key", 3, "value", 5};
-    note('w', (struct trial *)change);
-    change_propose(change, some_apps, NULL, NULL, &op, 1);
+    note('w', CONTAINER_OF(change, struct trial, change));
+    assert_ptr_equal(change->draft.apps, some_apps);
+    if (CONTAINER_OF(change, struct trial, change)->bad_write)
+        change_fail(change, 409, "it is another");
+    else
+        change_propose(change, &op, 1);
 }
+
+static uint64_t clock_ns = 1, committed_ns;
 
 static void committed(struct change *change)
 {
-    note('k', (struct trial *)change);
+    committed_ns = enclave_system.owner->loop.now_ns;
+    note('k', CONTAINER_OF(change, struct trial, change));
 }
 
 static void undo(struct change *change)
 {
-    note('u', (struct trial *)change);
+    note('u', CONTAINER_OF(change, struct trial, change));
 }
 
 static json_t *describe(const struct change *change)
 {
-    return json_pack("{s:s#}", "name", &((const struct trial *)change)->name, 1);
+    return json_pack("{s:s#}", "name", &CONTAINER_OF(change, const struct trial, change)->name, 1);
 }
 
 static void release(struct change *change)
 {
-    note('r', (struct trial *)change);
+    note('r', CONTAINER_OF(change, struct trial, change));
     free(change);
 }
 
-static const struct change_ops ops = {prepare, write_it, committed, undo, describe, release};
+static int waits_left; /* how often it is still to be waited for */
 
-static void on_done(void *user, int status, const char *json)
+static bool waits(const struct change *change)
+{
+    note('?', CONTAINER_OF(change, const struct trial, change));
+    return waits_left-- > 0;
+}
+
+static void over(struct change *change)
+{
+    note('o', CONTAINER_OF(change, struct trial, change));
+}
+
+static const struct change_ops ops = {.prepare = prepare,
+                                      .write = write_it,
+                                      .committed = committed,
+                                      .undo = undo,
+                                      .waits = waits,
+                                      .over = over,
+                                      .describe = describe,
+                                      .release = release};
+
+static void on_done(void *user, int status, json_t *body)
 {
     size_t at = strlen(answers);
+    char *json = json_dumps(body, JSON_COMPACT);
     snprintf(answers + at, sizeof answers - at, "%d%s;", status, json);
+    free(json);
+    json_decref(body);
     --*(int *)user;
 }
 
@@ -251,22 +435,32 @@ static struct trial *trial(char name)
     assert_non_null(t);
     t->change.ops = &ops;
     t->change.success = 201;
+    t->change.subject = (struct change_subject){.what = "trial"};
     t->name = name;
     return t;
 }
 
 static int open_answers;
 
+static const struct authors authors = {.count = 1};
+static bool in_a_hurry, exclusively;
+
 static void ask(struct trial *t)
 {
+    const struct change_asker asker = {.worker = enclave_system.owner,
+                                       .done = on_done,
+                                       .user = &open_answers,
+                                       .authors = &authors,
+                                       .now = in_a_hurry,
+                                       .exclusive = exclusively};
     open_answers++;
-    change_ask(&t->change, enclave_system.owner, on_done, &open_answers);
+    change_ask(&t->change, &asker);
 }
 
 static void until_answered(void)
 {
     while (open_answers > 0)
-        if (!loop_run_once(&enclave_system.owner->loop, 1))
+        if (!loop_run_once(&enclave_system.owner->loop, clock_ns++))
             sched_yield();
 }
 
@@ -287,15 +481,21 @@ static void expect_answers(const char *said)
     assert_string_equal(answers, said);
     steps[step_count = 0] = answers[0] = 0;
     commit_refused = commit_error = attest_refused = attest_error = 0;
-    no_generation = no_installation = false;
+    no_generation = no_installation = no_draft = false;
+    assert_int_equal(drafts, 0);
     assert_int_equal(installations, 0);
     assert_int_equal(generations, 0);
+    assert_null(whose);
+    assert_false(is_prepared);
+    prepare_error = 0;
+    log_size = 7;
 }
 
 static void expect(char name, const char *happened, const char *said)
 {
     until_answered();
     expect_steps(name, happened);
+    assert_int_equal(log_size, 7); /* and nothing stands in the log */
     expect_answers(said);
 }
 
@@ -308,24 +508,67 @@ static void changes_go_in_order(void **state)
     ask(trial('b'));
     until_answered();
     assert_true(strstr(steps, "ia") < strstr(steps, "pb")); /* b is not begun before a is in force */
-    expect_steps('a', "pwsckir");
-    expect_steps('b', "pwsckir");
-    expect_answers("201{\"name\":\"a\",\"generation\":2};201{\"name\":\"b\",\"generation\":3};");
+    expect_steps('a', "pwsckior");
+    expect_steps('b', "pwsckior");
+    expect_answers("201{\"name\":\"a\",\"generation\":2,\"log\":8};201{\"name\":\"b\",\"generation\":3,\"log\":9};");
 }
 
 static void connections_before_have_their_time(void **state)
 {
     (void)state;
-    struct trial *t = trial('a');
-    ask(t);
+    ask(trial('a'));
     until_answered();
-    assert_true(cut_ns > 1);
-    t = trial('b');
-    t->change.cut_now = true;
-    ask(t);
+    assert_int_equal(cut_ns, committed_ns + CHANGE_DRAIN_MS * UINT64_C(1000000));
+    args.drain_timeout_ms = 5;
+    ask(trial('c'));
     until_answered();
-    assert_int_equal(cut_ns, 1 + 1000000000); /* as soon as it is answered */
-    expect_answers("201{\"name\":\"a\",\"generation\":4};201{\"name\":\"b\",\"generation\":5};");
+    assert_int_equal(cut_ns, committed_ns + 5000000);
+    args.drain_timeout_ms = 0;
+    in_a_hurry = true;
+    ask(trial('b'));
+    until_answered();
+    in_a_hurry = false;
+    assert_int_equal(cut_ns, SITE_CUT_AT_ONCE);
+    expect_answers("201{\"name\":\"a\",\"generation\":4,\"log\":8};201{\"name\":\"c\",\"generation\":5,\"log\":9};"
+                   "201{\"name\":\"b\",\"generation\":6,\"log\":10};");
+}
+
+/* An exclusive change is over when what was before has ended, or its time is. */
+static void exclusive_changes_wait(void **state)
+{
+    (void)state;
+    exclusively = true;
+    waits_left = 2;
+    ask(trial('a'));
+    while (waits_left > 0) /* pass the time between two looks */
+        if (!loop_run_once(&enclave_system.owner->loop, clock_ns += 10000000))
+            sched_yield();
+    clock_ns += 10000000;
+    until_answered();
+    expect_steps('a', "pwscki???or");
+    expect_answers("201{\"name\":\"a\",\"generation\":7,\"log\":8};");
+    waits_left = INT_MAX;
+    ask(trial('b'));
+    while (waits_left == INT_MAX)
+        if (!loop_run_once(&enclave_system.owner->loop, clock_ns))
+            sched_yield();
+    clock_ns += (CHANGE_DRAIN_MS + 60000) * UINT64_C(1000000); /* those that were cut have a while, too */
+    until_answered();
+    expect_steps('b', "pwscki??or");
+    expect_answers("201{\"name\":\"b\",\"generation\":8,\"log\":8};");
+    assert_non_null(strstr(logged, "trial: something of before has not ended"));
+    waits_left = 0;
+    exclusively = false;
+}
+
+static void answers_wait_for_witnesses(void **state)
+{
+    (void)state;
+    are_witnesses = true;
+    ask(trial('a'));
+    until_answered();
+    expect_answers("201{\"name\":\"a\",\"generation\":9,\"log\":8,\"witnessed\":2};");
+    are_witnesses = false;
 }
 
 static void what_fails_changes_nothing(void **state)
@@ -340,9 +583,19 @@ static void what_fails_changes_nothing(void **state)
     bad->bad = true;
     ask(bad);
     expect('x', "pr", "422{\"error\":\"x is bad\"};");
+    struct trial *conflict = trial('w');
+    conflict->bad_write = true;
+    ask(conflict);
+    expect('w', "pwr", "409{\"error\":\"it is another\"};");
+    no_draft = true;
+    ask(trial('v'));
+    expect('v', "pr", NO_MEMORY);
     no_generation = true;
     ask(trial('a'));
     expect('a', "pwur", NO_MEMORY);
+    prepare_error = -ENOMEM;
+    ask(trial('e'));
+    expect('e', "pwur", NO_MEMORY);
     attest_refused = -ENOMEM;
     ask(trial('b'));
     expect('b', "pwsur", NO_MEMORY);
@@ -373,13 +626,13 @@ static struct trial *broken;
 static void ask_twice(void)
 {
     broken->change.step = CHANGE_WAITS;
-    change_ask(&broken->change, enclave_system.owner, on_done, &open_answers);
+    change_ask(&broken->change, &broken->change.asker);
 }
 
 static void propose_unwritten(void)
 {
     const struct kv_op op = {KV_PUT, NULL, "key", 3, "value", 5};
-    change_propose(&broken->change, some_apps, NULL, NULL, &op, 1);
+    change_propose(&broken->change, &op, 1);
 }
 
 static void fail_twice(void)
@@ -397,9 +650,9 @@ static void fail_too_late(void)
 
 static bool revoked; /* who asks */
 
-static bool may_begin(const void *user, char *why, size_t why_size)
+static bool may_begin(const struct authors *who, char *why, size_t why_size)
 {
-    assert_ptr_equal(user, &open_answers);
+    assert_ptr_equal(who, &authors);
     snprintf(why, why_size, "revoked");
     return !revoked;
 }
@@ -411,8 +664,9 @@ static void revoked_askers_change_nothing(void **state)
     change_judge_by(may_begin);
     ask(trial('a'));
     until_answered();
-    expect_steps('a', "pwsckir");
+    expect_steps('a', "pwsckior");
     answers[0] = steps[step_count = 0] = 0;
+    log_size = 7;
     revoked = true;
     ask(trial('b'));
     expect('b', "pr", "403{\"error\":\"revoked\"};");
@@ -423,7 +677,7 @@ static void revoked_askers_change_nothing(void **state)
     revoked = false;
     ask(trial('c'));
     until_answered();
-    expect_steps('c', "pwsckir");
+    expect_steps('c', "pwsckior");
     answers[0] = steps[step_count = 0] = 0;
 }
 
@@ -431,6 +685,10 @@ static void steps_are_kept(void **state)
 {
     (void)state;
     broken = trial('!');
+    broken->change.asker =
+        (struct change_asker){.worker = enclave_system.owner, .done = on_done, .user = &open_answers};
+    assert_true(stops(ask_twice, "asker->authors"));
+    broken->change.asker.authors = &authors;
     assert_true(stops(ask_twice, "c->step == from"));
     assert_true(stops(propose_unwritten, "c->step == from"));
     assert_true(stops(fail_twice, "c->status == 0"));
@@ -470,12 +728,15 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(changes_go_in_order),
         cmocka_unit_test(connections_before_have_their_time),
+        cmocka_unit_test(exclusive_changes_wait),
+        cmocka_unit_test(answers_wait_for_witnesses),
         cmocka_unit_test(what_fails_changes_nothing),
         cmocka_unit_test(revoked_askers_change_nothing),
         cmocka_unit_test(steps_are_kept),
         cmocka_unit_test(stopping_drops_what_has_not_begun),
     };
     enclave_system.owner = &enclave_system.workers[0];
+    http_site_init(&in_force.site, number, some_apps, NULL);
     if (loop_init(&enclave_system.owner->loop, NULL) != 0 || pthread_create(&thread, NULL, change_thread, NULL) != 0)
         return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);

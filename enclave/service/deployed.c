@@ -23,18 +23,20 @@ bool deployed_name_ok(const char *name, size_t size)
 {
     static const char *const reserved[] = {"healthz",  "readyz",     "status", "metrics", "data", "attestation-servers",
                                            "shutdown", ".well-known"};
-    if (size == 0 || size > APP_NAME_MAX)
+    if (!app_name_ok(name, size))
         return false;
-    for (size_t i = 0; i < size; i++) {
-        char c = name[i];
-        bool alnum = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        if (!alnum && (i == 0 || (c != '-' && c != '_')))
-            return false;
-    }
     for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
         if (strlen(reserved[i]) == size && !memcmp(reserved[i], name, size))
             return false;
     return true;
+}
+
+/* One that can be listed. */
+static void check(const struct deployed *d)
+{
+    ENSURE(d->name[0] && d->space[0]);
+    ENSURE(d->rule && d->settings);
+    ENSURE(d->size > 0);
 }
 
 static int unhex(const char *text, uint8_t *out, size_t size)
@@ -108,6 +110,7 @@ void deployed_found(struct deployed *d, struct rule *rule)
 void deployed_put(struct deployed *d)
 {
     loop_check(&enclave_system.owner->loop);
+    check(d);
     deployed_remove(d->name);
     d->next = list;
     list = d;
@@ -122,14 +125,44 @@ void deployed_remove(const char *name)
     deployed_free(old);
 }
 
-size_t deployed_chunks(const struct deployed *d)
+static size_t chunks_of(size_t size)
 {
-    return (d->size + DEPLOYED_CHUNK - 1) / DEPLOYED_CHUNK;
+    return (size + DEPLOYED_CHUNK - 1) / DEPLOYED_CHUNK;
 }
 
-void deployed_chunk_key(const struct deployed *d, size_t index, char out[64])
+size_t deployed_chunks(const struct deployed *d)
 {
-    snprintf(out, 64, "artefact/%s/%zu", d->artefact, index);
+    return chunks_of(d->size);
+}
+
+size_t deployed_records(const struct deployed *d)
+{
+    return chunks_of(d->size) + (d->wasm[0] ? chunks_of(d->wasm_size) : 0);
+}
+
+#define ARTEFACT_PREFIX "artefact/"
+#define WASM_PREFIX "wasm/"
+#define RANDOM_NAME_SIZE 32u
+
+void deployed_chunk_key(const struct deployed *d, size_t index, char out[DEPLOYED_KEY_SIZE])
+{
+    size_t compiled = deployed_chunks(d);
+    ENSURE(index < deployed_records(d));
+    if (index < compiled)
+        snprintf(out, DEPLOYED_KEY_SIZE, ARTEFACT_PREFIX "%s/%zu", d->artefact, index);
+    else
+        snprintf(out, DEPLOYED_KEY_SIZE, WASM_PREFIX "%s/%zu", d->wasm, index - compiled);
+}
+
+const char *deployed_name_in_key(const void *key, size_t size)
+{
+    static const char *const prefixes[] = {ARTEFACT_PREFIX, WASM_PREFIX};
+    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
+        size_t prefix = strlen(prefixes[i]);
+        if (size >= prefix + RANDOM_NAME_SIZE && memcmp(key, prefixes[i], prefix) == 0)
+            return (const char *)key + prefix;
+    }
+    return NULL;
 }
 
 void deployed_rule(struct deployed *d, struct rule *rule)
@@ -144,16 +177,24 @@ void deployed_rule(struct deployed *d, struct rule *rule)
 /* NULL: no memory. */
 static json_t *entry_json(const struct deployed *d)
 {
-    char sha[65], salt[2 * SETTINGS_SALT_SIZE + 1], key[2 * RULE_KEY_SIZE + 1];
+    char sha[65], engine[2 * WASM_ENGINE_ID_SIZE + 1], salt[2 * SETTINGS_SALT_SIZE + 1], key[2 * RULE_KEY_SIZE + 1];
     char *rule = rule_text(d->rule);
     bool published = d->rule->kind == RULE_PUBLISHER;
+    check(d);
     hex_text(d->sha256, 32, sha);
+    hex_text(d->engine, sizeof d->engine, engine);
     if (published)
         hex_text(d->rule->publisher, RULE_KEY_SIZE, key);
-    json_t *entry =
-        json_pack("{s:s,s:s,s:s,s:s,s:s*,s:s,s:I}", "name", d->name, "space", d->space, "rule", rule, "sha256", sha,
-                  "publisher", published ? key : NULL, "artefact", d->artefact, "size", (json_int_t)d->size);
+    json_t *entry = json_pack("{s:s,s:s,s:s,s:s,s:s*,s:s,s:I,s:s}", "name", d->name, "space", d->space, "rule", rule,
+                              "sha256", sha, "publisher", published ? key : NULL, "artefact", d->artefact, "size",
+                              (json_int_t)d->size, "image", engine);
     free(rule);
+    if (entry && d->wasm[0] &&
+        (json_object_set_new(entry, "wasm", json_string(d->wasm)) < 0 ||
+         json_object_set_new(entry, "wasm_size", json_integer((json_int_t)d->wasm_size)) < 0)) {
+        json_decref(entry);
+        return NULL;
+    }
     if (!entry || app_settings_empty(d->settings))
         return entry;
     hex_text(d->settings->salt, sizeof d->settings->salt, salt);
@@ -180,6 +221,8 @@ static int parse_rule(const json_t *item, struct deployed *d, bool *older)
     uint8_t key[RULE_KEY_SIZE], id[RULE_ID_SIZE];
     const json_t *rule = json_object_get(item, "rule"), *publisher = json_object_get(item, "publisher");
     const char *space = json_string_value(json_object_get(item, "space"));
+    ENSURE(d->name[0]);
+    ENSURE(!d->rule && !d->space[0]);
     if (!rule && !publisher && !space) {
         *older = true;
         sgx_random(id, sizeof id);
@@ -195,6 +238,28 @@ static int parse_rule(const json_t *item, struct deployed *d, bool *older)
     return d->rule ? 0 : -EBADMSG;
 }
 
+/* What the artefact was made by and of. The member's name is from when that was an image's measurement, which is no
+ * engine's fingerprint: such code is made again. A list that is older still does not say: then only this image could
+ * open it, and nothing was kept that it was made of. */
+static bool parse_origin(const json_t *item, struct deployed *d)
+{
+    const char *engine = json_string_value(json_object_get(item, "image"));
+    const char *wasm = json_string_value(json_object_get(item, "wasm"));
+    json_int_t size = json_integer_value(json_object_get(item, "wasm_size"));
+    ENSURE(!d->wasm[0] && d->wasm_size == 0);
+    ENSURE(d->name[0] == 0); /* it is being made */
+    memcpy(d->engine, wasm_engine_id, sizeof d->engine);
+    if (engine && unhex(engine, d->engine, sizeof d->engine) < 0)
+        return false;
+    if (!wasm)
+        return true;
+    if (strlen(wasm) != RANDOM_NAME_SIZE || size <= 0)
+        return false;
+    strcpy(d->wasm, wasm);
+    d->wasm_size = (size_t)size;
+    return true;
+}
+
 static int parse_entry(const json_t *item, struct deployed **out, bool *older)
 {
     const char *name = json_string_value(json_object_get(item, "name"));
@@ -205,7 +270,8 @@ static int parse_entry(const json_t *item, struct deployed **out, bool *older)
         return -ENOMEM;
     d->settings = parse_settings(item);
     if (!d->settings || !name || !deployed_name_ok(name, strlen(name)) || !artefact || strlen(artefact) != 32 ||
-        size <= 0 || unhex(json_string_value(json_object_get(item, "sha256")), d->sha256, 32) < 0) {
+        size <= 0 || unhex(json_string_value(json_object_get(item, "sha256")), d->sha256, 32) < 0 ||
+        !parse_origin(item, d)) {
         deployed_free(d);
         return -EBADMSG;
     }
@@ -213,11 +279,13 @@ static int parse_entry(const json_t *item, struct deployed **out, bool *older)
     strcpy(d->artefact, artefact);
     d->size = (size_t)size;
     int error = parse_rule(item, d, older);
-    if (error < 0)
+    if (error < 0) {
         deployed_free(d);
-    else
-        *out = d;
-    return error;
+        return error;
+    }
+    check(d);
+    *out = d;
+    return 0;
 }
 
 /* The identities that were made just now are to stay. */
@@ -264,6 +332,7 @@ int deployed_load(void)
 char *deployed_text(const char *without, const struct deployed *with)
 {
     loop_check(&enclave_system.owner->loop);
+    ENSURE(without);
     json_t *array = json_array();
     bool whole = array; /* a list that lacks an app would lose it */
     for (const struct deployed *d = list; d && whole; d = d->next)

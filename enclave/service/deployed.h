@@ -1,7 +1,8 @@
 /*
  * The sealed list of deployed apps: one record that names each app, who it is and who may change it (rule.h), its
- * code's hash, its settings, and the records that hold its compiled artefact. Only the owner's thread calls these
- * (asserted, but where it is said).
+ * code's hash, its settings, and the records that hold its compiled artefact, and the component that that was made of:
+ * where the artefact is damaged, or another engine's, it is made of that again (apps.h). Only the owner's thread calls
+ * these (asserted, but where it is said).
  */
 #ifndef ENCLAVE_OS_ENCLAVE_SERVICE_DEPLOYED_H
 #define ENCLAVE_OS_ENCLAVE_SERVICE_DEPLOYED_H
@@ -10,10 +11,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "enclave/service/limits.h"
 #include "enclave/wasm/app.h"
+#include "enclave/wasm/runtime.h"
 #include "enclave/wasm/settings.h"
-
-#define DEPLOYED_CHUNK (2u << 20) /* of an artefact, one record each */
 
 struct deployed {
     struct deployed *next;
@@ -21,8 +22,11 @@ struct deployed {
     char space[APP_NAME_MAX + 1]; /* whose data it has: its identity's digits; of an older store's app, its name */
     struct rule *rule;            /* counted */
     uint8_t sha256[32];
-    char artefact[33];             /* random name of the artefact's records */
-    size_t size;                   /* of the artefact */
+    char artefact[33];                   /* random name of the artefact's records */
+    size_t size;                         /* of the artefact */
+    uint8_t engine[WASM_ENGINE_ID_SIZE]; /* which made it */
+    char wasm[33];                       /* random name of the component's records; "": an older store has none */
+    size_t wasm_size;
     struct app_settings *settings; /* counted */
 };
 
@@ -51,7 +55,12 @@ void deployed_rule(struct deployed *d, struct rule *rule);
 /* The record as it will be: without the app of that name, and with another. malloc'ed; NULL: no memory. */
 char *deployed_text(const char *without, const struct deployed *with);
 
-size_t deployed_chunks(const struct deployed *d);
-void deployed_chunk_key(const struct deployed *d, size_t index, char out[64]);
+/* The records of both: first the artefact's, then the component's. */
+#define DEPLOYED_KEY_SIZE 64u
+size_t deployed_chunks(const struct deployed *d); /* of the artefact alone */
+size_t deployed_records(const struct deployed *d);
+void deployed_chunk_key(const struct deployed *d, size_t index, char out[DEPLOYED_KEY_SIZE]);
+/* Whether a key is of such a record, of whatever app: its random name, 32 characters, else NULL. */
+const char *deployed_name_in_key(const void *key, size_t size);
 
 #endif

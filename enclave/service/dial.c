@@ -12,19 +12,18 @@
 #include "enclave/early/channel.h"
 #include "enclave/ratls/connection.h"
 #include "enclave/service/generation.h"
+#include "enclave/service/limits.h"
 #include "enclave/service/trust.h"
 #include "enclave/thread/rpc_client.h"
 #include "enclave/thread/worker.h"
 
 #define HOST_MAX 255u
-/* Of one worker at once: each waits for the host for seconds perhaps, and storage must have room among its RPCs. */
-#define DIALS_MAX 256u
 
 static _Thread_local unsigned dials;
 
 struct dial {
     struct worker *worker;
-    SSL *ssl;                      /* until the connection has it */
+    SSL *ssl;                      /* until the connection has it; NULL: it is not to be TLS */
     struct connection *connection; /* from the host's answer on */
     struct loop_task failed;       /* when it ends before it begins */
     enum http_call_failure why;
@@ -35,6 +34,7 @@ struct dial {
 
 static void dial_free(struct dial *d)
 {
+    ENSURE(dials > 0);
     dials--;
     SSL_free(d->ssl);
     free(d);
@@ -78,6 +78,8 @@ static void on_connected(void *user, int error, const uint8_t *payload, size_t s
     struct dial *d = user;
     struct channel_desc desc;
     struct bytes_reader r = bytes_reader_make(payload, size);
+    loop_check(&d->worker->loop);
+    ENSURE(!d->connection && !d->why);
     uint32_t id = error == 0 ? bytes_take_u32(&r) : 0, generation = error == 0 ? bytes_take_u32(&r) : 0;
     if (error == 0 && (!bytes_reader_complete(&r) ||
                        !channel_take(d->worker->index, CHANNEL_EGRESS, channel_name_make(id, generation), &desc)))
@@ -114,11 +116,11 @@ MAY_REFUSE static int ask_host(struct dial *d, const char *host, uint16_t port)
     return rpc_call(d->worker->rpc, RPC_NET_CONNECT, payload, w.size, on_connected, d);
 }
 
-static void *start(struct worker *worker, const struct http_site *site, const char *host, uint16_t port,
-                   http_dialled done, void *user)
+static struct dial *dial_new(struct worker *worker, http_dialled done, void *user)
 {
+    loop_check(&worker->loop);
+    ENSURE(done);
     struct dial *d = calloc(1, sizeof *d);
-    const struct egress_trust *trust = generation_of(site)->trust;
     if (!d)
         return NULL;
     dials++;
@@ -126,16 +128,63 @@ static void *start(struct worker *worker, const struct http_site *site, const ch
     d->done = done;
     d->user = user;
     d->failed.fn = on_failed;
-    d->ssl = trust ? SSL_new(trust->context) : NULL;
-    d->why = !trust                             ? CALL_NO_TRUST
-             : strlen(host) > HOST_MAX          ? CALL_NO_NAME
-             : !d->ssl || !expect(d->ssl, host) ? CALL_NO_MEMORY
-             : dials > DIALS_MAX                ? CALL_LIMIT
-                                                : CALL_OK;
+    return d;
+}
+
+/* why: what is wrong already. */
+static void begin(struct dial *d, const char *host, uint16_t port, enum http_call_failure why)
+{
+    d->why = why ? why : strlen(host) > HOST_MAX ? CALL_NO_NAME : dials > DIALS_MAX ? CALL_LIMIT : CALL_OK;
     if (!d->why && ask_host(d, host, port) < 0)
         d->why = CALL_NO_MEMORY;
     if (d->why)
-        loop_post(&worker->loop, &d->failed);
+        loop_post(&d->worker->loop, &d->failed);
+}
+
+static void *start(struct worker *worker, const struct http_site *site, const char *host, uint16_t port,
+                   http_dialled done, void *user)
+{
+    struct dial *d = dial_new(worker, done, user);
+    const struct egress_trust *trust = generation_of(site)->trust;
+    if (!d)
+        return NULL;
+    d->ssl = trust ? SSL_new(trust->context) : NULL;
+    begin(d, host, port, !trust ? CALL_NO_TRUST : !d->ssl || !expect(d->ssl, host) ? CALL_NO_MEMORY : CALL_OK);
+    return d;
+}
+
+static void *start_plain(struct worker *worker, const struct http_site *site, const char *host, uint16_t port,
+                         http_dialled done, void *user)
+{
+    struct dial *d = dial_new(worker, done, user);
+    if (d)
+        begin(d, host, port, CALL_OK);
+    return d;
+}
+
+/* Nobody is asked who the server is: what it says counts only where a witness has signed it. */
+static SSL *anybodys(const char *host)
+{
+    uint8_t ignored[16];
+    bool address = inet_pton(AF_INET, host, ignored) == 1 || inet_pton(AF_INET6, host, ignored) == 1;
+    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+    SSL *ssl = context && egress_context_configure(context) ? SSL_new(context) : NULL;
+    SSL_CTX_free(context); /* ssl has a reference of its own */
+    if (ssl && !address && SSL_set_tlsext_host_name(ssl, host) != 1) {
+        SSL_free(ssl);
+        ssl = NULL;
+    }
+    return ssl;
+}
+
+static void *start_anybodys(struct worker *worker, const struct http_site *site, const char *host, uint16_t port,
+                            http_dialled done, void *user)
+{
+    struct dial *d = dial_new(worker, done, user);
+    if (!d)
+        return NULL;
+    d->ssl = anybodys(host);
+    begin(d, host, port, d->ssl ? CALL_OK : CALL_NO_MEMORY);
     return d;
 }
 
@@ -150,3 +199,5 @@ static void cancel(void *attempt)
 }
 
 const struct http_dialer egress_dialer = {.start = start, .cancel = cancel};
+const struct http_dialer witness_dialer = {.start = start_plain, .cancel = cancel};
+const struct http_dialer witness_tls_dialer = {.start = start_anybodys, .cancel = cancel};

@@ -10,4 +10,8 @@
 
 extern const struct http_dialer egress_dialer;
 
+/* The same to witnesses, whose answers prove themselves: without TLS, and with TLS that asks nobody who the server is.
+ * They take no site. */
+extern const struct http_dialer witness_dialer, witness_tls_dialer;
+
 #endif

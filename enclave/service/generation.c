@@ -12,10 +12,16 @@
 #include "common/ensure.h"
 #include "enclave/early/ecall.h"
 #include "enclave/service/administrators.h"
+#include "enclave/history/history.h"
 #include "enclave/service/identity.h"
+#include "enclave/service/lineage.h"
+#include "enclave/service/recovery.h"
+#include "enclave/service/system.h"
 #include "enclave/service/trust.h"
+#include "enclave/service/upgrade_rule.h"
 #include "enclave/wasm/app.h"
 #include "enclave/wasm/settings.h"
+#include "enclave/witness/set.h"
 
 static void generation_release(struct http_site *site)
 {
@@ -23,6 +29,10 @@ static void generation_release(struct http_site *site)
     app_table_free(g->site.apps);
     egress_trust_unref(g->trust);
     administrators_unref(g->administrators);
+    upgrade_rule_unref(g->upgrade_rule);
+    lineage_unref(g->lineage);
+    witness_set_unref(g->witnesses);
+    recovery_unref(g->recovery);
     manifest_free(&g->manifest);
     free(g->manifest_json);
     free(g);
@@ -97,6 +107,26 @@ static void add_limits(struct collect *c)
     add(c, "limits", text, (size_t)size);
 }
 
+static void add_upgrades(struct collect *c)
+{
+    const struct generation *g = c->generation;
+    char *rule = upgrade_rule_record(g->upgrade_rule);
+    if (rule)
+        add(c, "upgrade-rule", rule, strlen(rule));
+    else
+        c->error = c->error ? c->error : -ENOMEM;
+    free(rule);
+    if (g->lineage)
+        add(c, "lineage", g->lineage->of, g->lineage->count * sizeof *g->lineage->of);
+}
+
+static void add_recovery(struct collect *c)
+{
+    const struct recovery *r = c->generation->recovery;
+    if (r)
+        add(c, "recovery", r->text, strlen(r->text));
+}
+
 static void add_ca(struct collect *c)
 {
     uint8_t *ca = NULL;
@@ -119,6 +149,7 @@ static int add_leaves(struct generation *g)
     add_ca(&c);
     app_table_each(g->site.apps, add_code, &c);
     (void)administrators_leaves(g->administrators, add_one, &c); /* c has its error */
+    add_upgrades(&c);
     add_limits(&c);
     if (g->trust)
         add(&c, "egress-ca", g->trust->sha256, 32);
@@ -128,6 +159,12 @@ static int add_leaves(struct generation *g)
     add(&c, "instance", identity_instance(), 32);
     bytes_put_be64(number, g->site.number);
     add(&c, "generation", number, sizeof number);
+    add(&c, "log-key", history_public_key(enclave_system.history), 32);
+    if (g->witnesses)
+        (void)witness_set_leaves(g->witnesses, add_one, &c); /* c has its error */
+    else
+        add(&c, "witnesses", "quorum=0", 8);
+    add_recovery(&c);
     if (EVP_DigestFinal_ex(c.workloads, g->workloads, NULL) != 1 && c.error == 0)
         c.error = -EIO;
     EVP_MD_CTX_free(c.workloads);
@@ -136,21 +173,82 @@ static int add_leaves(struct generation *g)
 
 /* ---- the whole --------------------------------------------------------------------------------------------------- */
 
-struct generation *generation_make(uint64_t number, struct app_table *apps, struct egress_trust *trust,
-                                   struct administrators *administrators)
+int generation_parts_of(const struct generation *g, struct generation_parts *out)
+{
+    ENSURE(g && g->site.apps && g->administrators && g->upgrade_rule);
+    *out = (struct generation_parts){.apps = app_table_copy(g->site.apps)};
+    if (!out->apps)
+        return -ENOMEM;
+    out->trust = egress_trust_ref(g->trust);
+    out->administrators = administrators_ref(g->administrators);
+    out->upgrade_rule = upgrade_rule_ref(g->upgrade_rule);
+    out->lineage = lineage_ref(g->lineage);
+    out->witnesses = witness_set_ref(g->witnesses);
+    out->recovery = recovery_ref(g->recovery);
+    return 0;
+}
+
+void generation_parts_trust(struct generation_parts *parts, struct egress_trust *trust)
+{
+    egress_trust_unref(parts->trust);
+    parts->trust = trust;
+}
+
+void generation_parts_administrators(struct generation_parts *parts, struct administrators *administrators)
+{
+    ENSURE(administrators);
+    administrators_unref(parts->administrators);
+    parts->administrators = administrators;
+}
+
+void generation_parts_upgrade_rule(struct generation_parts *parts, struct upgrade_rule *rule)
+{
+    ENSURE(rule);
+    upgrade_rule_unref(parts->upgrade_rule);
+    parts->upgrade_rule = rule;
+}
+
+void generation_parts_witnesses(struct generation_parts *parts, struct witness_set *witnesses)
+{
+    witness_set_unref(parts->witnesses);
+    parts->witnesses = witnesses;
+}
+
+void generation_parts_recovery(struct generation_parts *parts, struct recovery *recovery)
+{
+    recovery_unref(parts->recovery);
+    parts->recovery = recovery;
+}
+
+void generation_parts_release(struct generation_parts *parts)
+{
+    app_table_free(parts->apps);
+    egress_trust_unref(parts->trust);
+    administrators_unref(parts->administrators);
+    upgrade_rule_unref(parts->upgrade_rule);
+    lineage_unref(parts->lineage);
+    witness_set_unref(parts->witnesses);
+    recovery_unref(parts->recovery);
+    *parts = (struct generation_parts){0};
+}
+
+struct generation *generation_make(uint64_t number, struct generation_parts *parts)
 {
     struct generation *g = calloc(1, sizeof *g);
-    ENSURE(number > 0 && apps);
-    ENSURE(administrators);
+    ENSURE(number > 0 && parts->apps);
+    ENSURE(parts->administrators && parts->upgrade_rule);
     if (!g) {
-        app_table_free(apps);
-        egress_trust_unref(trust);
-        administrators_unref(administrators);
+        generation_parts_release(parts);
         return NULL;
     }
-    http_site_init(&g->site, number, apps, generation_release);
-    g->trust = trust;
-    g->administrators = administrators;
+    http_site_init(&g->site, number, parts->apps, generation_release);
+    g->trust = parts->trust;
+    g->administrators = parts->administrators;
+    g->upgrade_rule = parts->upgrade_rule;
+    g->lineage = parts->lineage;
+    g->witnesses = parts->witnesses;
+    g->recovery = parts->recovery;
+    *parts = (struct generation_parts){0};
     g->request_peers = ecall_run_args()->request_client_certificates;
     if (add_leaves(g) == 0) {
         manifest_root(&g->manifest, g->root);

@@ -1,10 +1,13 @@
 /*
  * One generation of what this enclave serves: which apps, with which code and settings, whom they trust elsewhere, who
- * administers. It is made aside and never changes: whatever an administrator changes makes another one, with a number
- * of its own, which is attested before it is durable and durable before anybody is answered by it (change.h,
- * generations.h).
+ * administers, and who may have all of it next. It is made aside and never changes: whatever an administrator changes
+ * makes another one, with a number of its own, which is attested before it is durable and durable before anybody is
+ * answered by it (change.h, generations.h).
  *
- *     struct generation *g = generation_make(number, apps, trust, administrators);
+ *     struct generation_parts parts;                          a draft: as the one in force
+ *     generation_parts_of(now, &parts)                        0 or -ENOMEM
+ *     generation_parts_trust(&parts, trust);                  but for what is to change
+ *     struct generation *g = generation_make(number, &parts);
  *     ... its certificate, its record in the store ...
  *     http_site_unref(&g->site);
  *
@@ -18,17 +21,26 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/container.h"
 #include "enclave/https/site.h"
 #include "enclave/service/manifest.h"
 
 struct administrators;
 struct egress_trust;
+struct lineage;
+struct recovery;
+struct upgrade_rule;
+struct witness_set;
 
 struct generation {
     struct http_site site; /* first: what connections hold. Its apps are the generation's, its number is from 1 on and
                             * never used twice for what was served */
     struct egress_trust *trust;
     struct administrators *administrators;
+    struct upgrade_rule *upgrade_rule;
+    struct lineage *lineage; /* NULL: no image before this one had the instance */
+    struct witness_set *witnesses;
+    struct recovery *recovery; /* NULL: nobody can recover it */
     struct manifest manifest;
     char *manifest_json;
     size_t manifest_size;
@@ -37,14 +49,35 @@ struct generation {
     bool request_peers;    /* clients are asked for a certificate: an app wants to know */
 };
 
-/* Takes apps, which nobody changes any more, and the references to trust (NULL: nobody is trusted) and administrators,
- * in any case. One reference, the caller's; NULL: no memory. The identity must be open. */
-struct generation *generation_make(uint64_t number, struct app_table *apps, struct egress_trust *trust,
-                                   struct administrators *administrators);
+/* What a generation is made of, while it may still be changed; all of it is its owner's. A part that is new need be
+ * known here, in generation_make, and where boot reads it, and nowhere else. */
+struct generation_parts {
+    struct app_table *apps;     /* changed in place (wasm/app.h) */
+    struct egress_trust *trust; /* NULL: nobody is trusted */
+    struct administrators *administrators;
+    struct upgrade_rule *upgrade_rule;
+    struct lineage *lineage;       /* NULL is the empty one */
+    struct witness_set *witnesses; /* NULL is the set of none */
+    struct recovery *recovery;     /* NULL: nobody */
+};
+
+/* A copy, out of which the next one is made. -ENOMEM: there is nothing in it. */
+int generation_parts_of(const struct generation *g, struct generation_parts *out);
+/* The reference takes the place of the one that there is. */
+void generation_parts_trust(struct generation_parts *parts, struct egress_trust *trust);
+void generation_parts_administrators(struct generation_parts *parts, struct administrators *administrators);
+void generation_parts_upgrade_rule(struct generation_parts *parts, struct upgrade_rule *rule);
+void generation_parts_witnesses(struct generation_parts *parts, struct witness_set *witnesses);
+void generation_parts_recovery(struct generation_parts *parts, struct recovery *recovery);
+/* What is left in it; afterwards there is nothing. */
+void generation_parts_release(struct generation_parts *parts);
+
+/* Takes what parts has, in any case. One reference, the caller's; NULL: no memory. The identity must be open. */
+struct generation *generation_make(uint64_t number, struct generation_parts *parts);
 
 static inline struct generation *generation_of(const struct http_site *site)
 {
-    return (struct generation *)site;
+    return CONTAINER_OF(site, struct generation, site);
 }
 
 /* What the store has of a generation beside its parts: its number, by which no later one is called, and its root, by

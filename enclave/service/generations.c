@@ -7,34 +7,29 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/container.h"
 #include "common/ensure.h"
 #include "enclave/early/ecall.h"
 #include "enclave/ratls/certificate.h"
 #include "enclave/ratls/connections.h"
-#include "enclave/service/administrators.h"
+#include "enclave/ratls/tls_context.h"
 #include "enclave/service/attest.h"
+#include "enclave/service/chronicle.h"
 #include "enclave/service/generation.h"
 #include "enclave/service/system.h"
-#include "enclave/service/trust.h"
 #include "enclave/thread/rpc_client.h"
-#include "enclave/wasm/app.h"
 
 #define RENEW_AFTER_NS (LEAF_LIFETIME_S / 2 * UINT64_C(1000000000))
 #define RETRY_FIRST_NS (1 * UINT64_C(1000000000))
 #define RETRY_MOST_NS (300 * UINT64_C(1000000000))
+#define NEVER_NS UINT64_MAX
 
 /* The owner writes both, any thread reads them. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct generation *current;
 static struct generations_report report;
-
-static struct {
-    struct loop_timer timer;
-    uint64_t pause_ns; /* before the next attempt, should one fail */
-    bool begun;        /* an attempt is under way */
-} renewal = {.pause_ns = RETRY_FIRST_NS};
 
 struct generation *generations_current(void)
 {
@@ -68,6 +63,7 @@ struct installation {
     struct loop_task over; /* on the owner's loop */
     struct generation *generation;
     SSL_CTX *tls;
+    bool is_again; /* what it takes the place of is the same, and its certificate as old */
     void (*done)(void *user);
     void *user;
     atomic_uint left; /* workers that do not have it yet */
@@ -119,29 +115,31 @@ static void on_switched(struct connections_switch *change)
 }
 
 /* In force for whoever asks: before any worker serves it, so that none is ahead of what is reported. */
-static void make_current(struct generation *g)
+static void make_current(struct generation *g, bool is_again)
 {
     http_site_ref(&g->site);
     pthread_mutex_lock(&lock);
     struct generation *before = current;
     current = g;
-    report.renewed_ns = enclave_system.owner->loop.now_ns;
-    report.failing_since_ns = 0;
+    if (!is_again) {
+        report.renewed_ns = enclave_system.owner->loop.now_ns;
+        report.failing_since_ns = 0;
+    }
     pthread_mutex_unlock(&lock);
     http_site_unref(before ? &before->site : NULL);
 }
 
-static void plan_renewal(uint64_t after_ns);
+static void plan_renewal(void);
 
 void installation_begin(struct installation *i, uint64_t cut_ns, void (*done)(void *user), void *user)
 {
     loop_check(&enclave_system.owner->loop);
-    ENSURE(!current || i->generation == current || i->generation->site.number > current->site.number);
+    ENSURE(!current || i->generation == current || i->is_again || i->generation->site.number > current->site.number);
     if (current && i->generation != current)
         http_site_retire(&current->site, cut_ns);
-    make_current(i->generation);
-    renewal.pause_ns = RETRY_FIRST_NS;
-    plan_renewal(RENEW_AFTER_NS);
+    make_current(i->generation, i->is_again);
+    if (!i->is_again)
+        plan_renewal();
     i->over.fn = on_over;
     i->done = done;
     i->user = user;
@@ -157,121 +155,130 @@ void installation_begin(struct installation *i, uint64_t cut_ns, void (*done)(vo
         connections_switch(&i->workers[w].change);
 }
 
-/* ---- the certificate of the generation that is in force ---------------------------------------------------------- */
+/* ---- the certificate of the generation that is in force, and of boot's ------------------------------------------ */
 
-static void note_failure(int error)
+static struct {
+    struct loop_timer timer;    /* the next attempt */
+    uint64_t pause_ns;          /* before the one behind it, should that one fail */
+    bool begun;                 /* an attempt is under way */
+    struct generation *first;   /* boot's, until its certificate is there; borrowed */
+    struct installation *ready; /* for it */
+} attempts = {.pause_ns = RETRY_FIRST_NS};
+
+static void plan_attempt(uint64_t after_ns)
 {
+    struct loop *loop = &enclave_system.owner->loop;
+    uint64_t at_ns = after_ns == NEVER_NS ? NEVER_NS : loop->now_ns + after_ns;
+    ENSURE(loop_timer_start(loop, &attempts.timer, at_ns) == 0); /* it is started already */
+}
+
+/* What failed is tried again, after a pause. */
+static void plan_retry(int error)
+{
+    uint64_t pause_ns = attempts.pause_ns;
     pthread_mutex_lock(&lock);
     report.renewals_failed++;
     if (report.failing_since_ns == 0)
         report.failing_since_ns = enclave_system.owner->loop.now_ns;
     pthread_mutex_unlock(&lock);
     rpc_log(enclave_system.owner->rpc, LOG_ERROR, "no new certificate: error %d; the next attempt is in %lu s", -error,
-            (unsigned long)(renewal.pause_ns / 1000000000));
+            (unsigned long)(pause_ns / 1000000000));
+    attempts.pause_ns = pause_ns * 2 < RETRY_MOST_NS ? pause_ns * 2 : RETRY_MOST_NS;
+    plan_attempt(pause_ns);
 }
 
-/* An attempt failed: the next one, after a pause. */
-static uint64_t next_pause(int error)
+static void plan_renewal(void)
 {
-    uint64_t pause_ns = renewal.pause_ns;
-    note_failure(error);
-    renewal.pause_ns = pause_ns * 2 < RETRY_MOST_NS ? pause_ns * 2 : RETRY_MOST_NS;
-    return pause_ns;
+    attempts.pause_ns = RETRY_FIRST_NS;
+    plan_attempt(RENEW_AFTER_NS);
 }
 
-static void on_renewed(void *user, int error, SSL_CTX *tls)
+static void on_certificate(void *user, int error, SSL_CTX *tls)
 {
     struct generation *g = user;
-    renewal.begun = false;
-    struct installation *i = error == 0 && g == current ? installation_new(g, tls) : NULL;
-    if (i)
+    bool is_first = g == attempts.first,
+         wanted = is_first || g == current; /* else its successor has one, or none will */
+    attempts.begun = false;
+    struct installation *i = error == 0 && wanted ? installation_new(g, tls) : NULL;
+    if (i && is_first) {
+        attempts.first = NULL;
+        attempts.ready = i;
+    } else if (i) {
         installation_begin(i, 0, NULL, NULL);
-    else if (g == current) /* else its successor has a new one */
-        plan_renewal(next_pause(error ? error : -ENOMEM));
+    } else if (wanted) {
+        plan_retry(error ? error : -ENOMEM);
+    }
     http_site_unref(&g->site);
 }
 
-static void on_renewal(struct loop_timer *timer)
+static void attempt(struct loop_timer *timer)
 {
-    ENSURE(loop_timer_start(&enclave_system.owner->loop, timer, UINT64_MAX) == 0); /* its place is still there */
-    if (renewal.begun) {
-        plan_renewal(RETRY_FIRST_NS); /* of the generation before: its end says nothing of this one */
+    plan_attempt(NEVER_NS); /* first of all: the timer's place is still there */
+    if (attempts.begun) {
+        plan_attempt(RETRY_FIRST_NS); /* for the generation before: its end says nothing of this one */
         return;
     }
-    struct generation *g = generations_current();
-    int refused = attest(g, on_renewed, g);
-    renewal.begun = refused == 0;
+    struct generation *g = attempts.first ? attempts.first : current;
+    ENSURE(timer == &attempts.timer && g);
+    http_site_ref(&g->site);
+    const struct history_head head = history_head(enclave_system.history);
+    int refused = attest(g, &head, on_certificate, g);
+    attempts.begun = refused == 0;
     if (refused < 0) {
         http_site_unref(&g->site);
-        plan_renewal(next_pause(refused));
+        plan_retry(refused);
     }
 }
 
-static void plan_renewal(uint64_t after_ns)
+/* A certificate that is on its way was for the one before, so that its end says nothing: another one is asked for. */
+int generations_again(uint64_t cut_ns, void (*done)(void *user), void *user)
 {
-    struct loop *loop = &enclave_system.owner->loop;
-    ENSURE(loop_timer_start(loop, &renewal.timer, loop->now_ns + after_ns) == 0); /* it is started already */
+    struct generation_parts parts;
+    loop_check(&enclave_system.owner->loop);
+    ENSURE(current && enclave_system.connections[0].tls);
+    if (generation_parts_of(current, &parts) < 0)
+        return -ENOMEM;
+    struct generation *g = generation_make(current->site.number, &parts);
+    struct installation *i = g ? installation_new(g, enclave_system.connections[0].tls) : NULL;
+    if (i) {
+        ENSURE(memcmp(g->root, current->root, sizeof g->root) == 0); /* what is shown is what it was */
+        i->is_again = true;
+        if (attempts.begun)
+            plan_attempt(RETRY_FIRST_NS);
+        installation_begin(i, cut_ns, done, user);
+    }
+    http_site_unref(g ? &g->site : NULL);
+    return i ? 0 : -ENOMEM;
 }
 
 /* ---- boot -------------------------------------------------------------------------------------------------------- */
 
-static struct {
-    struct loop_timer retry;
-    struct generation *generation;
-    struct installation *installation;
-    bool given_up, installed;
-} first;
+static bool first_installed;
 
-static void ask_first(void);
-
-static void on_first(void *user, int error, SSL_CTX *tls)
-{
-    (void)user;
-    struct loop *loop = &enclave_system.owner->loop;
-    if (first.given_up)
-        return;
-    ENSURE(!first.installation);
-    first.installation = error == 0 ? installation_new(first.generation, tls) : NULL;
-    if (!first.installation)
-        ENSURE(loop_timer_start(loop, &first.retry, loop->now_ns + next_pause(error ? error : -ENOMEM)) == 0);
-}
-
-static void on_retry(struct loop_timer *timer)
-{
-    ENSURE(loop_timer_start(&enclave_system.owner->loop, timer, UINT64_MAX) == 0); /* its place is still there */
-    ask_first();
-}
-
-static void ask_first(void)
-{
-    int refused = attest(first.generation, on_first, NULL);
-    if (refused < 0)
-        on_first(NULL, refused, NULL);
-}
-
-/* Asked for until there is one, or the host wants to stop. */
-static struct installation *await_certificate(struct generation *g)
+/* Asked for until there is one: 0; -ECANCELED: the host wants to stop; -ENOMEM. */
+static int await_certificate(struct generation *g, struct installation **out)
 {
     struct worker *owner = enclave_system.owner;
     uint64_t ignored;
-    first.generation = g;
-    first.retry.fn = on_retry;
-    renewal.timer.fn = on_renewal;
-    if (loop_timer_start(&owner->loop, &first.retry, UINT64_MAX) != 0 ||
-        loop_timer_start(&owner->loop, &renewal.timer, UINT64_MAX) != 0)
-        return NULL;
-    ask_first();
-    while (!first.installation && !ecall_shutdown_requested(&ignored))
+    loop_check(&owner->loop);
+    ENSURE(!attempts.first && !attempts.ready);
+    attempts.timer.fn = attempt;
+    if (loop_timer_start(&owner->loop, &attempts.timer, NEVER_NS) != 0)
+        return -ENOMEM;
+    attempts.first = g;
+    attempt(&attempts.timer);
+    while (!attempts.ready && !ecall_shutdown_requested(&ignored))
         worker_turn(owner);
-    first.given_up = !first.installation;
-    loop_timer_stop(&owner->loop, &first.retry);
-    return first.installation;
+    attempts.first = NULL; /* what comes of an attempt that is left, nobody waits for */
+    *out = attempts.ready;
+    attempts.ready = NULL;
+    return *out ? 0 : -ECANCELED;
 }
 
 static void on_installed(void *user)
 {
     (void)user;
-    first.installed = true;
+    first_installed = true;
 }
 
 /* What was served last: *number 0 where nothing was. */
@@ -292,62 +299,96 @@ static int read_record(uint64_t *number, uint8_t root[32])
 /* The same parts under the next number. */
 static struct generation *successor(struct generation *g)
 {
-    struct app_table *apps = app_table_copy(g->site.apps);
-    struct generation *next = apps ? generation_make(g->site.number + 1, apps, egress_trust_ref(g->trust),
-                                                     administrators_ref(g->administrators))
-                                   : NULL;
+    struct generation_parts parts;
+    struct generation *next = generation_parts_of(g, &parts) == 0 ? generation_make(g->site.number + 1, &parts) : NULL;
     http_site_unref(&g->site);
     return next;
 }
 
-static int serve_first(struct generation *g, bool is_new, char *error, size_t error_size)
+/* In the log first, so that its certificate can show that. */
+static int serve_first(struct generation *g, bool is_new, generations_gate gate, char *error, size_t error_size)
 {
-    uint8_t record[GENERATION_RECORD_SIZE];
-    struct installation *i = await_certificate(g);
-    if (!i)
-        return -ECANCELED;
-    generation_record(g, record);
-    int result = is_new ? system_put(GENERATION_KEY, record, sizeof record) : 0;
-    if (result == 0) {
-        installation_begin(i, 0, on_installed, NULL);
-        return 0;
+    struct installation *i;
+    int result = chronicle_boot(g, is_new, error, error_size);
+    if (result < 0)
+        return result;
+    result = gate ? gate(g->witnesses, error, error_size) : 0;
+    if (result < 0)
+        return result;
+    result = await_certificate(g, &i);
+    if (result < 0) {
+        snprintf(error, error_size, "boot: no certificate (error %d)", -result);
+        return result;
     }
-    snprintf(error, error_size, "boot: the store refused generation %lu (error %d)", (unsigned long)g->site.number,
-             -result);
-    installation_free(i);
-    return result;
+    installation_begin(i, 0, on_installed, NULL);
+    return 0;
 }
 
-int generations_boot(struct app_table *apps, struct egress_trust *trust, struct administrators *administrators,
-                     char *error, size_t error_size)
+int generations_boot(struct generation_parts *parts, generations_gate gate, char *error, size_t error_size)
 {
     uint64_t number;
     uint8_t root[32];
     loop_check(&enclave_system.owner->loop);
-    ENSURE(apps && !current);
+    ENSURE(parts->apps && !current);
     int result = read_record(&number, root);
     if (result < 0) {
         snprintf(error, error_size, "boot: the record of the last generation cannot be read (error %d)", -result);
-        app_table_free(apps);
-        egress_trust_unref(trust);
-        administrators_unref(administrators);
+        generation_parts_release(parts);
         return result;
     }
-    struct generation *g = generation_make(number ? number : 1, apps, trust, administrators);
+    struct generation *g = generation_make(number ? number : 1, parts);
     bool is_new = number == 0;
     if (g && !is_new && memcmp(g->root, root, sizeof root) != 0) {
         g = successor(g);
         is_new = true;
     }
-    if (!g)
+    if (!g) {
+        snprintf(error, error_size, "boot: out of memory");
         return -ENOMEM;
-    result = serve_first(g, is_new, error, error_size);
+    }
+    result = serve_first(g, is_new, gate, error, error_size);
     http_site_unref(&g->site);
+    return result;
+}
+
+/* Who asks knows by other means who is here (enclave/handover). */
+static SSL_CTX *mute_context(void)
+{
+    EVP_PKEY *key = certificate_make_key();
+    X509 *own = key ? certificate_make_ca(key, time(NULL)) : NULL;
+    SSL_CTX *tls = own ? tls_context_new(key, own, own, false) : NULL;
+    X509_free(own);
+    EVP_PKEY_free(key);
+    return tls;
+}
+
+int generations_boot_mute(struct generation_parts *parts, char *error, size_t error_size)
+{
+    uint64_t number;
+    uint8_t root[32];
+    loop_check(&enclave_system.owner->loop);
+    ENSURE(parts->apps && !current);
+    int result = read_record(&number, root);
+    struct generation *g = generation_make(number ? number : 1, parts);
+    SSL_CTX *tls = g ? mute_context() : NULL;
+    struct installation *i = tls ? installation_new(g, tls) : NULL;
+    attempts.timer.fn = attempt;
+    if (result == 0 && (!i || loop_timer_start(&enclave_system.owner->loop, &attempts.timer, NEVER_NS) < 0))
+        result = -ENOMEM;
+    if (result == 0) {
+        i->is_again = true;
+        installation_begin(i, 0, on_installed, NULL);
+    } else {
+        installation_free(i);
+        snprintf(error, error_size, "boot: what was served last cannot be read (error %d)", -result);
+    }
+    SSL_CTX_free(tls);
+    http_site_unref(g ? &g->site : NULL);
     return result;
 }
 
 bool generations_installed(void)
 {
     loop_check(&enclave_system.owner->loop);
-    return first.installed;
+    return first_installed;
 }

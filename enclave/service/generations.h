@@ -1,8 +1,7 @@
 /*
  * Which generation is in force, and how the next one takes its place on every worker.
  *
- *     error = generations_boot(apps, trust, administrators, why, sizeof why);     until it is attested, or the host
- * stops
+ *     error = generations_boot(&parts, why, sizeof why);            until it is attested, or the host stops
  *     struct generation *now = generations_current();               any thread; give the reference back
  *
  *     struct installation *i = installation_new(next, tls);         a change: all memory that is needed, beforehand
@@ -25,17 +24,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct administrators;
-struct app_table;
-struct egress_trust;
 struct generation;
+struct generation_parts;
 struct installation;
+struct witness_set;
+
+/* Boot: nobody is served before this is over: 0, or a negative errno with a line in error, which ends the boot. */
+typedef int (*generations_gate)(struct witness_set *witnesses, char *error, size_t error_size);
 
 /* Boot: the generation of what the store has, under the number that it has, or the next one if what it shows differs
- * from what was served last (limits are the host's at each boot). Takes all three. 0; -ECANCELED: the host wants to
- * stop; other negative errno with a line in error. Turns the loop. */
-int generations_boot(struct app_table *apps, struct egress_trust *trust, struct administrators *administrators,
-                     char *error, size_t error_size);
+ * from what was served last (limits are the host's at each boot). Takes what parts has. gate is
+ * asked when this start is in the log; NULL: there is none. 0; -ECANCELED: the host wants
+ * to stop; other negative errno with a line in error. Turns the loop. */
+int generations_boot(struct generation_parts *parts, generations_gate gate, char *error, size_t error_size);
 
 /* Whether boot's is there on every worker, which it is some turns after their threads have begun. */
 bool generations_installed(void);
@@ -48,8 +49,17 @@ uint64_t generations_next(void);
 /* What it takes to serve g under tls (references are taken). NULL: no memory. */
 struct installation *installation_new(struct generation *g, SSL_CTX *tls);
 void installation_free(struct installation *i); /* one that was not begun; NULL is nothing */
-/* done runs once, later, on the owner's loop, when all workers have it. i is taken. */
+/* done runs once, later, on the owner's loop, when all workers have it. i is taken. cut_ns SITE_CUT_AT_ONCE: none of
+ * the connections before is left by then, but for those that are spared. */
 void installation_begin(struct installation *i, uint64_t cut_ns, void (*done)(void *user), void *user);
+
+/* The generation in force in its own place: nothing changes of what is shown and served, but connections before end as
+ * where another one takes its place. done as installation_begin's. 0 or -ENOMEM, and done never comes. */
+int generations_again(uint64_t cut_ns, void (*done)(void *user), void *user);
+/* Boot, instead of generations_boot, where nobody is to be served any more: what parts has is there to be asked for,
+ * under the number that the store has, with a certificate that proves nothing and is never renewed. Nothing is written.
+ * 0 or a negative errno with a line in error. */
+int generations_boot_mute(struct generation_parts *parts, char *error, size_t error_size);
 
 struct generations_report {
     uint64_t number;

@@ -11,11 +11,15 @@
 
 #include "common/ensure.h"
 #include "enclave/early/ecall.h"
+#include "enclave/history/key.h"
 #include "enclave/kvstore/store.h"
 #include "enclave/ratls/certificate.h"
 #include "enclave/thread/rpc_client.h"
 #include "enclave/service/administrators.h"
+#include "enclave/service/recovery_record.h"
 #include "enclave/service/system.h"
+#include "enclave/service/upgrade_record.h"
+#include "enclave/service/witness_record.h"
 #include "sgx/trusted/bridge.h"
 
 static struct {
@@ -45,30 +49,58 @@ static char *first_administrators(char *error, size_t error_size)
     return record;
 }
 
+int identity_begin(const uint8_t master[32], char *error, size_t error_size)
+{
+    loop_check(&enclave_system.owner->loop);
+    ENSURE(!identity.ca_key);
+    sgx_random(identity.instance, sizeof identity.instance);
+    return recovery_share(master, identity.instance, error, error_size);
+}
+
 /* All of it with the store itself, in its first commit: nothing of it is ever there without the rest. */
 static int create(char *error, size_t error_size)
 {
     char *administrators = first_administrators(error, error_size);
-    if (!administrators)
+    char *witnesses = administrators ? witness_record_first(error, error_size) : NULL;
+    char *upgrade_rule = witnesses ? upgrade_rule_record_first(error, error_size) : NULL;
+    if (!upgrade_rule) {
+        free(administrators);
+        free(witnesses);
         return -EINVAL;
+    }
     EVP_PKEY *ca_key = certificate_make_key();
     X509 *ca = ca_key ? certificate_make_ca(ca_key, time(NULL)) : NULL;
     uint8_t *key = NULL, *certificate = NULL;
     int key_size = ca ? i2d_PrivateKey(ca_key, &key) : 0, certificate_size = ca ? i2d_X509(ca, &certificate) : 0;
     int result = key_size > 0 && certificate_size > 0 ? 0 : -EIO;
     if (result == 0) {
-        uint8_t instance[32];
-        sgx_random(instance, sizeof instance);
-        const struct kv_op ops[] = {keep("ca.key", key, key_size), keep("ca.crt", certificate, certificate_size),
-                                    keep("instance", instance, sizeof instance),
-                                    keep(ADMINISTRATORS_KEY, administrators, (int)strlen(administrators))};
-        result = store_create(enclave_system.store, ops, sizeof ops / sizeof *ops, error, error_size);
+        uint8_t log_key[HISTORY_KEY_SIZE];
+        const struct recovery *recovery = recovery_first();
+        history_key_make(log_key);
+        struct kv_op ops[] = {keep("ca.key", key, key_size),
+                              keep("ca.crt", certificate, certificate_size),
+                              keep("instance", identity.instance, sizeof identity.instance),
+                              keep(HISTORY_KEY, log_key, sizeof log_key),
+                              keep(ADMINISTRATORS_KEY, administrators, (int)strlen(administrators)),
+                              keep(UPGRADE_RULE_KEY, upgrade_rule, (int)strlen(upgrade_rule)),
+                              keep(WITNESSES_KEY, witnesses, (int)strlen(witnesses)),
+                              {.kind = KV_PUT}, /* with room for RECOVERY_OPS */
+                              {.kind = KV_PUT}};
+        size_t count = sizeof ops / sizeof *ops - RECOVERY_OPS;
+        if (recovery) {
+            recovery_ops(recovery, ops + count);
+            count += RECOVERY_OPS;
+        }
+        result = store_create(enclave_system.store, ops, count, error, error_size);
+        OPENSSL_cleanse(log_key, sizeof log_key);
     } else {
         snprintf(error, error_size, "identity: the CA cannot be made");
     }
     if (key_size > 0)
         OPENSSL_clear_free(key, (size_t)key_size);
     free(administrators);
+    free(upgrade_rule);
+    free(witnesses);
     OPENSSL_free(certificate);
     X509_free(ca);
     EVP_PKEY_free(ca_key);

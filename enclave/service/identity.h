@@ -12,8 +12,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Boot, on the owner's thread: load the CA and the instance; at first boot make them, and the store with them and
- * the first administrators (store_create). 0 or a negative errno, a line in error. */
+/* At first boot, with the master key (secrets/master.h): the instance's name, and what it has of the key. */
+int identity_begin(const uint8_t master[32], char *error, size_t error_size);
+
+/* Boot, on the owner's thread: load the CA and the instance; at first boot make them, and the store with them,
+ * the first administrators and the log's key (store_create). 0 or a negative errno, a line in error. */
 int identity_open(int first_boot, char *error, size_t error_size);
 
 /* Borrowed, all of them. */

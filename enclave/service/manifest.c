@@ -72,7 +72,7 @@ static size_t find(const struct manifest *m, const char *prefix, const char *tex
     return i;
 }
 
-char *manifest_proof_json(const struct manifest *m, const char *label, size_t label_size, int *error)
+json_t *manifest_proof_json(const struct manifest *m, const char *label, size_t label_size, int *error)
 {
     uint8_t path[64][MERKLE_HASH_SIZE];
     ENSURE(m && label && error);
@@ -85,17 +85,20 @@ char *manifest_proof_json(const struct manifest *m, const char *label, size_t la
         return NULL;
     int count = merkle_proof(&m->merkle, index, path);
     json_t *hashes = json_array();
-    for (int i = 0; i < count; i++) {
+    int failed = count < 0;
+    for (int i = 0; i < count && !failed; i++) {
         char hash[2 * MERKLE_HASH_SIZE + 1];
         hex_text(path[i], MERKLE_HASH_SIZE, hash);
-        json_array_append_new(hashes, json_string(hash));
+        failed = json_array_append_new(hashes, json_string(hash));
     }
     json_t *body =
         json_pack("{s:I,s:I,s:o}", "leaf_index", (json_int_t)index, "tree_size", (json_int_t)m->count, "path", hashes);
-    char *text = count >= 0 && body ? json_dumps(body, JSON_COMPACT) : NULL;
-    json_decref(body);
-    *error = text ? 0 : -ENOMEM;
-    return text;
+    if (failed) {
+        json_decref(body);
+        body = NULL;
+    }
+    *error = body ? 0 : -ENOMEM;
+    return body;
 }
 
 static json_t *leaf_json(const struct manifest_leaf *leaf)

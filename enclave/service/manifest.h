@@ -12,6 +12,7 @@
 #ifndef ENCLAVE_OS_ENCLAVE_SERVICE_MANIFEST_H
 #define ENCLAVE_OS_ENCLAVE_SERVICE_MANIFEST_H
 
+#include <jansson.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,10 +35,10 @@ int manifest_add(struct manifest *m, const char *label, const void *value, size_
 void manifest_root(const struct manifest *m, uint8_t root[MERKLE_HASH_SIZE]);
 void manifest_free(struct manifest *m); /* empties it */
 
-/* {"leaf_index":N,"tree_size":N,"path":["hex", ...]}, malloc'ed: the proof (RFC 9162, section 2.1.3) that the leaf of
+/* {"leaf_index":N,"tree_size":N,"path":["hex", ...]}: the proof (RFC 9162, section 2.1.3) that the leaf of
  * this label is under the root. A label that no leaf has, but an app's name, stands for that app's code. NULL with
  * *error -ENOENT or -ENOMEM. */
-char *manifest_proof_json(const struct manifest *m, const char *label, size_t label_size, int *error);
+json_t *manifest_proof_json(const struct manifest *m, const char *label, size_t label_size, int *error);
 /* {"format":...,"generation":N,"instance":"hex","merkle_root":"hex","leaves":[{"label","value"}]}, malloc'ed, *size
  * bytes. NULL: no memory. */
 char *manifest_json(const struct manifest *m, uint64_t generation, const uint8_t instance[32], size_t *size);

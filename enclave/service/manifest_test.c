@@ -40,6 +40,15 @@ static void parent(const uint8_t *left, const uint8_t *right, uint8_t out[MERKLE
     SHA256(node, sizeof node, out);
 }
 
+/* As text; NULL with an error. */
+static char *proof_of(const struct manifest *m, const char *label, size_t size, int *error)
+{
+    json_t *proof = manifest_proof_json(m, label, size, error);
+    char *text = proof ? json_dumps(proof, JSON_COMPACT) : NULL;
+    json_decref(proof);
+    return text;
+}
+
 static bool proves(const char *json, const struct manifest_leaf *of, const uint8_t root[MERKLE_HASH_SIZE])
 {
     unsigned index, size;
@@ -80,7 +89,7 @@ static void every_leaf_is_proved(void **state)
         struct manifest m = make(apps, apps % 3, root);
         for (size_t i = 0; i < m.count; i++) {
             int error;
-            char *json = manifest_proof_json(&m, m.leaves[i].label, strlen(m.leaves[i].label), &error);
+            char *json = proof_of(&m, m.leaves[i].label, strlen(m.leaves[i].label), &error);
             assert_non_null(json);
             assert_true(proves(json, &m.leaves[i], root));
             root[0] ^= 1;
@@ -99,15 +108,15 @@ static void an_apps_name_will_do(void **state)
     uint8_t root[MERKLE_HASH_SIZE];
     int error;
     struct manifest m = make(2, 1, root);
-    char *json = manifest_proof_json(&m, "1", 1, &error);
+    char *json = proof_of(&m, "1", 1, &error);
     assert_non_null(json);
     assert_true(proves(json, &m.leaves[3], root));
     free(json);
-    assert_null(manifest_proof_json(&m, "2", 1, &error));
+    assert_null(proof_of(&m, "2", 1, &error));
     assert_int_equal(error, -ENOENT);
-    assert_null(manifest_proof_json(&m, "", 0, &error));
-    assert_null(manifest_proof_json(&m, "app:", 4, &error));
-    assert_null(manifest_proof_json(&m, "limits\0", 7, &error));
+    assert_null(proof_of(&m, "", 0, &error));
+    assert_null(proof_of(&m, "app:", 4, &error));
+    assert_null(proof_of(&m, "limits\0", 7, &error));
     assert_int_equal(error, -ENOENT);
     manifest_free(&m);
 }

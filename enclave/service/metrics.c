@@ -1,84 +1,164 @@
-/* What /metrics says of the enclave itself; the HTTP server adds its own counters. */
+/* What /metrics and /status say of the enclave itself; the HTTP server adds its own counters. */
+#include <errno.h>
+#include <jansson.h>
 #include <stdio.h>
-#include <time.h>
 
-#include "enclave/ratls/connection.h"
+#include "common/clock.h"
+#include "common/ensure.h"
+#include "enclave/ratls/certificate.h"
+#include "enclave/ratls/connections.h"
+#include "enclave/https/answer.h"
 #include "enclave/https/client.h"
+#include "enclave/https/kept.h"
 #include "enclave/https/site.h"
 #include "enclave/kvstore/store.h"
 #include "enclave/service/change.h"
+#include "enclave/service/chronicle.h"
 #include "enclave/service/generations.h"
 #include "enclave/service/system.h"
+#include "enclave/service/witnessing.h"
 #include "enclave/wasm/app.h"
 #include "enclave/wasm/runtime.h"
 #include "sgx/trusted/bridge.h"
 
-#define APP_TEXT_MAX 256u /* of an app's part: a name and four numbers */
-
-struct text {
-    char *data;
-    size_t size, capacity;
+struct apps {
+    json_t *of; /* by name */
+    uint64_t stopped;
+    int error;
 };
 
-/* What an app's guests hold, and how much they might: with many apps, of those that fit. */
+/* What an app's guests hold, and how much they might. */
 static void add_app(void *user, struct app *app)
 {
-    struct text *text = user;
+    struct apps *apps = user;
     const struct budget *memory = app_memory(app);
-    if (text->capacity - text->size < APP_TEXT_MAX)
-        return;
-    text->size += (size_t)snprintf(
-        text->data + text->size, text->capacity - text->size,
-        "%s\"%s\":{\"memory_bytes\":%lu,\"memory_limit_bytes\":%lu,\"memory_refused_total\":%lu}",
-        text->data[text->size - 1] == '{' ? "" : ",", app_name(app), (unsigned long)budget_used(memory),
-        (unsigned long)memory->limit, (unsigned long)atomic_load(&memory->refused));
+    ENSURE(memory && apps->of);
+    ENSURE(memory->limit > 0);
+    apps->stopped += app_stopped(app) != NULL;
+    const struct app_refusals refused = app_refusals(app);
+    const struct http_number numbers[] = {{"stopped", app_stopped(app) != NULL},
+                                          {"lost_records", app_lost(app)},
+                                          {"memory_bytes", budget_used(memory)},
+                                          {"memory_limit_bytes", memory->limit},
+                                          {"requests_running", app_running(app)},
+                                          {"requests_refused_busy_total", refused.busy},
+                                          {"requests_refused_fast_total", refused.fast},
+                                          {"requests_refused_large_total", refused.large},
+                                          {"memory_refused_total", atomic_load(&memory->refused)}};
+    json_t *entry = json_object();
+    if (http_add_numbers(entry, numbers, sizeof numbers / sizeof *numbers) < 0 ||
+        json_object_set(apps->of, app_name(app), entry) < 0)
+        apps->error = -ENOMEM;
+    json_decref(entry);
 }
 
 static uint64_t certificate_age_s(const struct generations_report *report)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    uint64_t now_ns = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+    uint64_t now_ns = clock_monotonic_ns();
     return now_ns > report->renewed_ns ? (now_ns - report->renewed_ns) / 1000000000u : 0;
 }
 
-int system_metrics(void *user, const struct http_site *site, char *buf, size_t size)
+/* How long the history is, and how far witnesses have proven it. */
+static int add_history(json_t *into)
 {
-    (void)user;
-    uint64_t syscalls, refused, used, total, exits = 0;
-    const struct budget *memory = &connection_limits.memory, *count = &connection_limits.count;
-    const struct generations_report report = generations_report();
+    return json_object_set_new(into, "log", chronicle_head_json()) < 0 ||
+                   json_object_set_new(into, "witness", witnessing_json()) < 0
+               ? -ENOMEM
+               : 0;
+}
+
+int system_status(void *user, const struct http_site *site, json_t *into)
+{
+    (void)user, (void)site;
+    return add_history(into);
+}
+
+static int add_runtime(json_t *into)
+{
+    uint64_t syscalls, refused, used, total, exits = 0, quiet = 0;
     sgx_syscall_counts(&syscalls, &refused);
     sgx_heap_counts(&used, &total);
-    for (uint32_t i = 0; i < enclave_system.worker_count; i++)
+    for (uint32_t i = 0; i < enclave_system.worker_count; i++) {
         exits += atomic_load_explicit(&enclave_system.workers[i].exits, memory_order_relaxed);
-    int written = snprintf(
-        buf, size,
-        ",\"enclave_exits_total\":%lu,\"syscalls_total\":%lu,\"syscalls_refused_total\":%lu,"
-        "\"heap_pages_used\":%lu,\"heap_pages_total\":%lu,\"store_records\":%lu,\"store_damaged\":%lu,"
-        "\"store_stopped\":%u,"
-        "\"guest_memory_bytes\":%lu,\"outgoing_requests_total\":%lu,\"outgoing_failures_total\":%lu,"
-        "\"connections\":%lu,\"connections_limit\":%lu,\"connection_memory_bytes\":%lu,"
-        "\"connection_memory_limit_bytes\":%lu,\"connection_memory_refused_total\":%lu,\"connections_cut_total\":%lu,"
-        "\"app_changes_compiling\":%u,\"app_changes_waiting\":%u,"
-        "\"generation\":%lu,\"certificate_age_seconds\":%lu,\"renewals_failed_total\":%lu,\"renewal_failing\":%u,"
-        "\"apps\":{",
-        (unsigned long)exits, (unsigned long)syscalls, (unsigned long)refused, (unsigned long)used,
-        (unsigned long)total, (unsigned long)store_record_count(enclave_system.store),
-        (unsigned long)store_damaged_count(enclave_system.store), (unsigned)store_has_stopped(enclave_system.store),
-        (unsigned long)wasm_runtime_guest_memory(enclave_system.wasm),
-        (unsigned long)atomic_load(&http_call_counters.requests),
-        (unsigned long)atomic_load(&http_call_counters.failures), (unsigned long)budget_used(count),
-        (unsigned long)count->limit, (unsigned long)budget_used(memory), (unsigned long)memory->limit,
-        (unsigned long)atomic_load(&memory->refused), (unsigned long)atomic_load(&connection_limits.cut),
-        (unsigned)change_is_preparing(), (unsigned)changes_waiting(), (unsigned long)report.number,
-        (unsigned long)certificate_age_s(&report), (unsigned long)report.renewals_failed,
-        (unsigned)(report.failing_since_ns != 0));
-    if (written < 0 || (size_t)written + 2 >= size)
-        return written;
-    struct text text = {buf, (size_t)written, size - 2};
-    app_table_each(site->apps, add_app, &text);
-    text.data[text.size++] = '}';
-    text.data[text.size] = 0;
-    return (int)text.size;
+        quiet += atomic_load_explicit(&enclave_system.workers[i].quiet, memory_order_relaxed);
+    }
+    const struct http_number numbers[] = {
+        {"enclave_exits_total", exits},
+        {"quiet_turns_total", quiet},
+        {"syscalls_total", syscalls},
+        {"syscalls_refused_total", refused},
+        {"heap_pages_used", used},
+        {"heap_pages_total", total},
+        {"store_records", store_record_count(enclave_system.store)},
+        {"store_damaged", store_damaged_count(enclave_system.store)},
+        {"store_mended", store_mended_count(enclave_system.store)},
+        {"store_stopped", store_has_stopped(enclave_system.store)},
+        {"guest_memory_bytes", wasm_runtime_guest_memory(enclave_system.wasm)},
+        {"outgoing_requests_total", atomic_load(&http_call_counters.requests)},
+        {"outgoing_failures_total", atomic_load(&http_call_counters.failures)},
+        {"outgoing_connections_total", atomic_load(&http_call_counters.connections)},
+        {"outgoing_reused_total", atomic_load(&kept_counters.taken)},
+        {"outgoing_kept", atomic_load(&kept_counters.waiting)},
+    };
+    return http_add_numbers(into, numbers, sizeof numbers / sizeof *numbers);
+}
+
+static int add_connections(json_t *into)
+{
+    const struct budget *memory = &connection_limits.memory, *count = &connection_limits.count;
+    uint64_t handshakes = 0;
+    ENSURE(memory->limit > 0 && count->limit > 0);
+    ENSURE(enclave_system.worker_count <= PROTO_MAX_WORKERS);
+    for (uint32_t i = 0; i < enclave_system.worker_count; i++)
+        handshakes +=
+            atomic_load_explicit(&connections_of(&enclave_system.workers[i])->handshakes, memory_order_relaxed);
+    const struct http_number numbers[] = {
+        {"connections", budget_used(count)},
+        {"connections_limit", count->limit},
+        {"connection_memory_bytes", budget_used(memory)},
+        {"connection_memory_limit_bytes", memory->limit},
+        {"connection_memory_refused_total", atomic_load(&memory->refused)},
+        {"connections_cut_total", atomic_load(&connection_limits.cut)},
+        {"handshakes_total", handshakes},
+        {"certificates_made_total", certificate_leaves_made()},
+    };
+    return http_add_numbers(into, numbers, sizeof numbers / sizeof *numbers);
+}
+
+static int add_generation(json_t *into)
+{
+    const struct generations_report report = generations_report();
+    const struct http_number numbers[] = {
+        {"app_changes_compiling", change_is_preparing()},
+        {"app_changes_waiting", changes_waiting()},
+        {"generation", report.number},
+        {"certificate_age_seconds", certificate_age_s(&report)},
+        {"renewals_failed_total", report.renewals_failed},
+        {"renewal_failing", report.failing_since_ns != 0},
+    };
+    int error = http_add_numbers(into, numbers, sizeof numbers / sizeof *numbers);
+    return error < 0 ? error : add_history(into);
+}
+
+int system_metrics(void *user, const struct http_site *site, json_t *into)
+{
+    (void)user;
+    struct apps apps = {.of = json_object()};
+    app_table_each(site->apps, add_app, &apps);
+    if (json_object_set_new(into, "apps", apps.of) < 0 ||
+        json_object_set_new(into, "apps_stopped", json_integer((json_int_t)apps.stopped)) < 0)
+        apps.error = -ENOMEM;
+    int error = apps.error ? apps.error : add_runtime(into);
+    if (error == 0)
+        error = add_connections(into);
+    return error == 0 ? add_generation(into) : error;
+}
+
+bool system_not_ready(void *user, char *why, size_t size)
+{
+    (void)user;
+    if (!store_has_stopped(enclave_system.store))
+        return witnessing_withholds(why, size);
+    snprintf(why, size, "the store has stopped: nothing is written before the next start");
+    return true;
 }

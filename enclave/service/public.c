@@ -10,6 +10,9 @@
 #include "enclave/https/exchange.h"
 #include "enclave/https/fields.h"
 #include "enclave/service/generation.h"
+#include "enclave/service/limits.h"
+#include "enclave/service/log_public.h"
+#include "enclave/service/recovery.h"
 
 #define MANIFEST_PATH "/_enclave/manifest"
 #define PROOF_PATH "/_enclave/proof/"
@@ -18,7 +21,7 @@
 
 struct sending {
     struct generation *generation; /* counted */
-    size_t sent;
+    struct http_pieces pieces;     /* its manifest */
 };
 
 static void sending_free(struct sending *s)
@@ -29,17 +32,8 @@ static void sending_free(struct sending *s)
 
 static void send_more(struct http_exchange *x, struct sending *s)
 {
-    const struct generation *g = s->generation;
-    while (s->sent < g->manifest_size) {
-        size_t left = g->manifest_size - s->sent, space = x->ops->write_space(x);
-        ssize_t taken =
-            space ? x->ops->write_body(x, g->manifest_json + s->sent, left < space ? left : space) : -EAGAIN;
-        if (taken == -EAGAIN)
-            return; /* HTTP_EVENT_SPACE comes */
-        if (taken < 0)
-            break;
-        s->sent += (size_t)taken;
-    }
+    if (!http_send_pieces(x, &s->pieces))
+        return;
     sending_free(s);
     x->ops->finish(x, NULL, 0);
 }
@@ -56,6 +50,7 @@ static void answer_manifest(struct http_exchange *x)
 {
     static const struct http_field fields[] = {{HTTP_TEXT("content-type"), HTTP_TEXT("application/json")},
                                                {HTTP_TEXT("cache-control"), HTTP_TEXT("no-store")}};
+    http_exchange_check(x);
     struct generation *g = generation_of(x->site);
     struct sending *s = calloc(1, sizeof *s);
     if (!s || x->ops->respond(x, 200, fields, 2, (int64_t)g->manifest_size) != 0) {
@@ -65,6 +60,7 @@ static void answer_manifest(struct http_exchange *x)
     }
     http_site_ref(&g->site);
     s->generation = g;
+    s->pieces = (struct http_pieces){g->manifest_json, g->manifest_size, 0};
     x->on_event = on_event;
     x->user = s;
     send_more(x, s);
@@ -74,32 +70,58 @@ static void answer_manifest(struct http_exchange *x)
 
 static void answer_proof(struct http_exchange *x, struct http_text label)
 {
-    int error;
-    char *json = manifest_proof_json(&generation_of(x->site)->manifest, label.data, label.size, &error);
-    if (json)
-        http_answer_json(x, 200, json, strlen(json));
-    else if (error == -ENOENT)
+    int error = -ENOENT;
+    char text[LABEL_SENT_MAX];
+    json_t *proof = NULL;
+    if (label.size <= sizeof text)
+        proof = manifest_proof_json(&generation_of(x->site)->manifest, text, http_text_decode(label, text), &error);
+    if (error == -ENOENT)
         x->ops->fail(x, 404, "there is no leaf of this label, and no app of this name is deployed");
     else
-        x->ops->fail(x, 503, HTTP_NO_MEMORY);
-    free(json);
+        http_answer_value(x, 200, proof);
+}
+
+/* ---- who can recover it ------------------------------------------------------------------------------------------ */
+
+static void answer_recovery(struct http_exchange *x)
+{
+    const struct recovery *r = generation_of(x->site)->recovery;
+    http_exchange_check(x);
+    if (r)
+        http_answer_value(x, 200, json_loads(r->text, 0, NULL));
+    else
+        x->ops->fail(x, 404, "nobody holds shares of this instance: neither its first boot nor a change named anybody");
+}
+
+/* What follows prefix; data NULL: it is another path. */
+static struct http_text behind(struct http_text path, const char *prefix)
+{
+    size_t size = strlen(prefix);
+    if (path.size < size || memcmp(path.data, prefix, size) != 0)
+        return (struct http_text){0};
+    return (struct http_text){path.data + size, path.size - size};
 }
 
 bool public_answer(void *user, struct http_exchange *x)
 {
     (void)user;
-    struct http_text path = x->request.target.path;
-    size_t proof = sizeof PROOF_PATH - 1;
+    struct http_text path = x->request.target.path, label = behind(path, PROOF_PATH), log = behind(path, LOG_PATH);
     bool is_manifest = path.size == sizeof MANIFEST_PATH - 1 && memcmp(path.data, MANIFEST_PATH, path.size) == 0;
     http_exchange_check(x);
-    if (!is_manifest && (path.size < proof || memcmp(path.data, PROOF_PATH, proof) != 0))
+    bool is_recovery =
+        path.size == sizeof RECOVERY_SHARES_PATH - 1 && memcmp(path.data, RECOVERY_SHARES_PATH, path.size) == 0;
+    if (!is_manifest && !label.data && !log.data && !is_recovery)
         return false;
     if (!http_name_is(x->request.method, "GET") && !http_name_is(x->request.method, "HEAD"))
         http_refuse(x, 405, "Allow says which methods there are",
                     (struct http_field){HTTP_TEXT("allow"), HTTP_TEXT("GET, HEAD")});
     else if (is_manifest)
         answer_manifest(x);
+    else if (is_recovery)
+        answer_recovery(x);
+    else if (label.data)
+        answer_proof(x, label);
     else
-        answer_proof(x, (struct http_text){path.data + proof, path.size - proof});
+        log_public_answer(x, log);
     return true;
 }

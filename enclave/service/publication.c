@@ -12,7 +12,7 @@
 #include "enclave/secrets/jws.h"
 #include "enclave/wasm/settings.h"
 
-const char *const publication_set_names[RULE_SETS_COUNT] = {"arguments", "config", "environment", "peers"};
+const char *const publication_set_names[RULE_SETS_COUNT] = {"arguments", "config", "durable", "environment", "peers"};
 
 struct parse {
     struct publication *out;
@@ -89,7 +89,8 @@ static void take_settings(struct parse *p, const json_t *array)
         unsigned bit = bit_of(json_string_value(value));
         if (!bit || (p->out->terms.sets & bit))
             refuse(p,
-                   "the publication's settings: number %zu is none of arguments, config, environment and peers, or "
+                   "the publication's settings: number %zu is none of arguments, config, durable, environment and "
+                   "peers, or "
                    "is there twice",
                    index + 1);
         p->out->terms.sets |= bit;

@@ -1,6 +1,7 @@
 /* See router.h. */
 #include "enclave/service/router.h"
 
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,69 +22,70 @@ static void refuse_method(struct http_exchange *x, struct http_text allowed)
 
 static void healthz(struct http_server *server, struct http_exchange *x)
 {
-    static const char json[] = "{\"status\":\"ok\"}";
-    http_answer_json(x, 200, json, sizeof json - 1);
+    http_answer_value(x, 200, json_pack("{s:s}", "status", "ok"));
 }
 
 static void readyz(struct http_server *server, struct http_exchange *x)
 {
-    char json[128];
-    bool stopping = atomic_load(&server->stopping);
-    int size =
-        snprintf(json, sizeof json, "{\"status\":\"%s\",\"modules\":%zu,\"generation\":%llu}",
-                 stopping ? "not_ready" : "ready", app_table_count(x->site->apps), (unsigned long long)x->site->number);
-    http_answer_json(x, stopping ? 503 : 200, json, (size_t)size);
+    char says[1024];
+    http_exchange_check(x);
+    const char *why = atomic_load(&server->stopping) ? "the server is stopping"
+                      : server->not_ready && server->not_ready(server->user, says, sizeof says) ? says
+                                                                                                : NULL;
+    http_answer_value(x, why ? 503 : 200,
+                      json_pack("{s:s,s:I,s:I,s:s*}", "status", why ? "not_ready" : "ready", "modules",
+                                (json_int_t)app_table_count(x->site->apps), "generation", (json_int_t)x->site->number,
+                                "reason", why));
 }
 
-struct text {
-    char data[65536];
-    size_t size;
-};
-
-static void add_status(void *user, struct app *app)
+static json_t *status_of(struct app *app)
 {
-    struct text *text = user;
     char hash[65];
     hex_text(app_sha256(app), 32, hash);
-    if (text->size + 256 > sizeof text->data)
-        return;
-    text->size += (size_t)snprintf(text->data + text->size, sizeof text->data - text->size,
-                                   ",{\"name\":\"%s\",\"details\":{\"sha256\":\"%s\",\"calls\":%llu}}", app_name(app),
-                                   hash, (unsigned long long)app_calls(app));
+    json_t *lost = app_lost(app) ? json_integer((json_int_t)app_lost(app)) : NULL;
+    return json_pack("{s:s,s:{s:s,s:I,s:s*,s:o*,s:s*}}", "name", app_name(app), "details", "sha256", hash, "calls",
+                     (json_int_t)app_calls(app), "stopped", app_stopped(app), "lost_records", lost, "remedy",
+                     lost ? "the app is refused these: see which with enclavectl salvage ls" : NULL);
 }
 
+/* The server itself, by a name that no app has, and its apps. */
 static void status(struct http_server *server, struct http_exchange *x)
 {
-    static _Thread_local struct text text; /* too large for a stack */
-    /* no app is called so */
-    text.size =
-        (size_t)snprintf(text.data, sizeof text.data, "[{\"name\":\"_enclave\",\"details\":{\"generation\":%llu}}",
-                         (unsigned long long)x->site->number);
-    app_table_each(x->site->apps, add_status, &text);
-    text.data[text.size++] = ']';
-    http_answer_json(x, 200, text.data, text.size);
+    http_exchange_check(x);
+    json_t *details = json_pack("{s:I}", "generation", (json_int_t)x->site->number);
+    int error = server->more_status ? server->more_status(server->user, x->site, details) : 0;
+    json_t *all = app_table_json(x->site->apps, status_of);
+    json_t *own = json_pack("{s:s,s:o}", "name", "_enclave", "details", details);
+    if (json_array_insert_new(all, 0, own) < 0 || error < 0) {
+        json_decref(all);
+        all = NULL;
+    }
+    http_answer_value(x, 200, all);
 }
 
 static void metrics(struct http_server *server, struct http_exchange *x)
 {
-    static _Thread_local char json[65536]; /* apps are in it: too large for a stack */
-    struct http_counters *c = &server->counters;
-    unsigned long long uptime = (x->worker->loop.now_ns - server->started_ns) / 1000000000u;
-    int size =
-        snprintf(json, sizeof json,
-                 "{\"connections_total\":%llu,\"frames_total\":%llu,\"wasm_calls_total\":%llu,"
-                 "\"responses_2xx_total\":%llu,\"responses_3xx_total\":%llu,\"responses_4xx_total\":%llu,"
-                 "\"responses_5xx_total\":%llu,\"uptime_seconds\":%llu",
-                 (unsigned long long)c->connections, (unsigned long long)c->requests, (unsigned long long)c->app_calls,
-                 (unsigned long long)c->responses[2], (unsigned long long)c->responses[3],
-                 (unsigned long long)c->responses[4], (unsigned long long)c->responses[5], uptime);
-    if (server->more_metrics) {
-        int more = server->more_metrics(server->user, x->site, json + size, sizeof json - (size_t)size - 2);
-        if (more > 0 && (size_t)more < sizeof json - (size_t)size - 2)
-            size += more;
+    http_exchange_check(x);
+    const struct http_counters *c = &server->counters;
+    const struct http_number numbers[] = {
+        {"connections_total", c->connections},
+        {"frames_total", c->requests},
+        {"wasm_calls_total", c->app_calls},
+        {"responses_2xx_total", c->responses[2]},
+        {"responses_3xx_total", c->responses[3]},
+        {"responses_4xx_total", c->responses[4]},
+        {"responses_5xx_total", c->responses[5]},
+        {"uptime_seconds", (x->worker->loop.now_ns - server->started_ns) / 1000000000u},
+    };
+    json_t *body = json_object();
+    int error = http_add_numbers(body, numbers, sizeof numbers / sizeof *numbers);
+    if (error == 0 && server->more_metrics)
+        error = server->more_metrics(server->user, x->site, body);
+    if (error < 0) {
+        json_decref(body);
+        body = NULL;
     }
-    json[size++] = '}';
-    http_answer_json(x, 200, json, (size_t)size);
+    http_answer_value(x, 200, body);
 }
 
 static const struct route {
@@ -146,6 +148,8 @@ static void answer_server(struct http_exchange *x)
 static void forward(struct http_exchange *x, struct app *app)
 {
     struct http_request *request = &x->request;
+    http_exchange_check(x);
+    ENSURE(app);
     struct http_field *fields = (struct http_field *)request->fields; /* has room for two more */
     size_t kept = 0;
     for (size_t i = 0; i < request->field_count; i++)
@@ -165,10 +169,21 @@ static bool text_is(struct http_text text, const char *wanted)
     return text.size == strlen(wanted) && memcmp(text.data, wanted, text.size) == 0;
 }
 
+/* Neither apps nor administrators may have an answer: then this is it. */
+static bool withheld(struct http_server *server, struct http_exchange *x)
+{
+    if (!atomic_load_explicit(&server->withheld, memory_order_relaxed))
+        return false;
+    x->ops->fail(x, 503, "nothing is served, since witnesses do not vouch for this server: /readyz says why");
+    return true;
+}
+
 /* One of the server's own paths? */
 static bool route_own(struct http_server *server, struct http_exchange *x)
 {
     struct http_text path = x->request.target.path;
+    ENSURE(server && x->site);
+    ENSURE(path.data || path.size == 0);
     for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
         if (text_is(path, routes[i].path)) {
             answer_route(server, &routes[i], x);
@@ -176,6 +191,8 @@ static bool route_own(struct http_server *server, struct http_exchange *x)
         }
     }
     if (server->more_routes && server->more_routes(server->user, x))
+        return true;
+    if (withheld(server, x))
         return true;
     if (path.size >= 10 && memcmp(path.data, "/_enclave/", 10) == 0)
         http_admin_start(server, x);
@@ -186,6 +203,7 @@ static bool route_own(struct http_server *server, struct http_exchange *x)
 
 void route_request(struct http_server *server, struct http_exchange *x)
 {
+    http_exchange_check(x);
     /* TRACE would show an app's cookies to scripts, CONNECT makes a proxy: nobody gets them. */
     if (method_is(x, "TRACE") || method_is(x, "CONNECT")) {
         refuse_method(x, HTTP_TEXT(HTTP_METHODS));

@@ -52,6 +52,13 @@ static struct rule *make(enum rule_kind kind, const uint8_t id[RULE_ID_SIZE])
     return rule;
 }
 
+static void check(const struct rule *rule)
+{
+    ENSURE(atomic_load_explicit(&rule->refs, memory_order_relaxed) > 0);
+    ENSURE((size_t)rule->kind < sizeof kind_names / sizeof *kind_names);
+    ENSURE(rule->kind == RULE_PUBLISHER || (!rule->terms.egress && rule->terms.version == 0));
+}
+
 struct rule *rule_operator(const uint8_t id[RULE_ID_SIZE])
 {
     return make(RULE_OPERATOR, id);
@@ -208,12 +215,14 @@ int rule_next(struct rule *old, const struct rule_push *push, struct rule **out,
 static unsigned what_is_set(const struct app_settings *s)
 {
     return (s->arguments.count ? RULE_SETS_ARGUMENTS : 0u) | (s->config.count ? RULE_SETS_CONFIG : 0u) |
-           (s->environment.count ? RULE_SETS_ENVIRONMENT : 0u) | (s->request_peers ? RULE_SETS_PEERS : 0u);
+           (s->environment.count ? RULE_SETS_ENVIRONMENT : 0u) | (s->request_peers ? RULE_SETS_PEERS : 0u) |
+           (s->witnessed ? RULE_SETS_DURABLE : 0u);
 }
 
 int rule_fits(const struct rule *rule, const struct app_settings *settings, char *why, size_t why_size)
 {
     struct reason r = {why, why_size};
+    check(rule);
     if (rule->kind != RULE_PUBLISHER)
         return 0;
     unsigned too_many = what_is_set(settings) & ~rule->terms.sets;
@@ -280,6 +289,8 @@ __attribute__((format(printf, 2, 3))) static void append(struct text *t, const c
 static void append_terms(struct text *out, const struct rule *rule, const char *egress)
 {
     const struct rule_terms *t = &rule->terms;
+    ENSURE(rule->kind == RULE_PUBLISHER);
+    ENSURE((egress != NULL) == (t->egress != NULL));
     uint8_t hash[32];
     char key[65];
     SHA256(rule->publisher, RULE_KEY_SIZE, hash);
@@ -308,6 +319,7 @@ static void append_terms(struct text *out, const struct rule *rule, const char *
 char *rule_text(const struct rule *rule)
 {
     char id[2 * RULE_ID_SIZE + 1];
+    check(rule);
     char *egress = rule->terms.egress ? app_settings_egress_text(rule->terms.egress) : NULL;
     struct text out = {.capacity = TEXT_BASE + (egress ? strlen(egress) : 0)};
     if (!rule->terms.egress || egress)
@@ -382,6 +394,8 @@ static void take_terms(struct lines *in, struct rule *rule)
 {
     const char *value;
     size_t size;
+    ENSURE(in->at <= in->end);
+    ENSURE(rule->kind == RULE_PUBLISHER && !rule->terms.egress);
     if (take(in, "key=", &value, &size) && take(in, "version=", &value, &size))
         rule->terms.version = number(value, size);
     if (take(in, "egress=", &value, &size))
@@ -429,8 +443,10 @@ struct rule *rule_parse(const char *text, size_t size, const uint8_t *publisher)
         same = rule->terms.version > 0 && rule->terms.memory_mib <= RULE_MEMORY_MIB_MAX &&
                rule->terms.timeout_ms <= RULE_TIMEOUT_MS_MAX;
     free(again);
-    if (same)
-        return rule;
-    rule_unref(rule);
-    return NULL;
+    if (!same) {
+        rule_unref(rule);
+        return NULL;
+    }
+    check(rule);
+    return rule;
 }

@@ -23,19 +23,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "enclave/service/limits.h"
+
 #define RULE_ID_SIZE 16u
-#define RULE_KEY_SIZE 91u              /* DER SubjectPublicKeyInfo of a P-256 key, its point uncompressed */
-#define RULE_VERSION_MAX (1ull << 53)  /* as far as every JSON parser counts */
-#define RULE_MEMORY_MIB_MAX (1u << 20) /* of what a publication can fix */
-#define RULE_TIMEOUT_MS_MAX (1u << 30)
+#define RULE_KEY_SIZE 91u /* DER SubjectPublicKeyInfo of a P-256 key, its point uncompressed */
 
 struct app_settings;
 
 enum rule_kind { RULE_OPERATOR, RULE_PUBLISHER, RULE_FROZEN };
 
 /* Settings that a publication leaves to the administrator, beside egress, which is bounded on its own. */
-enum { RULE_SETS_ARGUMENTS = 1, RULE_SETS_CONFIG = 2, RULE_SETS_ENVIRONMENT = 4, RULE_SETS_PEERS = 8 };
-#define RULE_SETS_COUNT 4
+enum {
+    RULE_SETS_ARGUMENTS = 1,
+    RULE_SETS_CONFIG = 2,
+    RULE_SETS_DURABLE = 4,
+    RULE_SETS_ENVIRONMENT = 8,
+    RULE_SETS_PEERS = 16
+};
+#define RULE_SETS_COUNT 5
 
 /* What a publication says of the code that it is for. */
 struct rule_terms {

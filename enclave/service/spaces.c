@@ -84,6 +84,8 @@ static bool collect(void *user, const uint8_t *key, size_t size)
 {
     struct leftover **all = user;
     size_t prefix = sizeof PREFIX - 1;
+    loop_check(&enclave_system.owner->loop);
+    ENSURE(size <= KV_KEY_MAX);
     if (size <= prefix || size >= SPACES_KEY_SIZE || memcmp(key, PREFIX, prefix) != 0)
         return true;
     struct leftover *f = calloc(1, sizeof *f);
@@ -105,6 +107,7 @@ void spaces_resume(void)
                 -error);
     for (struct leftover *next; all; all = next) {
         next = all->next;
+        ENSURE(all->space[0]);
         spaces_remove(all->space);
         free(all);
     }

@@ -7,10 +7,12 @@
 
 #include <openssl/ssl.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define EGRESS_BUNDLE_MAX (1u << 20)  /* bytes of PEM */
+#include "enclave/service/limits.h"
+
 #define EGRESS_BUNDLE_KEY "egress-ca" /* its PEM, in the enclave's own namespace of the store */
 
 /* A bundle, read and judged: part of a generation. Immutable and counted. Any thread. */
@@ -20,6 +22,8 @@ struct egress_trust {
     uint8_t sha256[32];
     size_t count; /* of certificates */
 };
+/* How TLS is spoken to servers elsewhere, whoever is believed. */
+bool egress_context_configure(SSL_CTX *ctx);
 /* 0, and one reference in *out; -EINVAL (the bundle) or -ENOMEM, with a line in error. */
 int egress_trust_make(struct egress_trust **out, const void *pem, size_t size, char *error, size_t error_size);
 /* NULL, which is to trust nobody, is nothing. */

@@ -7,16 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/container.h"
 #include "common/hex.h"
-#include "enclave/service/administrators.h"
 #include "enclave/service/deployed.h"
 #include "enclave/service/generation.h"
-#include "enclave/service/generations.h"
 #include "enclave/service/rule.h"
 #include "enclave/service/system.h"
 #include "enclave/service/trust.h"
 #include "enclave/thread/rpc_client.h"
-#include "enclave/wasm/app.h"
 
 struct trust_change {
     struct change change; /* first */
@@ -27,7 +25,9 @@ struct trust_change {
 
 static void trust_write(struct change *change)
 {
-    struct trust_change *c = (struct trust_change *)change;
+    struct trust_change *c = CONTAINER_OF(change, struct trust_change, change);
+    loop_check(&enclave_system.owner->loop);
+    ENSURE((c->size == 0) == (c->trust == NULL));
     for (const struct deployed *d = deployed_first(); d; d = d->next)
         if (rule_trusts(d->rule, c->trust ? c->trust->sha256 : NULL, change->why, sizeof change->why) < 0) {
             change_fail_why(change, 403);
@@ -39,10 +39,8 @@ static void trust_write(struct change *change)
                              strlen(EGRESS_BUNDLE_KEY),
                              c->pem,
                              c->size};
-    struct generation *now = generations_current();
-    change_propose(change, app_table_copy(now->site.apps), egress_trust_ref(c->trust),
-                   administrators_ref(now->administrators), &op, 1);
-    http_site_unref(&now->site);
+    generation_parts_trust(&change->draft, egress_trust_ref(c->trust));
+    change_propose(change, &op, 1);
 }
 
 static void trust_committed(struct change *change)
@@ -53,7 +51,7 @@ static void trust_committed(struct change *change)
 
 static json_t *trust_describe(const struct change *change)
 {
-    const struct egress_trust *trust = ((const struct trust_change *)change)->trust;
+    const struct egress_trust *trust = CONTAINER_OF(change, const struct trust_change, change)->trust;
     char sha256[65];
     if (!trust)
         return json_pack("{s:i}", "certificates", 0);
@@ -63,17 +61,17 @@ static json_t *trust_describe(const struct change *change)
 
 static void trust_release(struct change *change)
 {
-    struct trust_change *c = (struct trust_change *)change;
+    struct trust_change *c = CONTAINER_OF(change, struct trust_change, change);
     egress_trust_unref(c->trust);
     free(c->pem);
     free(c);
 }
 
-int egress_trust_set(struct worker *origin, const void *pem, size_t size, change_done done, void *user, char *error,
-                     size_t error_size)
+int egress_trust_set(const struct change_asker *asker, const void *pem, size_t size, char *error, size_t error_size)
 {
-    static const struct change_ops ops = {NULL, trust_write, trust_committed, NULL, trust_describe, trust_release};
-    loop_check(&origin->loop);
+    static const struct change_ops ops = {
+        .write = trust_write, .committed = trust_committed, .describe = trust_describe, .release = trust_release};
+    loop_check(&asker->worker->loop);
     struct trust_change *c = calloc(1, sizeof *c);
     int result = c && (c->pem = malloc(size ? size : 1)) ? 0 : -ENOMEM;
     snprintf(error, error_size, "out of memory");
@@ -88,7 +86,8 @@ int egress_trust_set(struct worker *origin, const void *pem, size_t size, change
         memcpy(c->pem, pem, size);
     c->change.ops = &ops;
     c->change.success = 200;
+    c->change.subject = (struct change_subject){.what = "egress-ca"};
     c->size = size;
-    change_ask(&c->change, origin, done, user);
+    change_ask(&c->change, asker);
     return 0;
 }

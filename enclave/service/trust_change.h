@@ -10,8 +10,8 @@
 #include "enclave/service/change.h"
 
 /* From now on, this bundle (copied), or none if size is 0. 0; or -EINVAL (the bundle) or -ENOMEM with a line in error,
- * and done never runs (common/callbacks.h). On origin's thread. */
-MAY_REFUSE int egress_trust_set(struct worker *origin, const void *pem, size_t size, change_done done, void *user,
-                                char *error, size_t error_size);
+ * and done never runs (common/callbacks.h). On the asker's thread. */
+MAY_REFUSE int egress_trust_set(const struct change_asker *asker, const void *pem, size_t size, char *error,
+                                size_t error_size);
 
 #endif

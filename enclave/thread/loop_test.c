@@ -24,7 +24,7 @@ struct item {
 
 static void note_task(struct loop_task *task)
 {
-    struct item *item = (struct item *)task;
+    struct item *item = CONTAINER_OF(task, struct item, task);
     order[order_size++] = item->name;
     if (item->again-- > 0)
         loop_post(item->loop, task);

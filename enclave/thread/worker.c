@@ -2,13 +2,14 @@
 #include "enclave/thread/worker.h"
 
 #include <errno.h>
-#include <time.h>
 
+#include "common/container.h"
 #include "enclave/early/channel.h"
 #include "enclave/early/ecall.h"
 #include "enclave_os_t.h"
 
 #include "common/alive.h"
+#include "common/clock.h"
 #include "common/ensure.h"
 
 /* Turns without work before the worker parks (docs/benchmarks.md). Where the last sleep was cut short, work is coming
@@ -19,13 +20,6 @@
 #define SHORT_SLEEP_NS 500000u
 #define NAMES_PER_TURN 256u
 
-static uint64_t monotonic_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 static void notify(struct worker *w, enum notify_op op, uint64_t timeout_ns)
 {
     int32_t ignored;
@@ -35,10 +29,15 @@ static void notify(struct worker *w, enum notify_op op, uint64_t timeout_ns)
 
 static void wake_from_another_thread(struct loop *loop)
 {
-    struct worker *w = (struct worker *)loop;
+    struct worker *w = CONTAINER_OF(loop, struct worker, loop);
     int32_t ignored;
     if (atomic_load(&w->parked))
         ocall_notify(&ignored, NOTIFY_WAKE_WORKER, w->index, 0);
+}
+
+static void only_wake(struct loop_timer *timer)
+{
+    (void)timer;
 }
 
 int worker_init(struct worker *w, uint32_t index, const struct worker_handlers *handlers, void *user,
@@ -55,8 +54,9 @@ int worker_init(struct worker *w, uint32_t index, const struct worker_handlers *
         doorbell_producer_init(&w->bell_out, (struct doorbell_shared *)control->doorbell_out) < 0)
         return -ENODEV;
     int result = loop_init(&w->loop, wake_from_another_thread);
-    w->loop.now_ns = monotonic_ns();
-    return result;
+    w->loop.now_ns = clock_monotonic_ns();
+    w->last.fn = only_wake;
+    return result < 0 ? result : loop_timer_start(&w->loop, &w->last, UINT64_MAX); /* later it needs no memory */
 }
 
 void worker_ring_host(struct worker *w, channel_name name)
@@ -92,17 +92,24 @@ static bool read_doorbell(struct worker *w)
     return count > 0;
 }
 
+/* Asked for, but not seen by worker_run or boot yet: its wake may have come just before this worker began to sleep. */
+static bool shutdown_is_news(const struct worker *w)
+{
+    uint64_t ignored;
+    return !w->stopping && ecall_shutdown_requested(&ignored);
+}
+
 static void park(struct worker *w)
 {
     ENSURE(!atomic_load_explicit(&w->parked, memory_order_relaxed));
     ENSURE(w->quiet_turns > w->quiet_turns_max);
     atomic_store(&w->parked, true);
     bool asleep = doorbell_sleep(&w->bell_in);
-    uint64_t deadline = loop_next_deadline(&w->loop), now = monotonic_ns();
-    if (asleep && deadline > now && !atomic_load(&w->loop.remote)) {
+    uint64_t deadline = loop_next_deadline(&w->loop), now = clock_monotonic_ns();
+    if (asleep && deadline > now && !atomic_load(&w->loop.remote) && !shutdown_is_news(w)) {
         w->rang = false; /* NOTIFY_WAIT wakes the host's side too */
         notify(w, NOTIFY_WAIT, deadline == UINT64_MAX ? UINT64_MAX : deadline - now);
-        w->quiet_turns_max = monotonic_ns() - now < SHORT_SLEEP_NS ? QUIET_TURNS_STEADY : QUIET_TURNS_SPARSE;
+        w->quiet_turns_max = clock_monotonic_ns() - now < SHORT_SLEEP_NS ? QUIET_TURNS_STEADY : QUIET_TURNS_SPARSE;
     }
     doorbell_awake(&w->bell_in);
     atomic_store(&w->parked, false);
@@ -114,20 +121,22 @@ void worker_turn(struct worker *w)
     loop_check(&w->loop);
     ENSURE(!atomic_load_explicit(&w->parked, memory_order_relaxed)); /* nobody turns what sleeps */
     sgx_stop_if_dead();
-    w->loop.now_ns = monotonic_ns(); /* after a sleep, before anything starts a timer */
+    w->loop.now_ns = clock_monotonic_ns(); /* after a sleep, before anything starts a timer */
     bool busy = read_doorbell(w);
-    busy |= loop_run_once(&w->loop, monotonic_ns());
+    busy |= loop_run_once(&w->loop, clock_monotonic_ns());
     if (w->rang && doorbell_wake(&w->bell_out))
         notify(w, NOTIFY_HOST, 0);
     w->rang = false;
     if (busy) {
         w->handlers->worked(w);
         w->quiet_turns = 0;
-    } else if (++w->quiet_turns > w->quiet_turns_max) {
-        park(w);
-    } else {
-        __builtin_ia32_pause();
+        return;
     }
+    atomic_store_explicit(&w->quiet, w->quiet + 1, memory_order_relaxed);
+    if (++w->quiet_turns > w->quiet_turns_max)
+        park(w);
+    else
+        __builtin_ia32_pause();
 }
 
 void worker_run(struct worker *w)
@@ -136,8 +145,10 @@ void worker_run(struct worker *w)
     loop_take(&w->loop); /* boot made it, and then this thread */
     while (!ecall_shutdown_requested(&deadline))
         worker_turn(w);
+    w->stopping = true;
+    ENSURE(loop_timer_start(&w->loop, &w->last, deadline) == 0); /* it is started already */
     w->handlers->drain(w);
-    while (!w->handlers->drained(w) && monotonic_ns() < deadline)
+    while (!w->handlers->drained(w) && clock_monotonic_ns() < deadline)
         worker_turn(w);
     w->handlers->abort(w);
 }

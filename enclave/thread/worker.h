@@ -59,6 +59,9 @@ struct worker {
     uint32_t quiet_turns_max; /* how many of them before it parks */
     atomic_bool parked;       /* asleep in the host; loop_post_remote must wake it */
     _Atomic uint64_t exits;   /* ocall_notify calls made by this worker, who alone writes it */
+    _Atomic uint64_t quiet;   /* turns that had nothing to do, of its whole life; the same */
+    bool stopping;            /* worker_run has seen that shutdown was asked for */
+    struct loop_timer last;   /* and this ends its sleep at the deadline */
 };
 
 /* Claim the control channel that the host posted for this worker: its doorbells are the worker's, its rings are for
@@ -68,7 +71,7 @@ int worker_init(struct worker *w, uint32_t index, const struct worker_handlers *
 
 /* One turn: what the doorbell says, timers, tasks; then park if there is nothing to do. */
 void worker_turn(struct worker *w);
-/* Turns until shutdown is asked for and connections have drained. */
+/* Turns until shutdown is asked for and connections have drained, or the shutdown's deadline is over. */
 void worker_run(struct worker *w);
 
 /* Tell the host that a channel has news. */

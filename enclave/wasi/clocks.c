@@ -2,13 +2,12 @@
  * wasi:clocks/{monotonic-clock,wall-clock,timezone}@0.2.x. Both clocks are the host's claim; the monotonic one never
  * goes back. The time zone is UTC.
  */
-#include <time.h>
-
+#include "common/clock.h"
 #include "enclave/wasi/internal.h"
 
 static HOST_FUNC(now)
 {
-    reply_word(g, monotonic_now_ns());
+    reply_word(g, clock_monotonic_ns());
     return HOST_DONE;
 }
 
@@ -35,16 +34,15 @@ static HOST_FUNC(subscribe_instant)
 
 static HOST_FUNC(subscribe_duration)
 {
-    uint64_t start = monotonic_now_ns(), deadline;
+    uint64_t start = clock_monotonic_ns(), deadline;
     return pollable_at(g, __builtin_add_overflow(start, args[0].word, &deadline) ? UINT64_MAX : deadline);
 }
 
 static HOST_FUNC(wall_now)
 {
-    struct timespec wall;
-    clock_gettime(CLOCK_REALTIME, &wall);
-    reply_word(g, (uint64_t)wall.tv_sec);
-    reply_word(g, (uint64_t)wall.tv_nsec);
+    uint64_t wall_ns = clock_realtime_ns();
+    reply_word(g, wall_ns / 1000000000u);
+    reply_word(g, wall_ns % 1000000000u);
     return HOST_DONE;
 }
 

@@ -139,7 +139,7 @@ static void add(struct variables *v, const char *name, size_t name_size, struct 
     v->count++;
 }
 
-#define ADD(v, name, value) add(v, name, sizeof(name) - 1, value)
+#define ADD(v, name, value) add(v, name, sizeof name - 1, value)
 
 static void put(struct variables *v, const void *data, size_t size)
 {

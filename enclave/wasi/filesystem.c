@@ -2,8 +2,8 @@
  * wasi:filesystem/{types,preopens}@0.2.x over the app's sealed file system (enclave/fs/fs.h).
  */
 #include <errno.h>
-#include <time.h>
 
+#include "common/clock.h"
 #include "enclave/wasi/filesystem.h"
 
 #define LIST_BYTES 16384u
@@ -120,14 +120,12 @@ static HOST_FUNC(set_size)
 /* new-timestamp: no-change, now, timestamp(datetime). Returns its slots. */
 static const struct slot *take_time(const struct slot *at, bool *set, uint64_t *ns)
 {
-    struct timespec now;
     *set = at->word != 0;
     if (at->word == 2) {
         *ns = at[1].word * 1000000000u + at[2].word;
         return at + 3;
     }
-    clock_gettime(CLOCK_REALTIME, &now);
-    *ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    *ns = clock_realtime_ns();
     return at + 1;
 }
 

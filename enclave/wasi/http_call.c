@@ -117,6 +117,7 @@ static struct http_call *start(struct guest *g, struct resource *request, const 
         .worker = g->worker,
         .dialer = g->app->rt->config.dialer,
         .site = g->site,
+        .keeper = &g->app->keeper,
         .host = d->host,
         .port = d->port,
         .method = text_of(request->state == METHOD_OTHER ? method : http_methods[request->state]),

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 
+#include "common/clock.h"
 #include "enclave/https/client.h"
 #include "enclave/wasi/internal.h"
 
@@ -61,7 +62,7 @@ static bool pollable_ready(struct guest *g, struct resource *pollable)
     if (pollable->on)
         return resource_ready(g, pollable->on);
     return pollable->pollable.deadline_ns <= g->worker->loop.now_ns ||
-           pollable->pollable.deadline_ns <= monotonic_now_ns();
+           pollable->pollable.deadline_ns <= clock_monotonic_ns();
 }
 
 /* A body that is full before anybody can read it makes no room while the guest waits for that. */

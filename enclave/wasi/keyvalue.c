@@ -160,7 +160,11 @@ static HOST_FUNC(list_keys)
         kv_call_begun(g->kv, kv_list(g->worker, ns, args[1].word ? args[2].word : 0, got_names, g->kv));
     if (result != HOST_DONE)
         return g->trap ? HOST_TRAP : result;
-    if (call->error) {
+    if (call->error == -EBADMSG) {
+        result = kv_fail(g, OTHER,
+                         "a record of this app is damaged together with its name, so that no list is complete: an "
+                         "administrator sees it, and can give it up (enclavectl salvage)");
+    } else if (call->error) {
         result = kv_fail_error(g, call->error);
     } else {
         reply_word(g, 0);

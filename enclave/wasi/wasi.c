@@ -71,9 +71,9 @@ static bool handler_arguments(struct guest *g, struct resource **request, struct
 }
 
 static const struct host_package packages[] = {
-#define PACKAGE(name, list)                       \
-    {                                             \
-        name, list, sizeof(list) / sizeof *(list) \
+#define PACKAGE(name, list)                      \
+    {                                            \
+        name, list, sizeof list / sizeof *(list) \
     }
     PACKAGE("wasi:io", wasi_io),
     PACKAGE("wasi:clocks", wasi_clocks),
@@ -91,6 +91,7 @@ static const struct host_package packages[] = {
 const struct host_world wasi_world = {
     .packages = packages,
     .files_of = fs_of_app,
+    .files_unref = fs_unref,
     .command_refuses = command_refuses,
     .handler_arguments = handler_arguments,
     .command_waits = command_flush,

@@ -6,6 +6,7 @@
 #ifndef ENCLAVE_OS_ENCLAVE_WASM_APP_H
 #define ENCLAVE_OS_ENCLAVE_WASM_APP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,8 @@ struct app_settings;
 
 #define APP_NAME_MAX 63u /* letters, digits, '-', '_'; begins with a letter or digit */
 
+bool app_name_ok(const char *name, size_t size);
+
 #define APP_MEMORY_MIB 256u
 #define APP_TIMEOUT_MS 30000u
 
@@ -29,12 +32,17 @@ struct app_config {
     uint64_t memory_limit;         /* bytes of linear memory for one request; 0: APP_MEMORY_MIB */
     uint32_t timeout_ms;           /* for one request; 0: APP_TIMEOUT_MS */
     struct app_settings *settings; /* a reference is taken; NULL: empty ones */
+    bool closed;                   /* requests are refused until app_open */
+    const char *stopped;           /* it has no code to run: this sentence, without quotes, says why, and what helps;
+                                    * NULL: it has */
+    const _Atomic uint64_t *lost;  /* how many of its records are (kvstore/damage.h); lives on; NULL: none */
 };
 
 struct app;
 
-/* Make an app; takes the component in any case. Every import is checked: NULL, with why naming the interface and
- * function, if the enclave does not serve one of them, or if no handler is exported. Config is copied. */
+/* Make an app; takes the component in any case; one that is stopped has none. Every import is checked: NULL, with why
+ * naming the interface and function, if the enclave does not serve one of them, or if no handler is exported. Config is
+ * copied. */
 struct app *app_new(struct wasm_runtime *rt, const struct app_config *config, struct wasm_component *component,
                     char *why, size_t why_size);
 struct app *app_ref(struct app *app);
@@ -43,20 +51,47 @@ void app_unref(struct app *app);
 const char *app_name(const struct app *app);
 const char *app_prefix(const struct app *app); /* "/NAME": where it is reached */
 const uint8_t *app_sha256(const struct app *app);
-const char *app_rule(const struct app *app); /* as its config had it */
-const struct wasm_component *app_component(const struct app *app);
-struct app_settings *app_settings_of(const struct app *app); /* lives as long as the app */
+const char *app_rule(const struct app *app);                       /* as its config had it */
+const struct wasm_component *app_component(const struct app *app); /* NULL: it is stopped */
+const char *app_stopped(const struct app *app);                    /* why it is; NULL: it runs */
+uint64_t app_lost(const struct app *app);                          /* of its records */
+struct app_settings *app_settings_of(const struct app *app);       /* lives as long as the app */
 uint64_t app_calls(const struct app *app);
+unsigned app_running(const struct app *app); /* guests, at this moment */
+/* Requests that its settings' limits have refused: too many at once, too many in a second, too large. */
+struct app_refusals {
+    uint64_t busy, fast, large;
+};
+struct app_refusals app_refusals(const struct app *app);
 const struct budget *app_memory(const struct app *app); /* what its guests hold */
 
-/* Answer the request with a fresh instance. Called on the exchange's worker; keeps its own reference. */
+/* Answer the request with a fresh instance; one that is closed refuses it with 503 and retry-after, one that is stopped
+ * with 503 and why. Called on the
+ * exchange's worker; keeps its own reference. */
 void app_handle(struct app *app, struct http_exchange *x);
+
+/*
+ * One after the other. An app that is replaced lives on as long as it is used, and runs beside what has taken its
+ * place, over the same data. Where that must not be, the new one is made closed, and
+ *
+ *     app_close_others(space, next);           from here on none of those before begins anything
+ *     while (app_others_run(space, next)) ...  what they have begun ends; look again later
+ *     app_open(next);
+ *
+ * next NULL: nothing takes their place. Any thread.
+ */
+void app_close_others(const char *space, const struct app *next);
+bool app_others_run(const char *space, const struct app *next);
+void app_open(struct app *app);
+/* Whether a guest of any app runs, those of apps that were replaced among them. Any thread. */
+bool apps_run(void);
 
 /*
  * A table of apps, sorted by name. Whoever makes one may change it until others see it (as part of an http_site,
  * site.h); from then on it is only read, from any thread, and without a lock.
  */
 struct app_table;
+struct json_t;
 struct app_table *app_table_new(void); /* empty; NULL: no memory */
 /* One of its own with the same apps, to be changed. NULL: no memory. */
 struct app_table *app_table_copy(const struct app_table *table);
@@ -69,5 +104,8 @@ struct app *app_table_find(const struct app_table *table, const char *name, size
 /* Calls visit for each app, sorted by name. */
 void app_table_each(const struct app_table *table, void (*visit)(void *user, struct app *app), void *user);
 size_t app_table_count(const struct app_table *table);
+/* An array, the caller's, of what of makes of each app, in the table's order. NULL: no memory, or of gave NULL for
+ * one. */
+struct json_t *app_table_json(const struct app_table *table, struct json_t *(*of)(struct app *app));
 
 #endif

@@ -153,6 +153,8 @@ void component_refusal(wasmtime_error_t *failed, char *why, size_t why_size)
     free(cause);
 }
 
+#define WASM_PAGE 65536u /* what memories are counted in */
+
 int component_fits(const wasmtime_component_t *component, uint64_t memory_limit, char *why, size_t why_size)
 {
     struct component_demand demand;
@@ -167,7 +169,7 @@ int component_fits(const wasmtime_component_t *component, uint64_t memory_limit,
         {"memories", demand.memories, GUEST_MEMORIES_MAX},
         {"tables", demand.tables, GUEST_TABLES_MAX},
         {"elements in a table", demand.largest_table, GUEST_TABLE_MAX},
-        {"bytes of memory at its start", demand.largest_memory, memory_limit},
+        {"pages of memory (64 KiB each) at its start", demand.largest_memory, memory_limit / WASM_PAGE},
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         if (all[i].wanted <= all[i].limit)

@@ -93,7 +93,7 @@ static void other_files(void)
         size_t size;
         const char *said;
     } files[] = {
-#define FILE_OF(bytes, said) {bytes, sizeof(bytes) - 1, said}
+#define FILE_OF(bytes, said) {bytes, sizeof bytes - 1, said}
         FILE_OF("", "empty"),
         FILE_OF("\0asm\1\0\0\0", "wasm-tools component new"),
         FILE_OF("\0asm\1\0\0\0\1\4\1\x60\0\0\2\x24\1\x16wasi_snapshot_preview1\x09proc_exit\0\0", "preview 1"),

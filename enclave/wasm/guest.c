@@ -10,6 +10,7 @@
 
 #include "enclave/wasm/internal.h"
 #include "common/container.h"
+#include "enclave/https/answer.h"
 
 static void end_exchange(struct guest *g, int status, const char *why)
 {
@@ -52,6 +53,7 @@ static void guest_free(struct guest *g)
     charged_free(g->large);
     charged_free(g->printed);
     charge_give(&g->cost);
+    app_leave(g->app);
     app_unref(g->app);
     http_site_unref(g->site);
     free(g);
@@ -345,18 +347,61 @@ static bool enter(struct guest *g)
     return true;
 }
 
+static const struct http_field retry_later = {HTTP_TEXT("retry-after"), HTTP_TEXT("1")};
+
+/* Whether the limits in the app's settings let it begin; if not, it is answered. */
+static bool admit(struct app *app, struct http_exchange *x, unsigned running)
+{
+    const struct app_limits *limits = &app->settings->limits;
+    ENSURE(running > 0);
+    ENSURE(x->body_max == 0); /* nobody else answers it */
+    if (limits->body_bytes && x->request.content_length > 0 &&
+        (uint64_t)x->request.content_length > limits->body_bytes) {
+        atomic_fetch_add_explicit(&app->admission.large, 1, memory_order_relaxed);
+        x->ops->fail(x, 413, "the body is longer than this app takes (its settings' limits, body_bytes)");
+        return false;
+    }
+    switch (admission_take(&app->admission, limits, running, x->worker->loop.now_ns)) {
+    case ADMISSION_BUSY:
+        http_refuse(x, 503, "this app answers as many requests as it may (its settings' limits, requests)",
+                    retry_later);
+        return false;
+    case ADMISSION_FAST:
+        http_refuse(x, 429, "more requests came than this app takes (its settings' limits, requests_per_second)",
+                    retry_later);
+        return false;
+    default:
+        x->body_max = limits->body_bytes;
+        return true;
+    }
+}
+
 void app_handle(struct app *app, struct http_exchange *x)
 {
     app_check(app);
     http_exchange_check(x);
     ENSURE(!x->on_event); /* nobody answers it yet */
+    if (app->stopped) {
+        x->ops->fail(x, 503, app->stopped);
+        return;
+    }
     const char *why = app->command ? app->rt->config.world->command_refuses(x) : NULL;
     if (why) {
         x->ops->fail(x, 400, why);
         return;
     }
+    unsigned running = app_enter(app);
+    if (!running) {
+        http_refuse(x, 503, "what this app was before still answers: it has to end first", retry_later);
+        return;
+    }
+    if (!admit(app, x, running)) {
+        app_leave(app);
+        return;
+    }
     struct guest *g = guest_new(app, x);
     if (!g) {
+        app_leave(app);
         x->ops->fail(x, 503, "no memory is left for another request of this app");
         return;
     }

@@ -1,15 +1,6 @@
 /* What host functions do to the guest that called them. See host.h. */
 #include "enclave/wasm/internal.h"
 
-#include <time.h>
-
-uint64_t monotonic_now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 void guest_check(const struct guest *g)
 {
     loop_check(&g->worker->loop);

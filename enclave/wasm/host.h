@@ -4,7 +4,7 @@
  *
  *     static HOST_FUNC(now)                                           one function of an interface
  *     {
- *         reply_word(g, monotonic_now_ns());
+ *         reply_word(g, clock_monotonic_ns());
  *         return HOST_DONE;
  *     }
  *     static const struct host_func funcs[] = {{"now", "()->(u64)", now, SHAPE_ANY, false}};
@@ -35,6 +35,7 @@
 #include "common/ensure.h"
 #include "common/protocol.h"
 #include "enclave/budget/budget.h"
+#include "enclave/https/kept.h"
 #include "enclave/https/site.h"
 #include "enclave/thread/loop.h"
 #include "enclave/thread/worker.h"
@@ -67,6 +68,7 @@ struct wasm_runtime {
     struct budget guests; /* what all apps' guests hold */
     uint64_t set_aside;   /* bytes, for what host calls read of their memory before anybody can be charged */
     struct budget stacks; /* of all apps' guests: a number */
+    struct budget kept;   /* connections of all apps that wait: a number */
 };
 
 struct wasm_component {
@@ -82,16 +84,25 @@ struct app {
     bool command; /* wasi:cli/run, with the request's body as stdin and the answer's as stdout */
     uint64_t id;  /* never used twice: tags fiber stacks */
     _Atomic uint64_t calls;
+    atomic_uint running; /* guests */
+    atomic_bool closed;  /* none may begin */
+    bool is_listed;
+    struct app *next_living;
     uint64_t memory_limit, timeout_ns;
-    struct budget memory;    /* what its guests hold, of the runtime's */
-    struct budget calls_out; /* requests to servers elsewhere, at this moment: a number, not bytes */
-    struct budget stacks;    /* of its guests: a number too */
-    struct fs *fs;           /* what the world keeps its files in: host_world.files_of */
+    struct admission admission; /* by its settings' limits */
+    struct budget memory;       /* what its guests hold, of the runtime's */
+    struct budget calls_out;    /* requests to servers elsewhere, at this moment: a number, not bytes */
+    struct budget stacks;       /* of its guests: a number too */
+    struct budget kept;         /* connections to servers elsewhere that wait for its next request: the same */
+    struct http_keeper keeper;  /* of these */
+    struct fs *fs;              /* what the world keeps its files in: host_world.files_of */
     uint8_t sha256[32];
     char path[APP_NAME_MAX + 2]; /* "/" and the name */
     const char *name;
     char space[APP_NAME_MAX + 1]; /* of its data, in the store */
     char *rule;
+    char *stopped; /* it has neither component nor pre: why. NULL: it has */
+    const _Atomic uint64_t *lost;
     struct app_settings *settings; /* counted */
 };
 
@@ -331,7 +342,7 @@ struct host_interface {
 #define INTERFACE(package_and_name, wanted_version, table)                         \
     {                                                                              \
         .name = (package_and_name), .version = (wanted_version), .funcs = (table), \
-        .func_count = sizeof(table) / sizeof *(table)                              \
+        .func_count = sizeof table / sizeof *(table)                               \
     }
 
 /* The world that guests live in: what they may import, and what the engine leaves to those who serve it. All on the
@@ -343,8 +354,10 @@ struct host_package {
 };
 struct host_world {
     const struct host_package *packages;
-    /* Where an app's files are, for the world's own functions: lives for ever. NULL: there are none. Any thread. */
+    /* Where an app's files are, for the world's own functions: a reference, to be given back. NULL: there are none. Any
+     * thread. */
     struct fs *(*files_of)(struct fs_home *files, const char *app);
+    void (*files_unref)(struct fs *fs); /* NULL is nothing */
     /* May a command be asked this? If not, 400 with what comes back, a static text; else NULL. */
     const char *(*command_refuses)(const struct http_exchange *x);
     /* What a handler is called with; false: no memory. */
@@ -361,8 +374,6 @@ struct host_world {
 /* What serves a function of an interface ("wasi:io/poll@0.2.3"), or NULL. */
 const struct host_func *link_find(const struct host_world *world, const char *interface, size_t interface_size,
                                   const char *name, size_t name_size);
-/* The clock of loop->now_ns, read now. */
-uint64_t monotonic_now_ns(void);
 /* When a waiting guest must be polled again at the latest. */
 void guest_wake_at(struct guest *g, uint64_t deadline_ns);
 /* A buffer of at least SCRATCH_SIZE for what a reply points to; NULL (and a trap) if memory is short. */

@@ -6,6 +6,28 @@
 
 void resources_free(struct guest *g);
 
+/* living.c: between app_new's success and the last reference. */
+void living_add(struct app *app);
+void living_remove(struct app *app);
+
+/* Whoever begins something counts first and looks then; whoever closes does it the other way around: so either it is
+ * seen to run, or it sees that it may not. */
+static inline void app_leave(struct app *app)
+{
+    unsigned before = atomic_fetch_sub(&app->running, 1);
+    ENSURE(before > 0);
+}
+
+/* How many run, with this one; 0: it may not. */
+static inline unsigned app_enter(struct app *app)
+{
+    unsigned before = atomic_fetch_add(&app->running, 1);
+    if (!atomic_load(&app->closed))
+        return before + 1;
+    app_leave(app);
+    return 0;
+}
+
 /* Define in linker all that the component imports. 0 or -EINVAL with one line in why. */
 int link_component(const struct host_world *world, wasmtime_component_linker_t *linker,
                    const wasmtime_component_t *component, char *why, size_t why_size);

@@ -61,6 +61,9 @@
 /* After its client went away: for what it has to put in order. Milliseconds. */
 #define GUEST_GONE_MS 5000
 #define APP_CALLS_OUT_MAX 128u /* requests to servers elsewhere, of one app at once: a number */
+/* Connections to servers elsewhere that wait for the next request, of all apps: a number, of which an app has as many
+ * as it leaves free for others. */
+#define APPS_KEPT_MAX 256u
 
 /* A guest's own ---------------------------------------------------------------------------------------------------- */
 

@@ -122,6 +122,10 @@ static int32_t host_call(const void *function, void *guest, const struct slot *a
     bool answered = result == HOST_DONE;
     if (result != HOST_TRAP && !charge_passed(g, answered ? g->reply : args, answered ? g->reply_count : count))
         result = guest_trap(g, "no memory is left for this app");
+    /* One that began to wait and answered after all goes on: nobody will wake it for what it does not wait for. */
+    if (result != HOST_WAIT)
+        g->waiting = WAITS_NOT;
+    ENSURE(result != HOST_WAIT || g->waiting);
     ENSURE(g->reply_count <= g->reply_capacity);
     reply->slots = g->reply;
     reply->count = g->reply_count;

@@ -64,6 +64,7 @@ struct wasm_runtime *wasm_runtime_new(const struct wasm_runtime_config *config)
     }
     rt->config = *config;
     budget_init(&rt->guests, "guests", NULL, memory - set_aside);
+    budget_init(&rt->kept, "kept connections", NULL, APPS_KEPT_MAX);
     rt->set_aside = set_aside;
     if (!rt->config.random)
         rt->config.random = default_random;
@@ -81,6 +82,7 @@ void wasm_runtime_delete(struct wasm_runtime *rt)
         wasm_engine_delete(rt->engine);
         budget_deinit(&rt->guests);
         budget_deinit(&rt->stacks);
+        budget_deinit(&rt->kept);
     }
     free(rt);
 }

@@ -94,7 +94,12 @@ struct wasm_component *wasm_compile(struct wasm_runtime *rt, const uint8_t *wasm
                                     size_t why_size);
 /* The artefact for a sealed cache: malloc'ed, to be freed by the caller. -ENOMEM. */
 int wasm_serialize(const struct wasm_component *component, uint8_t **out, size_t *out_size);
-/* The artefact must come from wasm_serialize of the same image, unmodified (authenticate it first). */
+/* The engine by its fingerprint: the library that compiles and runs components, with all that configures it and judges
+ * them. Two images that have the same one have the same artefacts. */
+#define WASM_ENGINE_ID_SIZE 32u
+extern const uint8_t wasm_engine_id[WASM_ENGINE_ID_SIZE];
+/* The artefact must come from wasm_serialize of the same engine, unmodified (authenticate it first). Refused where this
+ * CPU has not what the code was made for. */
 struct wasm_component *wasm_deserialize(struct wasm_runtime *rt, const uint8_t *artefact, size_t size, char *why,
                                         size_t why_size);
 /* The same component once more, for another app. NULL: no memory. */

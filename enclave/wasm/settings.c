@@ -12,6 +12,7 @@
 #include "common/ensure.h"
 #include "common/references.h"
 #include "common/json.h"
+#include "enclave/wasm/settings_limits.h"
 
 #define HOST_MAX 253u /* RFC 1035, section 2.3.4 */
 
@@ -264,6 +265,16 @@ static void take_peers(struct parse *p, const json_t *value)
         p->out->request_peers = true;
 }
 
+static void take_durable(struct parse *p, const json_t *value)
+{
+    const char *text = text_of(value);
+    if (!text || strcmp(text, "witnessed") != 0)
+        refuse(p, "durable: the only value is \"witnessed\"%s%.32s%s; leave it out if the disk is enough",
+               text ? ", not \"" : "", text ? text : "", text ? "\"" : "");
+    else
+        p->out->witnessed = true;
+}
+
 static void take_members(struct parse *p, const json_t *object)
 {
     const char *member;
@@ -284,8 +295,14 @@ static void take_members(struct parse *p, const json_t *object)
             take_egress(p, value);
         else if (!strcmp(member, "peers"))
             take_peers(p, value);
+        else if (!strcmp(member, "durable"))
+            take_durable(p, value);
+        else if (!strcmp(member, "limits"))
+            p->failed = p->failed || !settings_limits_take(value, &p->out->limits, p->why, p->why_size);
         else
-            refuse(p, "%.64s: there is no such setting; there are environment, arguments, config, egress and peers",
+            refuse(p,
+                   "%.64s: there is no such setting; there are environment, arguments, config, egress, peers, durable "
+                   "and limits",
                    member);
     }
 }

@@ -6,7 +6,9 @@
  *    "arguments": ["value"],             wasi:cli/environment, behind the app's name
  *    "config": {"key": "value"},         wasi:config/store
  *    "egress": ["api.example.com", "*.example.org:8443"],
- *    "peers": "request"}                 clients are asked for a certificate, and the app is told what it proves
+ *    "peers": "request",                 clients are asked for a certificate, and the app is told what it proves
+ *    "durable": "witnessed",             what it stores is acknowledged once witnesses have cosigned a later head
+ *    "limits": {"requests": 100}}        how much of it may go on, beneath what the server allows (admission.h)
  * An entry of egress is a host name, "*." and the end of one (which has at least one more label), or an IP address (an
  * IPv6 address in brackets), with a port or else 443. What is not listed is refused.
  *
@@ -19,6 +21,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "enclave/wasm/admission.h"
 
 #define SETTINGS_SIZE_MAX 65536u /* bytes of JSON */
 #define SETTINGS_SALT_SIZE 16u
@@ -43,6 +47,8 @@ struct app_settings {
     struct egress_rule *egress;
     size_t egress_count;
     bool request_peers;
+    bool witnessed;
+    struct app_limits limits;
     uint8_t salt[SETTINGS_SALT_SIZE];
     uint8_t digest[32]; /* SHA-256(salt || json): what the Merkle tree holds; salted, since values may be secrets */
     char *json;         /* members sorted, no blanks; empty settings are "{}" */

@@ -93,11 +93,21 @@ static void test_nothing_is_allowed_by_default(void **state)
     app_settings_unref(s);
 }
 
+static void test_durable(void **state)
+{
+    struct app_settings *s = parse("{\"durable\":\"witnessed\"}"), *none = parse("{}");
+    assert_true(s->witnessed);
+    assert_false(none->witnessed);
+    app_settings_unref(s);
+    app_settings_unref(none);
+}
+
 static void test_peers(void **state)
 {
     (void)state;
     struct app_settings *s = parse("{\"peers\":\"request\"}"), *none = parse("{}");
     assert_true(s->request_peers);
+    assert_false(s->witnessed);
     assert_false(none->request_peers);
     app_settings_unref(s);
     app_settings_unref(none);
@@ -139,6 +149,15 @@ static void test_refused(void **state)
         {"{\"egress\":[\"[::1]x\"]}", "egress: number 1, \"[::1]x\": its port"},
         {"{\"egress\":[\"a b\"]}", "egress: number 1, \"a b\": it is no server's"},
         {"{\"peers\":true}", "peers: the only value is"},
+        {"{\"durable\":true}", "durable: the only value is"},
+        {"{\"durable\":\"synced\"}", "durable: the only value is \"witnessed\", not \"synced\""},
+        {"{\"limits\":1}", "limits: not an object"},
+        {"{\"limits\":{\"request\":1}}", "limits: request: there is no such limit; there are memory_mib, timeout_ms"},
+        {"{\"limits\":{\"requests\":0}}", "limits: requests: expected a whole number from 1 to 1048576"},
+        {"{\"limits\":{\"requests\":-1}}", "limits: requests: expected a whole number"},
+        {"{\"limits\":{\"requests\":1.0}}", "limits: requests: expected a whole number"},
+        {"{\"limits\":{\"requests_per_second\":1000001}}", "limits: requests_per_second: expected"},
+        {"{\"limits\":{\"body_bytes\":\"1\"}}", "limits: body_bytes: expected"},
         {"{\"peers\":\"require\"}", "peers: the only value is \"request\", not \"require\""},
         {"{\"peers\":\"request\\u0000\"}", "peers: the only value is \"request\"; leave"},
         {"{\"environment\":{\"PATH_INFO\":\"/\"}}", "environment: PATH_INFO: the server gives this name a value"},
@@ -162,12 +181,30 @@ static void test_refused(void **state)
     assert_non_null(strstr(error, "65536 bytes"));
 }
 
+static void test_limits(void **state)
+{
+    struct app_settings *s = parse("{\"limits\":{\"memory_mib\":1,\"timeout_ms\":2,\"requests\":3,"
+                                   "\"requests_per_second\":4,\"body_bytes\":5}}"),
+                        *none = parse("{\"limits\":{}}");
+    const struct app_limits *l = &s->limits;
+    assert_int_equal(l->memory_mib, 1);
+    assert_int_equal(l->timeout_ms, 2);
+    assert_int_equal(l->requests, 3);
+    assert_int_equal(l->requests_per_second, 4);
+    assert_int_equal(l->body_bytes, 5);
+    assert_memory_equal(&none->limits, (&(struct app_limits){0}), sizeof none->limits);
+    assert_memory_not_equal(s->digest, none->digest, 32);
+    app_settings_unref(s);
+    app_settings_unref(none);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_values), cmocka_unit_test(test_digest),
         cmocka_unit_test(test_rules),  cmocka_unit_test(test_nothing_is_allowed_by_default),
-        cmocka_unit_test(test_peers),  cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_peers),  cmocka_unit_test(test_durable),
+        cmocka_unit_test(test_limits), cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

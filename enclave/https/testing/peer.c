@@ -2,6 +2,7 @@
 #include "enclave/https/testing/peer.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "common/container.h"
 #include "enclave/https/admin.h"
 #include "enclave/https/answer.h"
 #include "enclave/https/fields.h"
@@ -23,7 +25,7 @@ struct worker worker;
 
 static ssize_t mem_read(struct transport *t, void *buf, size_t size)
 {
-    struct peer *m = (struct peer *)t;
+    struct peer *m = CONTAINER_OF(t, struct peer, t);
     if (m->at == m->in_size)
         return m->keep_open ? -EAGAIN : 0;
     size_t count = m->in_size - m->at;
@@ -38,7 +40,7 @@ static ssize_t mem_read(struct transport *t, void *buf, size_t size)
 
 static ssize_t mem_write(struct transport *t, const void *buf, size_t size)
 {
-    struct peer *m = (struct peer *)t;
+    struct peer *m = CONTAINER_OF(t, struct peer, t);
     if (peer_reads_slowly && m->allowance == 0)
         return -EAGAIN;
     if (peer_reads_slowly && size > m->allowance)
@@ -61,13 +63,14 @@ static void mem_flush(struct transport *t)
 }
 static void mem_close(struct transport *t)
 {
-    ((struct peer *)t)->closed = true;
+    CONTAINER_OF(t, struct peer, t)->closed = true;
 }
 static void mem_abort(struct transport *t)
 {
-    ((struct peer *)t)->aborted = true;
+    CONTAINER_OF(t, struct peer, t)->aborted = true;
 }
-const struct transport_ops peer_ops = {mem_read, mem_write, mem_flush, mem_close, mem_abort};
+const struct transport_ops peer_ops = {
+    .read = mem_read, .write = mem_write, .flush = mem_flush, .close = mem_close, .abort = mem_abort};
 
 static int admit(struct http_admin_hook *hook, const struct http_admin_request *request, const char **why)
 {
@@ -90,15 +93,15 @@ static void echo_admin(struct http_admin_hook *hook, struct worker *w, const str
         held_reply = reply;
         return;
     }
-    char json[512];
+    char text[512];
     int size =
-        snprintf(json, sizeof json, "{%s %s [%s] %.*s%s%s}", request->method, request->path, request->authorization,
+        snprintf(text, sizeof text, "{%s %s [%s] %.*s%s%s}", request->method, request->path, request->authorization,
                  request->body_size < 100 ? (int)request->body_size : 0, (const char *)request->body,
                  request->publication ? " published " : "", request->publication ? request->publication : "");
     const char *approval = request->approvals;
     for (size_t i = 0; i < request->approval_count; i++, approval += strlen(approval) + 1)
-        size += snprintf(json + size, sizeof json - (size_t)size, "<%s>", approval);
-    http_admin_reply(reply, 200, json, (size_t)size);
+        size += snprintf(text + size, sizeof text - (size_t)size, "<%s>", approval);
+    http_admin_reply_value(reply, 200, json_pack("{s:s}", "asked", text));
 }
 
 static bool may(void *user, const char *method, const char *path, const char *authorization)
@@ -164,7 +167,7 @@ struct http_exchange *peer_take(const char *in)
     hold = false;
     struct http_exchange *x = &((struct h1 *)peer.t.user)->x;
     x->on_event(x, HTTP_EVENT_GONE, x->user); /* the hook lets go */
-    http_admin_reply(held_reply, 200, "{}", 2);
+    http_admin_reply_value(held_reply, 200, json_object());
     x->on_event = NULL;
     return x;
 }
@@ -177,7 +180,6 @@ static bool path_begins(const struct http_exchange *x, const char *with)
 
 void peer_route(struct http_server *served, struct http_exchange *x)
 {
-    static const char json[] = "{\"status\":\"ok\"}";
     struct http_field allow = {HTTP_TEXT("allow"), HTTP_TEXT("GET, HEAD")};
     bool reads = http_name_is(x->request.method, "GET") || http_name_is(x->request.method, "HEAD");
     if (path_begins(x, "/_enclave/"))
@@ -187,7 +189,7 @@ void peer_route(struct http_server *served, struct http_exchange *x)
     else if (!reads || x->request.method.data[0] == 'g')
         http_refuse(x, 405, "another method", allow);
     else
-        http_answer_json(x, 200, json, sizeof json - 1);
+        http_answer_value(x, 200, json_pack("{s:s}", "status", "ok"));
 }
 
 void peer_setup(http_router route, struct app_table *apps)

@@ -38,6 +38,14 @@ struct played_store {
 extern struct played_store *played_store;
 const struct played_record *played_find(const char *key);
 
+/* The newest head of the history: a record of the store. */
+#define PLAYED_HEAD "head"
+struct played_head {
+    uint64_t size;
+    uint8_t root[32];
+};
+struct played_head played_head(void);
+
 /* ---- the host ---------------------------------------------------------------------------------------------------- */
 
 extern uint32_t played_malice; /* per mille of what the host is asked for goes wrong */
@@ -63,6 +71,7 @@ struct played_certificate {
     unsigned references;
     uint64_t generation;
     uint8_t root[32];
+    struct played_head log;
     bool has_trust;
     uint8_t trust[32];
 };

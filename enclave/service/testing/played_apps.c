@@ -1,7 +1,6 @@
 /* Apps and bundles: see played.h. */
 #include "enclave/service/testing/played.h"
 
-#include <errno.h>
 #include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,9 +64,10 @@ void wasm_component_delete(struct wasm_component *component)
     free(component);
 }
 
-struct app *app_make(const struct deployed *d, struct wasm_component *component, char *error, size_t error_size)
+struct app *app_make(const struct deployed *d, struct wasm_component *component, bool closed, char *error,
+                     size_t error_size)
 {
-    (void)error, (void)error_size;
+    (void)closed, (void)error, (void)error_size; /* what is asked of an app here is answered at once: it need not end */
     struct app *app = calloc(1, sizeof *app);
     ENSURE(app);
     app->references = 1;
@@ -78,6 +78,22 @@ struct app *app_make(const struct deployed *d, struct wasm_component *component,
     app->rule = rule_text(d->rule);
     app->settings = app_settings_ref(d->settings);
     return app;
+}
+
+void app_close_others(const char *space, const struct app *next)
+{
+    (void)space, (void)next;
+}
+
+bool app_others_run(const char *space, const struct app *next)
+{
+    (void)space, (void)next;
+    return chance(2); /* somebody else's */
+}
+
+void app_open(struct app *app)
+{
+    (void)app;
 }
 
 struct app *app_ref(struct app *app)
@@ -127,89 +143,22 @@ struct app_settings *app_settings_of(const struct app *app)
     return app->settings;
 }
 
-uint64_t app_calls(const struct app *app)
+const char *app_stopped(const struct app *app)
+{
+    (void)app;
+    return NULL;
+}
+
+uint64_t app_lost(const struct app *app)
 {
     (void)app;
     return 0;
 }
 
-struct app_table {
-    size_t count;
-    struct app *apps[8];
-};
-
-struct app_table *app_table_new(void)
+uint64_t app_calls(const struct app *app)
 {
-    return calloc(1, sizeof(struct app_table));
-}
-
-struct app_table *app_table_copy(const struct app_table *table)
-{
-    struct app_table *t = played_copy(table, sizeof *table);
-    for (size_t i = 0; i < t->count; i++)
-        app_ref(t->apps[i]);
-    return t;
-}
-
-void app_table_free(struct app_table *table)
-{
-    for (size_t i = 0; table && i < table->count; i++)
-        app_unref(table->apps[i]);
-    free(table);
-}
-
-static size_t place(const struct app_table *table, const char *name, size_t size)
-{
-    size_t i = 0;
-    while (i < table->count && (strlen(table->apps[i]->name) != size || memcmp(table->apps[i]->name, name, size) != 0))
-        i++;
-    return i;
-}
-
-static int by_name(const void *a, const void *b)
-{
-    return strcmp((*(struct app *const *)a)->name, (*(struct app *const *)b)->name);
-}
-
-int app_table_put(struct app_table *table, struct app *app)
-{
-    size_t i = place(table, app->name, strlen(app->name));
-    ENSURE(i < 8);
-    if (i < table->count)
-        app_unref(table->apps[i]);
-    else
-        table->count++;
-    table->apps[i] = app;
-    qsort(table->apps, table->count, sizeof *table->apps, by_name);
+    (void)app;
     return 0;
-}
-
-int app_table_remove(struct app_table *table, const char *name)
-{
-    size_t i = place(table, name, strlen(name));
-    if (i == table->count)
-        return -ENOENT;
-    app_unref(table->apps[i]);
-    table->count--;
-    memmove(&table->apps[i], &table->apps[i + 1], (table->count - i) * sizeof *table->apps);
-    return 0;
-}
-
-struct app *app_table_find(const struct app_table *table, const char *name, size_t name_size)
-{
-    size_t i = place(table, name, name_size);
-    return i < table->count ? table->apps[i] : NULL;
-}
-
-void app_table_each(const struct app_table *table, void (*visit)(void *user, struct app *app), void *user)
-{
-    for (size_t i = 0; i < table->count; i++)
-        visit(user, table->apps[i]);
-}
-
-size_t app_table_count(const struct app_table *table)
-{
-    return table->count;
 }
 
 /* A guest that says who it is, and by which bundle it would believe servers. */

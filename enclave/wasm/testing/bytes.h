@@ -11,7 +11,7 @@ struct bytes {
 };
 
 void put(struct bytes *b, const void *data, size_t size);
-#define PUT(b, text) put(b, text, sizeof(text) - 1)
+#define PUT(b, text) put(b, text, sizeof text - 1)
 void put_times(struct bytes *b, unsigned times, const void *data, size_t size);
 void put_number(struct bytes *b, uint32_t n);
 /* A section with content, which is freed. */

@@ -1,6 +1,8 @@
 /* See shapes.h. */
 #include "enclave/wasm/testing/shapes.h"
 
+#include <stdlib.h>
+
 static uint64_t state;
 
 void pick_seed(uint64_t seed)
@@ -105,6 +107,53 @@ static void nested_values(struct bytes *b, unsigned depth)
         put(&types, &low, 1), put(&types, &high, 1), put(&types, &top, 1);
     }
     put_section(b, 7, &types);
+}
+
+/* Types beside each other. */
+static void many_types(struct bytes *b, unsigned count)
+{
+    struct bytes types = {0};
+    put_number(&types, count);
+    put_times(&types, count, "\x70\x7d", 2);
+    put_section(b, 7, &types);
+}
+
+/* Of functions, in two modules. */
+static void many_core_types(struct bytes *b, unsigned count)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        unsigned here = (count + i) / 2;
+        struct bytes module = {0}, types = {0};
+        PUT(&module, "\0asm\1\0\0\0");
+        put_number(&types, here);
+        put_times(&types, here, "\x60\0\0", 3);
+        put_section(&module, 1, &types);
+        put_section(b, 1, &module);
+    }
+}
+
+/* A block that gives so many values. */
+static void many_block_values(struct bytes *b, unsigned count)
+{
+    struct bytes module = {0}, types = {0}, functions = {0}, code = {0}, body = {0};
+    PUT(&module, "\0asm\1\0\0\0");
+    PUT(&types, "\2\x60\0\0\x60\0"); /* nothing to nothing, nothing to the values */
+    put_number(&types, count);
+    put_times(&types, count, "\x7f", 1);
+    put_section(&module, 1, &types);
+    PUT(&functions, "\1\0");
+    put_section(&module, 3, &functions);
+    PUT(&body, "\0\2\1");
+    put_times(&body, count, "\x41\0", 2);
+    PUT(&body, "\x0b");
+    put_times(&body, count, "\x1a", 1);
+    PUT(&body, "\x0b");
+    PUT(&code, "\1");
+    put_number(&code, (unsigned)body.size);
+    put(&code, body.data, body.size);
+    put_section(&module, 10, &code);
+    put_section(b, 1, &module);
+    free(body.data);
 }
 
 /* A function of so many nested blocks. */
@@ -293,6 +342,9 @@ const struct shape_kind shapes[] = {
     {"bundled instances", bundled_instances, TYPES_DEEP - 3, TYPES_DEEP + 1, 900, "nested more than 100 levels deep"},
     {"doubled instances", doubled_instances, 8, 10, 60, "more than 1000 instances"},
     {"nested values", nested_values, 90, 110, 16000, "too deep"},
+    {"many types", many_types, 90000, 100001, 200000, "more than 100000 types, imports and exports"},
+    {"many core types", many_core_types, 300000, 1000001, 1500000, "more than 1000000 functions, types and the like"},
+    {"values of a block", many_block_values, 64, 65, 900, "takes or gives more than 64 values"},
     {"nested blocks", nested_blocks, 5000, 600000, 700000, "at most 1048576"},
     {"nested loops", nested_loops, 200, 201, 20000, "more than 200 loops within loops"},
     {"loops in a row", loops_in_a_row, 10000, 400000, 500000, "at most 1048576"},
