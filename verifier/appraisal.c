@@ -55,11 +55,11 @@ static void check_document(struct verification *v, const struct signed_document 
     else
         verifier__pass(v, id, "signed under the root");
     stale_after(v, d->next_update_s);
-    if (verifier__time_problem(d->issued_s, d->next_update_s, v->now_s, text, sizeof(text))) {
+    if (verifier__time_problem(d->issued_s, d->next_update_s, v->now_s, text, sizeof text)) {
         verifier__fail(v, time_id, "the document %s", text);
     } else if (signer &&
                verifier__time_problem(verifier__asn1_time(X509_get0_notBefore(signer)),
-                                      verifier__asn1_time(X509_get0_notAfter(signer)), v->now_s, text, sizeof(text))) {
+                                      verifier__asn1_time(X509_get0_notAfter(signer)), v->now_s, text, sizeof text)) {
         verifier__fail(v, time_id, "the signer's certificate %s", text);
     } else {
         char until[24];
@@ -118,7 +118,7 @@ static X509_CRL *check_crl(struct verification *v, enum verifier_document docume
     stale_after(v, until_s);
     verifier__format_time(until_s, until);
     if (verifier__time_problem(verifier__asn1_time(X509_CRL_get0_lastUpdate(crl)), until_s, v->now_s, text,
-                               sizeof(text)))
+                               sizeof text))
         verifier__fail(v, time_id, "the list %s", text);
     else
         verifier__pass(v, time_id, "valid until %s", until);
@@ -199,7 +199,7 @@ static void check_known_identity(struct verification *v)
 /* Levels are ordered by their components, then by PCESVN, whatever their order in the document. */
 static int compare_levels(const struct tcb_level *a, const struct tcb_level *b)
 {
-    int order = memcmp(a->components, b->components, sizeof(a->components));
+    int order = memcmp(a->components, b->components, sizeof a->components);
     return order ? order : (int)a->pce_svn - (int)b->pce_svn;
 }
 
@@ -268,7 +268,7 @@ static void add_advisories(struct verifier_result *r, const struct json *j, uint
         return;
     for (uint32_t i = JSON_FIRST(list); i != JSON_END(j, list); i = JSON_NEXT(j, i)) {
         char text[ADVISORY_SIZE_MAX];
-        if (!verifier__json_text(j, i, text, sizeof(text)) || r->claims.advisory_count == ADVISORIES_MAX)
+        if (!verifier__json_text(j, i, text, sizeof text) || r->claims.advisory_count == ADVISORIES_MAX)
             continue;
         bool known = false;
         for (size_t k = 0; k < r->claims.advisory_count; k++)
@@ -304,7 +304,7 @@ static void check_status(struct appraisal *a)
     add_advisories(v->result, &a->tcb_info.document.json, platform.advisories);
     add_advisories(v->result, &a->identity.document.json, quoting.advisories);
     char advisories[256], date[24];
-    list_advisories(v->result, advisories, sizeof(advisories));
+    list_advisories(v->result, advisories, sizeof advisories);
     verifier__format_time(platform.date_s, date);
     if (v->policy->accepted_tcb & 1u << claims->tcb_status)
         verifier__pass(v, CHECK_TCB_STATUS, "%s (platform %s, level of %.10s; quoting enclave %s)%s",
@@ -371,7 +371,7 @@ static void skip_all(struct verification *v)
         CHECK_TCB_INFO,      CHECK_TCB_INFO_TIME, CHECK_QE_DOCUMENT,  CHECK_QE_DOCUMENT_TIME, CHECK_ROOT_CRL,
         CHECK_ROOT_CRL_TIME, CHECK_PCK_CRL,       CHECK_PCK_CRL_TIME, CHECK_PCK_REVOCATION,   CHECK_SIGNER_REVOCATION,
         CHECK_PLATFORM,      CHECK_TCB_STATUS,    CHECK_FRESHNESS};
-    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
+    for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++)
         verifier__skip(v, ids[i], "needs collateral");
 }
 

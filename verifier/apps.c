@@ -7,6 +7,18 @@
 
 #include "verifier/manifest.h"
 
+/* What the manifest says of the app, held against what is expected of it; NULL: nothing is. */
+static void compare(struct verification *v, enum check_id check, size_t index, const char *text, const char *expected)
+{
+    const char *name = v->policy->apps[index]->name;
+    if (!expected)
+        verifier__set(v, check, index, VERIFIER_NOT_CHECKED, "%s: %s (not pinned by the caller)", name, text);
+    else if (strcmp(text, expected) != 0)
+        verifier__set(v, check, index, VERIFIER_FAILED, "%s: %s, expected %s", name, text, expected);
+    else
+        verifier__set(v, check, index, VERIFIER_PASSED, "%s: %s", name, text);
+}
+
 /* ---- its code -------------------------------------------------------------------------------------------------- */
 
 static const struct manifest_leaf *find_app(const struct verification *v, const struct expected_app *a)
@@ -50,14 +62,9 @@ static void check_code(struct verification *v, size_t index)
         return;
     else if (!leaf)
         verifier__set(v, CHECK_APP, index, VERIFIER_FAILED, "%s: no app of that name runs there", a->name);
-    else if (!a->has_sha256)
-        verifier__set(v, CHECK_APP, index, VERIFIER_NOT_CHECKED, "%s: %s (not pinned by the caller)", a->name,
-                      verifier__hex(leaf->value, 32, text));
-    else if (memcmp(leaf->value, a->sha256, 32) != 0)
-        verifier__set(v, CHECK_APP, index, VERIFIER_FAILED, "%s: %s, expected %s", a->name,
-                      verifier__hex(leaf->value, 32, text), verifier__hex(a->sha256, 32, expected));
     else
-        verifier__set(v, CHECK_APP, index, VERIFIER_PASSED, "%s: %s", a->name, verifier__hex(leaf->value, 32, text));
+        compare(v, CHECK_APP, index, verifier__hex(leaf->value, 32, text),
+                a->has_sha256 ? verifier__hex(a->sha256, 32, expected) : NULL);
 }
 
 /* ---- its rule -------------------------------------------------------------------------------------------------- */
@@ -96,13 +103,7 @@ static void check_identity(struct verification *v, size_t index, const struct ap
     if (known)
         verifier__hex(rule->id, 16, text);
     verifier__hex(a->id, 16, expected);
-    if (!a->has_id)
-        verifier__set(v, CHECK_APP_IDENTITY, index, VERIFIER_NOT_CHECKED, "%s: %s (not pinned by the caller)", a->name,
-                      text);
-    else if (strcmp(text, expected) != 0)
-        verifier__set(v, CHECK_APP_IDENTITY, index, VERIFIER_FAILED, "%s: %s, expected %s", a->name, text, expected);
-    else
-        verifier__set(v, CHECK_APP_IDENTITY, index, VERIFIER_PASSED, "%s: %s", a->name, text);
+    compare(v, CHECK_APP_IDENTITY, index, text, a->has_id ? expected : NULL);
 }
 
 /* ---- its settings ---------------------------------------------------------------------------------------------- */
@@ -118,13 +119,7 @@ static void check_settings(struct verification *v, size_t index)
         strcpy(text, "malformed");
     if (!a->no_settings)
         verifier__hex(a->settings, 32, expected);
-    if (!a->has_settings)
-        verifier__set(v, CHECK_APP_SETTINGS, index, VERIFIER_NOT_CHECKED, "%s: %s (not pinned by the caller)", a->name,
-                      text);
-    else if (strcmp(text, expected) != 0)
-        verifier__set(v, CHECK_APP_SETTINGS, index, VERIFIER_FAILED, "%s: %s, expected %s", a->name, text, expected);
-    else
-        verifier__set(v, CHECK_APP_SETTINGS, index, VERIFIER_PASSED, "%s: %s", a->name, text);
+    compare(v, CHECK_APP_SETTINGS, index, text, a->has_settings ? expected : NULL);
 }
 
 /* Whether the leaf says what is expected, in whatever order and form. */

@@ -15,10 +15,10 @@ int verifier_channel_binder(const uint8_t *secret, const uint8_t *transcript_has
     if (hash_size != 32 && hash_size != 48)
         return -EINVAL;
     /* struct HkdfLabel: u16 length, label<7..255>, context<0..255> */
-    uint8_t info[2 + 1 + sizeof(BINDER_LABEL) - 1 + 1 + 48] = {0, 32, sizeof(BINDER_LABEL) - 1};
+    uint8_t info[2 + 1 + sizeof BINDER_LABEL - 1 + 1 + 48] = {0, 32, sizeof BINDER_LABEL - 1};
     size_t size = 3;
-    memcpy(info + size, BINDER_LABEL, sizeof(BINDER_LABEL) - 1);
-    size += sizeof(BINDER_LABEL) - 1;
+    memcpy(info + size, BINDER_LABEL, sizeof BINDER_LABEL - 1);
+    size += sizeof BINDER_LABEL - 1;
     info[size++] = (uint8_t)hash_size;
     memcpy(info + size, transcript_hash, hash_size);
     size += hash_size;

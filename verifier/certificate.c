@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "verifier/internal.h"
+#include "verifier/manifest.h"
 
 bool verifier__bound(const struct verification *v)
 {
@@ -24,6 +24,26 @@ bool verifier__read_extension(const struct verification *v, const char *oid_text
     if (found)
         memcpy(out, ASN1_STRING_get0_data(value), size);
     return found;
+}
+
+uint64_t verifier__big_endian(const uint8_t bytes[8])
+{
+    uint64_t number = 0;
+    for (int i = 0; i < 8; i++)
+        number = number << 8 | bytes[i];
+    return number;
+}
+
+struct twice verifier__look_twice(const struct verification *v, const char *oid, const char *label, size_t size)
+{
+    struct twice t = {0};
+    const uint8_t *leaf = v->manifest ? verifier__manifest_value(v->manifest, label, size) : NULL;
+    t.known = verifier__bound(v) && verifier__read_extension(v, oid, t.value, size);
+    t.differs = t.known && leaf && memcmp(t.value, leaf, size) != 0;
+    if (leaf)
+        memcpy(t.value, leaf, size);
+    t.known |= leaf != NULL;
+    return t;
 }
 
 static bool read_spki(struct verification *v)
@@ -67,7 +87,7 @@ static void check_time(struct verification *v)
     struct verifier_claims *c = &v->result->claims;
     c->not_before_s = verifier__asn1_time(X509_get0_notBefore(v->leaf));
     c->not_after_s = verifier__asn1_time(X509_get0_notAfter(v->leaf));
-    if (verifier__time_problem(c->not_before_s, c->not_after_s, v->now_s, text, sizeof(text)))
+    if (verifier__time_problem(c->not_before_s, c->not_after_s, v->now_s, text, sizeof text))
         verifier__fail(v, CHECK_CERTIFICATE_TIME, "it %s", text);
     else
         verifier__pass(v, CHECK_CERTIFICATE_TIME, "within its time of validity, %s old",

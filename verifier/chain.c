@@ -18,7 +18,7 @@ static const uint8_t intel_root_key[64] = {
 static bool is_named_simulation(X509 *root)
 {
     char name[256] = "";
-    X509_NAME_get_text_by_NID(X509_get_subject_name(root), NID_commonName, name, sizeof(name));
+    X509_NAME_get_text_by_NID(X509_get_subject_name(root), NID_commonName, name, sizeof name);
     return strstr(name, VERIFIER_SIMULATION_WORD) != NULL;
 }
 
@@ -85,7 +85,7 @@ static void check_times(struct verification *v)
         X509 *x = sk_X509_value(v->chain, i);
         char text[64];
         if (verifier__time_problem(verifier__asn1_time(X509_get0_notBefore(x)),
-                                   verifier__asn1_time(X509_get0_notAfter(x)), v->now_s, text, sizeof(text))) {
+                                   verifier__asn1_time(X509_get0_notAfter(x)), v->now_s, text, sizeof text)) {
             verifier__fail(v, CHECK_PCK_CHAIN_TIME, "%s %s", names[i], text);
             return;
         }
@@ -103,9 +103,9 @@ static void check_platform(struct verification *v)
         return;
     }
     v->has_platform = claims->has_platform = true;
-    memcpy(claims->fmspc, v->platform.fmspc, sizeof(claims->fmspc));
-    memcpy(claims->pce_id, v->platform.pce_id, sizeof(claims->pce_id));
-    memcpy(claims->tcb_components, v->platform.tcb_components, sizeof(claims->tcb_components));
+    memcpy(claims->fmspc, v->platform.fmspc, sizeof claims->fmspc);
+    memcpy(claims->pce_id, v->platform.pce_id, sizeof claims->pce_id);
+    memcpy(claims->tcb_components, v->platform.tcb_components, sizeof claims->tcb_components);
     claims->pce_svn = v->platform.pce_svn;
     verifier__pass(v, CHECK_PCK_CERTIFICATE, "FMSPC %s, PCE id %s, PCESVN %u", verifier__hex(claims->fmspc, 6, fmspc),
                    verifier__hex(claims->pce_id, 2, pce_id), claims->pce_svn);

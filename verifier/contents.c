@@ -9,14 +9,6 @@
 
 #include "verifier/manifest.h"
 
-static uint64_t big_endian(const uint8_t bytes[8])
-{
-    uint64_t number = 0;
-    for (int i = 0; i < 8; i++)
-        number = number << 8 | bytes[i];
-    return number;
-}
-
 /* ---- the manifest ---------------------------------------------------------------------------------------------- */
 
 /* Whether a value that it says of itself is the one in its leaves. */
@@ -25,7 +17,7 @@ static bool agrees(const struct manifest *m)
     const uint8_t *instance = verifier__manifest_value(m, "instance", 32);
     const uint8_t *generation = verifier__manifest_value(m, "generation", 8);
     return instance && generation && memcmp(m->said_root, m->root, 32) == 0 &&
-           memcmp(m->said_instance, instance, 32) == 0 && m->said_generation == big_endian(generation);
+           memcmp(m->said_instance, instance, 32) == 0 && m->said_generation == verifier__big_endian(generation);
 }
 
 static void check_manifest(struct verification *v, struct manifest *m)
@@ -61,29 +53,11 @@ static void check_manifest(struct verification *v, struct manifest *m)
 
 /* ---- whose ----------------------------------------------------------------------------------------------------- */
 
-/* A value that both the certificate and the manifest have: from either, as far as it is bound. */
-struct twice {
-    bool known, differs;
-    uint8_t value[32];
-};
-
-static struct twice look_twice(const struct verification *v, const char *oid, const char *label, size_t size)
-{
-    struct twice t = {0};
-    const uint8_t *leaf = v->manifest ? verifier__manifest_value(v->manifest, label, size) : NULL;
-    t.known = verifier__bound(v) && verifier__read_extension(v, oid, t.value, size);
-    t.differs = t.known && leaf && memcmp(t.value, leaf, size) != 0;
-    if (leaf)
-        memcpy(t.value, leaf, size);
-    t.known |= leaf != NULL;
-    return t;
-}
-
 static void check_instance(struct verification *v)
 {
     const struct verifier_policy *p = v->policy;
     struct verifier_claims *claims = &v->result->claims;
-    struct twice t = look_twice(v, OID_INSTANCE, "instance", 32);
+    struct twice t = verifier__look_twice(v, OID_INSTANCE, "instance", 32);
     char text[65], expected[65];
     claims->has_instance = t.known;
     memcpy(claims->instance, t.value, 32);
@@ -106,8 +80,8 @@ static void check_instance(struct verification *v)
 static void check_generation(struct verification *v)
 {
     struct verifier_claims *claims = &v->result->claims;
-    struct twice t = look_twice(v, OID_GENERATION, "generation", 8);
-    unsigned long long number = big_endian(t.value), least = v->policy->min_generation;
+    struct twice t = verifier__look_twice(v, OID_GENERATION, "generation", 8);
+    unsigned long long number = verifier__big_endian(t.value), least = v->policy->min_generation;
     claims->has_generation = t.known;
     claims->generation = number;
     if (t.differs)
@@ -173,6 +147,7 @@ static void check_administrators(struct verification *v)
                        p->threshold);
     else
         verifier__pass(v, CHECK_ADMINISTRATORS, "%zu of them, of whom %u are needed", count, threshold);
+    v->result->administrators_name_instance = verifier__has_passed(v->result, CHECK_ADMINISTRATORS) && count > 0;
 }
 
 /* ---- for all apps ---------------------------------------------------------------------------------------------- */
@@ -218,7 +193,10 @@ void verifier__check_contents(struct verification *v)
     check_manifest(v, &m);
     check_instance(v);
     check_generation(v);
+    verifier__check_history(v);
     check_administrators(v);
+    verifier__check_upgrades(v);
+    verifier__check_hand_over(v);
     check_limits(v);
     check_egress_ca(v);
     verifier__check_apps(v);

@@ -34,7 +34,7 @@ static bool is_text(const struct json *j, uint32_t object, const char *name, con
 {
     char text[16];
     uint32_t i = verifier__json_member(j, object, name, JSON_STRING);
-    return i && verifier__json_text(j, i, text, sizeof(text)) && strcmp(text, expected) == 0;
+    return i && verifier__json_text(j, i, text, sizeof text) && strcmp(text, expected) == 0;
 }
 
 static const char *open_document(struct signed_document *d, const void *text, size_t size, const char *name)
@@ -45,7 +45,7 @@ static const char *open_document(struct signed_document *d, const void *text, si
         return wrong;
     const struct json *j = &d->json;
     d->inner = verifier__json_member(j, 0, name, JSON_OBJECT);
-    if (!d->inner || !read_hex(j, 0, "signature", d->signature, sizeof(d->signature)))
+    if (!d->inner || !read_hex(j, 0, "signature", d->signature, sizeof d->signature))
         return "not an object with its kind's name and a signature";
     d->signed_text = j->text + j->values[d->inner].start;
     d->signed_size = j->values[d->inner].end - j->values[d->inner].start;
@@ -70,7 +70,7 @@ static bool read_advisories(const struct json *j, uint32_t level, uint32_t *out)
     if (!*out || j->values[*out].count > ADVISORIES_MAX / 2)
         return *out == 0;
     for (uint32_t i = JSON_FIRST(*out); i != JSON_END(j, *out); i = JSON_NEXT(j, i))
-        if (!verifier__json_text(j, i, text, sizeof(text)))
+        if (!verifier__json_text(j, i, text, sizeof text))
             return false;
     return true;
 }
@@ -81,7 +81,7 @@ static bool read_level(const struct json *j, uint32_t index, struct tcb_level *l
     char status[64];
     *level = (struct tcb_level){0};
     uint32_t i = verifier__json_member(j, index, "tcbStatus", JSON_STRING);
-    if (!i || !verifier__json_text(j, i, status, sizeof(status)))
+    if (!i || !verifier__json_text(j, i, status, sizeof status))
         return false;
     level->status = verifier_tcb_status_from_name(status);
     return level->status != VERIFIER_TCB_UNKNOWN && read_time(j, index, "tcbDate", &level->date_s) &&
@@ -135,8 +135,8 @@ static const char *fill_tcb_info(struct tcb_info *info)
         return "not TCB info version 3 of SGX";
     if (!read_number(j, d->inner, "tcbType", 0, &type))
         return "of an unknown tcbType";
-    if (!read_hex(j, d->inner, "fmspc", info->fmspc, sizeof(info->fmspc)) ||
-        !read_hex(j, d->inner, "pceId", info->pce_id, sizeof(info->pce_id)))
+    if (!read_hex(j, d->inner, "fmspc", info->fmspc, sizeof info->fmspc) ||
+        !read_hex(j, d->inner, "pceId", info->pce_id, sizeof info->pce_id))
         return "its fmspc or pceId is malformed";
     for (uint32_t i = JSON_FIRST(d->levels); i != JSON_END(j, d->levels); i = JSON_NEXT(j, i))
         if (!verifier__read_tcb_level(info, i, &level))

@@ -35,17 +35,17 @@ int verifier_policy_expect_administrators(struct verifier_policy *p, unsigned th
             return -EINVAL;
         sorted[i] = list[i];
     }
-    qsort(sorted, count, sizeof(sorted[0]), by_key);
+    qsort(sorted, count, sizeof sorted[0], by_key);
     for (size_t i = 1; i < count; i++)
         if (by_key(&sorted[i - 1], &sorted[i]) == 0)
             return -EINVAL;
     if (p->has_administrators && (p->threshold != threshold || p->administrator_count != count ||
-                                  memcmp(p->administrators, sorted, count * sizeof(sorted[0])) != 0))
+                                  memcmp(p->administrators, sorted, count * sizeof sorted[0]) != 0))
         return -EEXIST;
     p->has_administrators = true;
     p->threshold = threshold;
     p->administrator_count = count;
-    memcpy(p->administrators, sorted, sizeof(sorted));
+    memcpy(p->administrators, sorted, sizeof sorted);
     return 0;
 }
 
@@ -54,19 +54,108 @@ void verifier_policy_set_min_generation(struct verifier_policy *p, uint64_t gene
     p->min_generation = generation;
 }
 
+/* ---- its history ----------------------------------------------------------------------------------------------- */
+
+#define ORIGIN "enclave-os/"
+
+/* The instance that the log's name has in it. */
+static bool read_origin(const struct note_key *k, uint8_t instance[32])
+{
+    size_t prefix = strlen(ORIGIN), size = strlen(k->name);
+    char text[65];
+    if (k->type != NOTE_ED25519 || size != prefix + 64 || strncmp(k->name, ORIGIN, prefix) != 0 ||
+        !hex_read(k->name + prefix, 64, instance, 32))
+        return false;
+    return strcmp(verifier__hex(instance, 32, text), k->name + prefix) == 0; /* in lower case */
+}
+
+/* Where a head goes: what was read from the file before is no longer what it says. NULL: there are too many. */
+static struct remembered *place_for(struct verifier_policy *p, const struct remembered *head)
+{
+    for (size_t i = 0; i < p->head_count; i++)
+        if (head->of_file && p->heads[i].of_file)
+            return &p->heads[i];
+    return p->head_count < HEADS_MAX ? &p->heads[p->head_count] : NULL;
+}
+
+int verifier__expect_head(struct verifier_policy *p, const char *key, const struct remembered *head)
+{
+    struct note_key k;
+    uint8_t instance[32];
+    int error = note_key_parse(key, strlen(key), &k);
+    if (error)
+        return error == -ENOMEM ? -ENOMEM : -EINVAL;
+    if (!read_origin(&k, instance) || (head && (head->size == 0 || head->size > INT64_MAX)))
+        return -EINVAL;
+    if (p->has_log && memcmp(&k, &p->log_key, sizeof k) != 0)
+        return -EEXIST;
+    struct remembered *place = head ? place_for(p, head) : NULL;
+    if (head && !place)
+        return -E2BIG;
+    error = verifier_policy_expect_instance(p, instance);
+    if (error)
+        return error;
+    p->has_log = true;
+    p->log_key = k;
+    if (head) {
+        p->head_count += place == &p->heads[p->head_count];
+        *place = *head;
+    }
+    return 0;
+}
+
+int verifier_policy_expect_log(struct verifier_policy *p, const char *key, uint64_t size, const uint8_t *root)
+{
+    struct remembered head = {.size = size};
+    if (root)
+        memcpy(head.root, root, sizeof head.root);
+    return verifier__expect_head(p, key, root ? &head : NULL);
+}
+
+int verifier_policy_add_witness(struct verifier_policy *p, const char *key)
+{
+    struct note_key k;
+    int error = note_key_parse(key, strlen(key), &k);
+    if (error || k.type != NOTE_COSIGNATURE)
+        return error == -ENOMEM ? -ENOMEM : -EINVAL;
+    for (size_t i = 0; i < p->witness_count; i++)
+        if (memcmp(p->witnesses[i].key, k.key, sizeof k.key) == 0)
+            return -EEXIST;
+    if (p->witness_count == WITNESSES_MAX)
+        return -E2BIG;
+    p->witnesses[p->witness_count++] = k;
+    return 0;
+}
+
+void verifier_policy_set_witness_quorum(struct verifier_policy *p, unsigned quorum, int64_t max_age_s)
+{
+    p->quorum = quorum;
+    p->cosigned_within_s = max_age_s;
+}
+
+bool verifier_policy_needs_log(const struct verifier_policy *p)
+{
+    return p->head_count > 0 || p->witness_count > 0;
+}
+
 void verifier_policy_accept_any_instance(struct verifier_policy *p, bool accept)
 {
     p->any_instance = accept;
 }
 
-/* As verifier_result_verdict judges. */
+/* As verifier_result_verdict judges. That nobody administers is true of anybody's who gives no key. */
 bool verifier_policy_names_instance(const struct verifier_policy *p)
 {
-    bool whose = p->has_instance || p->has_administrators;
+    bool whose = p->has_instance || (p->has_administrators && p->administrator_count > 0);
     for (size_t i = 0; i < p->extension_count; i++)
         whose = whose || strcmp(p->extensions[i]->text, OID_MERKLE_ROOT) == 0 ||
                 strcmp(p->extensions[i]->text, OID_INSTANCE) == 0;
     return p->any_instance || p->issuer || (whose && (p->mrenclave_count > 0 || p->has_mrsigner));
+}
+
+bool verifier_policy_names_program(const struct verifier_policy *p)
+{
+    return p->mrenclave_count > 0 || p->has_mrsigner || p->issuer;
 }
 
 bool verifier_policy_names_enclave(const struct verifier_policy *p)
@@ -121,7 +210,7 @@ struct expected_app *verifier__expect(struct verifier_policy *p, const char *nam
             return p->apps[i];
     if (*error == 0 && p->app_count == APPS_MAX)
         *error = -E2BIG;
-    struct expected_app *a = *error == 0 ? calloc(1, sizeof(*a)) : NULL;
+    struct expected_app *a = *error == 0 ? calloc(1, sizeof *a) : NULL;
     if (!a) {
         *error = *error == 0 ? -ENOMEM : *error;
         return NULL;
@@ -204,7 +293,8 @@ static size_t host_size(const char *text)
     return size > 1 && text[size] == ']' ? size + 1 : 0;
 }
 
-/* One of a list's entries, of that size, to out, which has room for the size and 6 more. False: it is none. */
+/* One of a list's entries, of that size, to out, which has room for the size and 6 more; its port as leaves have it.
+ * False: it is none. */
 static bool normalise(const char *entry, size_t size, char *out)
 {
     for (size_t i = 0; i < size; i++)
@@ -213,8 +303,13 @@ static bool normalise(const char *entry, size_t size, char *out)
     size_t host = host_size(out);
     if (host > 0 && host == size)
         strcpy(out + size, ":443");
-    size_t digits = out[host] == ':' ? strspn(out + host + 1, "0123456789") : 0;
-    return host > 0 && digits > 0 && digits <= 5 && !out[host + 1 + digits];
+    char *port = out + host + 1;
+    size_t digits = out[host] == ':' ? strspn(port, "0123456789") : 0;
+    if (host == 0 || digits == 0 || digits > 5 || port[digits])
+        return false;
+    unsigned long number = strtoul(port, NULL, 10);
+    sprintf(port, "%lu", number);
+    return number > 0 && number <= UINT16_MAX;
 }
 
 static int by_text(const void *a, const void *b)
@@ -226,7 +321,7 @@ char *verifier__normal_egress(const char *list)
 {
     size_t size = strlen(list), count = 0;
     size_t most = size + 1; /* each entry has its character, or a comma */
-    char *memory = malloc(7 * most), *out = malloc(7 * most), **entries = calloc(most, sizeof(*entries)), *to = memory;
+    char *memory = malloc(7 * most), *out = malloc(7 * most), **entries = calloc(most, sizeof *entries), *to = memory;
     bool ok = memory && out && entries && size <= EGRESS_SIZE_MAX;
     for (const char *at = list; ok && *list; at++) {
         size_t length = strcspn(at, ",");
@@ -238,7 +333,7 @@ char *verifier__normal_egress(const char *list)
             break;
     }
     if (ok) {
-        qsort(entries, count, sizeof(*entries), by_text);
+        qsort(entries, count, sizeof *entries, by_text);
         char *end = out;
         *end = '\0';
         for (size_t i = 0; i < count; i++)
@@ -280,7 +375,7 @@ int verifier_policy_expect_egress(struct verifier_policy *p, const char *name, c
 
 bool verifier_policy_needs_manifest(const struct verifier_policy *p)
 {
-    bool needs = p->has_administrators || p->has_limits || p->has_egress_ca || p->only_apps;
+    bool needs = p->has_administrators || p->has_upgrade_rule || p->has_limits || p->has_egress_ca || p->only_apps;
     for (size_t i = 0; i < p->app_count; i++) {
         const struct expected_app *a = p->apps[i];
         needs = needs || a->has_publisher || a->has_id || a->has_settings || a->has_egress ||

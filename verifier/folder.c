@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/replace.h"
 #include "verifier/internal.h"
 #include "verifier/verifier_fetch.h"
 
@@ -41,7 +42,7 @@ int verifier_collateral_load(struct verifier_collateral *c, const char *folder, 
     char path[4096];
     int found = 0;
     for (int i = 0; i < VERIFIER_DOCUMENTS; i++) {
-        int result = path_of(folder, i, path, sizeof(path));
+        int result = path_of(folder, i, path, sizeof path);
         FILE *file = result == 0 ? fopen(path, "rb") : NULL;
         if (result == 0 && !file && errno == ENOENT)
             continue;
@@ -63,22 +64,19 @@ int verifier_collateral_load(struct verifier_collateral *c, const char *folder, 
 
 int verifier_collateral_save(const struct verifier_collateral *c, const char *folder, char *error, size_t error_size)
 {
-    char path[4096];
+    static const struct replace_how how = {.mode = 0644};
+    char path[4096], why[REPLACE_WHY_SIZE];
     for (int i = 0; i < VERIFIER_DOCUMENTS; i++) {
         size_t size;
         const void *data = verifier_collateral_get(c, (enum verifier_document)i, &size);
         if (!data)
             continue;
-        int result = path_of(folder, i, path, sizeof(path));
-        FILE *file = result == 0 ? fopen(path, "wb") : NULL;
-        if (result == 0 && !file)
-            result = -errno;
-        if (file && fwrite(data, 1, size, file) != size)
-            result = -EIO;
-        if (file && fclose(file) != 0 && result == 0)
-            result = -errno;
+        int result = path_of(folder, i, path, sizeof path);
+        snprintf(why, sizeof why, "%s", strerror(-result));
+        if (result == 0)
+            result = replace_file(path, data, size, &how, why);
         if (result != 0) {
-            snprintf(error, error_size, "%s: %s", path, strerror(-result));
+            snprintf(error, error_size, "%s: %s", path, why);
             return result;
         }
     }

@@ -148,7 +148,7 @@ static void test_wrong_tcb_info(void **state)
         {"\"tcbLevels\":[", "\"tcbLevels\":[],\"others\":["},
         {"\"tcbLevels\":[", "\"tcbLevels\":{\"a\":["}, /* no JSON at all */
     };
-    for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++)
+    for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++)
         expect_document(VERIFIER_TCB_INFO, "tcbInfo", changes[i][0], changes[i][1], "tcb info");
 }
 
@@ -168,7 +168,7 @@ static void test_wrong_qe_identity(void **state)
         {"\"isvsvn\":8", "\"isvsvn\":8.0"},
         {"\"tcbStatus\":\"UpToDate\"", "\"tcbStatus\":\"SWHardeningNeeded\""},
     };
-    for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++)
+    for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++)
         expect_document(VERIFIER_QE_IDENTITY, "enclaveIdentity", changes[i][0], changes[i][1], "qe identity");
 }
 
@@ -189,7 +189,7 @@ static void test_wrong_signers_chain(void **state)
                  {0, size - 40},
                  {0, 0}};
     memcpy(copy, chain, size + 1);
-    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         verifier_collateral_set(f->collateral, VERIFIER_TCB_INFO_CHAIN, copy + parts[i].from, parts[i].size);
         expect_only(verifier_verify_certificate(p, f->collateral, f->leaf), "tcb info", "exactly a signer and a root");
     }
@@ -221,7 +221,7 @@ static void test_unbound(void **state)
     uint8_t hash[32] = {0};
     struct verifier_inclusion alone = {0, 1, NULL, 0}; /* a tree of this one leaf */
     uint8_t leaf[4 + 1 + 1 + 32] = "app:a";
-    verifier__merkle_leaf(leaf, sizeof(leaf), o.merkle_root);
+    verifier__merkle_leaf(leaf, sizeof leaf, o.merkle_root);
     fixture_destroy(f);
     f = fixture_create(&o);
     verifier_policy_set_roots(p, f->root_pem, strlen(f->root_pem));
@@ -270,7 +270,7 @@ enum flaw {
 static void put_pair(struct der *d, size_t before, uint8_t a, uint8_t b)
 {
     uint8_t oid[] = {0x2a, 0x86, 0x48, 0x86, 0xf8, 0x4d, 0x01, 0x0d, 0x01, a, b};
-    der_value(d, DER_OID, oid, sizeof(oid) - (b == 0));
+    der_value(d, DER_OID, oid, sizeof oid - (b == 0));
     der_header(d, DER_SEQUENCE, der_size(d) - before);
 }
 
@@ -321,7 +321,7 @@ static const char *read_flawed(enum flaw flaw, uint8_t which, struct platform *p
     size_t size = der_size(&d) - end;
     if (flaw == LONG_LENGTH) {
         uint8_t header[] = {DER_SEQUENCE, 0x83, 0, (uint8_t)(size >> 8), (uint8_t)size};
-        der_prepend(&d, header, sizeof(header));
+        der_prepend(&d, header, sizeof header);
     } else {
         der_header(&d, DER_SEQUENCE, size);
     }

@@ -27,7 +27,7 @@
 
 static bool parse_authority(const char *text, size_t size, struct http_url *url)
 {
-    if (size == 0 || size >= sizeof(url->authority) || memchr(text, '@', size))
+    if (size == 0 || size >= sizeof url->authority || memchr(text, '@', size))
         return false;
     memcpy(url->authority, text, size);
     url->authority[size] = '\0';
@@ -37,7 +37,7 @@ static bool parse_authority(const char *text, size_t size, struct http_url *url)
         if (!end)
             return false;
     }
-    if (end == start || (size_t)(end - start) >= sizeof(url->host))
+    if (end == start || (size_t)(end - start) >= sizeof url->host)
         return false;
     memcpy(url->host, start, (size_t)(end - start));
     url->host[end - start] = '\0';
@@ -47,7 +47,7 @@ static bool parse_authority(const char *text, size_t size, struct http_url *url)
         return true;
     }
     size_t digits = strspn(end + 1, "0123456789");
-    if (*end != ':' || digits == 0 || digits >= sizeof(url->port) || end[1 + digits] != '\0')
+    if (*end != ':' || digits == 0 || digits >= sizeof url->port || end[1 + digits] != '\0')
         return false;
     unsigned long port = strtoul(end + 1, NULL, 10);
     if (port < 1 || port > 65535)
@@ -66,7 +66,7 @@ bool verifier__parse_url(const char *text, struct http_url *url)
         if (*c <= ' ' || *c >= 0x7f || *c == '#') /* nothing that could end the request line */
             return false;
     size_t size = strcspn(text, "/");
-    if (!parse_authority(text, size, url) || strlen(text + size) >= sizeof(url->path))
+    if (!parse_authority(text, size, url) || strlen(text + size) >= sizeof url->path)
         return false;
     strcpy(url->path, text[size] ? text + size : "/");
     return true;
@@ -89,8 +89,8 @@ static bool set_timeout(const struct connection *c)
     }
     uint64_t left_us = (c->deadline_ns - now_ns) / 1000 + 1;
     struct timeval timeout = {(time_t)(left_us / 1000000), (suseconds_t)(left_us % 1000000)};
-    return setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) == 0 &&
-           setsockopt(c->fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) == 0;
+    return setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout) == 0 &&
+           setsockopt(c->fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout) == 0;
 }
 
 static int dial(struct connection *c, const struct http_url *url, char *error, size_t error_size)
@@ -279,10 +279,10 @@ static const char *join_chunks(struct http_reply *reply)
 static const char *judge_length(struct http_reply *reply)
 {
     char value[64], *end;
-    if (copy_field(reply, "Transfer-Encoding", value, sizeof(value)))
+    if (copy_field(reply, "Transfer-Encoding", value, sizeof value))
         return strcasecmp(value, "chunked") == 0 ? join_chunks(reply) : "an unknown transfer encoding";
-    if (!copy_field(reply, "Content-Length", value, sizeof(value)))
-        return NULL;
+    if (!copy_field(reply, "Content-Length", value, sizeof value))
+        return reply->status != 200 ? NULL : "an answer that does not say how long it is: it may be cut short";
     if (value[0] < '0' || value[0] > '9')
         return "a malformed length";
     unsigned long long length = strtoull(value, &end, 10);
@@ -317,9 +317,9 @@ static int exchange(struct connection *c, const struct http_url *url, struct htt
     uint8_t *data;
     size_t size;
     int length =
-        snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: %s\r\nAccept: */*\r\nConnection: close\r\n\r\n",
+        snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: %s\r\nAccept: */*\r\nConnection: close\r\n\r\n",
                  url->path, url->authority);
-    int result = (size_t)length < sizeof(request) && send_all(c, request, (size_t)length) ? 0 : -EIO;
+    int result = (size_t)length < sizeof request && send_all(c, request, (size_t)length) ? 0 : -EIO;
     if (result == 0)
         result = receive_all(c, &data, &size);
     if (result != 0) {

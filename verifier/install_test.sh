@@ -32,7 +32,10 @@ done
 # the shared library's symbols are the declared functions, and so is the manual's list
 grep -ohE '\bverifier_[a-z0-9_]+\(' <(sed -n '/VERIFIER_API/,/;/p' "$prefix"/include/enclave-verifier/*.h) |
     tr -d '(' | LC_ALL=C sort -u >"$prefix/declared"
-nm -D --defined-only "$library/libenclave-verifier.so" | awk '{print $3}' | LC_ALL=C sort >"$prefix/exported"
+{
+    nm -D --defined-only "$library/libenclave-verifier.so" | awk '{print $3}'
+    sed -nE 's/^static inline .*\b(verifier_[a-z0-9_]+)\(.*/\1/p' "$prefix"/include/enclave-verifier/*.h # which nothing exports
+} | LC_ALL=C sort >"$prefix/exported"
 diff "$prefix/declared" "$prefix/exported" || fail "exported symbols are not the declared functions"
 man=$(find "$prefix" -name enclave-verifier.3)
 grep -oE '\bverifier_[a-z0-9_]+\(' "$man" | tr -d '(' | LC_ALL=C sort -u >"$prefix/manual"

@@ -9,6 +9,7 @@
 #include <openssl/x509.h>
 
 #include "common/hex.h"
+#include "verifier/note.h"
 #include "verifier/verifier.h"
 
 /* ---- limits ---------------------------------------------------------------------------------------------------- */
@@ -26,6 +27,11 @@
 #define ADVISORIES_MAX 128u
 #define ADVISORY_SIZE_MAX 32u
 #define REASON_SIZE 512u
+#define HEADS_MAX 4u
+#define WITNESSES_MAX 16u
+#define UPGRADE_MEASUREMENTS_MAX 16u
+#define PREDECESSORS_MAX 256u
+#define LOG_ENTRY_SIZE_MAX 4096u
 #define PEM_SIZE_MAX (64u << 10)
 #define CERTIFICATES_MAX 8 /* in one PEM */
 
@@ -47,6 +53,9 @@
 #define OID_MERKLE_ROOT "1.3.6.1.4.1.65230.1.1"
 #define OID_GENERATION "1.3.6.1.4.1.65230.4.1" /* 8 bytes, big endian */
 #define OID_INSTANCE "1.3.6.1.4.1.65230.4.2"   /* 32 bytes */
+#define OID_LOG_HEAD "1.3.6.1.4.1.65230.4.3"   /* size, 8 bytes, big endian; root, 32 bytes */
+#define OID_LOG_KEY "1.3.6.1.4.1.65230.4.4"    /* 32 bytes: Ed25519 */
+#define OID_LINEAGE "1.3.6.1.4.1.65230.4.5"    /* 32 bytes for each */
 
 /* ---- the checks ----
  * name; whether a result stands or falls with it; what it holds for. docs/verify.md carries the same words (a test
@@ -90,6 +99,7 @@ enum weight {
     X(TCB_STATUS, OF_COLLATERAL, "tcb status", "the status of platform and quoting enclave is accepted by the caller") \
     X(FRESHNESS, OPTIONAL, "collateral freshness", "both documents' tcbEvaluationDataNumber is at least the caller's") \
     X(REPORT_DATA, OF_CERTIFICATE, "report data", "ReportData binds the certificate's key, in the caller's mode") \
+    X(FRESH, OPTIONAL, "fresh evidence", "the same enclave made a quote for this connection when it was asked to") \
     X(DEBUG, ALWAYS, "debug", "the enclave is initialised, and not for debugging unless the caller allows it") \
     X(MRENCLAVE, OPTIONAL, "mrenclave", "MRENCLAVE is one of those that the caller pinned") \
     X(MRSIGNER, OPTIONAL, "mrsigner", "MRSIGNER is the one that the caller pinned") \
@@ -99,7 +109,15 @@ enum weight {
     X(MANIFEST, OPTIONAL, "manifest", "its leaves make the configuration root, and it says nothing else of itself") \
     X(INSTANCE, OPTIONAL, "instance", "it is the instance that the caller pinned") \
     X(GENERATION, OPTIONAL, "generation", "its number is not less than the caller's minimum") \
+    X(LOG_KEY, OPTIONAL, "log key", "the key of its log is the one that the caller knows") \
+    X(LOG_HEAD, OPTIONAL, "log head", "the certificate carries size and root of the log, bound") \
+    X(LOG_CHECKPOINT, OPTIONAL, "log checkpoint", "that key has signed the log's head; the certificate's leads to it") \
+    X(LOG_HISTORY, OPTIONAL, "log history", "what the caller has seen of the log stands in it, unchanged") \
+    X(LOG_WITNESSES, OPTIONAL, "log witnesses", "enough of the caller's witnesses have cosigned it, and lately") \
     X(ADMINISTRATORS, OPTIONAL, "administrators", "their keys, roles and threshold are those that the caller pinned") \
+    X(UPGRADE_RULE, OPTIONAL, "upgrade rule", "which enclave may have the instance next is as the caller pinned") \
+    X(LINEAGE, OPTIONAL, "lineage", "each image that has had the instance before is one that the caller expects") \
+    X(HAND_OVER, OPTIONAL, "hand-over", "the history says by what this image has the instance, and names it") \
     X(LIMITS, OPTIONAL, "limits", "they are those that the caller expects") \
     X(EGRESS_CA, OPTIONAL, "egress ca", "outgoing requests trust the bundle that the caller expects, or none") \
     X(ONLY_APPS, OPTIONAL, "only apps", "no app runs there but those that the caller names") \
@@ -143,8 +161,25 @@ struct expected_app {
     char *egress; /* "host:port" each, sorted, joined by commas */
 };
 
+/* A head of the log that the caller has seen. */
+struct remembered {
+    uint64_t size;
+    uint8_t root[32];
+    bool of_file; /* what verifier_log_remembered read last: there is one such at most */
+};
+
+/* Which enclave may have the instance next. */
+struct upgrade_rule {
+    unsigned kind; /* 0 none, 1 measurements, 2 signer */
+    bool publishers;
+    size_t count; /* of measurements, sorted */
+    uint8_t measurements[UPGRADE_MEASUREMENTS_MAX][32];
+    uint8_t mrsigner[32];
+    uint64_t product, svn;
+};
+
 struct verifier_policy {
-    bool allow_simulation, allow_debug, require_collateral, live;
+    bool allow_simulation, allow_debug, require_collateral, require_fresh, live;
     STACK_OF(X509) * roots; /* NULL: Intel's */
     X509 *issuer;
     uint8_t (*mrenclaves)[32];
@@ -170,8 +205,31 @@ struct verifier_policy {
     struct verifier_administrator administrators[ADMINISTRATORS_MAX]; /* sorted by key */
     size_t administrator_count;
     unsigned threshold;
+    bool has_upgrade_rule;
+    struct upgrade_rule upgrade_rule;
+    uint8_t (*predecessors)[32];
+    size_t predecessor_count;
+    bool has_log;
+    struct note_key log_key; /* its name is the log's origin */
+    struct remembered heads[HEADS_MAX];
+    size_t head_count;
+    struct note_key witnesses[WITNESSES_MAX];
+    size_t witness_count;
+    unsigned quorum;           /* 0: all */
+    int64_t cosigned_within_s; /* 0: at any time */
 };
 
+/* upgrades.c: of a certificate, the measurements before it, which live as long; their size in bytes; NULL: it has none.
+ * False: malformed. */
+bool verifier__lineage_of(X509 *leaf, const uint8_t **list, size_t *size);
+/* expectations.c: verifier_policy_expect_log, of_file or not. */
+int verifier__expect_head(struct verifier_policy *policy, const char *key, const struct remembered *head);
+struct json;
+/* hand_over.c: whether an entry of the log is one by which an image came to have the instance. Any bytes. */
+bool verifier__is_hand_over(const char *data, size_t size);
+/* upgrades.c: a rule as the leaf has it; false: it is none. And verifier_policy_expect_upgrade_rule. */
+bool verifier__read_upgrade_rule(const struct json *j, uint32_t object, struct upgrade_rule *rule);
+int verifier__expect_upgrade_rule(struct verifier_policy *policy, const struct upgrade_rule *rule);
 /* expectations.c: the app's entry, made if there is none. NULL: the name is malformed, or with room for no more;
  * *error says which. */
 struct expected_app *verifier__expect(struct verifier_policy *policy, const char *name, int *error);
@@ -199,10 +257,12 @@ struct record {
  * one. */
 struct verifier_result {
     bool of_certificate, has_collateral;
-    bool extension_names_instance; /* an extension that passed is the configuration's root, or the instance */
+    bool extension_names_instance;     /* an extension that passed is the configuration's root, or the instance */
+    bool administrators_name_instance; /* they are those that are expected, and somebody */
     struct verifier_claims claims;
     char advisories[ADVISORIES_MAX][ADVISORY_SIZE_MAX];
     const char *advisory_list[ADVISORIES_MAX];
+    char hand_over[LOG_ENTRY_SIZE_MAX + 1];
     size_t count;
     struct record records[];
 };
@@ -227,8 +287,11 @@ struct verification {
     X509 *leaf;                /* NULL: a quote alone */
     const char *manifest_text; /* NULL: none was given */
     size_t manifest_size;
-    const struct manifest *manifest; /* set once it is proven to be the certificate's configuration */
+    const struct verifier_log_view *log; /* NULL: none was given */
+    const struct verifier_fresh *fresh;  /* NULL: none was given */
+    const struct manifest *manifest;     /* set once it is proven to be the certificate's configuration */
     const uint8_t *expected_report_data;
+    const uint8_t *predecessor; /* of a quote alone: MRENCLAVE of who has the instance now; NULL: nobody is known */
     struct verifier_quote quote;
     STACK_OF(X509) * chain;    /* of the quote: PCK, PCK CA, root */
     X509 *pck, *pck_ca, *root; /* set once the chain was read; borrowed from it */
@@ -239,6 +302,12 @@ struct verification {
 
 struct manifest;
 
+/* judged_quote.c: a verification of which nothing is done yet; all that a quote is judged by (NULL: there is none, or
+ * more than one); and a quote alone that must carry report_data, by what v is judged by. NULL: out of memory. */
+struct verification verifier__begin(const struct verifier_policy *policy, const struct verifier_collateral *collateral);
+void verifier__check_quote(struct verification *v, const void *quote, size_t size);
+struct verifier_result *verifier__judge_quote(const struct verification *v, const void *quote, size_t size,
+                                              const uint8_t report_data[64]);
 /* verify.c: what the public function does, live or not whatever the policy says. */
 struct verifier_result *verifier__verify_certificate(const struct verifier_policy *policy,
                                                      const struct verifier_collateral *collateral, X509 *certificate,
@@ -262,11 +331,23 @@ void verifier__check_chain(struct verification *v);           /* chain.c */
 void verifier__check_quoting_enclave(struct verification *v); /* quoting.c */
 void verifier__check_collateral(struct verification *v);      /* appraisal.c */
 void verifier__check_binding(struct verification *v);         /* binding.c */
+void verifier__check_fresh(struct verification *v);           /* fresh.c */
 void verifier__check_enclave(struct verification *v);         /* enclave.c */
 void verifier__check_configuration(struct verification *v);   /* configuration.c */
-/* contents.c and apps.c: of the configuration, what the manifest lists. */
+/* contents.c, history.c, upgrades.c and apps.c: of the configuration, what the manifest lists, and of the log. */
 void verifier__check_contents(struct verification *v);
+void verifier__check_history(struct verification *v);
+void verifier__check_upgrades(struct verification *v);
+void verifier__check_hand_over(struct verification *v); /* hand_over.c */
 void verifier__check_apps(struct verification *v);
+
+/* A value that both the certificate and the manifest have: from either, as far as it is bound (certificate.c). */
+struct twice {
+    bool known, differs;
+    uint8_t value[32];
+};
+struct twice verifier__look_twice(const struct verification *v, const char *oid, const char *label, size_t size);
+uint64_t verifier__big_endian(const uint8_t bytes[8]);
 
 /* Whether the certificate's extensions are the enclave's word (certificate.c). */
 bool verifier__bound(const struct verification *v);
@@ -313,8 +394,13 @@ bool verifier__has_intel_key(X509 *root);
 /* platform.c: NULL, or what is wrong with the PCK certificate's SGX extension (static). */
 const char *verifier__read_platform(X509 *pck, struct platform *platform);
 
+/* text.c */
+/* The length of the UTF-8 character at s, up to left bytes; 0: none (RFC 3629: no overlong form, no surrogate). */
+uint32_t verifier__utf8_size(const uint8_t *s, uint32_t left);
+
 /* merkle.c */
 void verifier__merkle_leaf(const void *leaf, size_t size, uint8_t out[32]);
+void verifier__merkle_node(const uint8_t left[32], const uint8_t right[32], uint8_t out[32]);
 /* The root over count leaves' hashes, which are overwritten; count is at least 1. */
 void verifier__merkle_root(uint8_t (*hashes)[32], size_t count, uint8_t out[32]);
 

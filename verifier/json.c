@@ -37,7 +37,7 @@ static bool add(struct parser *p, enum json_type type, uint32_t start)
         return fail(p, "too many values");
     if (j->count == j->capacity) {
         uint32_t capacity = j->capacity ? 2 * j->capacity : 64;
-        void *grown = realloc(j->values, capacity * sizeof(*j->values));
+        void *grown = realloc(j->values, capacity * sizeof *j->values);
         if (!grown)
             return fail(p, "out of memory");
         j->values = grown;
@@ -57,21 +57,6 @@ static bool close_simple(struct parser *p, uint32_t end)
 }
 
 /* ---- strings, numbers, words ----------------------------------------------------------------------------------- */
-
-/* The length of the UTF-8 character at s, up to left bytes; 0: none (RFC 3629: no overlong form, no surrogate). */
-static uint32_t utf8_size(const uint8_t *s, uint32_t left)
-{
-    uint32_t size = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
-    if (size > left)
-        return 0;
-    for (uint32_t i = 1; i < size; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
-        (s[0] == 0xf4 && s[1] > 0x8f))
-        return 0;
-    return size;
-}
 
 /* Past a backslash. Halves of surrogate pairs are let through: no value with an escape is ever used. */
 static bool skip_escape(struct parser *p)
@@ -95,7 +80,7 @@ static bool parse_string(struct parser *p)
         uint8_t c = (uint8_t)p->text[p->at];
         if (c < 0x20)
             return fail(p, "a control character in a string");
-        uint32_t size = utf8_size((const uint8_t *)p->text + p->at, p->size - p->at);
+        uint32_t size = verifier__utf8_size((const uint8_t *)p->text + p->at, p->size - p->at);
         if (size == 0)
             return fail(p, "a string that is not UTF-8");
         p->at += size;

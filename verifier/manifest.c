@@ -43,8 +43,8 @@ static bool read_leaf(const struct json *j, uint32_t object, struct manifest_lea
 
 static const char *read_leaves(struct manifest *m, const struct json *j, uint32_t list, size_t text_size)
 {
-    m->leaves = calloc(j->values[list].count, sizeof(*m->leaves));
-    m->sorted = calloc(j->values[list].count, sizeof(*m->sorted));
+    m->leaves = calloc(j->values[list].count, sizeof *m->leaves);
+    m->sorted = calloc(j->values[list].count, sizeof *m->sorted);
     m->memory = malloc(text_size); /* a label and its NUL are shorter than a label in quotes */
     if (!m->leaves || !m->sorted || !m->memory)
         return "out of memory";
@@ -55,7 +55,7 @@ static const char *read_leaves(struct manifest *m, const struct json *j, uint32_
         m->sorted[m->count] = &m->leaves[m->count];
         m->count++;
     }
-    qsort(m->sorted, m->count, sizeof(*m->sorted), by_label);
+    qsort(m->sorted, m->count, sizeof *m->sorted, by_label);
     for (size_t i = 1; i < m->count; i++)
         if (strcmp(m->sorted[i - 1]->label, m->sorted[i]->label) == 0)
             return "a label that stands twice";
@@ -64,7 +64,7 @@ static const char *read_leaves(struct manifest *m, const struct json *j, uint32_
 
 static const char *compute_root(struct manifest *m)
 {
-    uint8_t(*hashes)[32] = malloc(m->count * sizeof(*hashes));
+    uint8_t(*hashes)[32] = malloc(m->count * sizeof *hashes);
     if (!hashes)
         return "out of memory";
     for (size_t i = 0; i < m->count; i++) {
@@ -78,9 +78,9 @@ static const char *compute_root(struct manifest *m)
 
 static const char *read_all(struct manifest *m, const struct json *j, size_t size)
 {
-    char format[sizeof(MANIFEST_FORMAT)];
+    char format[sizeof MANIFEST_FORMAT];
     uint32_t member = verifier__json_member(j, 0, "format", JSON_STRING);
-    if (!member || !verifier__json_text(j, member, format, sizeof(format)) || strcmp(format, MANIFEST_FORMAT) != 0)
+    if (!member || !verifier__json_text(j, member, format, sizeof format) || strcmp(format, MANIFEST_FORMAT) != 0)
         return "not of the format " MANIFEST_FORMAT;
     member = verifier__json_member(j, 0, "generation", JSON_NUMBER);
     if (!member || !verifier__json_number(j, member, INT64_MAX, &m->said_generation))
@@ -178,13 +178,13 @@ static bool read_line(struct app_rule *rule, const char *line, size_t size, unsi
         size -= prefix;
         switch (1u << i) {
         case LINE_ID:
-            return hex_read(line, size, rule->id, sizeof(rule->id));
+            return hex_read(line, size, rule->id, sizeof rule->id);
         case LINE_KEY:
-            return rule->has_publisher = hex_read(line, size, rule->publisher, sizeof(rule->publisher));
+            return rule->has_publisher = hex_read(line, size, rule->publisher, sizeof rule->publisher);
         case LINE_VERSION:
             return read_number(line, size, UINT64_MAX, &rule->version);
         default:
-            if (size >= sizeof(rule->kind))
+            if (size >= sizeof rule->kind)
                 return false;
             memcpy(rule->kind, line, size);
             return true;
@@ -233,9 +233,8 @@ bool verifier__manifest_threshold(const struct manifest *m, unsigned *threshold)
     static const char word[] = "threshold=";
     const struct manifest_leaf *leaf = verifier__manifest_find(m, "administrators", "");
     uint64_t number;
-    if (!leaf || leaf->size < sizeof(word) - 1 || memcmp(leaf->value, word, sizeof(word) - 1) != 0 ||
-        !read_number((const char *)leaf->value + sizeof(word) - 1, leaf->size - (sizeof(word) - 1), UINT32_MAX,
-                     &number))
+    if (!leaf || leaf->size < sizeof word - 1 || memcmp(leaf->value, word, sizeof word - 1) != 0 ||
+        !read_number((const char *)leaf->value + sizeof word - 1, leaf->size - (sizeof word - 1), UINT32_MAX, &number))
         return false;
     *threshold = (unsigned)number;
     return true;

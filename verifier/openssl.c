@@ -58,10 +58,11 @@ static int verify(X509_STORE_CTX *store, void *argument)
 int verifier_openssl_use(SSL_CTX *ctx, const struct verifier_policy *policy,
                          const struct verifier_collateral *collateral)
 {
-    if (!verifier_policy_names_instance(policy) || verifier_policy_needs_manifest(policy))
+    if (!verifier_policy_names_instance(policy) || verifier_policy_needs_manifest(policy) ||
+        verifier_policy_needs_log(policy))
         return -EINVAL;
     pthread_once(&once, make_indices);
-    struct use *use = malloc(sizeof(*use));
+    struct use *use = malloc(sizeof *use);
     if (!use || context_index < 0 || connection_index < 0) {
         free(use);
         return -ENOMEM;

@@ -144,7 +144,7 @@ static void *answer(void *argument)
     char request[1024];
     size_t size = 0, n, half = strlen(a->answer) / 2;
     if (SSL_accept(a->ssl) == 1) {
-        while (size < sizeof(request) - 1 && SSL_read_ex(a->ssl, request + size, sizeof(request) - 1 - size, &n) == 1) {
+        while (size < sizeof request - 1 && SSL_read_ex(a->ssl, request + size, sizeof request - 1 - size, &n) == 1) {
             size += n;
             request[size] = '\0';
             if (strstr(request, "\r\n\r\n"))
@@ -194,18 +194,21 @@ static void test_manifest_over_a_connection(void **state)
         {"HTTP/1.1 200 OK\r\ncontent-length:2\r\nConnection: close\r\n\r\n{}", 0, false, "{}"},
         {"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}HTTP/1.1 200", -EBADMSG, false, NULL},
         {"HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\nnone", -ENOENT, true, NULL},
-        {"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n{}", -EBADMSG, false, NULL},
+        {"HTTP/1.1 403 No\r\nContent-Length: 4\r\n\r\nnone", -EPROTO, true, NULL},
+        {"HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy", -EAGAIN, true, NULL},
+        {"HTTP/1.1 429 Wait\r\nContent-Length: 4\r\n\r\nwait", -EAGAIN, true, NULL},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n{}", -EIO, false, NULL},
         {"HTTP/1.1 200 OK\r\n\r\n{}", -EBADMSG, false, NULL},
         {"HTTP/1.1 200 OK\r\nContent-Length: 1048577\r\n\r\n{}", -EBADMSG, false, NULL},
         {"HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\n{}", -EBADMSG, false, NULL},
         {"HTTP/1.1 200 OK\r\nContent-Length: 2x\r\n\r\n{}", -EBADMSG, false, NULL},
         {"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n{}", -EBADMSG, false, NULL},
-        {"", -EBADMSG, false, NULL},
+        {"", -EIO, false, NULL},
         {"\r\n\r\n", -EBADMSG, false, NULL},
     };
     struct peers p = open_peers(fixture_leaf_key());
     signal(SIGPIPE, SIG_IGN);
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char *manifest = NULL, error[128] = "";
         bool reusable;
         int result = ask(&p, cases[i].answer, &manifest, &reusable, error);
@@ -215,6 +218,29 @@ static void test_manifest_over_a_connection(void **state)
         assert_int_equal(reusable, cases[i].reusable);
         assert_true(result == 0 ? strcmp(manifest, cases[i].text) == 0 : !manifest && strlen(error) > 0);
         free(manifest);
+    }
+    close_peers(&p);
+}
+
+/* An answer that is cut, behind each of its bytes, is no answer: nothing is known of who was asked. */
+static void test_cut(void **state)
+{
+    static const char *const whole[] = {"HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n{\"a\":\"b\"}  ",
+                                        "HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\nnone",
+                                        "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"};
+    static const int results[] = {0, -ENOENT, -EAGAIN};
+    struct peers p = open_peers(fixture_leaf_key());
+    for (size_t i = 0; i < sizeof whole / sizeof *whole; i++) {
+        for (size_t cut = 0; cut <= strlen(whole[i]); cut++) {
+            char text[128], *manifest = NULL, error[128] = "";
+            bool reusable;
+            snprintf(text, sizeof text, "%.*s", (int)cut, whole[i]);
+            int result = ask(&p, text, &manifest, &reusable, error);
+            assert_int_equal(result, cut == strlen(whole[i]) ? results[i] : -EIO);
+            assert_int_equal(verifier_no_answer(result), result == -EIO || result == -EAGAIN);
+            assert_true(reusable == (cut == strlen(whole[i])));
+            free(manifest);
+        }
     }
     close_peers(&p);
 }
@@ -263,13 +289,13 @@ static void *be_rude(void *argument)
     struct rude *r = argument;
     char request[4096];
     for (int fd; (fd = accept(r->listener, NULL, NULL)) >= 0; close(fd)) {
-        if (recv(fd, request, sizeof(request), 0) <= 0)
+        if (recv(fd, request, sizeof request, 0) <= 0)
             continue;
         do {
             if (r->answer && send(fd, r->answer, r->size, MSG_NOSIGNAL) < 0)
                 break;
         } while (r->endless);
-        while (!r->answer && recv(fd, request, sizeof(request), 0) > 0)
+        while (!r->answer && recv(fd, request, sizeof request, 0) > 0)
             ;
     }
     return NULL;
@@ -278,16 +304,16 @@ static void *be_rude(void *argument)
 static int fetch_from(struct rude *r, char *error, size_t error_size, unsigned timeout_ms)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof(address);
+    socklen_t size = sizeof address;
     char url[64];
     struct fixture_options o = fixture_defaults();
     struct fixture *f = fixture_create(&o);
     struct verifier_collateral *c = verifier_collateral_create();
     r->listener = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(bind(r->listener, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(bind(r->listener, (struct sockaddr *)&address, sizeof address), 0);
     assert_int_equal(listen(r->listener, 8), 0);
     assert_int_equal(getsockname(r->listener, (struct sockaddr *)&address, &size), 0);
-    snprintf(url, sizeof(url), "http://127.0.0.1:%u/sgx/certification/v4/", ntohs(address.sin_port));
+    snprintf(url, sizeof url, "http://127.0.0.1:%u/sgx/certification/v4/", ntohs(address.sin_port));
     assert_int_equal(pthread_create(&r->thread, NULL, be_rude, r), 0);
     struct verifier_fetch_options options = {.timeout_ms = timeout_ms};
     int result = verifier_collateral_fetch(c, url, f->quote, f->quote_size, &options, error, error_size);
@@ -302,8 +328,8 @@ static int fetch_from(struct rude *r, char *error, size_t error_size, unsigned t
 static void test_rude_servers(void **state)
 {
     static char filler[65536];
-    memset(filler, 'x', sizeof(filler));
-#define ANSWER(text) .answer = text, .size = sizeof(text) - 1
+    memset(filler, 'x', sizeof filler);
+#define ANSWER(text) .answer = text, .size = sizeof text - 1
     struct {
         struct rude server;
         int expected;
@@ -313,15 +339,19 @@ static void test_rude_servers(void **state)
         {{ANSWER("HTTP/1.1 302 Elsewhere\r\nLocation: http://127.0.0.1/\r\n\r\n")}, -ENOENT, "answers 302"},
         {{ANSWER("SSH-2.0-OpenSSH\r\n")}, -EBADMSG, "no HTTP head"},
         {{ANSWER("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort")}, -EBADMSG, "cut short"},
-        {{ANSWER("HTTP/1.1 200 OK\r\n\r\n[]")}, -EBADMSG, "issuers' chain"}, /* the second request wants a chain */
-        {{ANSWER("HTTP/1.1 200 OK\r\nTCB-Info-Issuer-Chain: %zz\r\n\r\n[]")}, -EBADMSG, "issuers' chain"},
-        {{.answer = filler, .size = sizeof(filler), .endless = true}, -EFBIG, "too large"},
+        {{ANSWER("HTTP/1.1 200 OK\r\n\r\n[]")}, -EBADMSG, "does not say how long it is"}, /* who knows what was cut */
+        /* the second request wants a chain */
+        {{ANSWER("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]")}, -EBADMSG, "issuers' chain"},
+        {{ANSWER("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTCB-Info-Issuer-Chain: %zz\r\n\r\n[]")},
+         -EBADMSG,
+         "issuers' chain"},
+        {{.answer = filler, .size = sizeof filler, .endless = true}, -EFBIG, "too large"},
         {{.answer = NULL}, -ETIMEDOUT, "timed out"},
     };
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char error[512] = "";
         unsigned timeout_ms = cases[i].server.answer ? 300000 : 100; /* only silence is to meet it */
-        int result = fetch_from(&cases[i].server, error, sizeof(error), timeout_ms);
+        int result = fetch_from(&cases[i].server, error, sizeof error, timeout_ms);
         if (result != cases[i].expected || !strstr(error, cases[i].word))
             print_message("case %zu: %d, %s\n", i, result, error);
         assert_int_equal(result, cases[i].expected);
@@ -336,19 +366,19 @@ static void test_bad_requests(void **state)
     struct fixture *f = fixture_create(&o);
     struct verifier_collateral *c = verifier_collateral_create();
     struct verifier_fetch_options no_ca = {.ca_file = "/nonexistent"};
-    assert_int_equal(verifier_collateral_fetch(c, "http://127.0.0.1:1", "no", 2, NULL, error, sizeof(error)), -EINVAL);
-    assert_int_equal(verifier_collateral_fetch_for(c, "http://127.0.0.1:1", "no", 2, NULL, error, sizeof(error)),
+    assert_int_equal(verifier_collateral_fetch(c, "http://127.0.0.1:1", "no", 2, NULL, error, sizeof error), -EINVAL);
+    assert_int_equal(verifier_collateral_fetch_for(c, "http://127.0.0.1:1", "no", 2, NULL, error, sizeof error),
                      -EINVAL);
-    assert_int_equal(verifier_collateral_fetch(c, "127.0.0.1", f->quote, f->quote_size, NULL, error, sizeof(error)),
+    assert_int_equal(verifier_collateral_fetch(c, "127.0.0.1", f->quote, f->quote_size, NULL, error, sizeof error),
                      -EINVAL);
     assert_int_equal(
-        verifier_collateral_fetch(c, "https://127.0.0.1:1", f->quote, f->quote_size, &no_ca, error, sizeof(error)),
+        verifier_collateral_fetch(c, "https://127.0.0.1:1", f->quote, f->quote_size, &no_ca, error, sizeof error),
         -EINVAL);
     assert_int_equal(
-        verifier_collateral_fetch(c, "http://127.0.0.1:1", f->quote, f->quote_size, NULL, error, sizeof(error)),
+        verifier_collateral_fetch(c, "http://127.0.0.1:1", f->quote, f->quote_size, NULL, error, sizeof error),
         -ECONNREFUSED);
-    assert_int_equal(verifier_collateral_load(c, "/nonexistent", error, sizeof(error)), -ENOENT);
-    assert_int_equal(verifier_collateral_save(f->collateral, "/nonexistent", error, sizeof(error)), -ENOENT);
+    assert_int_equal(verifier_collateral_load(c, "/nonexistent", error, sizeof error), -ENOENT);
+    assert_int_equal(verifier_collateral_save(f->collateral, "/nonexistent", error, sizeof error), -ENOENT);
     verifier_collateral_destroy(c);
     fixture_destroy(f);
 }
@@ -359,6 +389,7 @@ int main(void)
         cmocka_unit_test(test_drop_in),
         cmocka_unit_test(test_whose),
         cmocka_unit_test(test_manifest_over_a_connection),
+        cmocka_unit_test(test_cut),
         cmocka_unit_test(test_stolen_quote),
         cmocka_unit_test(test_old_tls),
         cmocka_unit_test(test_rude_servers),

@@ -47,13 +47,13 @@ static void test_time(void **state)
                                       "+027-01-15T08:00:00Z"};
     int64_t t;
     char text[24];
-    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         assert_true(verifier__parse_time(good[i].text, strlen(good[i].text), &t));
         assert_int_equal(t, good[i].unix_s);
         verifier__format_time(t, text);
         assert_string_equal(text, good[i].text);
     }
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         assert_false(verifier__parse_time(bad[i], strlen(bad[i]), &t));
     for (int64_t day = 0; day < 60000; day++) { /* every day of 164 years, there and back */
         verifier__format_time(day * 86400 + 3661, text);
@@ -79,7 +79,7 @@ static void test_json_good(void **state)
     uint32_t last = JSON_FIRST(a);
     while (JSON_NEXT(&j, last) != JSON_END(&j, a))
         last = JSON_NEXT(&j, last);
-    assert_false(verifier__json_text(&j, last, out, sizeof(out))); /* has escapes */
+    assert_false(verifier__json_text(&j, last, out, sizeof out)); /* has escapes */
     assert_true(verifier__json_member(&j, b, "c", JSON_OBJECT));
     assert_int_equal(verifier__json_member(&j, b, "c", JSON_ARRAY), 0);
     assert_int_equal(verifier__json_member(&j, 0, "c", JSON_OBJECT), 0); /* not its own */
@@ -143,7 +143,7 @@ static void test_json_bad(void **state)
                                       "[NaN]",
                                       "/**/[]",
                                       "[\"a\nb\"]"};
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         refuse_json(bad[i], strlen(bad[i]));
     refuse_json("[\0]", 3);
     refuse_json("[1]\0", 4);
@@ -194,7 +194,7 @@ static void test_urls(void **state)
                                       "http://x/a\r\nHost: y",
                                       "http://x/#a",
                                       "http://[::1]x/"};
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         assert_false(verifier__parse_url(bad[i], &u));
 }
 
@@ -231,7 +231,7 @@ static void test_http(void **state)
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz",
     };
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         assert_non_null(parse_reply(bad[i], &r));
 }
 

@@ -79,7 +79,7 @@ static int take(const struct fetch *f, const char *path, enum verifier_document 
 {
     char address[1024];
     struct http_reply reply;
-    snprintf(address, sizeof(address), "%s%s", f->base, path);
+    snprintf(address, sizeof address, "%s%s", f->base, path);
     int result = get(f, address, &reply);
     if (result != 0)
         return result;
@@ -113,7 +113,7 @@ static int take_root_crl_from_point(const struct fetch *f, X509 *root)
         for (int k = 0; k < sk_GENERAL_NAME_num(point->distpoint->name.fullname) && !address[0]; k++) {
             const GENERAL_NAME *name = sk_GENERAL_NAME_value(point->distpoint->name.fullname, k);
             if (name->type == GEN_URI)
-                snprintf(address, sizeof(address), "%.*s", ASN1_STRING_length(name->d.uniformResourceIdentifier),
+                snprintf(address, sizeof address, "%.*s", ASN1_STRING_length(name->d.uniformResourceIdentifier),
                          (const char *)ASN1_STRING_get0_data(name->d.uniformResourceIdentifier));
         }
     }
@@ -138,13 +138,13 @@ static int take_all(const struct fetch *f, STACK_OF(X509) * chain)
     const char *wrong = verifier__read_platform(sk_X509_value(chain, 0), &platform);
     if (wrong)
         return complain(f, -EINVAL, "the PCK certificate", wrong);
-    X509_NAME_get_text_by_NID(X509_get_issuer_name(sk_X509_value(chain, 0)), NID_commonName, issuer, sizeof(issuer));
-    snprintf(path, sizeof(path), "/pckcrl?ca=%s&encoding=der", strstr(issuer, "Platform") ? "platform" : "processor");
+    X509_NAME_get_text_by_NID(X509_get_issuer_name(sk_X509_value(chain, 0)), NID_commonName, issuer, sizeof issuer);
+    snprintf(path, sizeof path, "/pckcrl?ca=%s&encoding=der", strstr(issuer, "Platform") ? "platform" : "processor");
     int result = take(f, path, VERIFIER_PCK_CRL, NULL, NULL, 0);
     for (char *c = verifier__hex(platform.fmspc, 6, fmspc); *c; c++)
         if (*c >= 'a') /* a PCCS looks for capitals */
             *c = (char)(*c - 32);
-    snprintf(path, sizeof(path), "/tcb?fmspc=%s", fmspc);
+    snprintf(path, sizeof path, "/tcb?fmspc=%s", fmspc);
     if (result == 0)
         result = take(f, path, VERIFIER_TCB_INFO, "TCB-Info-Issuer-Chain", "SGX-TCB-Info-Issuer-Chain",
                       VERIFIER_TCB_INFO_CHAIN);
@@ -164,10 +164,10 @@ static bool make_base(struct fetch *f, const char *url)
     size_t size = strlen(url);
     while (size > 0 && url[size - 1] == '/')
         size--;
-    size_t api = sizeof(API_PATH) - 1;
+    size_t api = sizeof API_PATH - 1;
     if (size >= api && memcmp(url + size - api, API_PATH, api) == 0)
         size -= api;
-    return (size_t)snprintf(f->base, sizeof(f->base), "%.*s%s", (int)size, url, API_PATH) < sizeof(f->base);
+    return (size_t)snprintf(f->base, sizeof f->base, "%.*s%s", (int)size, url, API_PATH) < sizeof f->base;
 }
 
 /* All of the file, and nothing else may be in it: OpenSSL's own reading passes over what is no certificate. */

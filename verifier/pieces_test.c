@@ -25,9 +25,9 @@ static void test_binder(void **state)
 {
     static const char label[] = "tls13 privasys-ratls-binder-v1";
     uint8_t secret[48], transcript[48], binder[32], expected[64], info[128];
-    memset(secret, 0x5e, sizeof(secret));
-    memset(transcript, 0x7a, sizeof(transcript));
-    assert_int_equal(sizeof(label) - 1, 30);
+    memset(secret, 0x5e, sizeof secret);
+    memset(transcript, 0x7a, sizeof transcript);
+    assert_int_equal(sizeof label - 1, 30);
     for (unsigned size = 32; size <= 48; size += 16) {
         unsigned n = 0, out = 0;
         info[n++] = 0;
@@ -108,34 +108,34 @@ static void test_merkle(void **state)
     for (size_t size = 1; size <= 40; size++) {
         struct merkle tree = {0};
         for (size_t i = 0; i < size; i++)
-            assert_int_equal(merkle_add(&tree, &i, sizeof(i)), 0);
+            assert_int_equal(merkle_add(&tree, &i, sizeof i), 0);
         merkle_root(&tree, root);
         memcpy(changed, root, 32);
         changed[0] ^= 1;
         for (size_t i = 0; i < size; i++) {
             struct verifier_inclusion proof = {i, size, path, (size_t)merkle_proof(&tree, i, path)};
-            assert_true(verifier_inclusion_holds(&proof, &i, sizeof(i), root));
-            assert_false(verifier_inclusion_holds(&proof, &i, sizeof(i), changed));
+            assert_true(verifier_inclusion_holds(&proof, &i, sizeof i, root));
+            assert_false(verifier_inclusion_holds(&proof, &i, sizeof i, changed));
             size_t other = i + 1;
-            assert_false(verifier_inclusion_holds(&proof, &other, sizeof(other), root));
+            assert_false(verifier_inclusion_holds(&proof, &other, sizeof other, root));
             proof.leaf_index = (i + 1) % (size + 1);
-            assert_false(verifier_inclusion_holds(&proof, &i, sizeof(i), root));
+            assert_false(verifier_inclusion_holds(&proof, &i, sizeof i, root));
             proof.leaf_index = i;
             proof.path_count++;
-            assert_false(verifier_inclusion_holds(&proof, &i, sizeof(i), root));
+            assert_false(verifier_inclusion_holds(&proof, &i, sizeof i, root));
             proof.path_count = 65;
-            assert_false(verifier_inclusion_holds(&proof, &i, sizeof(i), root));
+            assert_false(verifier_inclusion_holds(&proof, &i, sizeof i, root));
         }
         merkle_free(&tree);
     }
     struct merkle four = {0}; /* the same path would do for a tree that it is too short for */
     for (size_t i = 0; i < 4; i++)
-        assert_int_equal(merkle_add(&four, &i, sizeof(i)), 0);
+        assert_int_equal(merkle_add(&four, &i, sizeof i), 0);
     merkle_root(&four, root);
     struct verifier_inclusion first = {0, 4, path, (size_t)merkle_proof(&four, 0, path)};
     size_t leaf = 0;
     for (first.tree_size = 5; first.tree_size < 20; first.tree_size++)
-        assert_false(verifier_inclusion_holds(&first, &leaf, sizeof(leaf), root));
+        assert_false(verifier_inclusion_holds(&first, &leaf, sizeof leaf, root));
     merkle_free(&four);
     struct verifier_inclusion nothing = {0, 0, path, 0};
     assert_false(verifier_inclusion_holds(&nothing, "", 0, root));
@@ -206,7 +206,7 @@ static void test_limits(void **state)
     for (int i = 0; i < 16; i++)
         assert_int_equal(verifier_policy_expect_extension(p, "1.2.3", NULL, 0), 0);
     for (int i = 0; i < 256; i++) {
-        snprintf(name, sizeof(name), "app%d", i);
+        snprintf(name, sizeof name, "app%d", i);
         assert_int_equal(verifier_policy_expect_app(p, name, hash, &proof), 0);
         assert_int_equal(verifier_policy_expect_app(p, name, hash, &proof), 0); /* the same app */
     }
@@ -226,7 +226,7 @@ static void test_limits(void **state)
     assert_int_equal(verifier_policy_set_issuer(p, "x", 1), -EINVAL);
     assert_int_equal(verifier_policy_accept_tcb(p, VERIFIER_TCB_REVOKED), -EINVAL);
     assert_int_equal(verifier_policy_accept_tcb(p, VERIFIER_TCB_UNKNOWN), -EINVAL);
-    assert_int_equal(verifier_collateral_set(c, VERIFIER_TCB_INFO, large, sizeof(large)), -EINVAL);
+    assert_int_equal(verifier_collateral_set(c, VERIFIER_TCB_INFO, large, sizeof large), -EINVAL);
     assert_int_equal(verifier_collateral_set(c, VERIFIER_DOCUMENTS, "x", 1), -EINVAL);
     size_t size;
     assert_null(verifier_collateral_get(c, VERIFIER_TCB_INFO, &size));
@@ -248,11 +248,12 @@ static void test_nothing_checked(void **state)
         verifier__pass(&v, (enum check_id)id, "passed");
     r->of_certificate = r->has_collateral = true;
     assert_true(verifier_result_ok(r));
-    static const enum check_id optional[] = {CHECK_LIFETIME,  CHECK_ISSUER,   CHECK_COLLATERAL, CHECK_FRESHNESS,
-                                             CHECK_MRENCLAVE, CHECK_MRSIGNER, CHECK_PROD_ID,    CHECK_SVN};
+    static const enum check_id optional[] = {CHECK_LIFETIME,  CHECK_ISSUER,    CHECK_COLLATERAL,
+                                             CHECK_FRESHNESS, CHECK_MRENCLAVE, CHECK_MRSIGNER,
+                                             CHECK_PROD_ID,   CHECK_SVN,       CHECK_FRESH};
     for (int id = 0; id < CHECK_COUNT; id++) {
         bool may_be_left_out = id >= CHECK_CONFIGURATION;
-        for (size_t i = 0; i < sizeof(optional) / sizeof(optional[0]); i++)
+        for (size_t i = 0; i < sizeof optional / sizeof optional[0]; i++)
             may_be_left_out |= (int)optional[i] == id;
         verifier__skip(&v, (enum check_id)id, "skipped");
         assert_int_equal(verifier_result_ok(r), may_be_left_out);
@@ -299,7 +300,7 @@ static void test_demanded_and_not_checked(void **state)
     for (int id = 0; id < CHECK_COUNT; id++)
         verifier__pass(&v, (enum check_id)id, "passed");
     assert_true(verifier_result_ok(r));
-    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+    for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
         verifier__skip(&v, ids[i], "skipped");
         assert_false(verifier_result_ok(r));
         verifier__pass(&v, ids[i], "passed");
@@ -330,11 +331,11 @@ static void test_bundles(void **state)
         {{root, "junk\n", ""}, -EINVAL, -EINVAL},
         {{"\xef\xbb\xbf", root, root}, -EINVAL, -EINVAL},
     };
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char pem[16384];
         const char **part = cases[i].parts;
-        size_t size = (size_t)snprintf(pem, sizeof(pem), "%s%s%s", part[0], part[1], part[2]);
-        assert_true(size < sizeof(pem));
+        size_t size = (size_t)snprintf(pem, sizeof pem, "%s%s%s", part[0], part[1], part[2]);
+        assert_true(size < sizeof pem);
         if (verifier_policy_set_roots(p, pem, size) != cases[i].roots ||
             verifier_policy_set_issuer(p, pem, size) != cases[i].issuer)
             fail_msg("case %zu", i);

@@ -52,9 +52,9 @@ static unsigned take_pair(struct der *list, size_t depth, uint8_t *tag, struct d
     if (!take(list, &pair_tag, &pair) || pair_tag != TAG_SEQUENCE || !take(&pair, &oid_tag, &oid) ||
         oid_tag != TAG_OID || !take(&pair, tag, value) || pair.left != 0)
         return 0;
-    if (oid.left != sizeof(sgx_oid) + depth || memcmp(oid.at, sgx_oid, sizeof(sgx_oid)) != 0)
+    if (oid.left != sizeof sgx_oid + depth || memcmp(oid.at, sgx_oid, sizeof sgx_oid) != 0)
         return 0;
-    if (depth == 2 && oid.at[sizeof(sgx_oid)] != 2)
+    if (depth == 2 && oid.at[sizeof sgx_oid] != 2)
         return 0;
     uint8_t last = oid.at[oid.left - 1];
     return last < 0x80 ? last : 0; /* a longer arc is none of ours */
@@ -115,9 +115,9 @@ static bool read_extension(struct der list, struct platform *p)
         if (which == 2)
             ok = tag == TAG_SEQUENCE && read_tcb(value, p);
         else if (which == 3)
-            ok = octets(tag, value, p->pce_id, sizeof(p->pce_id));
+            ok = octets(tag, value, p->pce_id, sizeof p->pce_id);
         else if (which == 4)
-            ok = octets(tag, value, p->fmspc, sizeof(p->fmspc));
+            ok = octets(tag, value, p->fmspc, sizeof p->fmspc);
         if (!ok)
             return false;
     }

@@ -10,7 +10,7 @@
 
 struct verifier_policy *verifier_policy_create(void)
 {
-    struct verifier_policy *p = calloc(1, sizeof(*p));
+    struct verifier_policy *p = calloc(1, sizeof *p);
     if (p) {
         p->accepted_tcb = 1u << VERIFIER_TCB_UP_TO_DATE;
         p->max_lifetime_s = VERIFIER_LIFETIME_DEFAULT_S;
@@ -25,6 +25,7 @@ void verifier_policy_destroy(struct verifier_policy *p)
     verifier__free_certificates(p->roots);
     X509_free(p->issuer);
     free(p->mrenclaves);
+    free(p->predecessors);
     for (size_t i = 0; i < p->extension_count; i++) {
         ASN1_OBJECT_free(p->extensions[i]->oid);
         free(p->extensions[i]);
@@ -60,7 +61,7 @@ int verifier_policy_add_mrenclave(struct verifier_policy *p, const uint8_t mrenc
 {
     if (p->mrenclave_count == MRENCLAVES_MAX)
         return -E2BIG;
-    void *grown = realloc(p->mrenclaves, (p->mrenclave_count + 1) * sizeof(*p->mrenclaves));
+    void *grown = realloc(p->mrenclaves, (p->mrenclave_count + 1) * sizeof *p->mrenclaves);
     if (!grown)
         return -ENOMEM;
     p->mrenclaves = grown;
@@ -96,7 +97,7 @@ static const char *const status_names[] = {
     [VERIFIER_TCB_OUT_OF_DATE_CONFIGURATION_NEEDED] = "OutOfDateConfigurationNeeded",
     [VERIFIER_TCB_REVOKED] = "Revoked",
 };
-#define STATUSES (sizeof(status_names) / sizeof(status_names[0]))
+#define STATUSES (sizeof status_names / sizeof status_names[0])
 
 const char *verifier_tcb_status_name(enum verifier_tcb_status status)
 {
@@ -122,6 +123,11 @@ int verifier_policy_accept_tcb(struct verifier_policy *p, enum verifier_tcb_stat
 void verifier_policy_require_collateral(struct verifier_policy *p, bool require)
 {
     p->require_collateral = require;
+}
+
+void verifier_policy_require_fresh(struct verifier_policy *policy, bool require)
+{
+    policy->require_fresh = require;
 }
 
 void verifier_policy_set_min_evaluation_number(struct verifier_policy *p, uint32_t number)
@@ -175,11 +181,11 @@ int verifier_policy_set_issuer(struct verifier_policy *p, const char *pem, size_
 
 int verifier_policy_expect_extension(struct verifier_policy *p, const char *oid, const void *value, size_t size)
 {
-    if (size > EXTENSION_SIZE_MAX || strlen(oid) >= sizeof(p->extensions[0]->text))
+    if (size > EXTENSION_SIZE_MAX || strlen(oid) >= sizeof p->extensions[0]->text)
         return -EINVAL;
     if (p->extension_count == EXTENSIONS_MAX)
         return -E2BIG;
-    struct expected_extension *e = calloc(1, sizeof(*e));
+    struct expected_extension *e = calloc(1, sizeof *e);
     if (!e)
         return -ENOMEM;
     e->oid = OBJ_txt2obj(oid, 1);

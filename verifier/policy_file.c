@@ -101,10 +101,10 @@ static int read_member(struct reader *r, const struct member *members, const cha
 {
     char text[64], place[160];
     const struct json_value *v = &r->json->values[name];
-    if (!verifier__json_text(r->json, name, text, sizeof(text)))
+    if (!verifier__json_text(r->json, name, text, sizeof text))
         return refuse(r, "%s%.*s: there is no such member", where,
                       v->end - v->start < 64 ? (int)(v->end - v->start) : 64, r->json->text + v->start);
-    snprintf(place, sizeof(place), "%.80s%s", where, text);
+    snprintf(place, sizeof place, "%.80s%s", where, text);
     for (const struct member *m = members; m->name; m++)
         if (strcmp(m->name, text) == 0)
             return m->read(r, place, name + 1, user);
@@ -130,8 +130,8 @@ static int read_object(struct reader *r, const struct member *members, const cha
 
 static int take_format(struct reader *r, const char *where, uint32_t i, void *seen)
 {
-    char text[sizeof(POLICY_FORMAT)];
-    if (!verifier__json_text(r->json, i, text, sizeof(text)) || strcmp(text, POLICY_FORMAT) != 0)
+    char text[sizeof POLICY_FORMAT];
+    if (!verifier__json_text(r->json, i, text, sizeof text) || strcmp(text, POLICY_FORMAT) != 0)
         return refuse(r, "%s: expected " POLICY_FORMAT, where);
     *(bool *)seen = true;
     return 0;
@@ -227,7 +227,7 @@ static int take_accept_tcb(struct reader *r, const char *where, uint32_t i, void
     char text[64];
     int result = expect_type(r, where, i, JSON_ARRAY);
     for (uint32_t k = JSON_FIRST(i); result == 0 && k != JSON_END(r->json, i); k = JSON_NEXT(r->json, k))
-        if (!verifier__json_text(r->json, k, text, sizeof(text)) ||
+        if (!verifier__json_text(r->json, k, text, sizeof text) ||
             verifier_policy_accept_tcb(r->policy, verifier_tcb_status_from_name(text)) != 0)
             result = refuse(r, "%s: one is not a status that can be accepted", where);
     return result;
@@ -273,7 +273,7 @@ static int take_extensions(struct reader *r, const char *where, uint32_t i, void
     uint32_t at = i + 1;
     for (uint32_t k = 0; result == 0 && k < j->values[i].count; k++, at = j->values[at + 1].next) {
         size_t size = (j->values[at + 1].end - j->values[at + 1].start) / 2;
-        if (!verifier__json_text(j, at, oid, sizeof(oid)) || size > sizeof(value) ||
+        if (!verifier__json_text(j, at, oid, sizeof oid) || size > sizeof value ||
             !verifier__json_hex(j, at + 1, value, size))
             result = refuse(r, "%s: expected \"OID\": \"HEX\"", where);
         else
@@ -297,7 +297,7 @@ static int take_role(struct reader *r, const char *where, uint32_t i, void *user
     static const char *const roles[] = {"admin", "deploy", "monitor"};
     struct verifier_administrator *one = user;
     char text[16];
-    for (int k = 0; k < 3 && verifier__json_text(r->json, i, text, sizeof(text)); k++) {
+    for (int k = 0; k < 3 && verifier__json_text(r->json, i, text, sizeof text); k++) {
         if (strcmp(text, roles[k]) == 0) {
             one->role = (enum verifier_role)k;
             return 0;
@@ -366,6 +366,28 @@ static int take_administrators(struct reader *r, const char *where, uint32_t i, 
                           verifier_policy_expect_administrators(r->policy, (unsigned)a.threshold, a.list, a.count));
 }
 
+static int take_upgrade_rule(struct reader *r, const char *where, uint32_t i, void *user)
+{
+    (void)user;
+    struct upgrade_rule rule;
+    if (!verifier__read_upgrade_rule(r->json, i, &rule))
+        return refuse(r, "%s: expected a rule as the leaf upgrade-rule has it", where);
+    return judge(r, where, verifier__expect_upgrade_rule(r->policy, &rule));
+}
+
+static int take_predecessors(struct reader *r, const char *where, uint32_t i, void *user)
+{
+    (void)user;
+    uint8_t hash[32];
+    int result = expect_type(r, where, i, JSON_ARRAY);
+    for (uint32_t k = JSON_FIRST(i); result == 0 && k != JSON_END(r->json, i); k = JSON_NEXT(r->json, k)) {
+        result = read_hex(r, where, k, hash, 32);
+        if (result == 0)
+            result = judge(r, where, verifier_policy_add_predecessor(r->policy, hash));
+    }
+    return result;
+}
+
 static int take_min_generation(struct reader *r, const char *where, uint32_t i, void *user)
 {
     (void)user;
@@ -373,6 +395,100 @@ static int take_min_generation(struct reader *r, const char *where, uint32_t i, 
     int result = read_number(r, where, i, INT64_MAX, &number);
     if (result == 0)
         verifier_policy_set_min_generation(r->policy, number);
+    return result;
+}
+
+/* ---- its history ----------------------------------------------------------------------------------------------- */
+
+struct log_reader {
+    char *key;
+    bool has_size, has_root;
+    uint64_t size, quorum, max_age;
+    uint8_t root[32];
+};
+
+static int take_log_key(struct reader *r, const char *where, uint32_t i, void *user)
+{
+    struct log_reader *l = user;
+    l->key = read_text(r, where, i);
+    return l->key ? 0 : -EINVAL;
+}
+
+static int take_log_size(struct reader *r, const char *where, uint32_t i, void *user)
+{
+    struct log_reader *l = user;
+    l->has_size = true;
+    return read_number(r, where, i, INT64_MAX, &l->size);
+}
+
+static int take_log_root(struct reader *r, const char *where, uint32_t i, void *user)
+{
+    struct log_reader *l = user;
+    l->has_root = true;
+    return read_hex(r, where, i, l->root, 32);
+}
+
+static int take_witnesses(struct reader *r, const char *where, uint32_t i, void *user)
+{
+    (void)user;
+    int result = expect_type(r, where, i, JSON_ARRAY);
+    if (result == 0 && r->json->values[i].count == 0)
+        return refuse(r, "%s: no witness would do", where);
+    for (uint32_t k = JSON_FIRST(i); result == 0 && k != JSON_END(r->json, i); k = JSON_NEXT(r->json, k)) {
+        char *key = read_text(r, where, k);
+        result = key ? verifier_policy_add_witness(r->policy, key) : -EINVAL;
+        if (key && result)
+            result = result == -EEXIST ? refuse(r, "%s: one stands twice", where) : judge(r, where, result);
+        free(key);
+    }
+    return result;
+}
+
+static int take_quorum(struct reader *r, const char *where, uint32_t i, void *user)
+{
+    struct log_reader *l = user;
+    int result = read_number(r, where, i, WITNESSES_MAX, &l->quorum);
+    return result == 0 && l->quorum == 0 ? refuse(r, "%s: expected 1 at least", where) : result;
+}
+
+static int take_max_age(struct reader *r, const char *where, uint32_t i, void *user)
+{
+    struct log_reader *l = user;
+    int result = read_number(r, where, i, INT32_MAX, &l->max_age);
+    return result == 0 && l->max_age == 0 ? refuse(r, "%s: expected 1 second at least", where) : result;
+}
+
+/* Members that mean nothing without others. */
+static int judge_log(struct reader *r, const char *where, const struct log_reader *l)
+{
+    if (l->has_size != l->has_root || (l->has_size && !l->key))
+        return refuse(r, "%s: size, root and key stand together, or key alone", where);
+    if ((l->quorum || l->max_age) && r->policy->witness_count == 0)
+        return refuse(r, "%s: quorum and max_age are of witnesses", where);
+    if (l->quorum > r->policy->witness_count)
+        return refuse(r, "%s.quorum: there are not so many witnesses", where);
+    return 0;
+}
+
+static int take_log(struct reader *r, const char *where, uint32_t i, void *user)
+{
+    static const struct member members[] = {{"key", take_log_key},
+                                            {"size", take_log_size},
+                                            {"root", take_log_root},
+                                            {"witnesses", take_witnesses},
+                                            {"quorum", take_quorum},
+                                            {"max_age", take_max_age},
+                                            {0}};
+    struct log_reader l = {0};
+    (void)user;
+    int result = read_object(r, members, "log.", i, &l);
+    if (result == 0)
+        result = judge_log(r, where, &l);
+    if (result == 0 && l.key)
+        result = judge(r, where, verifier_policy_expect_log(r->policy, l.key, l.size, l.has_root ? l.root : NULL));
+    if (result == 0 && (l.quorum || l.max_age))
+        verifier_policy_set_witness_quorum(r->policy, (unsigned)l.quorum, (int64_t)l.max_age);
+    free(l.key);
     return result;
 }
 
@@ -436,7 +552,7 @@ static int take_id(struct reader *r, const char *where, uint32_t i, void *user)
 {
     const struct app_reader *a = user;
     uint8_t id[16];
-    int result = read_hex(r, where, i, id, sizeof(id));
+    int result = read_hex(r, where, i, id, sizeof id);
     return result ? result : judge(r, where, verifier_policy_expect_app_id(r->policy, a->name, id));
 }
 
@@ -457,7 +573,7 @@ static int take_egress(struct reader *r, const char *where, uint32_t i, void *us
     size_t used = 0;
     int result = expect_type(r, where, i, JSON_ARRAY);
     for (uint32_t k = JSON_FIRST(i); result == 0 && k != JSON_END(j, i); k = JSON_NEXT(j, k)) {
-        if (!verifier__json_text(j, k, entry, sizeof(entry)) || !*entry || strchr(entry, ','))
+        if (!verifier__json_text(j, k, entry, sizeof entry) || !*entry || strchr(entry, ','))
             result = refuse(r, "%s: expected \"HOST\" or \"HOST:PORT\"", where);
         else if (used + strlen(entry) + 1 > EGRESS_SIZE_MAX)
             result = refuse(r, "%s: there are too many", where);
@@ -480,7 +596,7 @@ static int take_app(struct reader *r, const char *where, uint32_t i)
     struct app_reader a = {0};
     int error;
     uint32_t name = r->json->values[i].type == JSON_OBJECT ? verifier__json_member(r->json, i, "name", JSON_STRING) : 0;
-    if (!name || !verifier__json_text(r->json, name, a.name, sizeof(a.name)) || !*a.name)
+    if (!name || !verifier__json_text(r->json, name, a.name, sizeof a.name) || !*a.name)
         return refuse(r, "%s: each needs a name, of 1 to %u characters", where, NAME_SIZE_MAX);
     struct expected_app *expected = verifier__expect(r->policy, a.name, &error);
     if (!expected)
@@ -523,7 +639,10 @@ int verifier_policy_read(struct verifier_policy *policy, const char *text, size_
                                             {"issuer", take_issuer},
                                             {"instance", take_instance},
                                             {"administrators", take_administrators},
+                                            {"upgrade_rule", take_upgrade_rule},
+                                            {"predecessors", take_predecessors},
                                             {"min_generation", take_min_generation},
+                                            {"log", take_log},
                                             {"limits", take_limits},
                                             {"egress_ca", take_egress_ca},
                                             {"apps", take_apps},

@@ -50,7 +50,7 @@ const char *verifier_quote_parse(const void *bytes, size_t size, struct verifier
         return "shorter than a quote";
     if (version != VERSION || key_type != KEY_ECDSA_P256 || tee_type != 0)
         return "not a version 3 ECDSA P-256 quote of SGX";
-    if (memcmp(vendor, intel_vendor, sizeof(intel_vendor)) != 0)
+    if (memcmp(vendor, intel_vendor, sizeof intel_vendor) != 0)
         return "the quoting enclave's vendor is unknown";
     if (signature_size != r.left)
         return "its signature data has another length than it says";

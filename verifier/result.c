@@ -41,6 +41,8 @@ static bool is_demanded(const struct verifier_policy *p, int id, size_t index)
     switch (id) {
     case CHECK_FRESHNESS:
         return p->min_evaluation_number > 0;
+    case CHECK_FRESH:
+        return p->require_fresh;
     case CHECK_MRENCLAVE:
         return p->mrenclave_count > 0;
     case CHECK_MRSIGNER:
@@ -55,8 +57,21 @@ static bool is_demanded(const struct verifier_policy *p, int id, size_t index)
         return p->has_instance;
     case CHECK_GENERATION:
         return p->min_generation > 0;
+    case CHECK_LOG_KEY:
+        return p->has_log;
+    case CHECK_LOG_HEAD:
+    case CHECK_LOG_CHECKPOINT:
+        return verifier_policy_needs_log(p);
+    case CHECK_LOG_HISTORY:
+        return p->head_count > 0;
+    case CHECK_LOG_WITNESSES:
+        return p->witness_count > 0;
     case CHECK_ADMINISTRATORS:
         return p->has_administrators;
+    case CHECK_UPGRADE_RULE:
+        return p->has_upgrade_rule;
+    case CHECK_LINEAGE:
+        return p->predecessor_count > 0;
     case CHECK_LIMITS:
         return p->has_limits;
     case CHECK_EGRESS_CA:
@@ -85,7 +100,7 @@ struct verifier_result *verifier__result_create(const struct verifier_policy *p)
     size_t count = 0;
     for (int id = 0; id < CHECK_COUNT; id++)
         count += times_of(p, id);
-    struct verifier_result *r = calloc(1, sizeof(*r) + count * sizeof(r->records[0]));
+    struct verifier_result *r = calloc(1, sizeof *r + count * sizeof r->records[0]);
     if (!r)
         return NULL;
     for (int id = 0; id < CHECK_COUNT; id++) {
@@ -94,7 +109,7 @@ struct verifier_result *verifier__result_create(const struct verifier_policy *p)
             record->id = (enum check_id)id;
             record->outcome = VERIFIER_NOT_CHECKED;
             record->demanded = is_demanded(p, id, i);
-            snprintf(record->reason, sizeof(record->reason), "not reached: what it builds on does not hold");
+            snprintf(record->reason, sizeof record->reason, "not reached: what it builds on does not hold");
         }
     }
     for (size_t i = 0; i < ADVISORIES_MAX; i++)
@@ -141,8 +156,8 @@ enum verifier_verdict verifier_result_verdict(const struct verifier_result *r)
         return VERIFIER_REFUSED;
     /* A certificate under the CA comes from who has its key. Everything else is what some program says of itself. */
     bool program = verifier__has_passed(r, CHECK_MRENCLAVE) || verifier__has_passed(r, CHECK_MRSIGNER);
-    bool whose = verifier__has_passed(r, CHECK_INSTANCE) || verifier__has_passed(r, CHECK_ADMINISTRATORS) ||
-                 r->extension_names_instance;
+    bool whose =
+        verifier__has_passed(r, CHECK_INSTANCE) || r->administrators_name_instance || r->extension_names_instance;
     return verifier__has_passed(r, CHECK_ISSUER) || (program && whose) ? VERIFIER_VERIFIED : VERIFIER_GENUINE;
 }
 
@@ -184,7 +199,7 @@ static void set(struct verification *v, enum check_id id, size_t index, enum ver
 {
     struct record *record = &v->result->records[find(v->result, id) + index];
     record->outcome = outcome;
-    vsnprintf(record->reason, sizeof(record->reason), format, arguments);
+    vsnprintf(record->reason, sizeof record->reason, format, arguments);
     for (char *c = record->reason; *c; c++) /* a peer's words stand in it: nothing that a terminal obeys */
         if (*c < ' ' || *c > '~')
             *c = '?';

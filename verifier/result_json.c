@@ -1,7 +1,9 @@
 /*
  * A result as JSON, by docs/verify.schema.json.
  */
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "verifier/text.h"
 
@@ -35,6 +37,39 @@ static void put_number(struct text *t, const char *name, bool known, int64_t val
         text_put(t, ",\n  \"%s\": null", name);
 }
 
+static void put_head(struct text *t, const char *name, bool known, uint64_t size, const uint8_t root[32])
+{
+    char hex[65];
+    if (known)
+        text_put(t, ",\n    \"%s\": {\"size\": %llu, \"root\": \"%s\"}", name, (unsigned long long)size,
+                 verifier__hex(root, 32, hex));
+    else
+        text_put(t, ",\n    \"%s\": null", name);
+}
+
+static void put_log(struct text *t, const struct verifier_claims *c)
+{
+    char name[NOTE_NAME_SIZE_MAX + 1], hex[65], text[NOTE_KEY_TEXT_SIZE];
+    struct note_key key;
+    snprintf(name, sizeof name, "enclave-os/%s", verifier__hex(c->instance, 32, hex));
+    text_put(t, ",\n  \"log\": {\n    \"key\": ");
+    if (c->has_log_key && c->has_instance && note_key_make(name, NOTE_ED25519, c->log_key, &key) == 0 &&
+        note_key_text(&key, text, sizeof text) == 0)
+        text_string(t, text);
+    else
+        text_put(t, "null");
+    put_head(t, "certified", c->has_log_head, c->log_size, c->log_root);
+    put_head(t, "checkpoint", c->has_checkpoint, c->checkpoint_size, c->checkpoint_root);
+    text_put(t, ",\n    \"cosigned\": %u", c->cosigned);
+    if (c->hand_over) { /* JSON, as the check has seen */
+        text_put(t, ",\n    \"hand_over\": {\"index\": %llu, \"entry\": ", (unsigned long long)c->hand_over_index);
+        text_append(t, c->hand_over, strlen(c->hand_over));
+        text_put(t, "}\n  }");
+    } else {
+        text_put(t, ",\n    \"hand_over\": null\n  }");
+    }
+}
+
 static void put_claims(struct text *t, const struct verifier_claims *c)
 {
     text_put(t, ",\n  \"simulated\": %s", c->simulated ? "true" : "false");
@@ -65,6 +100,7 @@ static void put_claims(struct text *t, const struct verifier_claims *c)
     put_number(t, "age_seconds", c->has_validity, c->age_s);
     put_number(t, "generation", c->has_generation, (int64_t)c->generation);
     put_hex(t, "instance", c->has_instance, c->instance, 32);
+    put_log(t, c);
 }
 
 char *verifier_result_json(const struct verifier_result *r)

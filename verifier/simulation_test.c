@@ -40,10 +40,10 @@ static void mac_report(struct sgx_report *report)
     size_t size;
     char cipher[] = "AES-128-CBC";
     OSSL_PARAM parameters[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_CIPHER, cipher, 0), OSSL_PARAM_END};
-    memset(key, 7, sizeof(key));
+    memset(key, 7, sizeof key);
     EVP_MAC *mac = EVP_MAC_fetch(NULL, "CMAC", NULL);
     EVP_MAC_CTX *context = EVP_MAC_CTX_new(mac);
-    assert_true(EVP_MAC_init(context, key, sizeof(key), parameters));
+    assert_true(EVP_MAC_init(context, key, sizeof key, parameters));
     EVP_MAC_update(context, (const uint8_t *)report, 384);
     EVP_MAC_final(context, report->mac, &size, 16);
     EVP_MAC_CTX_free(context);
@@ -61,14 +61,14 @@ static size_t make_quote(time_t minute, uint8_t *out)
     SHA256(spki, (size_t)spki_size, input);
     OPENSSL_free(spki);
     gmtime_r(&minute, &tm);
-    strftime(text, sizeof(text), "%Y-%m-%dT%H:%MZ", &tm);
+    strftime(text, sizeof text, "%Y-%m-%dT%H:%MZ", &tm);
     memcpy(input + 32, text, 17);
     struct sgx_report report = {.body = {.attributes = {SGX_FLAGS_INIT | SGX_FLAGS_DEBUG | SGX_FLAGS_MODE64BIT, 7},
                                          .isvprodid = 1,
                                          .isvsvn = 2}};
     memset(report.body.mrenclave, 0xab, 32);
     memset(report.body.mrsigner, 0xcd, 32);
-    SHA512(input, sizeof(input), report.body.reportdata);
+    SHA512(input, sizeof input, report.body.reportdata);
     mac_report(&report);
     size_t size = 0;
     assert_int_equal(quote_get(quoting, (const uint8_t *)&report, out, QUOTE_SIZE_MAX, &size), 0);
@@ -97,7 +97,7 @@ static X509 *make_leaf(time_t minute, const uint8_t *quote, size_t size)
     X509_set_pubkey(x, leaf_key);
     if (quote)
         add_raw(x, "1.2.840.113741.1.13.1.0", quote, size);
-    add_raw(x, "1.3.6.1.4.1.65230.1.1", root, sizeof(root));
+    add_raw(x, "1.3.6.1.4.1.65230.1.1", root, sizeof root);
     X509_sign(x, leaf_key, EVP_sha256());
     return x;
 }
@@ -121,7 +121,7 @@ static int setup(void **state)
     char error[256];
     strcpy(folder, "/tmp/verifier_test_XXXXXX");
     assert_non_null(mkdtemp(folder));
-    assert_int_equal(quote_simulation_create(folder, report_key, &quoting, error, sizeof(error)), 0);
+    assert_int_equal(quote_simulation_create(folder, report_key, &quoting, error, sizeof error), 0);
     leaf_key = EVP_EC_gen("P-256");
     return 0;
 }
@@ -131,7 +131,7 @@ static int teardown(void **state)
     char command[128];
     quote_destroy(quoting);
     EVP_PKEY_free(leaf_key);
-    snprintf(command, sizeof(command), "rm -rf %s", folder);
+    snprintf(command, sizeof command, "rm -rf %s", folder);
     return system(command);
 }
 
@@ -198,7 +198,7 @@ static void test_policy(void **state)
 static char *read_pem_file(const char *name)
 {
     char path[128];
-    snprintf(path, sizeof(path), "%s/quote-simulation/%s", folder, name);
+    snprintf(path, sizeof path, "%s/quote-simulation/%s", folder, name);
     FILE *file = fopen(path, "r");
     char *text = calloc(1, 16384);
     assert_non_null(file);
@@ -218,8 +218,8 @@ static void test_pki(void **state)
     struct verifier_collateral *collateral = verifier_collateral_create();
     char *root = read_pem_file("root.pem");
     assert_int_equal(verifier_policy_set_roots(policy, root, strlen(root)), 0);
-    snprintf(path, sizeof(path), "%s/quote-simulation", folder);
-    assert_int_equal(verifier_collateral_load(collateral, path, error, sizeof(error)), 0);
+    snprintf(path, sizeof path, "%s/quote-simulation", folder);
+    assert_int_equal(verifier_collateral_load(collateral, path, error, sizeof error), 0);
     struct verifier_result *r = verifier_verify_certificate(policy, collateral, leaf);
     assert_true(verifier_result_ok(r));
     assert_int_equal(verifier_result_claims(r)->tcb_status, VERIFIER_TCB_UP_TO_DATE);
@@ -231,8 +231,8 @@ static void test_pki(void **state)
 
     struct quote_backend *other;
     char elsewhere[128];
-    snprintf(elsewhere, sizeof(elsewhere), "%s/other", folder);
-    assert_int_equal(quote_simulation_create(elsewhere, report_key, &other, error, sizeof(error)), 0);
+    snprintf(elsewhere, sizeof elsewhere, "%s/other", folder);
+    assert_int_equal(quote_simulation_create(elsewhere, report_key, &other, error, sizeof error), 0);
     quote_destroy(other);
     root = read_pem_file("../other/quote-simulation/root.pem");
     assert_int_equal(verifier_policy_set_roots(policy, root, strlen(root)), 0);
@@ -249,8 +249,8 @@ static void test_refresh(void **state)
     char path[128], file[160];
     struct stat before, after;
     time_t now = time(NULL);
-    snprintf(path, sizeof(path), "%s/quote-simulation", folder);
-    snprintf(file, sizeof(file), "%s/tcb-info.json", path);
+    snprintf(path, sizeof path, "%s/quote-simulation", folder);
+    snprintf(file, sizeof file, "%s/tcb-info.json", path);
     assert_int_equal(stat(file, &before), 0);
     assert_int_equal(pki_refresh(path, now + 14 * 86400), 0);
     assert_int_equal(stat(file, &after), 0);
@@ -291,7 +291,7 @@ static void test_tampering(void **state)
     uint8_t quote[QUOTE_SIZE_MAX];
     size_t size = make_quote(this_minute(), quote);
     struct verifier_policy *policy = allowing();
-    for (size_t i = 0; i < sizeof(flips) / sizeof(flips[0]); i++) {
+    for (size_t i = 0; i < sizeof flips / sizeof flips[0]; i++) {
         quote[flips[i].offset] ^= 1;
         X509 *leaf = make_leaf(this_minute(), quote, size);
         expect_failure(leaf, policy, flips[i].check);
@@ -313,18 +313,18 @@ static void test_tampering(void **state)
 static void test_older_pki(void **state)
 {
     char machine[128], command[512], error[256], path[160];
-    snprintf(machine, sizeof(machine), "%s/older", folder);
-    snprintf(path, sizeof(path), "%s/quote-simulation", machine);
+    snprintf(machine, sizeof machine, "%s/older", folder);
+    snprintf(path, sizeof path, "%s/quote-simulation", machine);
     struct quote_backend *backend;
-    assert_int_equal(quote_simulation_create(machine, report_key, &backend, error, sizeof(error)), 0);
+    assert_int_equal(quote_simulation_create(machine, report_key, &backend, error, sizeof error), 0);
     quote_destroy(backend);
-    snprintf(command, sizeof(command),
+    snprintf(command, sizeof command,
              "cd %s && mv tcb-info-chain.pem tcb-chain.pem && rm qe-identity-chain.pem collateral-refresh", path);
     assert_int_equal(system(command), 0);
-    assert_int_equal(quote_simulation_create(machine, report_key, &backend, error, sizeof(error)), 0);
+    assert_int_equal(quote_simulation_create(machine, report_key, &backend, error, sizeof error), 0);
     quote_destroy(backend);
     struct verifier_collateral *collateral = verifier_collateral_create();
-    assert_int_equal(verifier_collateral_load(collateral, path, error, sizeof(error)), 0);
+    assert_int_equal(verifier_collateral_load(collateral, path, error, sizeof error), 0);
     for (int i = 0; i < VERIFIER_DOCUMENTS; i++) {
         size_t size;
         assert_non_null(verifier_collateral_get(collateral, (enum verifier_document)i, &size));
@@ -337,12 +337,12 @@ static void test_quoting_refuses(void **state)
     struct sgx_report report = {0};
     uint8_t out[QUOTE_SIZE_MAX];
     size_t size;
-    assert_int_equal(quote_get(quoting, (const uint8_t *)&report, out, sizeof(out), &size), -EACCES);
+    assert_int_equal(quote_get(quoting, (const uint8_t *)&report, out, sizeof out, &size), -EACCES);
     mac_report(&report);
     assert_int_equal(quote_get(quoting, (const uint8_t *)&report, out, 500, &size), -ENOSPC);
     assert_int_equal(quote_get(quoting, (const uint8_t *)&report, out, 100, &size), -ENOSPC);
     report.body.isvsvn ^= 1;
-    assert_int_equal(quote_get(quoting, (const uint8_t *)&report, out, sizeof(out), &size), -EACCES);
+    assert_int_equal(quote_get(quoting, (const uint8_t *)&report, out, sizeof out, &size), -EACCES);
 }
 
 int main(void)

@@ -1,5 +1,5 @@
 /*
- * A text that grows. See text.h.
+ * A text that grows. See text.h. And the characters of others' texts.
  */
 #include "verifier/text.h"
 
@@ -32,9 +32,9 @@ void text_put(struct text *t, const char *format, ...)
     char line[256];
     va_list arguments;
     va_start(arguments, format);
-    int size = vsnprintf(line, sizeof(line), format, arguments);
+    int size = vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
-    if (size < 0 || (size_t)size >= sizeof(line))
+    if (size < 0 || (size_t)size >= sizeof line)
         t->failed = true;
     else
         text_append(t, line, (size_t)size);
@@ -63,4 +63,18 @@ char *text_take(struct text *t)
         return t->data;
     free(t->data);
     return NULL;
+}
+
+uint32_t verifier__utf8_size(const uint8_t *s, uint32_t left)
+{
+    uint32_t size = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
+    if (size > left)
+        return 0;
+    for (uint32_t i = 1; i < size; i++)
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
+        (s[0] == 0xf4 && s[1] > 0x8f))
+        return 0;
+    return size;
 }

@@ -46,7 +46,7 @@ bool verifier__parse_time(const char *text, size_t size, int64_t *unix_s)
 {
     static const char form[] = "0000-00-00T00:00:00Z";
     unsigned year, month, day, hour, minute, second;
-    if (size != sizeof(form) - 1)
+    if (size != sizeof form - 1)
         return false;
     for (size_t i = 0; i < size; i++)
         if (form[i] != '0' && text[i] != form[i])

@@ -26,6 +26,7 @@
 #ifndef ENCLAVE_VERIFIER_VERIFIER_H
 #define ENCLAVE_VERIFIER_VERIFIER_H
 
+#include <errno.h>
 #include <openssl/x509.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -36,6 +37,13 @@ extern "C" {
 #endif
 
 #define VERIFIER_API __attribute__((visibility("default")))
+
+/* Whether what came of asking a server (0, or a negative errno) is that there was no answer, or not a whole one. Then
+ * nothing is known of the server: it is no reason to refuse it, nor evidence of anything. Ask again. */
+static inline bool verifier_no_answer(int result)
+{
+    return result < 0 && result != -ENOENT && result != -EBADMSG && result != -EPROTO && result != -EINVAL;
+}
 
 /* ---- what may be expected: the policy -------------------------------------------------------------------------- */
 
@@ -86,6 +94,9 @@ VERIFIER_API enum verifier_tcb_status verifier_tcb_status_from_name(const char *
 VERIFIER_API int verifier_policy_accept_tcb(struct verifier_policy *policy, enum verifier_tcb_status status);
 /* Fail if no collateral is given; without this, TCB and revocation are then "not checked". */
 VERIFIER_API void verifier_policy_require_collateral(struct verifier_policy *policy, bool require);
+/* Fail unless the server proved itself once more behind the handshake (struct verifier_fresh); without this, that is
+ * then "not checked". */
+VERIFIER_API void verifier_policy_require_fresh(struct verifier_policy *policy, bool require);
 
 /* The time of the verification, in seconds since 1970 (UTC); 0, as at first: the clock's, read at each verification. */
 VERIFIER_API void verifier_policy_set_time(struct verifier_policy *policy, int64_t unix_s);
@@ -133,6 +144,12 @@ struct verifier_administrator {
 };
 VERIFIER_API int verifier_policy_expect_administrators(struct verifier_policy *policy, unsigned threshold,
                                                        const struct verifier_administrator *list, size_t count);
+/* Which enclave may have the instance next: this rule, as the leaf has it (docs/attestation.md), whatever the order of
+ * its members. */
+VERIFIER_API int verifier_policy_expect_upgrade_rule(struct verifier_policy *policy, const char *text, size_t size);
+/* An image that may have had the instance before, beside the measurements that are accepted now; up to 256. Where a
+ * measurement or predecessor is named, and the certificate shows one that is neither, the instance is refused. */
+VERIFIER_API int verifier_policy_add_predecessor(struct verifier_policy *policy, const uint8_t mrenclave[32]);
 /* The number of the configuration, which only rises; 0, as at first: any. */
 VERIFIER_API void verifier_policy_set_min_generation(struct verifier_policy *policy, uint64_t generation);
 /* The limits, as the leaf has them; at most 1024 characters. */
@@ -153,6 +170,26 @@ VERIFIER_API int verifier_policy_expect_egress(struct verifier_policy *policy, c
 /* No app may run there but those that were named. */
 VERIFIER_API void verifier_policy_only_apps(struct verifier_policy *policy, bool only);
 
+/* ---- its history ----
+ * An instance writes down each of its boots and changes in a log, an RFC 9162 tree whose head a key of the enclave's
+ * signs (docs/history.md). Who remembers a head sees when the history was rewritten. Judged by what the server's log
+ * shows: struct verifier_log_view, which verifier_log.h fetches. */
+
+/* The log's key, as signed notes write it: "enclave-os/INSTANCE+ID+KEY", which says whose instance it is, too; and
+ * unless root is NULL, a head that was seen: the first size entries made this root. Up to 4 heads. -EINVAL: the text is
+ * no such key, or size is none; -EEXIST: of another log or instance than before. */
+VERIFIER_API int verifier_policy_expect_log(struct verifier_policy *policy, const char *key, uint64_t size,
+                                            const uint8_t *root);
+/* One of the witnesses whose cosignature the log's head should carry, "NAME+ID+KEY" of type 4; up to 16. -EINVAL: no
+ * such key; -EEXIST: it, or another name of the same key, is one already. */
+VERIFIER_API int verifier_policy_add_witness(struct verifier_policy *policy, const char *key);
+/* How many of them must have cosigned it (0, as at first: all), and how many seconds ago at most (0, as at first: at
+ * any time). */
+VERIFIER_API void verifier_policy_set_witness_quorum(struct verifier_policy *policy, unsigned quorum,
+                                                     int64_t max_age_s);
+/* Whether it expects something that only the log shows. */
+VERIFIER_API bool verifier_policy_needs_log(const struct verifier_policy *policy);
+
 /* The caller knows that nothing says whose enclave this is to be, and goes on: for who sends (verifier_openssl.h). The
  * verdict stays "genuine". */
 VERIFIER_API void verifier_policy_accept_any_instance(struct verifier_policy *policy, bool accept);
@@ -161,6 +198,9 @@ VERIFIER_API void verifier_policy_accept_any_instance(struct verifier_policy *po
 VERIFIER_API bool verifier_policy_names_instance(const struct verifier_policy *policy);
 /* Whether it says at least which enclave it may be: a measurement, signer, issuer, instance, an extension's value. */
 VERIFIER_API bool verifier_policy_names_enclave(const struct verifier_policy *policy);
+/* Whether it says which program may answer: a measurement, a signer, or an issuer, which lives in one. All else that is
+ * expected any program can put into a certificate: for who believes the certificate's issuer from then on. */
+VERIFIER_API bool verifier_policy_names_program(const struct verifier_policy *policy);
 /* Whether it expects something that only the manifest tells. */
 VERIFIER_API bool verifier_policy_needs_manifest(const struct verifier_policy *policy);
 
@@ -212,6 +252,7 @@ VERIFIER_API const void *verifier_collateral_get(const struct verifier_collatera
 /* ---- verifying ------------------------------------------------------------------------------------------------- */
 
 struct verifier_result;
+struct verifier_claims;
 
 /* Judge an RA-TLS certificate. collateral may be NULL. NULL when out of memory, which is no verdict:
  * verifier_result_ok(NULL) is false. To be destroyed by the caller; policy and collateral may go before it. */
@@ -228,6 +269,60 @@ VERIFIER_API struct verifier_result *verifier_verify_quote(const struct verifier
                                                            const struct verifier_collateral *collateral,
                                                            const void *quote, size_t size, const uint8_t *report_data);
 
+/* Judge a quote of who is to have the instance of an enclave that was verified by the same policy: by what the policy
+ * says of programs, roots and platforms, before it has anything. What it expects of a certificate, its issuer, a
+ * manifest or a log is not asked for: the instance brings that along. now: what that enclave's result claims; its
+ * measurement has to be one that may have had the instance before (lineage). */
+VERIFIER_API struct verifier_result *verifier_verify_successor(const struct verifier_policy *policy,
+                                                               const struct verifier_collateral *collateral,
+                                                               const void *quote, size_t size,
+                                                               const uint8_t report_data[64],
+                                                               const struct verifier_claims *now);
+
+/* That the tree of new_size entries begins with that of old_size: RFC 9162, section 2.1.4, but with the first hash also
+ * where old_size is a power of two. Both roots follow from it. */
+struct verifier_consistency {
+    uint64_t old_size, new_size; /* 1 to INT64_MAX */
+    const uint8_t (*path)[32];
+    size_t path_count; /* at most VERIFIER_CONSISTENCY_MAX */
+};
+#define VERIFIER_CONSISTENCY_MAX 65u
+
+/* An entry of the log, and that it stands in the tree whose head is in the certificate. */
+struct verifier_log_leaf {
+    const char *data;
+    size_t size;
+    struct verifier_inclusion proof;
+};
+/* How far the entries up to the certificate's head were gone through for the last one by which an image came to have
+ * the instance: of a hand-over, or of a recovery. */
+enum verifier_search {
+    VERIFIER_NOT_SEARCHED,
+    VERIFIER_SEARCHED,       /* all that there are */
+    VERIFIER_SEARCHED_NEWER, /* those that the caller had not seen, or as many as VERIFIER_SEARCH_MAX */
+    VERIFIER_SEARCH_REFUSED, /* the server has not shown all of them, or false ones */
+    VERIFIER_NOT_ANSWERED,   /* it has not answered: it may have lost some, or was not reached */
+};
+#define VERIFIER_SEARCH_MAX 65536u
+
+/* What a server's log showed: see verifier_log.h. */
+struct verifier_log_view {
+    const char *checkpoint; /* its newest head, a signed note */
+    size_t checkpoint_size;
+    const struct verifier_consistency *proofs; /* each to the checkpoint's size */
+    size_t proof_count;
+    enum verifier_search search;
+    const struct verifier_log_leaf *hand_over; /* what was found; NULL: nothing */
+};
+
+/* What a server answered to a challenge behind the handshake: see verifier_openssl_fresh. */
+struct verifier_fresh {
+    char *answer; /* JSON, malloc'ed */
+    size_t answer_size;
+    uint8_t context[32];  /* what it was challenged with */
+    uint8_t exported[32]; /* by TLS, for that context, at the caller's end of the connection */
+};
+
 /* What a server showed. */
 struct verifier_evidence {
     const void *certificate; /* DER */
@@ -236,8 +331,10 @@ struct verifier_evidence {
     size_t issuer_size;
     const char *manifest; /* what GET /_enclave/manifest answers, over the same connection; NULL: none */
     size_t manifest_size;
+    const struct verifier_log_view *log; /* NULL: none */
+    const struct verifier_fresh *fresh;  /* NULL: none */
 };
-/* As verifier_verify_certificate_der, with the manifest. */
+/* As verifier_verify_certificate_der, with the manifest, the log, and what it proved behind the handshake. */
 VERIFIER_API struct verifier_result *verifier_verify(const struct verifier_policy *policy,
                                                      const struct verifier_collateral *collateral,
                                                      const struct verifier_evidence *evidence);
@@ -258,10 +355,13 @@ VERIFIER_API const char *verifier_verdict_name(enum verifier_verdict verdict);
 
 /* A policy file that expects what was seen, for trust at first use; malloc'ed, to be freed with verifier_free. With who
  * alone: which program, whose (measurement, CA, and the instance if it is told), and nothing that its administrators
- * may change. policy is the one that it was judged by: what it allows is allowed again. NULL: refused; neither manifest
- * nor issuer says which CA it has; or (without who) the manifest did not hold; or out of memory. */
+ * may change. policy is the one that it was judged by: what it allows is allowed again, and what it expects is
+ * expected as it is now, or as it stands there. NULL: refused; neither manifest nor issuer says which CA it has; or
+ * (without who) the manifest did not hold; or (with who) policy says something beyond that; or out of memory. */
 VERIFIER_API char *verifier_policy_write(const struct verifier_policy *policy, const struct verifier_result *result,
                                          const struct verifier_evidence *evidence, bool who);
+/* The first member of a policy file that policy has, and that is not written with who alone; NULL: none. Static. */
+VERIFIER_API const char *verifier_policy_beyond_who(const struct verifier_policy *policy);
 
 enum verifier_outcome { VERIFIER_PASSED, VERIFIER_FAILED, VERIFIER_NOT_CHECKED };
 
@@ -300,6 +400,15 @@ struct verifier_claims {
     uint64_t generation; /* of the configuration */
     uint8_t instance[32];
     uint32_t evaluation_number; /* the lesser tcbEvaluationDataNumber of the two documents; 0: unknown */
+    bool has_log_key, has_log_head, has_checkpoint;
+    uint8_t log_key[32]; /* Ed25519 */
+    uint64_t log_size;   /* and log_root: the log's head when the certificate was made */
+    uint8_t log_root[32];
+    uint64_t checkpoint_size; /* and checkpoint_root: the head that the server showed, signed by that key */
+    uint8_t checkpoint_root[32];
+    unsigned cosigned;     /* by so many of the caller's witnesses */
+    const char *hand_over; /* the log's entry by which this image has the instance, JSON, proven; NULL: none was seen */
+    uint64_t hand_over_index;
 };
 /* Lives as long as the result. */
 VERIFIER_API const struct verifier_claims *verifier_result_claims(const struct verifier_result *result);
@@ -341,6 +450,11 @@ VERIFIER_API const char *verifier_quote_is_for(const void *bytes, size_t size, c
  * ServerHello. -EINVAL for other sizes. */
 VERIFIER_API int verifier_channel_binder(const uint8_t *secret, const uint8_t *transcript_hash, size_t hash_size,
                                          uint8_t binder[32]);
+
+/* The two roots that the proof comes to: the old one is that of a tree with which the new one begins. False: it is
+ * malformed. */
+VERIFIER_API bool verifier_consistency_roots(const struct verifier_consistency *proof, uint8_t old_root[32],
+                                             uint8_t new_root[32]);
 
 /* Whether leaf is where the proof says, in the tree with this root (RFC 9162, section 2.1.3.2, SHA-256). */
 VERIFIER_API bool verifier_inclusion_holds(const struct verifier_inclusion *proof, const void *leaf, size_t leaf_size,

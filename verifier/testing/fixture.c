@@ -197,7 +197,7 @@ static void report_data(const struct fixture_options *o, uint8_t out[64])
     SHA256(spki, (size_t)size, input);
     OPENSSL_free(spki);
     gmtime_r(&from, &tm);
-    strftime(minute, sizeof(minute), "%Y-%m-%dT%H:%MZ", &tm);
+    strftime(minute, sizeof minute, "%Y-%m-%dT%H:%MZ", &tm);
     const void *binding = o->binding ? (const void *)o->binding : minute;
     size_t binding_size = o->binding ? o->binding_size : 17;
     memcpy(input + 32, binding, binding_size);
@@ -216,6 +216,8 @@ static void make_quote(struct fixture *f, const struct fixture_options *o, const
                                 .pce_svn = o->platform.pce_svn,
                                 .chain = chain};
     report_data(o, parts.body.reportdata);
+    if (o->report_data)
+        memcpy(parts.body.reportdata, o->report_data, sizeof parts.body.reportdata);
     f->quote = malloc(16384);
     MUST(f->quote && quote_assemble(&parts, f->quote, 16384, &f->quote_size) == 0);
     free(chain);
@@ -249,8 +251,14 @@ X509 *fixture_leaf(const struct fixture *f, const struct fixture_options *o, con
     if (f->numbered) {
         uint8_t generation[8] = {[7] = o->generation_differs ? 40 : 41};
         uint8_t instance[32] = {o->instance_differs ? 0x2d : 0x1d, 2, 3};
-        add_raw(x, "1.3.6.1.4.1.65230.4.1", generation, sizeof(generation));
-        add_raw(x, "1.3.6.1.4.1.65230.4.2", instance, sizeof(instance));
+        add_raw(x, "1.3.6.1.4.1.65230.4.1", generation, sizeof generation);
+        add_raw(x, "1.3.6.1.4.1.65230.4.2", instance, sizeof instance);
+        if (o->lineage_size > 0)
+            add_raw(x, "1.3.6.1.4.1.65230.4.5", o->lineage, o->lineage_size);
+        if (o->log_head)
+            add_raw(x, "1.3.6.1.4.1.65230.4.3", o->log_head, 40);
+        if (o->log_key)
+            add_raw(x, "1.3.6.1.4.1.65230.4.4", o->log_key, 32);
     }
     if (oid)
         add_raw(x, oid, value, size);
@@ -260,7 +268,7 @@ X509 *fixture_leaf(const struct fixture *f, const struct fixture_options *o, con
 
 struct fixture *fixture_create(const struct fixture_options *o)
 {
-    struct fixture *f = calloc(1, sizeof(*f));
+    struct fixture *f = calloc(1, sizeof *f);
     MUST(f);
     struct certificates x = make_certificates(o);
     X509 *crl_chain[] = {x.ca, x.root};
@@ -299,7 +307,7 @@ char *fixture_sign(const char *name, const void *inner, size_t size)
     memcpy(out + used, inner, size);
     used += size;
     used += (size_t)sprintf(out + used, ",\"signature\":\"");
-    strcpy(hex_text(signature, sizeof(signature), out + used), "\"}");
+    strcpy(hex_text(signature, sizeof signature, out + used), "\"}");
     return out;
 }
 

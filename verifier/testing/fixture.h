@@ -30,8 +30,12 @@ struct fixture_options {
     int quotes, roots; /* how often these extensions stand in the leaf: 1 */
     uint8_t merkle_root[32];
     bool instance_differs, generation_differs; /* of what a numbered fixture's leaf says */
-    const uint8_t *binding;                    /* NULL: the minute of NotBefore */
+    const uint8_t *lineage;                    /* the same; 32 bytes for each image; NULL: there was none */
+    size_t lineage_size;
+    const uint8_t *log_head, *log_key; /* of a numbered one; 40 and 32 bytes; NULL: without */
+    const uint8_t *binding;            /* NULL: the minute of NotBefore */
     size_t binding_size;
+    const uint8_t *report_data;                          /* 64; NULL: that of the leaf's key and this binding */
     const char *(*tamper)(uint8_t *quote, size_t *size); /* the last word on the quote */
 };
 

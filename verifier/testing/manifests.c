@@ -1,4 +1,5 @@
 /* See manifests.h. */
+#include "common/base64url.h"
 #include "verifier/testing/manifests.h"
 
 #include <setjmp.h>
@@ -15,9 +16,10 @@
 #include "common/hex.h"
 #include "enclave/merkle/merkle.h"
 
+#define PREDECESSOR "e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5"
 #define LIMITS "header-bytes=16384 headers=100"
-static const uint8_t code[32] = {0xa9}, other_code[32] = {0xb7}, settings[32] = {0x5e}, bundle[32] = {0xca};
-static const uint8_t instance[32] = {0x1d, 2, 3}, publisher[32] = {0x9b}, spki[2][8] = {"first", "second"};
+const uint8_t made_code[32] = {0xa9}, made_settings[32] = {0x5e}, made_spki[2][8] = {"first", "second"};
+static const uint8_t other_code[32] = {0xb7}, bundle[32] = {0xca}, instance[32] = {0x1d, 2, 3}, publisher[32] = {0x9b};
 
 /* ---- leaves ---------------------------------------------------------------------------------------------------- */
 
@@ -33,7 +35,7 @@ struct made_leaf *made_find(struct made *m, const char *label)
 void made_set(struct made *m, const char *label, const void *value, size_t size)
 {
     struct made_leaf *leaf = made_find(m, label);
-    assert_true(size <= sizeof(leaf->value));
+    assert_true(size <= sizeof leaf->value);
     memcpy(leaf->value, value, size);
     leaf->size = size;
 }
@@ -41,7 +43,7 @@ void made_set(struct made *m, const char *label, const void *value, size_t size)
 struct made_leaf *made_add(struct made *m, const char *label, const void *value, size_t size)
 {
     assert_true(m->count < MADE_LEAVES_MAX);
-    snprintf(m->leaves[m->count].label, sizeof(m->leaves[0].label), "%s", label);
+    snprintf(m->leaves[m->count].label, sizeof m->leaves[0].label, "%s", label);
     m->count++;
     made_set(m, label, value, size);
     return &m->leaves[m->count - 1];
@@ -50,27 +52,27 @@ struct made_leaf *made_add(struct made *m, const char *label, const void *value,
 void made_remove(struct made *m, const char *label)
 {
     struct made_leaf *leaf = made_find(m, label);
-    memmove(leaf, leaf + 1, (size_t)(&m->leaves[--m->count] - leaf) * sizeof(*leaf));
+    memmove(leaf, leaf + 1, (size_t)(&m->leaves[--m->count] - leaf) * sizeof *leaf);
 }
 
-static void add_text(struct made *m, const char *label, const char *text)
+void made_add_text(struct made *m, const char *label, const char *text)
 {
     made_add(m, label, text, strlen(text));
 }
 
-static void thumbprint(const uint8_t *key, size_t size, char out[65])
+void made_thumbprint(const uint8_t *key, size_t size, char out[65])
 {
     uint8_t hash[32];
     SHA256(key, size, hash);
     hex_text(hash, 32, out);
 }
 
-static void add_administrator(struct made *m, const char *role, const uint8_t key[8])
+void made_add_administrator(struct made *m, const char *role, const uint8_t key[8])
 {
     char label[96] = "admin:";
     uint8_t value[32];
     size_t role_size = strlen(role) + 1;
-    thumbprint(key, 8, label + 6);
+    made_thumbprint(key, 8, label + 6);
     memcpy(value, role, role_size);
     memcpy(value + role_size, key, 8);
     made_add(m, label, value, role_size + 8);
@@ -80,28 +82,38 @@ struct made *made_open(void)
 {
     static const uint8_t generation[8] = {[7] = 41};
     char rule[256], hex[65];
-    struct made *m = calloc(1, sizeof(*m));
+    struct made *m = calloc(1, sizeof *m);
     assert_non_null(m);
     m->options = fixture_defaults();
     m->said_generation = 41;
     made_add(m, "ca-certificate", "", 0); /* filled in once there is one */
-    made_add(m, "ca-key", code, 32);
-    made_add(m, "app:hello", code, 32);
+    made_add(m, "ca-key", made_code, 32);
+    made_add(m, "app:hello", made_code, 32);
     made_add(m, "app:vault", other_code, 32);
-    add_administrator(m, "admin", spki[0]);
-    add_administrator(m, "deploy", spki[1]);
-    add_text(m, "administrators", "threshold=1");
-    add_text(m, "limits", LIMITS);
+    made_add_administrator(m, "admin", made_spki[0]);
+    made_add_administrator(m, "deploy", made_spki[1]);
+    made_add_text(m, "administrators", "threshold=1");
+    made_add_text(m, "upgrade-rule", "{\"mrsigner\":\"" PREDECESSOR "\",\"product\":7,\"rule\":\"signer\",\"svn\":3}");
+    made_add(m, "lineage", m->options.body.mrenclave, 32);
+    made_add_text(m, "limits", LIMITS);
     made_add(m, "egress-ca", bundle, 32);
-    made_add(m, "settings:hello", settings, 32);
-    add_text(m, "egress:hello", "*.example.org:8443,api.example.com:443");
-    add_text(m, "rule:hello", "id=00112233445566778899aabbccddeeff\nrule=operator\n");
+    made_add(m, "settings:hello", made_settings, 32);
+    made_add_text(m, "egress:hello", "*.example.org:8443,api.example.com:443");
+    made_add_text(m, "rule:hello", "id=00112233445566778899aabbccddeeff\nrule=operator\n");
     hex_text(publisher, 32, hex);
-    snprintf(rule, sizeof(rule),
+    snprintf(rule, sizeof rule,
              "id=ffeeddccbbaa99887766554433221100\nrule=publisher\nkey=%s\nversion=7\negress=\nmemory-mib=64\n", hex);
-    add_text(m, "rule:vault", rule);
+    made_add_text(m, "rule:vault", rule);
     made_add(m, "instance", instance, 32);
     made_add(m, "generation", generation, 8);
+    m->log = made_log_open("log");
+    made_log_grow(m->log, 1);
+    made_log_hand_over(m->log, "hand-over", m->options.body.mrenclave);
+    made_log_grow(m->log, 7);
+    made_add(m, "log-key", m->log->key.key, 32);
+    m->certified_size = 5;
+    m->seen_size = 3;
+    m->cosigned_s[0] = m->cosigned_s[1] = FIXTURE_NOW - 30;
     return m;
 }
 
@@ -111,7 +123,7 @@ static void make_root(struct made *m, uint8_t root[32])
 {
     struct merkle tree = {0};
     for (size_t i = 0; i < m->count; i++) {
-        uint8_t leaf[sizeof(m->leaves[0].label) + sizeof(m->leaves[0].value)];
+        uint8_t leaf[sizeof m->leaves[0].label + sizeof m->leaves[0].value];
         size_t label = strlen(m->leaves[i].label) + 1;
         memcpy(leaf, m->leaves[i].label, label);
         memcpy(leaf + label, m->leaves[i].value, m->leaves[i].size);
@@ -125,7 +137,7 @@ static void make_manifest(struct made *m, const uint8_t root[32])
 {
     size_t size = 0;
     FILE *file = open_memstream(&m->manifest, &size);
-    char hex[2 * sizeof(m->leaves[0].value) + 1];
+    char hex[2 * sizeof m->leaves[0].value + 1];
     uint8_t said[32];
     memcpy(said, instance, 32);
     said[0] ^= m->said_instance;
@@ -166,6 +178,24 @@ static char *issuer_pem(const struct fixture *f)
     return pem;
 }
 
+/* What it says of the log, with both witnesses. */
+static void put_log(const struct made *m, FILE *file)
+{
+    uint8_t root[32];
+    char hex[65], text[2][NOTE_KEY_TEXT_SIZE];
+    struct note_key keys[2];
+    made_log_root(m->seen ? m->seen : m->log, m->seen_size, root);
+    hex_text(root, 32, hex);
+    for (int i = 0; i < 2; i++) {
+        EVP_PKEY_free(made_witness(i ? "w.example/2" : "w.example/1", i ? "w2" : "w1", &keys[i]));
+        assert_int_equal(note_key_text(&keys[i], text[i], sizeof text[i]), 0);
+    }
+    fprintf(file,
+            "\"log\": {\"key\": \"%s\", \"size\": %llu, \"root\": \"%s\", \"witnesses\": [\"%s\", \"%s\"],"
+            " \"quorum\": 2, \"max_age\": 60},\n",
+            made_log_key(m->log), (unsigned long long)m->seen_size, hex, text[0], text[1]);
+}
+
 /* Everything that a policy file can say, each member on a line of its own. */
 static void make_policy(struct made *m)
 {
@@ -173,7 +203,7 @@ static void make_policy(struct made *m)
     size_t size;
     FILE *file = open_memstream(&m->policy_text, &size);
     const uint8_t *const hashes[] = {
-        m->options.body.mrenclave, m->options.body.mrsigner, instance, code, settings, bundle, publisher};
+        m->options.body.mrenclave, m->options.body.mrsigner, instance, made_code, made_settings, bundle, publisher};
     for (int i = 0; i < 7; i++)
         hex_text(hashes[i], 32, hex[i]);
     fprintf(file, "{\"format\": \"enclave-os-policy/1\",\n\"mrenclave\": [\"%s\"],\n\"mrsigner\": \"%s\",\n", hex[0],
@@ -189,10 +219,14 @@ static void make_policy(struct made *m)
     fprintf(file, "\"administrators\": {\"threshold\": 1, \"keys\": [");
     for (int i = 0; i < 2; i++) {
         char key[65];
-        thumbprint(spki[i], 8, key);
+        made_thumbprint(made_spki[i], 8, key);
         fprintf(file, "%s{\"role\": \"%s\", \"key\": \"%s\"}", i ? ", " : "", i ? "deploy" : "admin", key);
     }
-    fprintf(file, "]},\n\"min_generation\": 41,\n\"limits\": \"" LIMITS "\",\n\"egress_ca\": \"%s\",\n", hex[5]);
+    fprintf(file,
+            "]},\n\"upgrade_rule\": {\"rule\": \"signer\", \"svn\": 3, \"product\": 7, \"mrsigner\": \"" PREDECESSOR
+            "\"},\n\"predecessors\": [\"" PREDECESSOR "\"],\n");
+    put_log(m, file);
+    fprintf(file, "\"min_generation\": 41,\n\"limits\": \"" LIMITS "\",\n\"egress_ca\": \"%s\",\n", hex[5]);
     fprintf(file,
             "\"apps\": [{\"name\": \"hello\", \"sha256\": \"%s\", \"id\": \"00112233445566778899aabbccddeeff\","
             " \"settings\": \"%s\", \"egress\": [\"API.example.com\", \"*.example.org:8443\"]},\n",
@@ -212,13 +246,55 @@ void made_read_policy(struct made *m, const char *text)
     m->policy = verifier_policy_create();
     verifier_policy_set_time(m->policy, FIXTURE_NOW);
     verifier_policy_set_live(m->policy, true);
-    if (verifier_policy_read(m->policy, text, strlen(text), error, sizeof(error)) != 0)
+    if (verifier_policy_read(m->policy, text, strlen(text), error, sizeof error) != 0)
         fail_msg("%s\n%s", error, text);
+}
+
+static void cosign(struct made *m)
+{
+    for (int i = 0; i < 2; i++) {
+        struct note_key key;
+        EVP_PKEY *secret = made_witness(i ? "w.example/2" : "w.example/1", i ? "w2" : "w1", &key);
+        if (m->cosigned_s[i])
+            made_cosign(m->log, m->log->shown ? m->log->shown : m->log->count, &key, secret,
+                        (uint64_t)m->cosigned_s[i]);
+        EVP_PKEY_free(secret);
+    }
+}
+
+void made_answer(struct made *m, uint16_t svn)
+{
+    struct fixture_options options = m->options;
+    uint8_t binding[64];
+    memset(binding, 0xc0, 32);
+    memset(binding + 32, 0xe0, 32);
+    options.binding = binding;
+    options.binding_size = sizeof binding;
+    options.body.isvsvn = svn;
+    if (m->again)
+        fixture_destroy(m->again);
+    m->again = fixture_create(&options);
+    char *at = m->answer + sprintf(m->answer, "{\"v\":2,\"mode\":\"challenge\",\"tee\":\"sgx\",\"quote\":\"");
+    at = base64url_text(m->again->quote, m->again->quote_size, at);
+    strcpy(at, "\"}");
+    m->fresh = (struct verifier_fresh){.answer = m->answer, .answer_size = strlen(m->answer)};
+    memcpy(m->fresh.context, binding, 32);
+    memcpy(m->fresh.exported, binding + 32, 32);
+    m->evidence.fresh = &m->fresh;
 }
 
 void made_build(struct made *m)
 {
-    uint8_t *der = NULL;
+    uint8_t *der = NULL, head[40] = {[7] = (uint8_t)m->certified_size};
+    if (m->certified_size > 0)
+        made_log_root(m->certified ? m->certified : m->log, m->certified_size, head + 8);
+    m->options.log_head = m->certified_size > 0 ? head : NULL;
+    m->options.log_key = m->log->key.key;
+    cosign(m);
+    if (!m->options.lineage) { /* as the manifest has it, unless a test says otherwise */
+        m->options.lineage = made_find(m, "lineage")->value;
+        m->options.lineage_size = made_find(m, "lineage")->size;
+    }
     m->fixture = fixture_create(&m->options);
     int size = i2d_X509(m->fixture->leaf_issuer, &der);
     assert_true(size > 0);
@@ -235,168 +311,44 @@ void made_build(struct made *m)
     assert_true(size > 0);
     m->evidence.certificate = m->certificate;
     m->evidence.certificate_size = (size_t)size;
+    made_answer(m, m->options.body.isvsvn);
+}
+
+/* The log, as a client asks for it. */
+static void show_log(struct made *m)
+{
+    char error[256];
+    m->evidence.log = NULL;
+    if (m->without_log)
+        return;
+    verifier_log_close(m->client);
+    m->client = verifier_log_open(made_log_fetch, m->log, error, sizeof error);
+    m->view = (struct verifier_log_view){.checkpoint = m->log->checkpoint,
+                                         .checkpoint_size = m->log->checkpoint ? strlen(m->log->checkpoint) : 0};
+    if (m->client) /* else what is shown is malformed */
+        m->view = *verifier_log_view(m->client, m->policy, m->certificate, m->evidence.certificate_size);
+    m->evidence.log = &m->view;
 }
 
 struct verifier_result *made_verify(struct made *m)
 {
+    show_log(m);
     return verifier_verify(m->policy, m->fixture->collateral, &m->evidence);
 }
 
 void made_close(struct made *m)
 {
     fixture_destroy(m->fixture);
+    fixture_destroy(m->again);
     verifier_policy_destroy(m->policy);
     free(m->policy_text);
     free(m->manifest);
     OPENSSL_free(m->certificate);
+    verifier_log_close(m->client);
+    if (m->certified)
+        made_log_close(m->certified);
+    if (m->seen)
+        made_log_close(m->seen);
+    made_log_close(m->log);
     free(m);
 }
-
-/* ---- the cases ------------------------------------------------------------------------------------------------- */
-
-#define CASE(name, statement)        \
-    static void name(struct made *m) \
-    {                                \
-        statement;                   \
-    }
-#define SET(name, label, text) CASE(name, made_set(m, label, text, strlen(text)))
-
-CASE(lifetime, m->options.leaf_until_s += 60)
-CASE(lifetime_least, verifier_policy_set_max_lifetime(m->policy, 3600))
-CASE(freshness, verifier_policy_set_min_evaluation_number(m->policy, 2))
-CASE(no_manifest, m->evidence.manifest = NULL)
-CASE(cut_manifest, m->evidence.manifest_size--)
-CASE(stale_manifest, strstr(m->manifest, "\"limits\",\"value\":\"")[18] ^= 1)
-CASE(said_root, m->said_root = 1)
-CASE(said_instance, m->said_instance = 1)
-CASE(said_generation, m->said_generation++)
-CASE(twice, made_add(m, "app:hello", code, 32))
-CASE(unlabelled, made_add(m, "", code, 32))
-CASE(no_instance_leaf, made_remove(m, "instance"))
-
-static void other_instance(struct made *m)
-{
-    m->options.instance_differs = true;
-}
-static void other_generation(struct made *m)
-{
-    m->options.generation_differs = true;
-}
-/* A policy without the line that begins with a member. */
-static void without(struct made *m, const char *member)
-{
-    char *line = strstr(m->policy_text, member), *end = strchr(line, '\n');
-    memmove(line, end + 1, strlen(end));
-    made_read_policy(m, m->policy_text);
-}
-static void pinned_instance(struct made *m)
-{
-    uint8_t another[32] = {9};
-    without(m, "\"instance\"");
-    assert_int_equal(verifier_policy_expect_instance(m->policy, another), 0);
-}
-CASE(generation, verifier_policy_set_min_generation(m->policy, 42))
-SET(threshold, "administrators", "threshold=2")
-SET(threshold_form, "administrators", "threshold=01")
-static void one_more(struct made *m)
-{
-    add_administrator(m, "monitor", (const uint8_t *)"third\0\0");
-}
-static void one_less(struct made *m)
-{
-    char label[96] = "admin:";
-    thumbprint(spki[1], 8, label + 6);
-    made_remove(m, label);
-}
-static void other_role(struct made *m)
-{
-    one_less(m);
-    add_administrator(m, "admin", spki[1]);
-}
-static void unknown_role(struct made *m)
-{
-    one_less(m);
-    add_administrator(m, "root", spki[1]);
-}
-static void false_thumbprint(struct made *m)
-{
-    char label[96] = "admin:";
-    thumbprint(spki[1], 8, label + 6);
-    made_find(m, label)->value[10] ^= 1;
-}
-SET(limits, "limits", "header-bytes=16384 headers=200")
-CASE(no_limits, made_remove(m, "limits"))
-CASE(egress_ca, made_find(m, "egress-ca")->value[0] ^= 1)
-CASE(no_egress_ca, made_remove(m, "egress-ca"))
-CASE(another_app, made_add(m, "app:evil", code, 32))
-CASE(changed_code, made_find(m, "app:hello")->value[0] ^= 1)
-CASE(no_app, made_remove(m, "app:hello"))
-static void change_rule(struct made *m, const char *from, const char *to)
-{
-    struct made_leaf *leaf = made_find(m, "rule:vault");
-    char *at = memmem(leaf->value, leaf->size, from, strlen(from));
-    assert_true(at && strlen(from) == strlen(to));
-    memcpy(at, to, strlen(to));
-}
-CASE(other_publisher, change_rule(m, "key=9b", "key=9c"))
-CASE(older_version, change_rule(m, "version=7", "version=6"))
-CASE(key_of_operator, change_rule(m, "rule=publisher\n", "rule=operator\n\n"))
-CASE(version_form, change_rule(m, "version=7", "version=x"))
-SET(operator_rule, "rule:vault", "id=ffeeddccbbaa99887766554433221100\nrule=operator\n")
-CASE(no_rule, made_remove(m, "rule:vault"))
-CASE(other_id, made_find(m, "rule:hello")->value[3] = '1')
-CASE(other_settings, made_find(m, "settings:hello")->value[0] ^= 1)
-CASE(no_settings, made_remove(m, "settings:hello"))
-CASE(some_settings, made_add(m, "settings:vault", settings, 32))
-SET(other_egress, "egress:hello", "*.example.org:8443,evil.example:443")
-SET(more_egress, "egress:hello", "*.example.org:8443,api.example.com:443,evil.example:443")
-CASE(no_egress, made_remove(m, "egress:hello"))
-CASE(some_egress, add_text(m, "egress:vault", "evil.example:443"))
-
-const struct made_case made_cases[] = {
-    {"certificate lifetime", "24 h 1 min, at most 24 h 0 min", lifetime, NULL},
-    {"certificate lifetime", "at most 1 h 0 min", NULL, lifetime_least},
-    {"collateral freshness", "at least 2 is expected", NULL, freshness},
-    {"manifest", "none was given", NULL, no_manifest},
-    {"manifest", "malformed: neither a comma nor an end", NULL, cut_manifest},
-    {"manifest", "not the certificate's", NULL, stale_manifest},
-    {"manifest", "not that of its leaves", said_root, NULL},
-    {"manifest", "not that of its leaves", said_instance, NULL},
-    {"manifest", "not that of its leaves", said_generation, NULL},
-    {"manifest", "a label that stands twice", twice, NULL},
-    {"manifest", "not a label and a value", unlabelled, NULL},
-    {"manifest", "not that of its leaves", no_instance_leaf, NULL},
-    {"instance", "another one than the manifest", other_instance, NULL},
-    {"instance", "expected 09", NULL, pinned_instance},
-    {"generation", "another number than the manifest", other_generation, NULL},
-    {"generation", "41, at least 42", NULL, generation},
-    {"administrators", "2 of them are needed for a change, expected 1", threshold, NULL},
-    {"administrators", "does not say how many", threshold_form, NULL},
-    {"administrators", "as monitor, which the caller does not expect", one_more, NULL},
-    {"administrators", "1 of them, expected 2", one_less, NULL},
-    {"administrators", "as admin, which the caller does not expect", other_role, NULL},
-    {"administrators", "malformed", unknown_role, NULL},
-    {"administrators", "malformed", false_thumbprint, NULL},
-    {"limits", "headers=200", limits, NULL},
-    {"limits", "none; expected header-bytes", no_limits, NULL},
-    {"egress ca", "expected ca00", egress_ca, NULL},
-    {"egress ca", "none, expected ca00", no_egress_ca, NULL},
-    {"only apps", "1 that the caller does not name: evil", another_app, NULL},
-    {"app", "hello: a8", changed_code, NULL},
-    {"app", "hello: no app of that name", no_app, NULL},
-    {"app publisher", "expected 9b", other_publisher, NULL},
-    {"app publisher", "version 6, at least 7", older_version, NULL},
-    {"app publisher", "vault: none, its rule is operator", key_of_operator, NULL},
-    {"app publisher", "its rule is not known", version_form, NULL},
-    {"app publisher", "its rule is operator", operator_rule, NULL},
-    {"app publisher", "its rule is not known", no_rule, NULL},
-    {"app identity", "10112233", other_id, NULL},
-    {"app settings", "expected 5e", other_settings, NULL},
-    {"app settings", "hello: none, expected 5e", no_settings, NULL},
-    {"app settings", "vault: 5e", some_settings, NULL},
-    {"app egress", "evil.example", other_egress, NULL},
-    {"app egress", "evil.example", more_egress, NULL},
-    {"app egress", "hello: nowhere; expected", no_egress, NULL},
-    {"app egress", "expected nowhere", some_egress, NULL},
-};
-const size_t made_case_count = sizeof(made_cases) / sizeof(made_cases[0]);

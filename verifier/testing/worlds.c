@@ -27,7 +27,7 @@ static void make_tree(struct world *w)
     uint8_t leaf[4 + 5 + 1 + 32] = "app:hello";
     memcpy(leaf + 10, app_hash, 32);
     assert_int_equal(merkle_add(&tree, "ca", 2), 0);
-    assert_int_equal(merkle_add(&tree, leaf, sizeof(leaf)), 0);
+    assert_int_equal(merkle_add(&tree, leaf, sizeof leaf), 0);
     assert_int_equal(merkle_add(&tree, "limits", 6), 0);
     merkle_root(&tree, w->options.merkle_root);
     w->proof = (struct verifier_inclusion){1, 3, w->path, (size_t)merkle_proof(&tree, 1, w->path)};
@@ -36,7 +36,7 @@ static void make_tree(struct world *w)
 
 struct world *world_open(void)
 {
-    struct world *w = calloc(1, sizeof(*w));
+    struct world *w = calloc(1, sizeof *w);
     assert_non_null(w);
     w->options = fixture_defaults();
     w->oid = OID_EXPECTED;
@@ -461,4 +461,4 @@ const struct world_case world_cases[] = {
     {"app", "no app of the expected hash", app, NULL},
     {"app", "no app of the expected hash", app_place, NULL},
 };
-const size_t world_case_count = sizeof(world_cases) / sizeof(world_cases[0]);
+const size_t world_case_count = sizeof world_cases / sizeof world_cases[0];

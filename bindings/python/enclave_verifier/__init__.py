@@ -9,6 +9,7 @@
 With requests, see enclave_verifier.requests.
 """
 import ctypes
+import errno
 import json
 import os
 import ssl
@@ -16,8 +17,8 @@ import threading
 
 from . import _library as lib
 
-__all__ = ["Collateral", "ConnectionSpent", "ExistsError", "NotVerified", "Policy", "Result", "client_context", "fetch_ca",
-           "fetch_manifest", "judge", "policy_from", "save_ca", "verify_certificate", "verify_quote", "verify_socket"]
+__all__ = ["Collateral", "ConnectionSpent", "ExistsError", "NoAnswer", "NotVerified", "Log", "LogError", "LogUnanswered", "Policy", "Result", "client_context", "fetch_ca", "fetch_log",
+           "compare_logs", "fetch_manifest", "judge", "policy_from", "save_ca", "verify_certificate", "verify_quote", "verify_socket"]
 
 
 class NotVerified(ssl.SSLError):
@@ -36,9 +37,10 @@ class Result:
     """A verification's outcome; `values` is what docs/verify.schema.json describes. It is true if the verdict is "verified", or
     "genuine" under a policy that takes any instance."""
 
-    def __init__(self, values, any_instance=False):
+    def __init__(self, values, any_instance=False, conflict=None):
         self.values = values
         self._any_instance = any_instance
+        self.conflict = conflict  # with what log_state remembers: JSON for a third party (docs/history.md); None: there is none
 
     def __bool__(self):
         return self.verdict == "verified" or (self.verdict == "genuine" and self._any_instance)
@@ -87,6 +89,20 @@ def _must(result, what):
         raise ValueError(f"{what}: {os.strerror(-result)}")
 
 
+def _expect(result, what):
+    """A setter's word about something that may have been said before."""
+    if result == -errno.EEXIST:
+        raise ValueError(f"{what}: the policy file, or another argument, expects something else")
+    _must(result, what)
+
+
+def _name(value):
+    """Of an app: C would end it at a NUL."""
+    if not isinstance(value, str) or "\0" in value:
+        raise ValueError(f"{value!r}: no name of an app")
+    return value.encode()
+
+
 def _pem(value):
     return value.encode() if isinstance(value, str) else bytes(value)
 
@@ -102,14 +118,27 @@ class Policy:
     extensions   {"1.3.6.1.4.1.65230.2.4": bytes}
     now          seconds since 1970, instead of the clock's
     instance     the 32 bytes of the enclave's first boot, of an accepted measurement or signer
+    apps         {name: hash of the .wasm}; these apps run there
+    app_settings {name: hash of the settings, or None}
+    egress       {name: "host[:port],..."}; "" for nowhere
+    only_apps    no app runs there but those that are named
+    administrators  [(role, key)], and nobody else: role "admin", "deploy" or "monitor", key the SHA-256 of the public key. [] for
+                 nobody at all
+    admin_threshold  how many of those in the role "admin" it takes to change that
+    upgrade_rule which enclave may have the instance next: the rule as the leaf has it, its text or what json.loads makes of it
+    predecessors measurements of images that may have had the instance before, beside mrenclave
     file         all that a policy file can say (docs/policy.md): its text, or what json.loads makes of it; the other arguments add
                  to it
     any_instance nothing says whose enclave it is to be, and any will do
+    log_state    the file in which the largest head of its log is remembered that was seen; made at the first use. Its history must
+                 go on from there
     """
 
     def __init__(self, *, mrenclave=(), mrsigner=None, prod_id=None, min_svn=None, roots=None, issuer=None,
                  allow_simulation=False, allow_debug=False, accept_tcb=(), require_collateral=False, extensions=None,
-                 now=0, instance=None, file=None, any_instance=False):
+                 now=0, instance=None, apps=None, app_settings=None, egress=None, only_apps=False, administrators=None,
+                 admin_threshold=1, file=None, any_instance=False, log_state=None,
+                 upgrade_rule=None, predecessors=()):
         self._policy = lib.policy_create()
         self._lock = threading.Lock()  # whether a certificate is live is part of the C policy
         if not self._policy:
@@ -120,6 +149,14 @@ class Policy:
         lib.policy_accept_any_instance(self._policy, self.any_instance)
         if instance is not None and lib.policy_expect_instance(self._policy, _hash(instance)) != 0:
             raise ValueError("instance: the policy file names another one")
+        self._expect_apps(apps or {}, app_settings or {}, egress or {}, only_apps)
+        if administrators is not None:
+            self._expect_administrators(list(administrators), admin_threshold)
+        if upgrade_rule is not None:
+            text = (upgrade_rule if isinstance(upgrade_rule, str) else json.dumps(upgrade_rule)).encode()
+            _expect(lib.policy_expect_upgrade_rule(self._policy, text, len(text)), "upgrade_rule")
+        for value in predecessors:
+            _must(lib.policy_add_predecessor(self._policy, _hash(value)), "predecessors")
         for value in [mrenclave] if isinstance(mrenclave, (str, bytes)) else mrenclave:
             _must(lib.policy_add_mrenclave(self._policy, _hash(value)), "mrenclave")
         if mrsigner is not None:
@@ -143,6 +180,8 @@ class Policy:
             if allowed:
                 allow(self._policy, True)
         lib.policy_set_time(self._policy, now)
+        self.log_state = log_state
+        self._recall()
 
     @classmethod
     def load(cls, path, **arguments):
@@ -157,10 +196,60 @@ class Policy:
         if result != 0:
             raise ValueError(f"policy: {error.value.decode(errors='replace') or os.strerror(-result)}")
 
+    def _expect_apps(self, apps, settings, egress, only_apps):
+        for name, sha256 in apps.items():
+            _expect(lib.policy_expect_code(self._policy, _name(name), _hash(sha256)), f"apps: {name}")
+        for name, sha256 in settings.items():
+            _expect(lib.policy_expect_settings(self._policy, _name(name), None if sha256 is None else _hash(sha256)),
+                    f"app_settings: {name}")
+        for name, hosts in egress.items():
+            _expect(lib.policy_expect_egress(self._policy, _name(name), _name(hosts)), f"egress: {name}={hosts}")
+        if only_apps:
+            lib.policy_only_apps(self._policy, True)
+
+    def _expect_administrators(self, administrators, threshold):
+        listed = (lib.Administrator * len(administrators))()
+        admins = 0
+        for one, (role, key) in zip(listed, administrators):
+            if role not in lib.ROLES:
+                raise ValueError(f"administrators: {role!r}: expected admin, deploy or monitor")
+            one.role, one.key = lib.ROLES.index(role), (ctypes.c_uint8 * 32)(*_hash(key))
+            admins += role == "admin"
+        if administrators and not 1 <= _number(threshold, "admin_threshold") <= max(admins, 1):
+            raise ValueError(f"admin_threshold {threshold}: there are {admins} in the role admin")
+        _expect(lib.policy_expect_administrators(self._policy, threshold if administrators else 0, listed, len(listed)),
+                "administrators")
+
+    def _recall(self):
+        """What the file says now; others may write it, too. How many entries that are."""
+        if self.log_state is None:
+            return 0
+        error, size = ctypes.create_string_buffer(256), ctypes.c_uint64()
+        result = lib.log_remembered(self._policy, os.fsencode(self.log_state), ctypes.byref(size), error, len(error))
+        if result not in (0, -errno.ENOENT):
+            raise ValueError(f"{os.fspath(self.log_state)}: {error.value.decode(errors='replace')}")
+        return size.value
+
+    @property
+    def needs_log(self):
+        """Whether it expects something that only the log shows, or remembers that."""
+        return self.log_state is not None or lib.policy_needs_log(self._policy)
+
     @property
     def names_enclave(self):
-        """Whether it says at least which enclave it may be: a measurement, signer, issuer, instance or extension."""
+        """Whether it says at least which enclave it may be: a measurement, signer, issuer, instance, administrators or extension."""
         return lib.policy_names_enclave(self._policy)
+
+    @property
+    def names_program(self):
+        """Whether it says which program may answer: a measurement, a signer or an issuer. All else any program can show."""
+        return lib.policy_names_program(self._policy)
+
+    def refuse_beyond_who(self):
+        """ValueError if it says more than which program is to answer, and whose."""
+        beyond = lib.policy_beyond_who(self._policy)
+        if beyond:
+            raise ValueError(f"who: {beyond.decode()} of the policy that was given would not be written down")
 
     @property
     def names_instance(self):
@@ -237,59 +326,156 @@ def _take(text):
         lib.free(text)
 
 
-def _read(result, policy):
+def _read(result, conflict, policy):
     if not result:
         raise MemoryError
     text = lib.result_json(result)
     lib.result_destroy(result)
-    return Result(json.loads(_take(text)), policy.any_instance)
+    return Result(json.loads(_take(text)), policy.any_instance, conflict)
 
 
-def _evidence(der, issuer=None, manifest=None):
+def _evidence(der, issuer=None, manifest=None, log=None, policy=None):
     if isinstance(manifest, str):
         manifest = manifest.encode()
-    return lib.Evidence(der, len(der), issuer, len(issuer or b""), manifest, len(manifest or b""))
+    view = None
+    if log:
+        log._failure = None
+        view = lib.log_view(log._log, policy._policy, der, len(der))
+        if not view:
+            raise log._error(lib.log_error(log._log))
+    return lib.Evidence(der, len(der), issuer, len(issuer or b""), manifest, len(manifest or b""), view)
 
 
-def verify_certificate(der, policy, collateral=None, *, live=False, manifest=None):
+def _failed(values, *names):
+    return any(c["name"] in names and c["outcome"] == "failed" for c in values["checks"])
+
+
+def _conflict(policy, log, der):
+    text = lib.log_conflict(log._log, os.fsencode(policy.log_state), der, len(der))
+    return _take(text).decode() if text else None
+
+
+def _remember(policy, log, result, der):
+    """Write down for log_state what result, of C, is of; the conflict, if another head of as many entries is there by now."""
+    error = ctypes.create_string_buffer(256)
+    written = lib.log_remember(log._log, result, os.fsencode(policy.log_state), error, len(error))
+    conflict = _conflict(policy, log, der) if written == -errno.EEXIST else None
+    if written != 0 and conflict is None:
+        raise OSError(f"{os.fspath(policy.log_state)}: {error.value.decode(errors='replace')}")
+    return conflict
+
+
+def _verify(policy, collateral, evidence, log, live, remember=True):
+    """(C result, conflict) by a policy whose lock is held. The result is the caller's."""
+    lib.policy_set_live(policy._policy, live)
+    result = lib.verify(policy._policy, collateral and collateral._collateral, ctypes.byref(evidence))
+    if not result or not log:
+        return result, None
+    try:
+        conflict = None
+        if not lib.result_ok(result):
+            values = json.loads(_take(lib.result_json(result)))
+            if log._by_stranger and _failed(values, "log checkpoint", "log history", "hand-over"):
+                raise LogUnanswered("what is wrong with its log came over a connection with another certificate: ask again")
+            if policy.log_state is not None and _failed(values, "log history"):
+                conflict = _conflict(policy, log, evidence.certificate)
+        elif policy.log_state is not None and remember:
+            conflict = _remember(policy, log, result, evidence.certificate)
+        return result, conflict
+    except BaseException:
+        lib.result_destroy(result)
+        raise
+
+
+def _renewed(log, size):
+    """Where more entries are remembered than the log has: others may have seen them, and written that down, meanwhile."""
+    if log and log.size < size:
+        log._renew()
+
+
+def verify_certificate(der, policy, collateral=None, *, live=False, manifest=None, log=None):
     """Judge a certificate in DER. live: it comes from a TLS 1.3 handshake just now, which was not resumed. manifest is what
-    GET /_enclave/manifest answers."""
-    evidence = _evidence(der, None, manifest)
+    GET /_enclave/manifest answers, log a Log. What policy.log_state remembers is written, unless the enclave is refused. Raises
+    LogUnanswered if what proves the log's head does not come."""
     with policy._lock:
-        lib.policy_set_live(policy._policy, live)
-        result = lib.verify(policy._policy, collateral and collateral._collateral, ctypes.byref(evidence))
-    return _read(result, policy)
+        _renewed(log, policy._recall())
+        return _read(*_verify(policy, collateral, _evidence(der, None, manifest, log, policy), log, live), policy)
 
 
 def verify_quote(quote, policy, collateral=None, *, report_data=None):
     """Judge a quote alone."""
     if report_data is not None and len(report_data) != 64:
         raise ValueError("report_data: expected 64 bytes")
-    return _read(lib.verify_quote(policy._policy, collateral and collateral._collateral, quote, len(quote), report_data), policy)
+    return _read(lib.verify_quote(policy._policy, collateral and collateral._collateral, quote, len(quote), report_data), None,
+                 policy)
 
 
-def judge(tls, policy, collateral=None, *, manifest=None):
-    """The Result for the peer of a connected ssl.SSLSocket, whatever it comes to. collateral may be a PCCS's address."""
+def _collateral_for(collateral, der):
+    if isinstance(collateral, str):
+        return Collateral.fetch(collateral, der)
+    return collateral(der) if callable(collateral) else collateral
+
+
+def _peer(tls):
+    """The peer's certificate in DER, out of a handshake that proves its key: while nobody has cut the connection."""
     if tls.version() != "TLSv1.3" or tls.session_reused:
         raise ssl.SSLError(0, "not a full TLS 1.3 handshake: nothing proves the certificate's key")
     der = tls.getpeercert(binary_form=True)
     if not der:
         raise ssl.SSLError(0, "the peer sent no certificate")
-    if isinstance(collateral, str):
-        collateral = Collateral.fetch(collateral, der)
-    return verify_certificate(der, policy, collateral, live=True, manifest=manifest)
+    return der
+
+
+def _judge(der, policy, collateral=None, *, manifest=None, log=None):
+    """judge, of what _peer gave."""
+    return verify_certificate(der, policy, _collateral_for(collateral, der), live=True, manifest=manifest, log=log)
+
+
+def judge(tls, policy, collateral=None, *, manifest=None, log=None):
+    """The Result for the peer of a connected ssl.SSLSocket, whatever it comes to. collateral may be a PCCS's address, or a function that
+    is given the certificate in DER."""
+    return _judge(_peer(tls), policy, collateral, manifest=manifest, log=log)
 
 
 def verify_socket(tls, policy, collateral=None):
     """Verify the peer of a connected ssl.SSLSocket, before anything else is sent; raises NotVerified. The policy must say whose
-    enclave it is to be. If it expects something of the configuration, the manifest is asked for over this connection, which
-    ConnectionSpent says if it takes no further request: connect again then. collateral may be a PCCS's address."""
+    enclave it is to be. If it expects something of the configuration, or the history, manifest and log are asked for over this
+    connection, which ConnectionSpent says if it takes no further request: connect again then. NoAnswer is raised if what is needed
+    does not come: nothing is known of the server then. collateral may be a PCCS's address."""
     policy.require_instance()
+    der = _peer(tls)
     manifest, reusable = fetch_manifest(tls) if policy.needs_manifest else (None, True)
-    result = judge(tls, policy, collateral, manifest=manifest).raise_unless_verified()
-    if not reusable:
+    log, spent = None, [] if reusable else [True]
+    try:
+        if policy.needs_log and reusable:
+            fetch, spent = fetch_over(tls)
+            log = Log(fetch)
+        result = _judge(der, policy, collateral, manifest=manifest, log=log) if not (policy.needs_log and spent) else None
+    except LogUnanswered:
+        if not spent:
+            raise
+        result = None
+    except LogError:  # there is none: the check says so
+        result = _judge(der, policy, collateral, manifest=manifest)
+    if result is not None and not (policy.needs_log and spent):
+        result.raise_unless_verified()
+    if spent:
         raise ConnectionSpent(0, "the server's configuration has just changed: connect again")
     return result
+
+
+def _seen(tls, host, policy, tell=None):
+    """(manifest, whether the connection takes another request): what policy needs; with tell all that there is, if it comes, and else
+    tell is told why not."""
+    if not policy.needs_manifest and not tell:
+        return None, True
+    try:
+        return fetch_manifest(tls, host)
+    except NoAnswer as e:
+        if policy.needs_manifest:
+            raise NoAnswer(f"no manifest: {e}") from e
+        tell(f"no manifest: {e}")
+        return None, False
 
 
 def client_context():
@@ -301,5 +487,7 @@ def client_context():
     return context
 
 
-from ._manifest import ConnectionSpent, fetch_manifest  # noqa: E402
+from ._manifest import ConnectionSpent, NoAnswer, fetch_manifest  # noqa: E402
+from ._log import Log, LogError, LogUnanswered, fetch_over  # noqa: E402
 from ._ca import ExistsError, fetch_ca, policy_from, save_ca  # noqa: E402 (it is made of the above)
+from ._history import compare_logs, fetch_log  # noqa: E402

@@ -1,0 +1,115 @@
+/*
+ * What a server proves behind the handshake: a quote over a challenge of the caller's and the connection's exporter,
+ * by the enclave that the certificate's quote is of. docs/protocol.md has the format.
+ */
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base64url.h"
+#include "verifier/internal.h"
+#include "verifier/json.h"
+
+#define QUOTE_SIZE_MAX 16384u
+
+/* The answer's quote, malloc'ed. NULL: why has the reason. */
+static uint8_t *read_answer(const struct verifier_fresh *fresh, size_t *size, const char **why)
+{
+    struct json json;
+    char *text = malloc(BASE64URL_SIZE(QUOTE_SIZE_MAX) + 1), mode[16], tee[8];
+    uint8_t *quote = malloc(QUOTE_SIZE_MAX);
+    uint64_t version = 0;
+    const char *wrong = verifier__json_parse(&json, fresh->answer, fresh->answer_size);
+    *why = "out of memory";
+    ssize_t got = -1;
+    if (wrong) {
+        *why = wrong;
+    } else {
+        uint32_t v = verifier__json_member(&json, 0, "v", JSON_NUMBER),
+                 m = verifier__json_member(&json, 0, "mode", JSON_STRING),
+                 t = verifier__json_member(&json, 0, "tee", JSON_STRING),
+                 q = verifier__json_member(&json, 0, "quote", JSON_STRING);
+        bool ok = text && quote && v && verifier__json_number(&json, v, 2, &version) && version == 2 && m &&
+                  verifier__json_text(&json, m, mode, sizeof mode) && strcmp(mode, "challenge") == 0 && t &&
+                  verifier__json_text(&json, t, tee, sizeof tee) && strcmp(tee, "sgx") == 0 && q &&
+                  verifier__json_text(&json, q, text, BASE64URL_SIZE(QUOTE_SIZE_MAX) + 1);
+        if (text && quote)
+            *why = "it is not of version 2, mode challenge, tee sgx, with a quote";
+        got = ok ? base64url_read(text, strlen(text), quote, QUOTE_SIZE_MAX) : -1;
+        verifier__json_free(&json);
+    }
+    free(text);
+    if (got <= 0) {
+        free(quote);
+        return NULL;
+    }
+    *size = (size_t)got;
+    return quote;
+}
+
+static bool has_failed(const struct verifier_result *result, const char *name)
+{
+    for (size_t i = 0; i < verifier_result_count(result); i++) {
+        struct verifier_check check = verifier_result_check(result, i);
+        if (check.outcome == VERIFIER_FAILED && strcmp(check.name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The first check that this quote fails, but the certificate's does not; false: none. */
+static bool find_failure(const struct verification *v, const struct verifier_result *alone, struct verifier_check *out)
+{
+    for (size_t i = 0; i < verifier_result_count(alone); i++) {
+        *out = verifier_result_check(alone, i);
+        if (out->outcome == VERIFIER_FAILED && !has_failed(v->result, out->name))
+            return true;
+    }
+    return false;
+}
+
+static void judge(struct verification *v, const uint8_t *quote, size_t size)
+{
+    uint8_t input[96], expected[64];
+    struct verifier_check failure;
+    const struct verifier_claims *claims = &v->result->claims;
+    memcpy(input, claims->spki_sha256, 32);
+    memcpy(input + 32, v->fresh->context, 32);
+    memcpy(input + 64, v->fresh->exported, 32);
+    bool hashed = EVP_Digest(input, sizeof input, expected, NULL, EVP_sha512(), NULL) == 1;
+    struct verifier_result *alone = hashed ? verifier__judge_quote(v, quote, size, expected) : NULL;
+    const struct verifier_claims *fresh = alone ? verifier_result_claims(alone) : NULL;
+    if (!alone)
+        verifier__fail(v, CHECK_FRESH, "out of memory");
+    else if (find_failure(v, alone, &failure))
+        verifier__fail(v, CHECK_FRESH, "%s: %s", failure.name,
+                       strcmp(failure.name, verifier_check_name(CHECK_REPORT_DATA)) == 0
+                           ? "it is not over this key, this challenge and this connection"
+                           : failure.reason);
+    else if (!verifier__has_passed(alone, CHECK_REPORT_DATA))
+        verifier__fail(v, CHECK_FRESH, "its quote could not be judged");
+    else if (memcmp(fresh->mrenclave, claims->mrenclave, 32) != 0 || fresh->isv_svn != claims->isv_svn ||
+             memcmp(fresh->mrsigner, claims->mrsigner, 32) != 0 || fresh->debug != claims->debug)
+        verifier__fail(v, CHECK_FRESH, "it is another enclave's than the certificate's quote");
+    else
+        verifier__pass(v, CHECK_FRESH, "a quote over this key, this challenge and this connection");
+    verifier_result_destroy(alone);
+}
+
+void verifier__check_fresh(struct verification *v)
+{
+    size_t size = 0;
+    const char *why = NULL;
+    if (!v->fresh) {
+        verifier__skip(v, CHECK_FRESH, "none was asked for behind the handshake");
+        return;
+    }
+    if (!v->live || !v->result->claims.has_spki || !v->result->claims.has_quote)
+        return; /* it would prove something about nobody */
+    uint8_t *quote = read_answer(v->fresh, &size, &why);
+    if (quote)
+        judge(v, quote, size);
+    else
+        verifier__fail(v, CHECK_FRESH, "the answer: %s", why);
+    free(quote);
+}
