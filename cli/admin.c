@@ -2,28 +2,27 @@
  * enclavectl admin: who may administer an enclave. A change of that is one request with the whole new list, which as
  * many admins as the list's threshold says authorise together: one sends it, the others approve what it proposes.
  */
-#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli/admin_list.h"
+#include "cli/agreement.h"
+#include "cli/app_proposal.h"
 #include "cli/authorised.h"
 #include "cli/cli.h"
 #include "cli/input.h"
-#include "cli/key.h"
+#include "cli/output.h"
+#include "cli/recipient.h"
 #include "cli/report.h"
-#include "cli/token.h"
+#include "cli/salvage.h"
 #include "common/hex.h"
 #include "common/json.h"
 
 #define ADMINISTRATORS_PATH "/_enclave/administrators"
-#define PROPOSAL_FORMAT "enclave-os-proposal/1"
+#define NOW "?now=true"
 #define PROPOSAL_MAX 65536u
-#define APPROVAL_MAX 8192u
-#define JWS_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
 
 static const char usage[] =
     "usage: enclavectl admin ls | add FILE.pub --role ROLE | replace KEY FILE.pub [--role ROLE] | rm KEY |\n"
@@ -37,67 +36,25 @@ static const char usage[] =
     "  --propose FILE           change nothing, and write down what would be sent\n"
     "  --approval FILE          what admin approve made of that; may be repeated\n"
     "  --out FILE               approve: where the approval goes\n"
+    "  --now                    add, replace, rm, threshold: cut at once what the configuration before still answers\n"
     "  --json                   print the server's answer as it is\n" AUTHORISED_USAGE TRUST_USAGE;
 
 enum action { LS, ADD, REPLACE, RM, THRESHOLD, APPROVE };
 
-/* ---- files ------------------------------------------------------------------------------------------------------- */
-
-static int write_text(const char *path, const char *text)
+/* What a change is sent to, and approved for. */
+static const char *path_of(bool now)
 {
-    FILE *out = fopen(path, "w");
-    bool ok = out && fprintf(out, "%s\n", text) > 0;
-    ok = out && fclose(out) == 0 && ok;
-    return ok ? 0 : complain("%s: cannot be written", path);
-}
-
-/* One line of what a token is made of: it becomes a field of the request. malloc'ed; NULL: why was told. */
-static char *read_approval(const char *path)
-{
-    size_t size;
-    char *text = read_input("--approval", path, APPROVAL_MAX, &size);
-    while (text && size > 0 && (text[size - 1] == '\n' || text[size - 1] == '\r'))
-        text[--size] = '\0';
-    const char *dot = text ? strchr(text, '.') : NULL;
-    if (!text || (dot && strchr(dot + 1, '.') && strspn(text, JWS_LETTERS) == size))
-        return text;
-    wrong("--approval %s: not what enclavectl admin approve makes", path);
-    free(text);
-    return NULL;
-}
-
-static int propose(const struct authorised_options *o, const char *body)
-{
-    char audience[65];
-    hex_text(o->spki_sha256, 32, audience);
-    json_t *json = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s}", "format", PROPOSAL_FORMAT, "url", o->url, "audience",
-                             audience, "method", "PUT", "path", ADMINISTRATORS_PATH, "body", body);
-    char *text = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
-    int result = text ? write_text(o->admin->propose, text) : complain("out of memory");
-    free(text);
-    json_decref(json);
-    if (result == 0)
-        printf("nothing was changed; others approve this with: enclavectl admin approve %s\n", o->admin->propose);
-    return result;
+    return now ? ADMINISTRATORS_PATH NOW : ADMINISTRATORS_PATH;
 }
 
 /* ---- requests ---------------------------------------------------------------------------------------------------- */
-
-/* A success's answer, or what complain returned. */
-static int ask(struct authorised_options *o, struct http_request *request, struct http_answer *answer)
-{
-    int result = authorised_exchange(o, request, answer);
-    if (result == 0 && (answer->status < 200 || answer->status > 299))
-        result = authorised_complain(answer);
-    return result;
-}
 
 /* The list in force; NULL: *result is the exit status. */
 static json_t *get_list(struct authorised_options *o, int *result)
 {
     struct http_request request = {.method = "GET", .path = ADMINISTRATORS_PATH};
     struct http_answer answer = {0};
-    *result = ask(o, &request, &answer);
+    *result = authorised_ask(o, &request, &answer);
     json_t *list = *result == 0 ? admin_list_read(answer.body, answer.body_size) : NULL;
     if (*result == 0 && !list)
         *result = 1;
@@ -114,41 +71,6 @@ static int print_answer(const struct authorised_options *o, const struct http_an
         admin_list_print(list);
     json_decref(list);
     return o->json || list ? 0 : 1;
-}
-
-static int show(struct authorised_options *o)
-{
-    struct http_request request = {.method = "GET", .path = ADMINISTRATORS_PATH};
-    struct http_answer answer = {0};
-    int result = ask(o, &request, &answer);
-    if (result == 0)
-        result = print_answer(o, &answer);
-    free(answer.body);
-    return result;
-}
-
-static int send_order(struct authorised_options *o, const char *body)
-{
-    char *approvals[APPROVALS_MAX] = {0};
-    int result = 0;
-    for (size_t i = 0; i < o->admin->approval_count && result == 0; i++)
-        if (!(approvals[i] = read_approval(o->admin->approvals[i])))
-            result = 2;
-    struct http_request request = {.method = "PUT",
-                                   .path = ADMINISTRATORS_PATH,
-                                   .approvals = (const char *const *)approvals,
-                                   .approval_count = o->admin->approval_count,
-                                   .body = body,
-                                   .body_size = strlen(body)};
-    struct http_answer answer = {0};
-    if (result == 0)
-        result = ask(o, &request, &answer);
-    if (result == 0)
-        result = print_answer(o, &answer);
-    for (size_t i = 0; i < APPROVALS_MAX; i++)
-        free(approvals[i]);
-    free(answer.body);
-    return result;
 }
 
 /* ---- changes ----------------------------------------------------------------------------------------------------- */
@@ -200,12 +122,7 @@ static int judge_arguments(const struct authorised_options *o, enum action actio
         return wrong("admin threshold: '%s' is no number of admins", argv[1]);
     if (ok && (action == REPLACE || action == RM))
         ok = admin_list_name(argv[1], hex);
-    for (size_t i = 0; ok && i < o->admin->approval_count; i++) {
-        char *approval = read_approval(o->admin->approvals[i]);
-        ok = approval;
-        free(approval);
-    }
-    return ok ? 0 : 2;
+    return ok ? agreement_judge(o) : 2;
 }
 
 static int change(struct authorised_options *o, enum action action, char **argv,
@@ -217,7 +134,7 @@ static int change(struct authorised_options *o, enum action action, char **argv,
         result = how(list, o, argv);
     char *body = list && result == 0 ? admin_list_order(list) : NULL;
     if (body)
-        result = o->admin->propose ? propose(o, body) : send_order(o, body);
+        result = agreement_carry_out(o, path_of(o->now), body, print_answer);
     else if (list && result == 0)
         result = complain("out of memory");
     free(body);
@@ -228,14 +145,14 @@ static int change(struct authorised_options *o, enum action action, char **argv,
 /* ---- approving --------------------------------------------------------------------------------------------------- */
 
 /* Whether the server that is verified now is the one it is for, and still has the list that it changes. */
-static int check_server(struct authorised_options *o, const uint8_t audience[32], const char *replaces)
+static int check_server(struct authorised_options *o, const struct agreement *a, const char *replaces)
 {
     int result;
     json_t *list = get_list(o, &result);
     if (!list)
         return result;
     const char *now = json_string_value(json_object_get(list, "sha256"));
-    if (memcmp(o->spki_sha256, audience, 32) != 0)
+    if (memcmp(o->spki_sha256, a->spki_sha256, 32) != 0)
         result = complain("this is for another enclave than %s, or for what it was before it was restarted", o->url);
     else if (replaces && (!now || strcmp(now, replaces) != 0))
         result = complain("the administrators of %s have changed since this was proposed", o->url);
@@ -247,59 +164,143 @@ static int check_server(struct authorised_options *o, const uint8_t audience[32]
     return result;
 }
 
-static int sign_approval(const struct authorised_options *o, const uint8_t audience[32], const char *body)
+static void print_proposed(const struct agreement *a)
 {
-    EVP_PKEY *key = key_open(&(struct key_options){"--admin-key", o->admin_key, o->pkcs11_module});
-    if (!key)
+    printf("proposed, for the enclave whose key of this boot has the SHA-256 %s", a->audience);
+}
+
+#define CUT ", and to cut at once what is still answered"
+
+static bool says_now(const struct agreement *a)
+{
+    return strchr(a->path, '?') != NULL; /* it is one of the paths that approve knows */
+}
+
+/* A change of administrators: they are shown. */
+static int approve_list(struct authorised_options *o, const struct agreement *a)
+{
+    const char *replaces;
+    json_t *list = admin_list_of_order(a->body, strlen(a->body), &replaces);
+    if (!list)
         return 2;
-    struct token_request request = {.spki_sha256 = audience,
-                                    .method = "PUT",
-                                    .path = ADMINISTRATORS_PATH,
-                                    .body = body,
-                                    .body_size = strlen(body),
-                                    .lifetime_s = TOKEN_LIFETIME_MAX_S};
-    char *token = token_make(key, &request);
-    int result = token ? write_text(o->admin->out, token) : complain("cannot make a token");
-    free(token);
-    EVP_PKEY_free(key);
+    int result = o->url ? check_server(o, a, replaces) : 0;
+    if (result == 0) {
+        print_proposed(a);
+        printf("%s:\n", says_now(a) ? CUT : "");
+        admin_list_print(list);
+        result = agreement_approve(o, a, o->admin->out);
+    }
+    json_decref(list);
     return result;
 }
 
-static int judge_proposal(struct authorised_options *o, const json_t *proposal)
+/* A change of an app itself: all that it says is shown, of a publication its terms, too. */
+static int approve_app(struct authorised_options *o, const struct agreement *a, const char *file)
 {
-    const char *format = json_string_value(json_object_get(proposal, "format"));
-    const char *method = json_string_value(json_object_get(proposal, "method"));
-    const char *path = json_string_value(json_object_get(proposal, "path"));
-    const char *hex = json_string_value(json_object_get(proposal, "audience"));
-    const char *body = json_string_value(json_object_get(proposal, "body")), *replaces;
-    uint8_t audience[32];
-    if (!format || strcmp(format, PROPOSAL_FORMAT) != 0 || !method || strcmp(method, "PUT") != 0 || !path ||
-        strcmp(path, ADMINISTRATORS_PATH) != 0 || !body || !hex || !hex_read(hex, strlen(hex), audience, 32))
-        return wrong("not what enclavectl admin --propose writes");
-    json_t *list = admin_list_of_order(body, strlen(body), &replaces);
-    if (!list)
-        return 2;
-    int result = o->url ? check_server(o, audience, replaces) : 0;
+    struct app_proposal p;
+    int result = app_proposal_read(a, file, &p);
+    if (result == 0 && o->url)
+        result = check_server(o, a, NULL);
     if (result == 0) {
-        printf("proposed, for the enclave whose key of this boot has the SHA-256 %s:\n", hex);
-        admin_list_print(list);
-        result = sign_approval(o, audience, body);
+        print_proposed(a);
+        printf(":\n");
+        app_proposal_print(&p);
+        result = agreement_approve(o, a, o->admin->out);
     }
-    json_decref(list);
+    app_proposal_deinit(&p);
+    return result;
+}
+
+/* Who is to have the instance: with --url also whose measurement that is, as the policy judges by its quote. */
+static int approve_recipient(struct authorised_options *o, const struct agreement *a)
+{
+    struct recipient_giver giver;
+    char mrenclave[65] = "";
+    uint8_t unused[32];
+    json_t *order = json_read(a->body, strlen(a->body), JSON_REJECT_DUPLICATES, NULL);
+    const char *recipient = json_string_value(json_object_get(order, "recipient"));
+    size_t statements = json_array_size(json_object_get(order, "statements"));
+    int result = recipient && hex_read(recipient, strlen(recipient), unused, sizeof unused)
+                     ? 0
+                     : wrong("%s: what is proposed names no recipient", a->path);
+    if (result == 0 && o->url)
+        result = check_server(o, a, NULL);
+    if (result == 0 && o->url)
+        result = recipient_giver_know(o, &giver);
+    if (result == 0 && o->url)
+        result = recipient_judge(o, &giver, recipient, false, mrenclave);
+    if (result == 0) {
+        print_proposed(a);
+        printf(":\nto let another enclave have the instance, and serve no more\nrecipient: %s\nmrenclave: %s\n",
+               recipient, o->url ? mrenclave : "not known: with --url the server shows whose it is");
+        if (statements > 0)
+            printf("publishers' statements: %zu\n", statements);
+        result = agreement_approve(o, a, o->admin->out);
+    }
+    json_decref(order);
+    return result;
+}
+
+/* What is put in place whole (whole.h). */
+static const struct {
+    const char *path, *name;
+} wholes[] = {{"/_enclave/witnesses", "these witnesses"},
+              {"/_enclave/upgrade-rule", "this upgrade rule"},
+              {"/_enclave/recovery", "these holders of shares of the data"},
+              {SALVAGE_PATH, "to give up the lost records of this list"}};
+
+/* NULL: it is none of those. */
+static const char *whole_name(const struct agreement *a)
+{
+    for (size_t i = 0; i < sizeof wholes / sizeof *wholes; i++) {
+        size_t size = strlen(wholes[i].path);
+        if (strncmp(a->path, wholes[i].path, size) == 0 && (!a->path[size] || strcmp(a->path + size, NOW) == 0))
+            return wholes[i].name;
+    }
+    return NULL;
+}
+
+/* A change of such, by what it says: its own white space and escapes are not shown. */
+static int approve_whole(struct authorised_options *o, const struct agreement *a)
+{
+    json_t *set = json_read(a->body, strlen(a->body), JSON_REJECT_DUPLICATES, NULL);
+    char *shown = json_is_object(set) ? json_dumps(set, JSON_INDENT(2) | JSON_ENSURE_ASCII) : NULL;
+    int result = shown ? 0 : wrong("%s: what is proposed is no JSON object", a->path);
+    if (result == 0 && o->url)
+        result = check_server(o, a, NULL);
+    if (result == 0 && o->url && strncmp(a->path, SALVAGE_PATH, strlen(SALVAGE_PATH)) == 0)
+        result = salvage_check(o, json_string_value(json_object_get(set, "list")));
+    if (result == 0) {
+        print_proposed(a);
+        printf("%s, %s:\n%s\n", says_now(a) ? CUT : "", whole_name(a), shown);
+        result = agreement_approve(o, a, o->admin->out);
+    }
+    free(shown);
+    json_decref(set);
     return result;
 }
 
 static int approve(struct authorised_options *o, const char *path)
 {
     size_t size;
+    struct agreement a;
     if (!o->admin->out)
         return wrong("admin approve: --out is missing: where the approval goes");
+    if (output_judge("--out", o->admin->out) != 0)
+        return 2;
     char *text = read_input(NULL, path, PROPOSAL_MAX, &size);
     if (!text)
         return 2;
-    json_t *proposal = json_read(text, size, JSON_REJECT_DUPLICATES, NULL);
-    int result = judge_proposal(o, proposal);
-    json_decref(proposal);
+    bool ok = agreement_read(text, size, &a);
+    bool shown = ok && strcmp(a.method, "PUT") == 0 && a.body && !a.publication;
+    bool of_recipient = ok && !strcmp(a.method, "POST") && a.body && !a.publication && !strcmp(a.path, RECIPIENT_PATH);
+    bool of_list = shown && (!strcmp(a.path, path_of(false)) || !strcmp(a.path, path_of(true)));
+    int result = of_list                   ? approve_list(o, &a)
+                 : of_recipient            ? approve_recipient(o, &a)
+                 : shown && whole_name(&a) ? approve_whole(o, &a)
+                 : ok                      ? approve_app(o, &a, path)
+                                           : wrong("%s: not what --propose writes", path);
+    json_decref(a.json);
     free(text);
     return result;
 }
@@ -322,11 +323,13 @@ static int judge_options(const struct authorised_options *o, enum action action)
         return wrong("--role %s: expected admin, deploy or monitor", a->role);
     if (a->out && action != APPROVE)
         return wrong("--out goes with approve");
-    if ((a->propose || a->approval_count) && (action == LS || action == APPROVE))
-        return wrong("--%s goes with a change", a->propose ? "propose" : "approval");
-    if (a->propose && a->approval_count)
+    if ((o->propose || o->approval_count) && (action == LS || action == APPROVE))
+        return wrong("--%s goes with a change", o->propose ? "propose" : "approval");
+    if (o->now && (action == LS || action == APPROVE))
+        return wrong("--now goes with a change");
+    if (o->propose && o->approval_count)
         return wrong("--propose and --approval: a change is proposed or carried out");
-    if (o->json && (action == APPROVE || a->propose))
+    if (o->json && (action == APPROVE || o->propose))
         return wrong("--json: no answer of the server is shown here");
     return 0;
 }
@@ -348,7 +351,7 @@ static int dispatch(struct authorised_options *o, int argc, char **argv)
         return result;
     switch ((enum action)action) {
     case LS:
-        return show(o);
+        return authorised_show(o, ADMINISTRATORS_PATH, print_answer);
     case ADD:
         return change(o, ADD, argv, add);
     case REPLACE:
@@ -366,6 +369,7 @@ static int dispatch(struct authorised_options *o, int argc, char **argv)
 int admin_main(int argc, char **argv)
 {
     struct admin_options admin = {0};
-    struct authorised_options o = {.has_json = true, .admin = &admin, .url_optional = true};
+    struct authorised_options o = {
+        .has_json = true, .has_change = true, .has_agreement = true, .admin = &admin, .url_optional = true};
     return authorised_command(&o, argc, argv, usage, dispatch);
 }

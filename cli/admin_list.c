@@ -1,21 +1,18 @@
 /* See admin_list.h. */
 #include "cli/admin_list.h"
 
-#include <openssl/err.h>
-#include <openssl/pem.h>
-#include <openssl/sha.h>
+#include <openssl/crypto.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/input.h"
+#include "cli/public_key.h"
 #include "cli/report.h"
 #include "common/hex.h"
 #include "common/json.h"
-#include "common/pem.h"
 
-#define KEY_FILE_MAX 65536u
 #define PREFIX_LEAST 8u
 
 static const char *text_of(const json_t *object, const char *member)
@@ -24,58 +21,20 @@ static const char *text_of(const json_t *object, const char *member)
     return text ? text : "";
 }
 
-/* The one public key of a PEM text; NULL: it is none. */
-static EVP_PKEY *parse_key(const char *pem, size_t size)
-{
-    char why[PEM_WHY_SIZE];
-    char group[32] = "";
-    if (pem_judge(pem, size, "PUBLIC KEY", why) != 1)
-        return NULL;
-    BIO *bio = BIO_new_mem_buf(pem, (int)size);
-    EVP_PKEY *key = bio ? PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL) : NULL;
-    BIO_free(bio);
-    ERR_clear_error();
-    if (key && (!EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) || strcmp(group, "prime256v1") != 0)) {
-        EVP_PKEY_free(key);
-        key = NULL;
-    }
-    return key;
-}
-
-/* What the server calls the key: SHA-256 of its SubjectPublicKeyInfo. */
-static bool thumbprint(EVP_PKEY *key, char hex[65])
-{
-    uint8_t *der = NULL, hash[32];
-    EVP_PKEY_set_utf8_string_param(key, "point-format", "uncompressed");
-    int size = i2d_PUBKEY(key, &der);
-    if (size > 0) {
-        SHA256(der, (size_t)size, hash);
-        hex_text(hash, 32, hex);
-    }
-    OPENSSL_free(der);
-    return size > 0;
-}
-
-static bool thumbprint_of_text(const char *pem, size_t size, char hex[65])
-{
-    EVP_PKEY *key = parse_key(pem, size);
-    bool ok = key && thumbprint(key, hex);
-    EVP_PKEY_free(key);
-    return ok;
-}
-
 static json_t *entry_of(const char *pem, size_t size, const char *role)
 {
+    uint8_t hash[32];
     char hex[65];
-    return thumbprint_of_text(pem, size, hex)
-               ? json_pack("{s:s#,s:s,s:s}", "public_key", pem, (int)size, "role", role, "key", hex)
-               : NULL;
+    if (!public_key_thumbprint(pem, size, hash))
+        return NULL;
+    hex_text(hash, sizeof hash, hex);
+    return json_pack("{s:s#,s:s,s:s}", "public_key", pem, (int)size, "role", role, "key", hex);
 }
 
 json_t *admin_list_entry(const char *path, const char *role)
 {
     size_t size;
-    char *pem = read_input(NULL, path, KEY_FILE_MAX, &size);
+    char *pem = read_input(NULL, path, PUBLIC_KEY_FILE_MAX, &size);
     if (!pem)
         return NULL;
     bool secret = strstr(pem, "PRIVATE KEY-----") != NULL;
@@ -138,7 +97,7 @@ json_t *admin_list_of_order(const char *text, size_t size, const char **replaces
     json_t *list = check_list(json);
     const char *said = json_string_value(json_object_get(json, "replaces"));
     *replaces = NULL;
-    if (said && strlen(said) < sizeof(kept))
+    if (said && strlen(said) < sizeof kept)
         *replaces = strcpy(kept, said);
     json_decref(json);
     if (!list)

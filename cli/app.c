@@ -3,23 +3,23 @@
  */
 #include <jansson.h>
 #include <openssl/crypto.h>
-#include <openssl/pem.h>
+#include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/agreement.h"
 #include "cli/authorised.h"
 #include "cli/cli.h"
 #include "cli/input.h"
+#include "cli/public_key.h"
 #include "common/hex.h"
 #include "common/json.h"
 #include "cli/report.h"
 
 #define APPS_PATH "/_enclave/apps"
-#define KEY_FILE_MAX 65536u
 #define PUBLICATION_FILE_MAX 8192u /* the server's own bound is lower, and its to tell */
-#define SPKI_SIZE 91u              /* of a P-256 key, in DER */
-#define QUERY_SIZE 256u
+#define QUERY_SIZE 384u
 #define JWS_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
 #define SETTINGS_FILE_MAX (1u << 20) /* the server's own bound is lower, and its to tell */
 
@@ -30,10 +30,14 @@ static const char usage[] =
     "           {\"environment\": {\"NAME\": \"value\"}, \"arguments\": [\"value\"], \"config\": {\"key\": "
     "\"value\"},\n"
     "            \"egress\": [\"api.example.com\", \"*.example.org:8443\"],\n"
-    "            \"peers\": \"request\"}\n"
+    "            \"peers\": \"request\", \"durable\": \"witnessed\", \"limits\": {\"requests\": 100}}\n"
     "  --rule RULE              push: who may change the app, for ever: operator (default), publisher:KEY.pub, frozen\n"
     "  --publication FILE       push: what enclavectl publish made for this code\n"
-    "  --now                    push, settings, rm: cut what the configuration before still answers\n"
+    "  --now                    push, settings, rm: cut at once what the configuration before still answers\n"
+    "  --exclusive              push, settings, rm: nothing new of the app begins before what it was has ended\n"
+    "  --propose FILE           push, rm: change nothing, and write down what would be sent: where the threshold is\n"
+    "                           above one, a rule that binds administrators takes so many of them\n"
+    "  --approval FILE          push, rm: what enclavectl admin approve made of that; may be repeated\n"
     "  --json                   print the server's answer as it is\n" AUTHORISED_USAGE TRUST_USAGE;
 
 bool app_name_ok(const char *name)
@@ -87,20 +91,13 @@ static void print_answer(const struct authorised_options *o, const char *done, c
 static int read_publisher(const char *path, char hex[2 * SPKI_SIZE + 1])
 {
     size_t size;
-    char *pem = read_input("--rule publisher:", path, KEY_FILE_MAX, &size);
+    char *pem = read_input("--rule publisher:", path, PUBLIC_KEY_FILE_MAX, &size);
     if (!pem)
         return 2;
-    BIO *bio = BIO_new_mem_buf(pem, (int)size);
-    EVP_PKEY *key = bio ? PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL) : NULL;
-    uint8_t *spki = NULL;
-    char group[32] = "";
-    bool ok = key && EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) && strcmp(group, "prime256v1") == 0 &&
-              i2d_PUBKEY(key, &spki) == (int)SPKI_SIZE;
+    uint8_t spki[SPKI_SIZE];
+    bool ok = public_key_of_text(pem, size, spki);
     if (ok)
         hex_text(spki, SPKI_SIZE, hex);
-    OPENSSL_free(spki);
-    EVP_PKEY_free(key);
-    BIO_free(bio);
     OPENSSL_cleanse(pem, size);
     free(pem);
     return ok ? 0
@@ -145,6 +142,48 @@ static char *read_publication(const char *path)
     return NULL;
 }
 
+static void add_parameter(char *path, size_t size, const char *parameter)
+{
+    size_t used = strlen(path);
+    snprintf(path + used, size - used, "%c%s", strchr(path, '?') ? '&' : '?', parameter);
+}
+
+/* It comes as a field of the head, which no token is over: the path names it. */
+static void name_publication(char *path, size_t size, const char *publication)
+{
+    uint8_t hash[32];
+    char hex[65], parameter[80];
+    SHA256((const uint8_t *)publication, strlen(publication), hash);
+    hex_text(hash, sizeof hash, hex);
+    snprintf(parameter, sizeof parameter, "publication=%s", hex);
+    add_parameter(path, size, parameter);
+}
+
+/* For the server that is there now, which is verified by asking it for what there is. */
+static int propose(struct authorised_options *o, const struct http_request *request)
+{
+    struct http_request list = {.method = "GET", .path = APPS_PATH};
+    struct http_answer answer = {0};
+    int result = authorised_ask(o, &list, &answer);
+    free(answer.body);
+    if (result == 0)
+        result = agreement_propose(o, request, false);
+    return result;
+}
+
+static int send_request(struct authorised_options *o, struct http_request *request, const char *done, const char *name)
+{
+    struct http_answer answer = {0};
+    int result = agreement_take(o, request);
+    if (result == 0)
+        result = authorised_ask(o, request, &answer);
+    if (result == 0)
+        print_answer(o, done, name, answer.body);
+    agreement_free(request);
+    free(answer.body);
+    return result;
+}
+
 /* part: "" or "/settings". done: what the request does to the app; NULL: it is only shown. */
 static int run(struct authorised_options *o, const char *method, const char *name, const char *part, const char *file,
                const char *done)
@@ -155,28 +194,42 @@ static int run(struct authorised_options *o, const char *method, const char *nam
     if ((name && !app_name_ok(name)) || make_query(o, query) != 0)
         return 2;
     if (name)
-        snprintf(path, sizeof(path), APPS_PATH "/%s%s%s%s", name, part, query,
-                 !o->now  ? ""
-                 : *query ? "&now=true"
-                          : "?now=true");
+        snprintf(path, sizeof path, APPS_PATH "/%s%s%s", name, part, query);
+    if (o->now)
+        add_parameter(path, sizeof path, "now=true");
+    if (o->exclusive)
+        add_parameter(path, sizeof path, "exclusive=true");
     if (o->publication && !(publication = read_publication(o->publication)))
         return 2;
+    if (publication)
+        name_publication(path, sizeof path, publication);
     if (file && !(body = read_input(NULL, file, limit, &size))) {
         free(publication);
         return 2;
     }
     struct http_request request = {
         .method = method, .path = path, .publication = publication, .body = body, .body_size = size};
-    struct http_answer answer = {0};
-    int result = authorised_exchange(o, &request, &answer);
-    if (result == 0 && (answer.status < 200 || answer.status > 299))
-        result = authorised_complain(&answer);
-    else if (result == 0)
-        print_answer(o, done, name, answer.body);
-    free(answer.body);
+    int result = o->propose ? propose(o, &request) : send_request(o, &request, done, name);
     free(body);
     free(publication);
     return result;
+}
+
+/* Of the action that dispatch found: no option is accepted and ignored. 0, or what wrong returned. */
+static int judge_options(const struct authorised_options *o, int action, int argc)
+{
+    bool shows = action == 2 || (action == 1 && argc == 2);
+    if (action > 0 && (o->rule || o->publication))
+        return wrong("--%s: only app push has this option", o->rule ? "rule" : "publication");
+    if ((o->now || o->exclusive) && shows)
+        return wrong("--%s: nothing is changed by this", o->now ? "now" : "exclusive");
+    if ((o->propose || o->approval_count) && action != 0 && action != 3)
+        return wrong("--%s: only app push and rm have this option", o->propose ? "propose" : "approval");
+    if (o->propose && o->approval_count)
+        return wrong("--propose and --approval: a change is proposed or carried out");
+    if (o->json && o->propose)
+        return wrong("--json: no answer of the server is shown here");
+    return agreement_judge(o);
 }
 
 static int dispatch(struct authorised_options *o, int argc, char **argv)
@@ -189,10 +242,9 @@ static int dispatch(struct authorised_options *o, int argc, char **argv)
         {0},
     };
     int action = authorised_action("app", actions, argc, argv);
-    if (action > 0 && (o->rule || o->publication))
-        return wrong("--%s: only app push has this option", o->rule ? "rule" : "publication");
-    if (o->now && (action == 2 || (action == 1 && argc == 2)))
-        return wrong("--now: nothing is changed by this");
+    int result = action < 0 ? 2 : judge_options(o, action, argc);
+    if (result != 0)
+        return result;
     switch (action) {
     case 0:
         return run(o, "PUT", argv[1], "", argv[2], "pushed");
@@ -210,6 +262,6 @@ static int dispatch(struct authorised_options *o, int argc, char **argv)
 
 int app_main(int argc, char **argv)
 {
-    struct authorised_options o = {.has_json = true, .has_push = true};
+    struct authorised_options o = {.has_json = true, .has_change = true, .has_push = true, .has_agreement = true};
     return authorised_command(&o, argc, argv, usage, dispatch);
 }

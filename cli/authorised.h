@@ -8,26 +8,39 @@
 #include "cli/http.h"
 #include "cli/trust.h"
 
+#define APPROVALS_MAX 15u
+
 struct authorised_options {
     struct trust_options trust;
     const char *url, *admin_key, *pkcs11_module;
-    const char *scope;              /* of the token; NULL: one request's, and nothing else */
-    bool has_json, json;            /* whether the command has --json; whether it was given */
-    bool has_push;                  /* whether it has the next three */
-    bool now;                       /* --now was given */
-    const char *rule, *publication; /* NULL: not given */
-    struct admin_options *admin;    /* NULL: this command does not change who administers */
+    const char *scope;                    /* of the token; NULL: one request's, and nothing else */
+    bool has_json, json;                  /* whether the command has --json; whether it was given */
+    bool has_change, now;                 /* whether it has --now; whether it was given */
+    bool has_push;                        /* whether it has the next three */
+    bool exclusive;                       /* --exclusive was given */
+    const char *rule, *publication;       /* NULL: not given */
+    bool has_agreement;                   /* whether it has the next two (agreement.h) */
+    const char *propose;                  /* NULL: not given */
+    const char *approvals[APPROVALS_MAX]; /* files */
+    size_t approval_count;
+    struct admin_options *admin;     /* NULL: this command does not change who administers */
+    struct upgrade_options *upgrade; /* NULL: this command lets nobody have an instance */
+    const struct whole *whole;       /* NULL: it is not a command of such (whole.h) */
     bool url_optional;
     uint8_t spki_sha256[32]; /* out: of the server that was verified */
 };
 
-#define APPROVALS_MAX 15u
-
 /* What `enclavectl admin` has beside that. NULL: not given. */
 struct admin_options {
-    const char *role, *propose, *out;
-    const char *approvals[APPROVALS_MAX]; /* files */
-    size_t approval_count;
+    const char *role, *out;
+};
+
+/* What `enclavectl upgrade` has beside that. NULL: not given. */
+#define AGREEMENTS_MAX 64u
+struct upgrade_options {
+    const char *data, *recipient, *new_url;
+    const char *agreements[AGREEMENTS_MAX]; /* files */
+    size_t agreement_count;
 };
 
 /* Their part of a usage text, before TRUST_USAGE. */
@@ -58,6 +71,11 @@ int authorised_action(const char *command, const struct authorised_action *actio
 int authorised_exchange(struct authorised_options *o, struct http_request *request, struct http_answer *answer);
 /* The same, and print the answer's body if it is a 200; else tell of it. */
 int authorised_print(struct authorised_options *o, struct http_request *request);
+/* The same, and an answer that is no success is told of: 0 only where there is one. */
+int authorised_ask(struct authorised_options *o, struct http_request *request, struct http_answer *answer);
+/* GET path, and print the answer; print NULL: only whose it is, spki_sha256, is wanted. */
+int authorised_show(struct authorised_options *o, const char *path,
+                    int (*print)(const struct authorised_options *o, const struct http_answer *answer));
 /* Tell of an answer that is no success. */
 int authorised_complain(const struct http_answer *answer);
 

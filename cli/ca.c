@@ -24,7 +24,7 @@ static const char usage[] =
     "Verifies the enclave, then saves the certificate of the CA that lives in it, in PEM: for curl --cacert FILE and\n"
     "other clients that judge by a CA, and for --issuer FILE. Refuses to save anything unless an option says which\n"
     "enclave it is to be. A measurement names a program: anybody can run it. Compare the CA's SHA-256, which is\n"
-    "printed, with what its operator says, or give --extension with the configuration's root.\n"
+    "printed, with what its operator says, or add --extension with the configuration's root.\n"
     "  --out FILE               where to; a file with another certificate in it is left alone, and told of\n"
     "  --any-instance           save it though nothing says which enclave it is to be\n" TRUST_USAGE;
 
@@ -84,7 +84,7 @@ static void tell_names(const struct connection *c, const char *url)
 static int save(const char *path, X509 *ca)
 {
     uint8_t digest[32];
-    unsigned size = sizeof(digest);
+    unsigned size = sizeof digest;
     char hex[65];
     BUF_MEM *pem;
     BIO *bio = BIO_new(BIO_s_mem());
@@ -96,7 +96,7 @@ static int save(const char *path, X509 *ca)
     int result = output_save(path, pem->data, pem->length,
                              "If it is the CA that was saved for this server before, this is another enclave now");
     BIO_free(bio);
-    hex_text(digest, sizeof(digest), hex);
+    hex_text(digest, sizeof digest, hex);
     if (result == 0)
         printf("%s: the CA with SHA-256 %s\n", path, hex);
     return result;
@@ -134,12 +134,12 @@ int ca_main(int argc, char **argv)
     int result = trust_options_read(&trust, &command, argc, argv);
     if (result == 0 && !o.out)
         result = wrong("--out is missing (see enclavectl ca --help)");
-    else if (result == 0 && !verifier_policy_names_enclave(trust.policy) && !o.any_instance)
+    else if (result == 0 && !verifier_policy_names_program(trust.policy) && !o.any_instance)
         result = wrong(
-            "nothing says which enclave this is to be: give --policy, --mrenclave, --mrsigner, --instance, --issuer "
-            "or --extension, or --any-instance if any will do");
-    if (result == 0 && is_folder(o.out))
-        result = wrong("--out %s: %s: expected a file's name", o.out, strerror(EISDIR));
+            "nothing says which enclave this is to be, as any program can show what else is expected: give --policy, "
+            "--mrenclave, --mrsigner or --issuer, or --any-instance if any will do");
+    if (result == 0)
+        result = output_judge("--out", o.out);
     if (result == 0)
         result = save_verified(command.rest[0], &trust, &o);
     trust_options_deinit(&trust);

@@ -1,7 +1,7 @@
 /*
  * enclavectl's commands. Each reads its own arguments (argv[0] is its name), prints its own usage and errors, and
  * returns the process's exit status: 0, 1 (it failed), 2 (wrong arguments); verify also 3 (genuine, but nobody in
- * particular's). Two more are sgx/sign's (sign.h).
+ * particular's), and log compare (unproven). Two more are sgx/sign's (sign.h).
  *
  *     if (strcmp(argv[1], "verify") == 0)
  *         return verify_main(argc - 1, argv + 1);
@@ -31,7 +31,18 @@ int admin_main(int argc, char **argv);
 int app_main(int argc, char **argv);
 int get_main(int argc, char **argv);
 int egress_ca_main(int argc, char **argv);
+int upgrade_main(int argc, char **argv);
+int recovery_main(int argc, char **argv);
+int upgrade_rule_main(int argc, char **argv);
+int witness_main(int argc, char **argv);
+int salvage_main(int argc, char **argv);
 int ca_main(int argc, char **argv);
 int publish_main(int argc, char **argv);
+int log_main(int argc, char **argv);
+int log_compare_main(int argc, char **argv);
+int monitor_main(int argc, char **argv);
+int backup_main(int argc, char **argv);
+int recover_main(int argc, char **argv);
+int restore_main(int argc, char **argv);
 
 #endif

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <openssl/err.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -19,15 +20,65 @@
 
 #define TIMEOUT_SECONDS 600 /* without a byte: a large component may compile for minutes on a busy machine */
 
+/* ---- deadline -------------------------------------------------------------------------------------------------- */
+
+#define OPEN_MAX_COUNT 4 /* at once, under a deadline */
+
+static volatile sig_atomic_t late;
+static volatile sig_atomic_t sockets[OPEN_MAX_COUNT] = {-1, -1, -1, -1};
+static unsigned deadline_seconds;
+
+/* What waits for one of the sockets finds it at its end. */
+static void on_deadline(int signo)
+{
+    (void)signo;
+    int reason = errno;
+    late = 1;
+    for (size_t i = 0; i < OPEN_MAX_COUNT; i++)
+        if (sockets[i] >= 0)
+            shutdown(sockets[i], SHUT_RDWR);
+    errno = reason;
+}
+
+void connection_deadline(unsigned seconds)
+{
+    struct sigaction action = {.sa_handler = on_deadline}; /* no SA_RESTART: connect is to come back, too */
+    sigemptyset(&action.sa_mask);
+    alarm(0);
+    late = 0;
+    deadline_seconds = seconds;
+    if (seconds > 0)
+        sigaction(SIGALRM, &action, NULL);
+    alarm(seconds);
+}
+
+/* Puts a socket where the deadline finds it, or -1 in its place. */
+static void replace_socket(int old, int new)
+{
+    for (size_t i = 0; i < OPEN_MAX_COUNT; i++)
+        if (sockets[i] == old) {
+            sockets[i] = new;
+            return;
+        }
+}
+
+static void close_socket(int fd)
+{
+    replace_socket(fd, -1);
+    close(fd);
+}
+
+/* ---- connecting ------------------------------------------------------------------------------------------------ */
+
 /* https://HOST[:PORT][/]; HOST may be [IPv6]. */
 static bool split_url(const char *url, struct connection *c, char port[8])
 {
     if (strncmp(url, "https://", 8) != 0)
         return false;
     size_t size = strcspn(url + 8, "/");
-    if (size == 0 || size >= sizeof(c->authority) || (url[8 + size] != '\0' && url[8 + size + 1] != '\0'))
+    if (size == 0 || size >= sizeof c->authority || (url[8 + size] != '\0' && url[8 + size + 1] != '\0'))
         return false;
-    snprintf(c->authority, sizeof(c->authority), "%.*s", (int)size, url + 8);
+    snprintf(c->authority, sizeof c->authority, "%.*s", (int)size, url + 8);
     const char *start = c->authority, *end = strchr(start, ':');
     if (*start == '[') {
         start++;
@@ -36,7 +87,7 @@ static bool split_url(const char *url, struct connection *c, char port[8])
             return false;
     }
     size_t host_size = end ? (size_t)(end - start) : strlen(start);
-    if (host_size == 0 || host_size >= sizeof(c->host))
+    if (host_size == 0 || host_size >= sizeof c->host)
         return false;
     memcpy(c->host, start, host_size);
     c->host[host_size] = '\0';
@@ -70,12 +121,15 @@ static int dial(const char *host, const char *port)
     int fd = -1;
     for (const struct addrinfo *a = list; a && fd < 0; a = a->ai_next) {
         fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        struct timeval timeout = {.tv_sec = TIMEOUT_SECONDS};
-        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
-        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
-        if (fd >= 0 && connect(fd, a->ai_addr, a->ai_addrlen) != 0) {
-            int reason = errno;
-            close(fd);
+        if (fd < 0)
+            continue;
+        replace_socket(-1, fd);
+        struct timeval timeout = {.tv_sec = deadline_seconds ? deadline_seconds : TIMEOUT_SECONDS};
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
+        if (late || connect(fd, a->ai_addr, a->ai_addrlen) != 0) {
+            int reason = late ? ETIMEDOUT : errno;
+            close_socket(fd);
             fd = -1;
             errno = reason;
         }
@@ -99,7 +153,7 @@ int connection_open(struct connection *c, const char *url)
     if (c->context && SSL_CTX_set_min_proto_version(c->context, TLS1_3_VERSION))
         c->ssl = SSL_new(c->context);
     if (!c->ssl || !SSL_set_fd(c->ssl, fd)) {
-        close(fd);
+        close_socket(fd);
         connection_close(c);
         return complain("out of memory");
     }
@@ -113,7 +167,9 @@ int connection_open(struct connection *c, const char *url)
         unsigned long error = ERR_get_error();
         connection_close(c);
         return complain("no TLS 1.3 handshake with %s: %s", url,
-                        error ? ERR_reason_error_string(error) : "connection closed");
+                        late    ? "it took too long"
+                        : error ? ERR_reason_error_string(error)
+                                : "connection closed");
     }
     return 0;
 }
@@ -121,7 +177,10 @@ int connection_open(struct connection *c, const char *url)
 void connection_close(struct connection *c)
 {
     if (c->ssl) {
-        SSL_shutdown(c->ssl);
+        if (!late)
+            SSL_shutdown(c->ssl);
+        if (SSL_get_fd(c->ssl) >= 0)
+            replace_socket(SSL_get_fd(c->ssl), -1);
         SSL_free(c->ssl);
     }
     SSL_CTX_free(c->context);

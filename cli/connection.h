@@ -21,4 +21,9 @@ bool connection_url_ok(const char *url);
 int connection_open(struct connection *c, const char *url);
 void connection_close(struct connection *c);
 
+/* Until it is called again, all connections together, those that are to come too, are cut when so many seconds have
+ * passed, however steadily the other side sends; 0: never. For programs of one thread: it is SIGALRM's. */
+#define CONNECTION_LOOK_SECONDS 60u
+void connection_deadline(unsigned seconds);
+
 #endif

@@ -10,12 +10,15 @@
 #include "cli/input.h"
 #include "cli/report.h"
 
+#define EGRESS_CA_PATH "/_enclave/egress-ca"
 #define BUNDLE_MAX (1u << 20)
 
 static const char usage[] =
     "usage: enclavectl egress-ca set FILE.pem | show | rm, with --url, --admin-key and options\n"
     "The CAs that apps' outgoing requests believe: certificates in PEM, and nothing else but\n"
-    "comments before each. show prints the SHA-256 of the file, which is attested.\n" AUTHORISED_USAGE TRUST_USAGE;
+    "comments before each. show prints the SHA-256 of the file, which is attested.\n"
+    "  --now                    set, rm: cut at once what the configuration before still answers\n" AUTHORISED_USAGE
+        TRUST_USAGE;
 
 static bool is_empty(const char *path)
 {
@@ -36,7 +39,10 @@ static int run(struct authorised_options *o, const char *method, const char *fil
         OPENSSL_clear_free(body, size);
         return 2;
     }
-    struct http_request request = {.method = method, .path = "/_enclave/egress-ca", .body = body, .body_size = size};
+    struct http_request request = {.method = method,
+                                   .path = o->now ? EGRESS_CA_PATH "?now=true" : EGRESS_CA_PATH,
+                                   .body = body,
+                                   .body_size = size};
     int result = authorised_print(o, &request);
     free(body);
     return result;
@@ -48,11 +54,13 @@ static int dispatch(struct authorised_options *o, int argc, char **argv)
         {"set", "FILE.pem", 1, 1}, {"show", "", 0, 0}, {"rm", "", 0, 0}, {0}};
     static const char *const methods[] = {"PUT", "GET", "DELETE"};
     int action = authorised_action("egress-ca", actions, argc, argv);
+    if (action == 1 && o->now)
+        return wrong("--now: nothing is changed by this");
     return action < 0 ? 2 : run(o, methods[action], action == 0 ? argv[1] : NULL);
 }
 
 int egress_ca_main(int argc, char **argv)
 {
-    struct authorised_options o = {0};
+    struct authorised_options o = {.has_change = true};
     return authorised_command(&o, argc, argv, usage, dispatch);
 }

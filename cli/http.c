@@ -139,7 +139,11 @@ int http_exchange(struct connection *c, const struct http_request *r, struct htt
     size_t received;
     char *data = receive_all(c->ssl, &received);
     bool ok = data && parse_answer(data, received, answer);
+    bool none = data && received == 0;
     free(data);
+    if (!ok && sent && none)
+        return complain("the connection broke before the server had answered%s",
+                        strcmp(r->method, "GET") == 0 ? "" : ": it may have done what was asked, or not");
     if (!ok)
         return complain(sent ? "the server's answer cannot be read" : "the connection broke while sending");
     return 0;

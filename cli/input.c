@@ -63,13 +63,13 @@ char *read_input(const char *option, const char *path, size_t limit, size_t *siz
     if (data && *size > 0)
         return data;
     if (data)
-        snprintf(text, sizeof(text), "it is empty");
+        snprintf(text, sizeof text, "it is empty");
     else if (errno == EISDIR)
-        snprintf(text, sizeof(text), "%s: expected a file", strerror(errno));
+        snprintf(text, sizeof text, "%s: expected a file", strerror(errno));
     else if (errno == EFBIG)
-        snprintf(text, sizeof(text), "%s: at most %zu bytes are taken", strerror(errno), limit);
+        snprintf(text, sizeof text, "%s: at most %zu bytes are taken", strerror(errno), limit);
     else
-        snprintf(text, sizeof(text), "%s", strerror(errno));
+        snprintf(text, sizeof text, "%s", strerror(errno));
     free(data);
     wrong_file(option, path, text);
     return NULL;

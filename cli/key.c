@@ -26,7 +26,7 @@ static bool is_uri(const char *name)
 static bool is_p256(EVP_PKEY *key)
 {
     char group[32] = "";
-    return EVP_PKEY_is_a(key, "EC") && EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) &&
+    return EVP_PKEY_is_a(key, "EC") && EVP_PKEY_get_group_name(key, group, sizeof group, NULL) &&
            strcmp(group, "prime256v1") == 0;
 }
 

@@ -1,5 +1,5 @@
 /*
- * enclavectl keygen: an admin key pair, P-256.
+ * enclavectl keygen: an admin key pair, P-256; or a recovery key's, X25519.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +12,7 @@
 #include "cli/cli.h"
 #include "cli/report.h"
 #include "common/arguments.h"
+#include "common/hex.h"
 
 /* Never over an existing file: the key in it may be the only admin's. */
 static FILE *create(const char *path, mode_t mode)
@@ -44,22 +45,39 @@ static int write_pair(EVP_PKEY *key, const char *path, const char *public_path)
     return ok ? 0 : complain("%s: cannot be written", public_path);
 }
 
-static const char usage[] = "usage: enclavectl keygen FILE\n"
+/* As a list of holders has it (enclavectl recovery set). */
+static int print_holder(EVP_PKEY *key)
+{
+    uint8_t raw[32];
+    char text[2 * sizeof raw + 1];
+    size_t size = sizeof raw;
+    if (EVP_PKEY_get_raw_public_key(key, raw, &size) != 1 || size != sizeof raw)
+        return complain("the key cannot be shown");
+    hex_text(raw, size, text);
+    printf("holder %s\n", text);
+    return 0;
+}
+
+static const char usage[] = "usage: enclavectl keygen FILE [--recovery]\n"
                             "Makes an admin key: FILE, which is secret and belongs to who deploys, and FILE.pub for\n"
-                            "enclave-os serve --admin-key. Never writes over a file.\n";
+                            "enclave-os serve --admin-key. Never writes over a file.\n"
+                            "  --recovery               a key for shares of the data instead, for serve and recover\n";
 
 /* 0; -1: help was shown; else the exit status, and why was told. */
-static int read_arguments(int argc, char **argv, const char **path)
+static int read_arguments(int argc, char **argv, const char **path, bool *recovery)
 {
-    static const struct option table[] = {{"help", 0, 0, 'h'}, {0, 0, 0, 0}};
+    static const struct option table[] = {{"recovery", 0, 0, 'r'}, {"help", 0, 0, 'h'}, {0, 0, 0, 0}};
     struct arguments a;
     int id, count;
     arguments_init(&a, argc, argv, table, NULL);
     while ((id = arguments_next(&a)) != ARGUMENTS_END) {
         if (id == ARGUMENTS_WRONG)
             return wrong("%s", a.error);
-        show_usage(usage, true);
-        return -1;
+        if (id == 'h') {
+            show_usage(usage, true);
+            return -1;
+        }
+        *recovery = true;
     }
     char **rest = arguments_rest(&a, &count);
     if (count != 1)
@@ -72,19 +90,22 @@ int keygen_main(int argc, char **argv)
 {
     char public_path[4096];
     const char *path = NULL;
-    int read = read_arguments(argc, argv, &path);
+    bool recovery = false;
+    int read = read_arguments(argc, argv, &path, &recovery);
     if (read != 0)
         return read < 0 ? 0 : read;
-    if ((size_t)snprintf(public_path, sizeof(public_path), "%s.pub", path) >= sizeof(public_path))
+    if ((size_t)snprintf(public_path, sizeof public_path, "%s.pub", path) >= sizeof public_path)
         return wrong("%s: the name is too long", path);
     if (access(public_path, F_OK) == 0)
         return complain_file(public_path, EEXIST);
-    EVP_PKEY *key = EVP_EC_gen("P-256");
+    EVP_PKEY *key = recovery ? EVP_PKEY_Q_keygen(NULL, NULL, "X25519") : EVP_EC_gen("P-256");
     if (!key)
         return complain("cannot make a key");
     int result = write_pair(key, path, public_path);
-    EVP_PKEY_free(key);
     if (result == 0)
         printf("%s (keep it secret) and %s\n", path, public_path);
+    if (result == 0 && recovery)
+        result = print_holder(key);
+    EVP_PKEY_free(key);
     return result;
 }

@@ -12,15 +12,27 @@ static const char usage[] =
     "usage: enclavectl COMMAND ...\n"
     "  verify https://HOST:PORT [--policy FILE] [--mrenclave HEX] [--instance HEX] [--json] ...\n"
     "  policy from https://HOST:PORT [--out FILE]   write down what is seen, for --policy FILE\n"
+    "  log https://HOST:PORT   who changed what, and when; each entry is proven\n"
+    "  log compare STATE-A STATE-B [--url https://HOST:PORT]   whether two clients have seen one history\n"
+    "  monitor https://HOST:PORT   follow an instance, and say each change in one line\n"
     "  ca https://HOST:PORT --out FILE   save the enclave's CA once it is verified, for curl --cacert and others\n"
     "  app push NAME FILE.wasm | app settings NAME [FILE.json] | app list | app rm NAME, with --url https://HOST:PORT "
     "--admin-key FILE\n"
     "      and what verify has to say which server is trusted\n"
     "  admin ls | add | replace | rm | threshold | approve: who may administer, with the same options\n"
+    "  witness ls | set FILE.json: who cosigns the history, with the same options\n"
+    "  upgrade --data DIR: let another enclave have the instance, and follow it until it serves, with the same "
+    "options\n"
+    "  upgrade-rule show | set FILE.json: which other enclaves may ever have the data, with the same options\n"
+    "  recovery show | set FILE.json: who holds shares of the data, with the same options\n"
+    "  salvage ls | give-up LIST: what of the store is lost, and going on without it, with the same options\n"
     "  egress-ca set FILE.pem | show | rm: whom apps' outgoing requests trust, with the same options\n"
     "  get /readyz | /status | /metrics, with the same options as app\n"
-    "  keygen FILE            make an admin key: FILE (secret) and FILE.pub\n"
+    "  keygen FILE [--recovery]   make an admin key, or one for shares: FILE (secret) and FILE.pub\n"
     "  publish NAME FILE.wasm --key FILE --version N   sign that some code may be pushed as an app of yours\n"
+    "  recover --dry-run | --request FILE, with --key FILE   open a share of the data, or give it to a new enclave\n"
+    "  backup DATA OUT        copy a server's data folder, while it runs\n"
+    "  restore BACKUP DATA    put a backup in its place, for the next start to judge\n"
     "  measure IMAGE          print MRENCLAVE\n"
     "  sign ...               sign an enclave image\n"
     "each command has --help\n";
@@ -31,14 +43,18 @@ int main(int argc, char **argv)
         const char *name;
         int (*run)(int argc, char **argv);
     } commands[] = {
-        {"verify", verify_main},   {"policy", policy_main},       {"ca", ca_main},     {"app", app_main},
-        {"admin", admin_main},     {"egress-ca", egress_ca_main}, {"get", get_main},   {"keygen", keygen_main},
-        {"publish", publish_main}, {"measure", measure_main},     {"sign", sign_main},
+        {"verify", verify_main},   {"policy", policy_main},   {"ca", ca_main},
+        {"app", app_main},         {"admin", admin_main},     {"egress-ca", egress_ca_main},
+        {"get", get_main},         {"keygen", keygen_main},   {"publish", publish_main},
+        {"log", log_main},         {"monitor", monitor_main}, {"measure", measure_main},
+        {"sign", sign_main},       {"witness", witness_main}, {"upgrade-rule", upgrade_rule_main},
+        {"upgrade", upgrade_main}, {"backup", backup_main},   {"restore", restore_main},
+        {"salvage", salvage_main}, {"recover", recover_main}, {"recovery", recovery_main},
     };
     signal(SIGPIPE, SIG_IGN); /* a server that refuses an upload closes: what it said is read and told */
     if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0))
         return show_usage(usage, true);
-    for (size_t i = 0; argc >= 2 && i < sizeof(commands) / sizeof(commands[0]); i++)
+    for (size_t i = 0; argc >= 2 && i < sizeof commands / sizeof commands[0]; i++)
         if (strcmp(argv[1], commands[i].name) == 0)
             return commands[i].run(argc - 1, argv + 1);
     if (argc >= 2)

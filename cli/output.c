@@ -4,7 +4,6 @@
 #include "cli/output.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 
 #include "cli/input.h"
 #include "cli/report.h"
+#include "common/replace.h"
 
 #define EXISTING_MAX (4u << 20)
 
@@ -39,32 +39,48 @@ static int look_at_existing(const char *path, const void *data, size_t data_size
     return -1;
 }
 
-/* Written beside, and renamed. */
-static int write_file(const char *path, const void *data, size_t size)
+int output_judge(const char *option, const char *path)
 {
-    char temporary[4096];
-    if ((size_t)snprintf(temporary, sizeof(temporary), "%s.tmp%ld", path, (long)getpid()) >= sizeof(temporary))
-        return complain("--out %s: the name is too long", path);
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    bool ok = fd >= 0 && write(fd, data, size) == (ssize_t)size;
-    int reason = errno;
-    if (fd >= 0 && close(fd) != 0 && ok) {
-        ok = false;
-        reason = errno;
+    return path && is_folder(path) ? wrong("%s %s: %s: expected a file's name", option, path, strerror(EISDIR)) : 0;
+}
+
+int output_text(const char *option, const char *path, const char *text)
+{
+    char why[REPLACE_WHY_SIZE];
+    struct stat s;
+    const struct replace_how how = {.mode = 0644};
+    if (!path)
+        return printf("%s\n", text) > 0 && fflush(stdout) == 0 ? 0 : complain("standard output: cannot be written");
+    char *line = malloc(strlen(text) + 2);
+    if (!line)
+        return complain("out of memory");
+    sprintf(line, "%s\n", text);
+    int reason = 0;
+    if (stat(path, &s) != 0 || S_ISREG(s.st_mode) || S_ISDIR(s.st_mode)) {
+        reason = replace_file(path, line, strlen(line), &how, why);
+    } else { /* a pipe, or a terminal */
+        FILE *out = fopen(path, "w");
+        reason = out && fputs(line, out) >= 0 && fflush(out) == 0 ? 0 : -errno;
+        if (out && fclose(out) != 0 && reason == 0)
+            reason = -errno;
+        snprintf(why, sizeof why, "%s", strerror(-reason));
     }
-    if (ok && rename(temporary, path) != 0) {
-        ok = false;
-        reason = errno;
-    }
-    if (ok)
-        return 0;
-    if (fd >= 0)
-        unlink(temporary);
-    return complain("--out %s: %s", path, strerror(reason));
+    free(line);
+    return reason == 0 ? 0 : complain("%s %s: %s", option, path, why);
 }
 
 int output_save(const char *path, const void *data, size_t size, const char *hint)
 {
-    int there = look_at_existing(path, data, size, hint); /* as it is now, whatever it was when the options were read */
-    return there < 0 ? 1 : there == 1 ? 0 : write_file(path, data, size);
+    char why[REPLACE_WHY_SIZE];
+    for (;;) {
+        int there = look_at_existing(path, data, size, hint); /* as it is now, whatever it was at the options' time */
+        if (there != 0)
+            return there < 0 ? 1 : 0;
+        const struct replace_how how = {.mode = 0644, .fresh = access(path, F_OK) != 0};
+        int error = replace_file(path, data, size, &how, why);
+        if (error == 0)
+            return 0;
+        if (error != -EEXIST) /* else somebody has just written it */
+            return complain("--out %s: %s", path, why);
+    }
 }

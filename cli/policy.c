@@ -90,8 +90,13 @@ int policy_main(int argc, char **argv)
     int result = trust_options_read(&trust, &command, argc, argv);
     if (result == 0 && strcmp(command.rest[0], "from") != 0)
         result = wrong("policy: there is no '%s'; there is from", command.rest[0]);
-    if (result == 0 && o.out && is_folder(o.out))
-        result = wrong("--out %s: %s: expected a file's name", o.out, strerror(EISDIR));
+    if (result == 0 && o.who && trust.only_apps)
+        result = wrong("--only-apps: with --who nothing of apps is written down");
+    const char *beyond = o.who && result == 0 ? verifier_policy_beyond_who(trust.policy) : NULL;
+    if (beyond)
+        result = wrong("--who: %s of the policy that was given would not be written down", beyond);
+    if (result == 0)
+        result = output_judge("--out", o.out);
     if (result == 0)
         result = policy_from(&trust, &o, command.rest[1]);
     trust_options_deinit(&trust);

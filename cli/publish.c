@@ -12,6 +12,7 @@
 #include "cli/input.h"
 #include "cli/jws.h"
 #include "cli/key.h"
+#include "cli/output.h"
 #include "cli/report.h"
 #include "common/arguments.h"
 #include "common/hex.h"
@@ -36,7 +37,8 @@ static const char usage[] =
     "  --egress-ca FILE.pem     the bundle of CAs that alone it believes there; default: whichever the server has\n"
     "  --memory-mib N           what a request may take at most; default: as the server has it\n"
     "  --timeout-ms N           how long a request may take at most; default: as the server has it\n"
-    "  --settings NAMES         what else the administrator may set: arguments, config, environment, peers; default: "
+    "  --settings NAMES         what else the administrator may set: arguments, config, durable, environment, peers; "
+    "default: "
     "nothing\n"
     "  --out FILE               where to; default: standard output\n";
 
@@ -69,27 +71,61 @@ static int set_option(struct publish_options *o, int id, const struct arguments 
         return number(a, MEMORY_MIB_MAX, &o->memory_mib);
     if (id == TIMEOUT)
         return number(a, TIMEOUT_MS_MAX, &o->timeout_ms);
-    if (id == APP_ID && !hex_read(a->value, strlen(a->value), unused, sizeof(unused)))
+    if (id == APP_ID && !hex_read(a->value, strlen(a->value), unused, sizeof unused))
         return wrong("--app-id %s: expected %u hexadecimal digits", a->value, ID_DIGITS);
     *texts[id] = a->value;
     return 0;
 }
 
-/* The server judges each by itself; this keeps a URL, say, from being signed. */
+/* ---- what can be judged before anything is signed ---------------------------------------------------------------- */
+
+#define HOST_MAX 253u
+
+static bool port_ok(const char *text, size_t size)
+{
+    uint64_t port;
+    char copy[8];
+    if (size == 0 || size >= sizeof copy)
+        return false;
+    memcpy(copy, text, size);
+    copy[size] = '\0';
+    return arguments_number(copy, 1, 65535, &port);
+}
+
+/* As servers judge it: HOST, *.HOST, HOST:PORT, [ADDRESS] or [ADDRESS]:PORT. */
+static bool server_ok(const char *text, size_t size)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+    size_t start = size > 0 && text[0] == '[' ? 1 : size > 1 && memcmp(text, "*.", 2) == 0 ? 2 : 0;
+    const char *host = text + start;
+    size_t host_size = start == 1 ? strspn(host, "abcdefABCDEF0123456789:.") : strspn(host, letters);
+    size_t end = start + host_size + (start == 1);
+    if (host_size == 0 || host_size > HOST_MAX || host[0] == '.' || memmem(host, host_size, "..", 2) || end > size ||
+        (start == 1 && host[host_size] != ']'))
+        return false;
+    return end == size || (text[end] == ':' && port_ok(text + end + 1, size - end - 1));
+}
+
 static bool egress_ok(const char *list)
 {
-    return strspn(list, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:*[],") == strlen(list) &&
-           list[0] != ',' && !strstr(list, ",,") && list[strlen(list) - 1] != ',';
+    for (const char *at = list;; at++) {
+        size_t size = strcspn(at, ",");
+        if (!server_ok(at, size))
+            return false;
+        at += size;
+        if (!*at)
+            return true;
+    }
 }
 
 static bool settings_ok(const char *list)
 {
-    static const char *const known[] = {"arguments", "config", "environment", "peers"};
+    static const char *const known[] = {"arguments", "config", "durable", "environment", "peers"};
     unsigned seen = 0;
     for (const char *at = list;; at++) {
         unsigned bit = 0;
         size_t size = strcspn(at, ",");
-        for (unsigned i = 0; i < 4; i++)
+        for (unsigned i = 0; i < sizeof known / sizeof *known; i++)
             if (strlen(known[i]) == size && memcmp(at, known[i], size) == 0)
                 bit = 1u << i;
         if (!bit || (seen & bit))
@@ -114,9 +150,9 @@ static int judge(struct publish_options *o, int count, char **rest)
     if (o->egress && !egress_ok(o->egress))
         return wrong("--egress %s: expected HOST, *.HOST or HOST:PORT, joined by commas, or none", o->egress);
     if (o->settings && !settings_ok(o->settings))
-        return wrong("--settings %s: expected some of arguments, config, environment, peers, joined by commas",
+        return wrong("--settings %s: expected some of arguments, config, durable, environment, peers, joined by commas",
                      o->settings);
-    return 0;
+    return output_judge("--out", o->out);
 }
 
 /* 0; -1: help was shown; else the exit status, and why was told. */
@@ -160,7 +196,7 @@ static void hash_hex(const void *data, size_t size, char out[65])
 {
     uint8_t hash[32];
     SHA256(data, size, hash);
-    hex_text(hash, sizeof(hash), out);
+    hex_text(hash, sizeof hash, out);
 }
 
 /* NULL: why was told. */
@@ -224,10 +260,7 @@ int publish_main(int argc, char **argv)
     char *publication = make(&o, &result);
     if (!publication)
         return result;
-    FILE *out = o.out ? fopen(o.out, "w") : stdout;
-    bool written = out && fprintf(out, "%s\n", publication) > 0 && fflush(out) == 0;
-    if (o.out && out)
-        written = fclose(out) == 0 && written;
+    result = output_text("--out", o.out, publication);
     free(publication);
-    return written ? 0 : complain("%s: cannot be written", o.out ? o.out : "standard output");
+    return result;
 }

@@ -7,8 +7,17 @@
 #include <stdio.h>
 #include <string.h>
 
+static bool quiet;
+
+void report_quietly(bool quietly)
+{
+    quiet = quietly;
+}
+
 static void tell(const char *format, va_list arguments)
 {
+    if (quiet)
+        return;
     fputs("enclavectl: ", stderr);
     vfprintf(stderr, format, arguments);
     fputc('\n', stderr);

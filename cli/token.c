@@ -19,12 +19,12 @@ static json_t *make_claims(const struct token_request *r)
 {
     uint8_t body[32], random[16];
     char audience[65], body_hex[65], id[33];
-    if (RAND_bytes(random, sizeof(random)) != 1)
+    if (RAND_bytes(random, sizeof random) != 1)
         return NULL;
     SHA256(r->body ? r->body : "", r->body_size, body);
     hex_text(r->spki_sha256, 32, audience);
-    hex_text(body, sizeof(body), body_hex);
-    hex_text(random, sizeof(random), id);
+    hex_text(r->body_sha256 ? r->body_sha256 : body, sizeof body, body_hex);
+    hex_text(random, sizeof random, id);
     json_int_t now = (json_int_t)time(NULL);
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:s*}", "aud", audience, "method", r->method, "path", r->path,
                      "body_sha256", body_hex, "jti", id, "iat", now, "exp",

@@ -15,7 +15,8 @@ struct token_request {
     const char *scope; /* "monitoring", or NULL: none */
     const void *body;
     size_t body_size;
-    unsigned lifetime_s; /* 0: a minute */
+    const uint8_t *body_sha256; /* instead of the body; NULL: not given */
+    unsigned lifetime_s;        /* 0: a minute */
 };
 
 #define TOKEN_LIFETIME_MAX_S 600u /* what servers take */

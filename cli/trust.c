@@ -1,5 +1,5 @@
 /*
- * Options to a policy, and the judgement. See trust.h.
+ * Options to a policy. See trust.h; judge.c has the judgement.
  */
 #include "cli/trust.h"
 
@@ -8,11 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/http.h"
 #include "cli/input.h"
+#include "cli/output.h"
 #include "cli/report.h"
 #include "common/hex.h"
 #include "verifier/http_get.h"
@@ -20,22 +22,12 @@
 
 #define PEM_MAX (1u << 20)
 #define POLICY_MAX (1u << 20)
-#define ATTEMPTS_MAX 5 /* of connecting, while the server's configuration changes */
-
-/* What was seen of another connection. */
-static void forget(struct trust_options *t)
-{
-    OPENSSL_free(t->seen.certificate);
-    OPENSSL_free(t->seen.issuer);
-    free(t->seen.manifest);
-    memset(&t->seen, 0, sizeof(t->seen));
-}
 
 void trust_options_deinit(struct trust_options *t)
 {
     verifier_policy_destroy(t->policy);
     t->policy = NULL;
-    forget(t);
+    trust_forget(t);
 }
 
 /* ---- options --------------------------------------------------------------------------------------------------- */
@@ -44,7 +36,7 @@ static int measurement(struct trust_options *t, int id, const char *value)
 {
     uint8_t hash[32];
     const char *name = id == TRUST_MRENCLAVE ? "mrenclave" : "mrsigner";
-    if (!hex_read(value, strlen(value), hash, sizeof(hash)))
+    if (!hex_read(value, strlen(value), hash, sizeof hash))
         return wrong("--%s %s: expected 64 hex digits", name, value);
     if (id == TRUST_MRSIGNER)
         verifier_policy_set_mrsigner(t->policy, hash);
@@ -99,7 +91,7 @@ static int extension(struct trust_options *t, const char *value)
     char oid[64];
     uint8_t data[1024];
     size_t oid_size = strcspn(value, "="), digits = value[oid_size] ? strlen(value + oid_size + 1) : 1;
-    if (oid_size >= sizeof(oid) || digits % 2 != 0 || digits / 2 > sizeof(data))
+    if (oid_size >= sizeof oid || digits % 2 != 0 || digits / 2 > sizeof data)
         return wrong("--extension %s: expected OID=HEX, such as 1.3.6.1.4.1.65230.2.4=00ff", value);
     memcpy(oid, value, oid_size);
     oid[oid_size] = '\0';
@@ -139,7 +131,7 @@ static int app(struct trust_options *t, int id, const char *value)
     char name[APP_NAME_SIZE_MAX + 1];
     uint8_t hash[32];
     const char *what = split_app(value, name);
-    bool hashed = what && hex_read(what, strlen(what), hash, sizeof(hash));
+    bool hashed = what && hex_read(what, strlen(what), hash, sizeof hash);
     int result = -EINVAL;
     if (id == TRUST_APP && hashed)
         result = verifier_policy_expect_code(t->policy, name, hash);
@@ -154,7 +146,7 @@ static int instance(struct trust_options *t, const char *value)
 {
     uint8_t hash[32];
     int result =
-        hex_read(value, strlen(value), hash, sizeof(hash)) ? verifier_policy_expect_instance(t->policy, hash) : -EINVAL;
+        hex_read(value, strlen(value), hash, sizeof hash) ? verifier_policy_expect_instance(t->policy, hash) : -EINVAL;
     return judge_expectation("instance", value, result, "64 hex digits");
 }
 
@@ -164,14 +156,41 @@ static int policy_file(struct trust_options *t, const char *path)
     char error[256], *text = read_input("--policy", path, POLICY_MAX, &size);
     if (!text)
         return 2;
-    int result = verifier_policy_read(t->policy, text, size, error, sizeof(error));
+    int result = verifier_policy_read(t->policy, text, size, error, sizeof error);
     free(text);
     return result == 0 ? 0 : wrong("--policy %s: %s", path, error);
+}
+
+/* Those without a value; false: it is none of them. */
+static bool set_flag(struct trust_options *t, int id)
+{
+    switch (id) {
+    case TRUST_ALLOW_SIMULATION:
+        verifier_policy_allow_simulation(t->policy, true);
+        return true;
+    case TRUST_ALLOW_DEBUG:
+        verifier_policy_allow_debug(t->policy, true);
+        return true;
+    case TRUST_REQUIRE_COLLATERAL:
+        verifier_policy_require_collateral(t->policy, true);
+        return true;
+    case TRUST_FRESH:
+        t->fresh = true;
+        verifier_policy_require_fresh(t->policy, true);
+        return true;
+    case TRUST_ONLY_APPS:
+        t->only_apps = true;
+        return true;
+    default:
+        return false;
+    }
 }
 
 static int set_option(struct trust_options *t, int id, const char *value)
 {
     struct http_url ignored;
+    if (set_flag(t, id))
+        return 0;
     switch (id) {
     case TRUST_MRENCLAVE:
     case TRUST_MRSIGNER:
@@ -188,21 +207,16 @@ static int set_option(struct trust_options *t, int id, const char *value)
     case TRUST_APP_SETTINGS:
     case TRUST_EGRESS:
         return app(t, id, value);
-    case TRUST_ONLY_APPS:
-        t->only_apps = true;
-        return 0;
     case TRUST_INSTANCE:
         return instance(t, value);
+    case TRUST_ADMIN:
+        return expected_admins_add(&t->admins, value);
+    case TRUST_ADMIN_THRESHOLD:
+        return expected_admins_threshold(&t->admins, value);
     case TRUST_POLICY: /* was read first: read_policy */
         return 0;
-    case TRUST_ALLOW_SIMULATION:
-        verifier_policy_allow_simulation(t->policy, true);
-        return 0;
-    case TRUST_ALLOW_DEBUG:
-        verifier_policy_allow_debug(t->policy, true);
-        return 0;
-    case TRUST_REQUIRE_COLLATERAL:
-        verifier_policy_require_collateral(t->policy, true);
+    case TRUST_LOG_STATE:
+        t->log_state = value;
         return 0;
     case TRUST_ACCEPT_TCB:
         t->tcb_accepted = true;
@@ -233,6 +247,14 @@ static int set_option(struct trust_options *t, int id, const char *value)
     }
 }
 
+/* Read last, since it is to be of the instance that the others say. */
+static int log_state(struct trust_options *t)
+{
+    char error[256];
+    int result = t->log_state ? verifier_log_remembered(t->policy, t->log_state, &t->log_from, error, sizeof error) : 0;
+    return result == 0 || result == -ENOENT ? 0 : wrong("--log-state %s: %s", t->log_state, error);
+}
+
 /* What would have no effect beside the others is refused. */
 static int judge_together(const struct trust_options *t)
 {
@@ -244,7 +266,7 @@ static int judge_together(const struct trust_options *t)
         return wrong("--pccs-ca is for a --pccs with https");
     if (t->tcb_accepted && !t->pccs_url && !t->collateral_folder)
         return wrong("--accept-tcb needs --pccs or --collateral: without collateral no TCB status is known");
-    return 0;
+    return expected_admins_tell(&t->admins, t->policy);
 }
 
 static int read_one(struct trust_options *t, struct trust_command *command, struct arguments *a, int id)
@@ -257,8 +279,10 @@ static int read_one(struct trust_options *t, struct trust_command *command, stru
     return show_usage(command->usage, true) + 1;
 }
 
-static const int repeatable[] = {
-    TRUST_MRENCLAVE, TRUST_ACCEPT_TCB, TRUST_EXTENSION, TRUST_APP, TRUST_APP_SETTINGS, TRUST_EGRESS, 0};
+/* As arguments_init has it: those that every command has, and the command's own. */
+#define REPEATABLE(command)                                                                                         \
+    ((const int[]){TRUST_MRENCLAVE, TRUST_ACCEPT_TCB, TRUST_EXTENSION, TRUST_APP, TRUST_APP_SETTINGS, TRUST_EGRESS, \
+                   TRUST_ADMIN, (command)->repeats[0], (command)->repeats[1], 0})
 
 /* The policy's file comes before the options that add to it, wherever it stands. */
 static int read_policy(struct trust_options *t, const struct trust_command *command, int argc, char **argv)
@@ -266,7 +290,7 @@ static int read_policy(struct trust_options *t, const struct trust_command *comm
     struct arguments a;
     int id;
     const char *path = NULL;
-    arguments_init(&a, argc, argv, command->table, repeatable);
+    arguments_init(&a, argc, argv, command->table, REPEATABLE(command));
     while ((id = arguments_next(&a)) != ARGUMENTS_END && id != ARGUMENTS_WRONG && id != TRUST_HELP)
         path = id == TRUST_POLICY ? a.value : path;
     return id == ARGUMENTS_END && path ? policy_file(t, path) : 0;
@@ -280,7 +304,7 @@ int trust_options_read(struct trust_options *t, struct trust_command *command, i
     if (!t->policy)
         return complain("out of memory");
     result = read_policy(t, command, argc, argv);
-    arguments_init(&a, argc, argv, command->table, repeatable);
+    arguments_init(&a, argc, argv, command->table, REPEATABLE(command));
     while (result == 0 && (id = arguments_next(&a)) != ARGUMENTS_END)
         result = read_one(t, command, &a, id);
     if (result != 0)
@@ -291,124 +315,6 @@ int trust_options_read(struct trust_options *t, struct trust_command *command, i
                                command->rest);
     if (t->only_apps && !command->names_apps)
         verifier_policy_only_apps(t->policy, true);
-    return judge_together(t);
-}
-
-/* ---- the judgement --------------------------------------------------------------------------------------------- */
-
-/* *out stays NULL if no option asks for collateral. */
-static int get_collateral(const struct trust_options *t, X509 *leaf, struct verifier_collateral **out)
-{
-    char error[512];
-    if (!t->collateral_folder && !t->pccs_url)
-        return 0;
-    struct verifier_collateral *c = verifier_collateral_create();
-    uint8_t *der = NULL;
-    int size = i2d_X509(leaf, &der), result = c && size > 0 ? 0 : -ENOMEM;
-    snprintf(error, sizeof(error), "out of memory");
-    if (result == 0)
-        result = t->pccs_url
-                     ? verifier_collateral_fetch_for(c, t->pccs_url, der, (size_t)size, &t->fetch, error, sizeof(error))
-                     : verifier_collateral_load(c, t->collateral_folder, error, sizeof(error));
-    if (result == 0 && t->save_folder)
-        result = verifier_collateral_save(c, t->save_folder, error, sizeof(error));
-    OPENSSL_free(der);
-    if (result != 0) {
-        verifier_collateral_destroy(c);
-        return complain("collateral: %s", error);
-    }
-    *out = c;
-    return 0;
-}
-
-/* The manifest, over the connection that is judged. Without one, the check says what of it. */
-static void get_manifest(struct trust_options *t, struct connection *c, const char *url)
-{
-    char error[256];
-    bool reusable;
-    if (verifier_openssl_manifest(c->ssl, c->authority, &t->seen.manifest, &t->seen.manifest_size, &reusable, error,
-                                  sizeof(error)) != 0)
-        complain("%s: no manifest: %s", url, error);
-    t->seen.spent = !reusable;
-}
-
-struct verifier_result *trust_judge(struct trust_options *t, struct connection *c, const char *url, bool manifest)
-{
-    X509 *leaf = SSL_get0_peer_certificate(c->ssl);
-    struct verifier_collateral *collateral = NULL;
-    struct verifier_result *result = NULL;
-    forget(t);
-    STACK_OF(X509) *chain = SSL_get_peer_cert_chain(c->ssl);
-    t->seen.certificate_size = leaf ? i2d_X509(leaf, &t->seen.certificate) : 0;
-    t->seen.issuer_size = sk_X509_num(chain) == 2 ? i2d_X509(sk_X509_value(chain, 1), &t->seen.issuer) : 0;
-    if (t->seen.certificate_size <= 0) {
-        complain("%s: no certificate", url);
-        return NULL;
-    }
-    verifier_policy_set_live(t->policy, !SSL_session_reused(c->ssl));
-    if (get_collateral(t, leaf, &collateral) == 0) {
-        if (manifest || verifier_policy_needs_manifest(t->policy))
-            get_manifest(t, c, url);
-        const struct verifier_evidence evidence = trust_evidence(t);
-        result = verifier_verify(t->policy, collateral, &evidence);
-        if (!result)
-            complain("out of memory");
-    }
-    verifier_collateral_destroy(collateral);
-    return result;
-}
-
-struct verifier_evidence trust_evidence(const struct trust_options *t)
-{
-    return (struct verifier_evidence){.certificate = t->seen.certificate,
-                                      .certificate_size = (size_t)t->seen.certificate_size,
-                                      .issuer = t->seen.issuer_size > 0 ? t->seen.issuer : NULL,
-                                      .issuer_size = t->seen.issuer_size > 0 ? (size_t)t->seen.issuer_size : 0,
-                                      .manifest = t->seen.manifest,
-                                      .manifest_size = t->seen.manifest_size};
-}
-
-void trust_tell(const struct verifier_result *result, const char *url)
-{
-    for (size_t i = 0; result && i < verifier_result_count(result); i++) {
-        struct verifier_check check = verifier_result_check(result, i);
-        if (check.outcome == VERIFIER_FAILED)
-            complain("%s: %s: %s", url, check.name, check.reason);
-    }
-}
-
-int trust_require_pin(const struct trust_options *t)
-{
-    if (verifier_policy_names_instance(t->policy))
-        return 0;
-    if (verifier_policy_names_enclave(t->policy))
-        return wrong(
-            "nothing says whose enclave this is to be, and anybody can run such a program: give --policy (which "
-            "enclavectl policy from URL writes), --issuer, or --instance with --mrenclave or --mrsigner; or "
-            "--any-instance if any will do. Nothing was sent");
-    return wrong(
-        "nothing says which enclave this is to be: give --policy (which enclavectl policy from URL writes), "
-        "--issuer, or --instance with --mrenclave or --mrsigner; or --any-instance if any will do. Nothing was "
-        "sent");
-}
-
-int trust_connect(struct trust_options *t, struct connection *c, const char *url, uint8_t spki_sha256[32])
-{
-    for (int attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-        int opened = connection_open(c, url);
-        if (opened != 0)
-            return opened;
-        struct verifier_result *result = trust_judge(t, c, url, false);
-        bool ok = verifier_result_ok(result);
-        if (ok && spki_sha256)
-            memcpy(spki_sha256, verifier_result_claims(result)->spki_sha256, 32);
-        trust_tell(result, url);
-        verifier_result_destroy(result);
-        if (ok && !t->seen.spent)
-            return 0;
-        connection_close(c);
-        if (!ok)
-            return 1;
-    }
-    return complain("%s: its configuration changed each time before it could be used", url);
+    result = judge_together(t);
+    return result ? result : log_state(t);
 }

@@ -44,7 +44,8 @@ static int print_json(const struct verifier_result *r, const char *url)
 {
     char *text = verifier_result_json(r);
     json_t *all = json_pack("{s:s}", "url", url), *result = text ? json_loads(text, 0, NULL) : NULL;
-    bool ok = all && result && json_object_update(all, result) == 0 && json_dumpf(all, stdout, JSON_INDENT(2)) == 0;
+    bool ok = all && result && json_object_update(all, result) == 0 &&
+              json_dumpf(all, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII) == 0;
     putchar('\n');
     json_decref(result);
     json_decref(all);
