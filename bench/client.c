@@ -1,11 +1,13 @@
 /*
- * The client side of the figures that h2load does not give: full handshakes, idle connections, time to first byte.
+ * The client side of the figures that drive.c does not give: full handshakes, idle connections, time to first byte.
  *
- *   client handshakes PORT COUNT PARALLEL   full TLS 1.3 handshakes, never resumed; prints handshakes per second
- *   client idle PORT PATH COUNT             opens COUNT connections, one request on each, prints "open", and holds
- *                                           them until standard input ends
- *   client boot PORT PATH COMMAND...        starts COMMAND, prints the milliseconds until the first byte of a 200
- *                                           from https://127.0.0.1:PORT/PATH, and stops it with SIGTERM
+ *   client handshakes PORT COUNT PARALLEL [GROUPS]
+ *                                  full TLS 1.3 handshakes, never resumed, by these groups; prints handshakes a second
+ *   client idle PORT PATH COUNT    opens COUNT connections, one request on each, prints "open", and holds them until
+ *                                  standard input ends
+ *   client boot PORT PATH COMMAND...
+ *                                  starts COMMAND, prints the milliseconds until the first byte of a 200 from
+ *                                  https://127.0.0.1:PORT/PATH, and stops it with SIGTERM
  *
  * Certificates are not checked (only that the server holds the key): this measures, it does not trust. A handshake
  * counts once the server, too, has finished it: the client ends its side and waits for the server to end its own.
@@ -96,9 +98,9 @@ static void begin(struct attempt *a)
     a->ssl = SSL_new(shakes.ctx);
     if (a->fd < 0 || !a->ssl || SSL_set_fd(a->ssl, a->fd) != 1)
         die("socket");
-    setsockopt(a->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    setsockopt(a->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     SSL_set_connect_state(a->ssl);
-    if (connect(a->fd, (struct sockaddr *)&shakes.to, sizeof(shakes.to)) != 0 && errno != EINPROGRESS)
+    if (connect(a->fd, (struct sockaddr *)&shakes.to, sizeof shakes.to) != 0 && errno != EINPROGRESS)
         die("connect");
     struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = a};
     if (epoll_ctl(shakes.epoll, EPOLL_CTL_ADD, a->fd, &event) != 0)
@@ -135,7 +137,7 @@ static void step(struct attempt *a)
     }
     char waste[4096];
     ssize_t n;
-    while ((n = recv(a->fd, waste, sizeof(waste), 0)) > 0)
+    while ((n = recv(a->fd, waste, sizeof waste, 0)) > 0)
         continue;
     if (n == 0 || errno == ECONNRESET)
         end(a, true);
@@ -143,13 +145,15 @@ static void step(struct attempt *a)
         end(a, false);
 }
 
-static int handshakes(const char *port, unsigned count, unsigned parallel)
+static int handshakes(const char *port, unsigned count, unsigned parallel, const char *groups)
 {
     static struct attempt attempts[PARALLEL_MAX];
     struct epoll_event events[64];
     if (parallel > PARALLEL_MAX)
         parallel = PARALLEL_MAX;
     shakes.ctx = context();
+    if (groups && SSL_CTX_set1_groups_list(shakes.ctx, groups) != 1)
+        die("groups");
     shakes.to = loopback(port);
     shakes.epoll = epoll_create1(0);
     shakes.count = count;
@@ -177,7 +181,7 @@ static int dial(const struct sockaddr_in *to)
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     if (fd < 0)
         die("socket");
-    if (connect(fd, (const struct sockaddr *)to, sizeof(*to)) == 0)
+    if (connect(fd, (const struct sockaddr *)to, sizeof *to) == 0)
         return fd;
     close(fd);
     return -1;
@@ -188,10 +192,10 @@ static SSL *request(SSL_CTX *ctx, int fd, const char *path)
 {
     char text[512], answer[8192];
     SSL *ssl = SSL_new(ctx);
-    int size = snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nhost: localhost\r\n\r\n", path);
+    int size = snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nhost: localhost\r\n\r\n", path);
     if (!ssl || SSL_set_fd(ssl, fd) != 1)
         die("TLS");
-    if (SSL_connect(ssl) == 1 && SSL_write(ssl, text, size) == size && SSL_read(ssl, answer, sizeof(answer)) > 12 &&
+    if (SSL_connect(ssl) == 1 && SSL_write(ssl, text, size) == size && SSL_read(ssl, answer, sizeof answer) > 12 &&
         memcmp(answer, "HTTP/1.1 200", 12) == 0)
         return ssl;
     SSL_free(ssl);
@@ -251,8 +255,8 @@ static int boot(const char *port, const char *path, char **command)
 int main(int argc, char **argv)
 {
     signal(SIGPIPE, SIG_IGN);
-    if (argc == 5 && strcmp(argv[1], "handshakes") == 0)
-        return handshakes(argv[2], (unsigned)atoi(argv[3]), (unsigned)atoi(argv[4]));
+    if ((argc == 5 || argc == 6) && strcmp(argv[1], "handshakes") == 0)
+        return handshakes(argv[2], (unsigned)atoi(argv[3]), (unsigned)atoi(argv[4]), argv[5]);
     if (argc == 5 && strcmp(argv[1], "idle") == 0)
         return idle(argv[2], argv[3], (unsigned)atoi(argv[4]));
     if (argc > 4 && strcmp(argv[1], "boot") == 0)

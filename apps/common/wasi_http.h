@@ -18,7 +18,7 @@ struct text {
     const char *data;
     size_t size;
 };
-#define TEXT(literal) ((struct text){literal, sizeof(literal) - 1})
+#define TEXT(literal) ((struct text){literal, sizeof literal - 1})
 
 static inline bool text_starts(struct text text, struct text with)
 {

@@ -91,6 +91,114 @@ static void names(void)
     IS(remove_folder("folder"), 0);
 }
 
+static int same(__wasi_fd_t one_folder, const char *one, __wasi_fd_t other_folder, const char *other)
+{
+    __wasi_filestat_t a = {0}, b = {0};
+    int error = __wasi_path_filestat_get(one_folder, 0, one, &a);
+    error = error ? error : __wasi_path_filestat_get(other_folder, 0, other, &b);
+    return error ? error : memcmp(&a, &b, sizeof a) == 0 ? 0 : EIO;
+}
+
+/* Names that lead from one open folder into another. */
+static void between_folders(void)
+{
+    __wasi_fd_t folder;
+    IS(make("file"), 0);
+    IS(make_folder("folder"), 0);
+    IS(open_fd("folder", 0, FOLDER, 0, &folder), 0);
+    IS(__wasi_path_link(dir, 0, "file", folder, "name"), 0);
+    IS(same(dir, "file", folder, "name"), 0); /* in everything, times and counts, too */
+    IS(__wasi_path_link(dir, 0, "file", folder, "name"), EEXIST);
+    IS(__wasi_path_rename(folder, "name", dir, "moved"), 0);
+    IS(same(dir, "file", dir, "moved"), 0);
+    IS(__wasi_path_rename(dir, "moved", folder, "."), EBUSY);
+    EITHER(__wasi_path_rename(dir, "moved", folder, "../out"), EPERM, ENOTCAPABLE);
+    EITHER(__wasi_path_link(dir, 0, "file", folder, "../out"), EPERM, ENOTCAPABLE);
+    IS(__wasi_path_rename(dir, "folder", folder, "inner"), EINVAL); /* into itself */
+    IS(remove_file("moved"), 0);
+    IS(symlink_to("loop", "loop"), 0);
+    IS(__wasi_path_link(dir, 0, "loop", folder, "loop"), 0); /* the link itself */
+    IS(same(dir, "loop", folder, "loop"), 0);
+    EITHER(__wasi_path_link(dir, FOLLOW, "loop", folder, "new"), EINVAL, ELOOP);
+    IS(__wasi_path_unlink_file(folder, "loop"), 0);
+    IS(remove_file("loop"), 0);
+    IS(symlink_to("none", "link"), 0);
+    EITHER(__wasi_path_link(dir, FOLLOW, "link", folder, "new"), EINVAL, ENOENT);
+    IS(remove_file("link"), 0);
+    IS(__wasi_fd_close(folder), 0);
+    IS(remove_folder("folder"), 0);
+    IS(remove_file("file"), 0);
+}
+
+/* A file is no place for paths to begin at. */
+static void from_a_file(void)
+{
+    __wasi_fd_t file, fd;
+    __wasi_filestat_t stat;
+    char text[4];
+    __wasi_size_t size;
+    IS(open_fd("file", 0, __WASI_OFLAGS_CREAT, 0, &file), 0);
+    EITHER(__wasi_path_open(file, 0, "x", __WASI_OFLAGS_CREAT, 0, 0, 0, &fd), ENOTDIR, EBADF);
+    EITHER(__wasi_path_create_directory(file, "x"), ENOTDIR, EBADF);
+    EITHER(__wasi_path_filestat_get(file, 0, "x", &stat), ENOTDIR, EBADF);
+    EITHER(__wasi_path_readlink(file, "x", (uint8_t *)text, sizeof text, &size), ENOTDIR, EBADF);
+    EITHER(__wasi_path_unlink_file(file, "x"), ENOTDIR, EBADF);
+    EITHER(__wasi_path_remove_directory(file, "x"), ENOTDIR, EBADF);
+    EITHER(__wasi_path_symlink("x", file, "x"), ENOTDIR, EBADF);
+    EITHER(__wasi_path_rename(dir, "file", file, "x"), ENOTDIR, EBADF);
+    EITHER(__wasi_path_link(file, 0, "x", dir, "x"), ENOTDIR, EBADF);
+    EITHER(__wasi_fd_readdir(file, (uint8_t *)text, sizeof text, 0, &size), ENOTDIR, EBADF);
+    EITHER(__wasi_path_open(99, 0, "x", 0, 0, 0, 0, &fd), EBADF, EBADF);
+    IS(__wasi_fd_close(file), 0);
+    IS(remove_file("file"), 0);
+}
+
+/* As the call has it, with the path's length: it may hold a NUL. */
+__attribute__((import_module("wasi_snapshot_preview1"), import_name("path_open"))) int32_t path_open_raw(
+    int32_t, int32_t, const char *, int32_t, int32_t, int64_t, int64_t, int32_t, __wasi_fd_t *);
+
+static void paths_by_length(void)
+{
+    __wasi_fd_t fd;
+    IS(make("file"), 0);
+    IS(path_open_raw((int32_t)dir, 0, "filex", 4, 0, 0, 0, 0, &fd), 0);
+    IS(__wasi_fd_close(fd), 0);
+    EITHER(path_open_raw((int32_t)dir, 0, "file\0", 5, 0, 0, 0, 0, &fd), EINVAL, ENOENT);
+    EITHER(path_open_raw((int32_t)dir, 0, "fi\0le", 5, 0, 0, 0, 0, &fd), EINVAL, ENOENT);
+    EITHER(path_open_raw((int32_t)dir, 0, "new\0", 4, __WASI_OFLAGS_CREAT, 0, 0, 0, &fd), EINVAL, ENOENT);
+    IS(opens("new", 0, 0), ENOENT);
+    IS(remove_file("file"), 0);
+}
+
+static int kind_of(const char *path, int lookup)
+{
+    __wasi_filestat_t stat = {0};
+    int error = stat_of(path, lookup, &stat);
+    return error ? -error : stat.filetype;
+}
+
+static void kinds(void)
+{
+    IS(make_folder("folder"), 0);
+    IS(make("folder/file"), 0);
+    IS(symlink_to("folder/file", "to-file"), 0);
+    IS(symlink_to("folder", "to-folder"), 0);
+    for (int lookup = 0; lookup <= FOLLOW; lookup += FOLLOW) {
+        IS(kind_of("folder", lookup), __WASI_FILETYPE_DIRECTORY);
+        IS(kind_of("folder/file", lookup), __WASI_FILETYPE_REGULAR_FILE);
+        IS(kind_of("to-file", lookup), lookup ? __WASI_FILETYPE_REGULAR_FILE : __WASI_FILETYPE_SYMBOLIC_LINK);
+        IS(kind_of("to-folder", lookup), lookup ? __WASI_FILETYPE_DIRECTORY : __WASI_FILETYPE_SYMBOLIC_LINK);
+        IS(kind_of("to-folder/file", lookup), __WASI_FILETYPE_REGULAR_FILE);
+    }
+    EITHER(opens("to-file", 0, 0), ELOOP, ELOOP);
+    EITHER(opens("to-file", 0, FOLDER), ELOOP, ENOTDIR);
+    IS(opens("to-file", FOLLOW, FOLDER), ENOTDIR);
+    IS(remove_file("to-folder"), 0);
+    IS(remove_file("to-file"), 0);
+    IS(remove_file("folder/file"), 0);
+    IS(remove_folder("folder"), 0);
+}
+
 static void slashes_and_dots(void)
 {
     IS(make_folder("folder"), 0);
@@ -274,6 +382,53 @@ static void others(void)
     IS(__wasi_sched_yield(), 0);
 }
 
+static void odd_names(void)
+{
+    __wasi_fd_t fd;
+    static char path[5000];
+    memset(path, '/', sizeof path - 1);
+    memcpy(path, "./", 2);
+    path[4094] = '.';
+    path[4095] = 0;
+    IS(opens(path, 0, FOLDER), 0); /* 4,095 bytes */
+    path[4095] = '.', path[4096] = 0;
+    IS(opens(path, 0, FOLDER), ENAMETOOLONG);
+    IS(symlink_to(path, "link"), ENAMETOOLONG);
+    IS(make("caf\303\251"), 0);
+    IS(remove_file("caf\303\251"), 0);
+    IS(make("cafe\314\201"), 0); /* in other bytes it is another name */
+    IS(opens("caf\303\251", 0, 0), ENOENT);
+    IS(remove_file("cafe\314\201"), 0);
+    IS(make(" \n\t*?:\\|<>\""), 0);
+    IS(remove_file(" \n\t*?:\\|<>\""), 0);
+    IS(__wasi_path_open(dir, 0, "...", __WASI_OFLAGS_CREAT, 0, 0, 0, &fd), 0);
+    IS(__wasi_fd_close(fd), 0);
+    IS(remove_file("..."), 0);
+    IS(remove_file(".."), EPERM);
+    IS(remove_folder("."), EINVAL);
+    IS(make_folder("."), EEXIST);
+    IS(rename_to(".", "x"), EBUSY);
+    IS(link_to(".", "x"), EPERM);
+    IS(symlink_to("", "x"), ENOENT);
+    IS(symlink_to("x", ""), ENOENT);
+    /* symbolic links that lead up, and round */
+    IS(symlink_to("..", "up"), 0);
+    EITHER(opens("up", FOLLOW, FOLDER), EPERM, ENOTCAPABLE);
+    EITHER(make("up/x"), EPERM, ENOTCAPABLE);
+    EITHER(rename_to("up/x", "y"), EPERM, ENOTCAPABLE);
+    IS(rename_to("up", "up2"), 0);
+    IS(remove_file("up2"), 0);
+    IS(symlink_to("b", "a"), 0);
+    IS(symlink_to("a", "b"), 0);
+    IS(opens("a", FOLLOW, 0), ELOOP);
+    IS(make("a/x"), ELOOP);
+    IS(opens("a", FOLLOW, __WASI_OFLAGS_CREAT), ELOOP);
+    IS(opens("a", FOLLOW, __WASI_OFLAGS_CREAT | __WASI_OFLAGS_EXCL), EEXIST);
+    IS(remove_file("a"), 0);
+    IS(opens("b", FOLLOW, __WASI_OFLAGS_CREAT | __WASI_OFLAGS_EXCL), EEXIST); /* also a dangling one */
+    IS(remove_file("b"), 0);
+}
+
 int main(void)
 {
     if (begin("/posix"))
@@ -281,11 +436,20 @@ int main(void)
     symbolic_links();
     symbolic_links_and_slashes();
     names();
+    between_folders();
+    from_a_file();
+    paths_by_length();
+    kinds();
     slashes_and_dots();
     renames();
+    odd_names();
     opening();
-    static const int flags[] = {0, __WASI_FDFLAGS_APPEND, __WASI_FDFLAGS_SYNC, __WASI_FDFLAGS_DSYNC,
-                                __WASI_FDFLAGS_RSYNC};
+    static const int flags[] = {0,
+                                __WASI_FDFLAGS_APPEND,
+                                __WASI_FDFLAGS_SYNC,
+                                __WASI_FDFLAGS_DSYNC,
+                                __WASI_FDFLAGS_RSYNC,
+                                __WASI_FDFLAGS_APPEND | __WASI_FDFLAGS_SYNC};
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
         flags_of(flags[i], flags[i]);
     sizes_and_times();

@@ -89,9 +89,15 @@ static inline int begin(const char *folder)
     return 0;
 }
 
+/* Last of all, the root may go, too: what was opened from it stays. */
 static inline int end(const char *folder)
 {
+    __wasi_fdstat_t stat;
     IS(rmdir(folder) ? errno : 0, 0);
+    IS(__wasi_fd_close(3), 0);
+    IS(__wasi_fd_fdstat_get(3, &stat), EBADF);
+    IS(__wasi_fd_fdstat_get(dir, &stat), 0);
+    TRUE(stat.fs_filetype == __WASI_FILETYPE_DIRECTORY);
     printf("%d of %d cases\n", cases - wrong, cases);
     return 0;
 }
