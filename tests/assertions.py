@@ -104,7 +104,7 @@ def doors(texts, core):
             for name, _, head, body in functions(text):
                 asserted = assertions(body, {**found[None], **found[path]})
                 if asserted and gives(head, core) and body.count("\n") <= LINES:
-                    found[path if head.startswith("static ") else None].setdefault(name, asserted)
+                    found[path if head.startswith("static ") and path.endswith(".c") else None].setdefault(name, asserted)
     return found
 
 

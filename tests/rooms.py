@@ -20,8 +20,8 @@ TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SIDES = {
     "enclave_os.signed": ["enclave_early.dir", "enclave_core.dir", "sgx_trusted.dir"],
     "enclave-os": ["enclave-os.dir", "host.dir", "kvstore.dir", "cpuid_table.dir", "doctor.dir", "sgx_loader.dir", "sgx_device.dir",
-                   "sgx_emulator.dir", "sgx_sign.dir", "quote.dir", "quote_aesm.dir", "common.dir"],
-    "enclavectl": ["enclavectl.dir", "verifier_objects.dir", "sgx_sign.dir", "common.dir"],
+                   "sgx_emulator.dir", "sgx_sign.dir", "quote.dir", "quote_aesm.dir", "verifier_objects.dir", "common.dir"],
+    "enclavectl": ["enclavectl.dir", "verifier_objects.dir", "kvstore.dir", "sgx_sign.dir", "common.dir"],
 }
 
 

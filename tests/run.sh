@@ -6,7 +6,9 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 . scripts/progress.sh
 
-jobs=${JOBS:-$(nproc)}
+# Many tests of the image wait for something, those of the sanitizers and the fuzzers only compute.
+cores=$(nproc)
+at_once() { case $1 in image) echo "${JOBS:-$((cores + 2))}" ;; *) echo "${JOBS:-$cores}" ;; esac; }
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
 passed=0 failures=() skips=()
@@ -15,12 +17,17 @@ die() { printf 'dev: %s\n' "$*" >&2; exit 2; }
 
 folder() { case $1 in image) echo build ;; *) echo "build/$1" ;; esac; }
 
+# What is only tested is compiled once for each content, wherever the checkout lies; the image, which is measured, from
+# its sources in each build folder.
+export CCACHE_DIR=${ENCLAVE_OS_CACHE:-$HOME/.cache/enclave-os}/ccache CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1 CCACHE_MAXSIZE=1G
 configure() { # SUITE
-    local preset=$1 wasmtime options=()
+    local preset=$1 wasmtime openssl options=()
     [ "$1" != image ] || preset=release
-    [ "$1" != fuzz ] || options=(-DFUZZ_SECONDS="${FUZZ_SECONDS:-10}")
-    wasmtime=$(wasmtime/build.sh) || return
-    cmake --preset "$preset" -DWASMTIME_DIR="$wasmtime" "${options[@]}" >"$results/cmake" 2>&1 || { cat "$results/cmake" >&2; return 1; }
+    [ "$1" = image ] || options=(-DCMAKE_C_COMPILER_LAUNCHER=ccache)
+    [ "$1" != fuzz ] || options+=(-DFUZZ_SECONDS="${FUZZ_SECONDS:-6}")
+    wasmtime=$(wasmtime/build.sh) && openssl=$(openssl/build.sh) || return
+    cmake --preset "$preset" -DWASMTIME_DIR="$wasmtime" -DOPENSSL_INSIDE_DIR="$openssl" "${options[@]}" >"$results/cmake" 2>&1 ||
+        { cat "$results/cmake" >&2; return 1; }
 }
 
 listed() { # SUITE: the names of its tests
@@ -51,7 +58,7 @@ choose() {
 
 # Tests that run nothing but their own programs want no others; scripts may start any program, and name the components.
 build() { # SUITE
-    local names=$results/$1.names targets apps components
+    local names=$results/$1.names targets apps components tool
     sed "s:^:$([ "$1" != fuzz ] || echo fuzz/):" "$names" >"$results/full-names"
     mapfile -t components < <(apps/build.sh --list)
     python3 tests/suite.py needed "$(folder "$1")" "$results/full-names" "${components[@]}" >"$results/needed" || return
@@ -59,7 +66,7 @@ build() { # SUITE
     mapfile -t apps < <(sed -n 's/^app //p' "$results/needed" | sort -u)
     ! printf '%s\n' "${targets[@]}" | grep -qx all || targets=(all)
     step "programs of the tests ($1)" 120 ninja -C "$(folder "$1")" "${targets[@]}" || return
-    ! grep -qx 'tool interop' "$results/needed" || tests/interop/build.sh >/dev/null || return
+    while read -r tool; do tests/"$tool"/build.sh >/dev/null || return; done < <(sed -n 's/^tool //p' "$results/needed" | sort -u)
     [ ${#apps[@]} -eq 0 ] || apps/build.sh "${apps[@]}"
 }
 
@@ -76,7 +83,7 @@ run() {
     names=$(sort -u "$results/$suite.names" | sed "s:^:$prefix:" | paste -sd '|')
     rm -f "$results/junit"
     TSAN_OPTIONS=suppressions=$PWD/tests/tsan.supp step "$(sort -u "$results/$suite.names" | wc -l) tests ($suite)" 600 \
-        ctest --test-dir "$(folder "$suite")" --timeout 3600 --no-tests=error --output-on-failure -j "$jobs" --output-junit "$results/junit" -R "^($names)\$"
+        ctest --test-dir "$(folder "$suite")" --timeout 3600 --no-tests=error --output-on-failure -j "$(at_once "$suite")" --output-junit "$results/junit" -R "^($names)\$"
     [ -s "$results/junit" ] || failures+=("${label}ctest: it gave no results")
     while read -r outcome name; do
         name=$label${name#"$prefix"}

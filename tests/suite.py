@@ -53,6 +53,8 @@ def needed(build, names, apps):
         wanted |= {f"app {app}" for app in words & set(apps)}
         if "interop" in words:
             wanted.add("tool interop")
+        if "litewitness" in words:
+            wanted.add("tool witness")
     return wanted
 
 

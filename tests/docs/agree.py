@@ -3,7 +3,7 @@ is any.
 
 - Each RPC method of common/protocol.h has an answer (a `case`) in host/, a try in host/fake_enclave.c and a row in
   docs/boundary.md; and no row is of a method that is gone.
-- Each label of a Merkle leaf that enclave/service/ adds stands in docs/attestation.md's list, and no other does.
+- Each label of a Merkle leaf that enclave/service/ or enclave/witness/ adds stands in docs/attestation.md's list, and no other does.
 """
 import pathlib
 import re
@@ -40,11 +40,12 @@ for method in sorted(methods):
         found.append(f"host/fake_enclave.c does not try {method}")
 
 added = set()
-for path in sorted(p for p in (top / "enclave/service").glob("*.c") if not p.name.endswith("_test.c")):
+for path in sorted(p for room in ("service", "witness") for p in (top / "enclave" / room).glob("*.c") if not p.name.endswith("_test.c")):
     body = path.read_text()
     added |= set(re.findall(r'\badd\(&?c, "([^"]+)"', body))
     added |= {f"{kind}:NAME" for kind in re.findall(r'\badd_of_app\([^;"]*"([^"]+)"', body)}
     added |= set(re.findall(r'\badd\(user, "([^"]+)"', body))
+    added |= {f"{kind}:NAME" for kind in re.findall(r'\(label, sizeof label, "([a-z]+):%s"', body)}
     added |= {f"{kind}:THUMBPRINT" for kind in re.findall(r'char label\[[^]]*\] = "([a-z]+):"', body)}
 listed = set(re.findall(r"^\d+\. `([^`]+)`:", section(text("docs/attestation.md"), "Merkle tree"), re.M))
 compare("leaf", "enclave/service/", added, "docs/attestation.md", listed)

@@ -1,14 +1,14 @@
 """The commands that documents show: commands.py FILE.md... prints FILE:LINE, a tab, and the command, one a line.
 
 A command is a line of an indented block, or of a fenced one of shell, with its continuations and without its comment; and inline
-code that begins with one of our programs. In blocks every line counts, unless tests/docs/table says of the block's first line
-that it is none. Code in another language (a fence that names it) is tested where that language is.
+code that begins with one of our programs and says what it is to do. Of such blocks every line counts. Code in another language
+(a fence that names it) is tested where that language is; data are fenced as json or text.
 """
 import pathlib
 import re
 import sys
 
-INLINE = re.compile(r"`((?:[A-Z_]+=\S+ )*(?:\./dev|build/bin/|enclavectl|enclave-os|ctest|cmake|curl -|pip |ninja |apps/build\.sh)[^`]*)`")
+INLINE = re.compile(r"`((?:[A-Z_]+=\S+ )*(?:\./dev|build/bin/|enclavectl |enclave-os |ctest|cmake|curl -|pip |ninja |apps/build\.sh)[^`]*)`")
 
 
 def without_comment(line):

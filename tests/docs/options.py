@@ -10,10 +10,12 @@ import re
 import subprocess
 import sys
 
-SHARED = {"cli/README.md": {"## Which server": ("verify", "policy", "ca", "app", "admin", "egress-ca", "get"),
-                            "## Who asks": ("app", "admin", "egress-ca", "get")}}
-COMMANDS = {"cli/README.md": ("enclavectl", ("verify", "policy", "ca", "app", "admin", "egress-ca", "get", "keygen", "publish",
-                                             "measure", "sign")),
+SHARED = {"cli/README.md": {"## Which server": ("verify", "policy", "log", "monitor", "ca", "app", "admin", "egress-ca", "witness",
+                                                 "upgrade-rule", "upgrade", "salvage", "get", "recover", "recovery"),
+                            "## Who asks": ("app", "admin", "egress-ca", "witness", "upgrade-rule", "upgrade", "salvage", "get", "recovery")}}
+COMMANDS = {"cli/README.md": ("enclavectl", ("verify", "policy", "log", "monitor", "ca", "app", "admin", "egress-ca", "witness",
+                                             "upgrade-rule", "upgrade-rule agree", "upgrade", "salvage", "get", "keygen",
+                                             "publish", "recover", "recovery", "backup", "restore", "measure", "sign")),
             "host/README.md": ("enclave-os", ("serve", "doctor"))}
 SOURCES = ["cli/*.[ch]", "sgx/sign/sign.c", "host/options.c", "host/doctor.c"]
 
@@ -67,7 +69,7 @@ def check(build, source):
             written = dict(own)
             for heading, users in shared.items():
                 written.update(sections.get(heading, {}) if command in users else {})
-            shown = rows_of_help(help_of(build, program, [command, "--help"]))
+            shown = rows_of_help(help_of(build, program, [*command.split(), "--help"]))
             helped |= {row.split()[0] for row in shown}
             for row in sorted(shown.keys() | written.keys()):
                 if written.get(row) != shown.get(row):
@@ -87,7 +89,7 @@ def make(build):
     for name, (program, commands) in COMMANDS.items():
         for command in commands:
             print(f"\n## {program} {command}\n\n| option | |\n| --- | --- |")
-            for row, meaning in rows_of_help(help_of(build, program, [command, "--help"])).items():
+            for row, meaning in rows_of_help(help_of(build, program, [*command.split(), "--help"])).items():
                 print("| `{}` | {} |".format(*(text.replace("|", "\\|") for text in (row, meaning))))
 
 

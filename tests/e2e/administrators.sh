@@ -78,6 +78,36 @@ contains "$(by "$work/b" admin approve "$work/proposal" --out "$work/approval")"
 contains "$(by "$admin" admin rm "$work/c.pub" --approval "$work/approval")" "takes 2 of 2 admins"
 refused "a proposal that is over" "have changed since" by "$work/b" admin approve "$work/proposal" --out "$work/approval"
 
+# Rules that bind administrators: fixed, and ended, by two of them, whoever asks.
+bound=(app push bound "$BUILD/apps/hello-c.wasm" --rule frozen)
+refused "a rule by one admin" "takes the tokens of 2 admins together: there are 1" by "$admin" "${bound[@]}"
+refused "a rule by who deploys" "takes the tokens of 2 admins together: there are 0" by "$d" "${bound[@]}"
+by "$d" "${bound[@]}" --propose "$work/proposal" >/dev/null
+shown=$(ctl admin approve "$work/proposal" --admin-key "$admin" --out "$work/approval")
+contains "$shown" "push an app: bound"
+contains "$shown" "rule: frozen"
+refused "a rule by who deploys, and one admin" "there are 1" by "$d" "${bound[@]}" --approval "$work/approval"
+sed 's/bound?rule=frozen/bound\/settings/' "$work/proposal" >"$work/settings-proposal" # which nobody proposes, and is no push of code
+! ctl admin approve "$work/settings-proposal" --admin-key "$work/b" --out "$work/none" 2>"$work/why" || fail "settings approved as code"
+contains "$(cat "$work/why")" "not what --propose writes"
+[ ! -e "$work/none" ] || fail "an approval of settings"
+sed 's/bound?rule=frozen/bound\\u001b[1A?rule=frozen/' "$work/proposal" >"$work/moving-proposal" # what is shown moves no cursor
+! ctl admin approve "$work/moving-proposal" --admin-key "$work/b" --out "$work/none" >"$work/why" 2>&1 || fail "a path with controls"
+contains "$(cat "$work/why")" "not what --propose writes"
+contains "$(by "$work/b" admin approve "$work/proposal" --out "$work/approval2")" "$(sha256sum <"$BUILD/apps/hello-c.wasm" | cut -c1-64)"
+refused "approvals of other code" "another body" by "$d" app push bound "$BUILD/apps/echo.wasm" --rule frozen \
+    --approval "$work/approval" --approval "$work/approval2"
+refused "approvals of another rule" "another request" by "$d" app push bound "$BUILD/apps/hello-c.wasm" \
+    --approval "$work/approval" --approval "$work/approval2"
+check by "$d" "${bound[@]}" --approval "$work/approval" --approval "$work/approval2" >/dev/null
+refused "the end of a rule by one" "ends with it" by "$d" app rm bound
+check agree app rm bound >/dev/null
+equal "$(status /bound/)" 404
+check agree "${bound[@]}" >/dev/null
+check agree app rm bound >/dev/null
+check by "$d" app push free "$BUILD/apps/hello-c.wasm" --rule operator >/dev/null # which binds nobody
+check by "$d" app rm free >/dev/null
+
 # By hand: each way in which tokens that are good by themselves are not good together.
 spki=$(spki_sha256)
 path=/_enclave/administrators

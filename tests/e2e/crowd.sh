@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# What strangers can make the enclave hold. One connection holds no more than CONNECTION_MEMORY_MAX (enclave/ratls/connection.h)
-# whatever is sent or left unread. More of them than fit are cut, those without progress for the longest time first: who is
-# served meanwhile never is, the administrator finds room, and all of it comes back.
+# What strangers can make the enclave hold. One connection holds no more than CONNECTION_MEMORY_MAX (enclave/ratls/limits.h)
+# whatever is sent or left unread, and no more than CONNECTION_IDLE_MAX when it is idle. More of them than fit are cut, those
+# without progress for the longest time first: who is served meanwhile never is, the administrator finds room, and all of it
+# comes back.
 # CROWD=N: so many connections at their worst (default 2,600, which is more than fit; by hand up to 16,384).
 . "$(dirname "$0")/lib.sh"
-bound=$((256 * 1024)) many=${CROWD:-2600}
+bound=$((256 * 1024)) idle_bound=$((14 * 1024)) many=${CROWD:-2600}
 check start --workers 2
 push hello hello-c
 push echo echo
@@ -12,12 +13,12 @@ metrics() { ctl get /metrics "${to[@]}"; }
 number() { grep -o "\"$1\":[0-9]*" <<<"$2" | cut -d: -f2; }
 # crowd N STATE...: so many connections in these states, until leave
 crowd() {
-    rm -f "$work/leave"
+    rm -f "$work/leave" "$work/crowd" # what the one before has said is not this one's
     mkfifo "$work/leave"
     "$BUILD/bin/crowd_client" "$port" "$@" <"$work/leave" >"$work/crowd" 7>&- &
     client=$!
     exec 7>"$work/leave"
-    until grep -q ready "$work/crowd"; do kill -0 $client || fail "the crowd's client ended"; sleep 0.1; done
+    until grep -qs ready "$work/crowd"; do kill -0 $client || fail "the crowd's client ended"; sleep 0.1; done
 }
 leave() { exec 7>&-; wait $client; lost=$(sed -n 's/^lost //p' "$work/crowd"); }
 back_to_nothing() {
@@ -29,11 +30,15 @@ back_to_nothing() {
     fail "connections are left: $after"
 }
 
+alone=$(metrics)
 for state in open hello tiny idle record head trailer chunk unread; do
     crowd 60 $state
     seen=$(metrics)
     [ "$(number connection_memory_bytes "$seen")" -le $((61 * bound)) ] || fail "$state takes more than the bound: $seen"
     equal "$(number connections_cut_total "$seen")" 0 "connections cut for want of memory"
+    each=$((($(number connection_memory_bytes "$seen") - $(number connection_memory_bytes "$alone")) / 60))
+    echo "$state: $each bytes each"
+    [ $state != idle ] || { [ $each -gt 0 ] && [ $each -le $idle_bound ]; } || fail "an idle connection holds $each bytes"
     leave
     [ $state = hello ] || [ $state = tiny ] || equal "$lost" 0 "connections of state $state that were ended"
     back_to_nothing

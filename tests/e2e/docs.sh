@@ -17,6 +17,7 @@ stale=$(cut -f2- "$work/found" | LC_ALL=C sort -u | LC_ALL=C comm -13 - "$work/k
 
 # what stands for the words in capitals
 echo '{"environment":{"NAME":"value"},"egress":["api.example.com"]}' >"$work/settings.json"
+echo '{"witnesses":[]}' >"$work/witnesses.json"
 simulation=--allow-simulation
 admin="--url https://localhost:8443 --admin-key $SOURCE/admin.key --policy $SOURCE/policy.json"
 pki=/var/lib/enclave-os-sim/quote-simulation
@@ -75,6 +76,10 @@ while IFS= read -r line; do
     case $command in # what the document says that comes of it
     'curl --cacert ca.pem https://localhost:8443/hello/') equal "$(cat "$work/said")" "Hello from C inside the enclave" ;;
     'build/bin/enclavectl ca '*) check openssl x509 -in ca.pem -noout ;;
+    'enclavectl log '*) contains "$(cat "$work/said")" "app push hello" ;;
+    'enclavectl witness set '*) contains "$(cat "$work/said")" "no witness cosigns the history" ;;
+    bench/pairs.py*) equal "$(grep -cE '^\| (hello|handshake) \|' "$work/said")" 2 "rows of: $(cat "$work/said")" ;;
+    'enclavectl monitor '*) equal "$(wc -l <"$work/said")" 3 "entries that the monitor has shown" ;;
     *'app settings hello --url'*) contains "$(cat "$work/said")" api.example.com ;;
     'node apps/componentize.mjs apps/common/handler.wit '*) check cmp files.wasm build/apps/files-c.wasm ;;
     'node apps/componentize.mjs apps/common/command.wit '*) check cmp sum.wasm build/apps/sum-c.wasm ;;
@@ -95,7 +100,8 @@ done <tests/docs/table
 # the example for Python, against the server that runs, with what it leaves open filled in
 awk '/^```python$/ {on = 1; next} /^```$/ {on = 0} on' bindings/python/README.md >"$work/example.py"
 curl -sf "$pccs/sgx/certification/v4/rootcacrl" >/dev/null || fail "no collateral is served"
-sed -i "s|Policy.load(\"policy.json\")|Policy(mrenclave=\"$mrenclave\", allow_simulation=True, roots=open(\"$pki/root.pem\").read(), any_instance=True)|
+sed -i "s|Policy.load(\"policy.json\", log_state=\"log.state\")|Policy(mrenclave=\"$mrenclave\", allow_simulation=True, log_state=\"$work/python.state\")|
+        s|Policy.load(\"policy.json\")|Policy(mrenclave=\"$mrenclave\", allow_simulation=True, roots=open(\"$pki/root.pem\").read(), any_instance=True)|
         s|Policy(mrenclave=\"...\")|Policy(mrenclave=\"$mrenclave\", allow_simulation=True)|;
         s|https://pccs.example:8081|$pccs|;s|https://enclave.example:8443/hello/|https://127.0.0.1:8443/healthz|
         s|https://enclave.example:8443|https://localhost:8443|;s|ca.pem|$work/python-ca.pem|" "$work/example.py"

@@ -61,6 +61,6 @@ for _ in $(seq 12); do
         crash
     else
         server=
-        grep -qE 'store:|identity:|apps:|app ' "$work/server.log" || fail "no clear line"
+        grep -qE "$says_what_is_damaged" "$work/server.log" || fail "no clear line"
     fi
 done

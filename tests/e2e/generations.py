@@ -17,6 +17,7 @@ import socket
 import ssl
 import sys
 import threading
+import urllib.parse
 
 HANG = 300
 GENERATION = bytes.fromhex("060a2b0601040183fd4e0401")
@@ -63,7 +64,15 @@ class Connection:
         return json.loads(answer[1])
 
     def learn(self, proofs=False):
-        manifest = self.get("/_enclave/manifest")
+        leaves, hashes = self.judge_manifest(self.get("/_enclave/manifest"))
+        for index, (label, _) in enumerate(leaves if proofs else []):
+            proof = self.get("/_enclave/proof/" + label)
+            assert self.get("/_enclave/proof/" + urllib.parse.quote(label, safe="")) == proof, "encoded: " + label
+            assert (proof["leaf_index"], proof["tree_size"]) == (index, len(leaves)), (label, proof)
+            path = [bytes.fromhex(h) for h in proof["path"]]
+            assert rooted(hashes[index], index, len(leaves), path) == self.root, label
+
+    def judge_manifest(self, manifest):
         leaves = [(leaf["label"], bytes.fromhex(leaf["value"])) for leaf in manifest["leaves"]]
         hashes = [hashlib.sha256(b"\0" + label.encode() + b"\0" + value).digest() for label, value in leaves]
         assert tree(hashes) == self.root, "the manifest's root is not the certificate's"
@@ -71,11 +80,7 @@ class Connection:
         self.leaves = dict(leaves)
         assert len(self.leaves) == len(leaves), "a label stands twice"
         assert int.from_bytes(self.leaves["generation"], "big") == self.generation
-        for index, (label, _) in enumerate(leaves if proofs else []):
-            proof = self.get("/_enclave/proof/" + label)
-            assert (proof["leaf_index"], proof["tree_size"]) == (index, len(leaves)), (label, proof)
-            path = [bytes.fromhex(h) for h in proof["path"]]
-            assert rooted(hashes[index], index, len(leaves), path) == self.root, label
+        return leaves, hashes
 
 
 def node(left, right):
@@ -170,4 +175,5 @@ def main():
         print(seen["answers"], len(seen["used"]), seen["again"])
 
 
-main()
+if __name__ == "__main__":
+    main()

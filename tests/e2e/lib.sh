@@ -11,6 +11,8 @@ work=$(mktemp -d)
 port=$(free_port)
 url=https://127.0.0.1:$port
 server=
+# Whose line says, at a start, that a record is not what was written.
+says_what_is_damaged='(store|identity|administrators|upgrade rule|lineage|recovery|witnesses|history|boot|egress|apps): |app '
 HOST=$BUILD/bin/enclave-os
 admin=$work/admin.key
 # Who the server is, for commands that send something: what was seen at the first use of its data (ctl, below).
@@ -48,12 +50,12 @@ start() {
     case $data in *' --data '*) data=${data#* --data } ;; *) data="$work/data " ;; esac
     [ -e "${data%% *}" ] || rm -f "$policy" # another instance
     for option in "--request-timeout ${hang}000" "--header-timeout ${hang}000" "--rate-grace ${hang}000" \
-        "--data $work/data"; do
+        "--data $work/data" "--sim-dir $work/sim"; do
         case " $* " in *" ${option% *} "*) ;; *) defaults+=(${option% *} "${option#* }") ;; esac
     done
     : >"$work/server.log" # or the line that an earlier server wrote would do for the new one
     "$HOST" serve --image "${IMAGE:-$BUILD/enclave_os.signed}" --listen "127.0.0.1:$port" \
-        --sim-dir "$work/sim" --admin-key "$admin.pub" "${defaults[@]}" "$@" >>"$work/server.log" 2>&1 &
+        --admin-key "$admin.pub" "${defaults[@]}" "$@" >>"$work/server.log" 2>&1 &
     server=$!
     local end=$((SECONDS + hang))
     until grep -q '^ready' "$work/server.log"; do
@@ -70,6 +72,8 @@ cleanup() { # the server, and whatever else still runs, which may have children 
     rm -rf "$work"
 }
 trap cleanup EXIT
+# A command that ends a test without a word of its own.
+trap 'echo "FAILED: line $LINENO of $(basename "$0"), with $?: $BASH_COMMAND" >&2' ERR
 
 # Of connections that are over, on the host's side; the last ones' ends may be on their way.
 slots_in_use() {
@@ -101,6 +105,12 @@ push() { ctl app push "$1" "$BUILD/apps/$2.wasm" "${to[@]}" >/dev/null; }
 ask() { curl -sk --no-progress-meter --max-time $hang "$@"; }
 get() { ask "$url$1" "${@:2}"; }
 status() { ask -o /dev/null -w '%{http_code}' "$url$1" "${@:2}"; }
+# How many records the store of the server has beside those of the history, which grows with each start and change: an
+# entry each, 256 of them a bundle and a tile.
+others() {
+    local entries; entries=$(get /_enclave/log/checkpoint | sed -n 2p)
+    echo $(($("$BUILD/bin/lmdb_tool" "$work/data" records) - entries % 256 - entries / 256 * 2))
+}
 spki_sha256() { # of the key that the server has in this boot: what tokens name as their audience
     openssl s_client -connect "127.0.0.1:$port" </dev/null 2>/dev/null | openssl x509 -noout -pubkey |
         openssl pkey -pubin -outform DER | sha256sum | cut -c1-64

@@ -1,23 +1,45 @@
-/* A host whose quoting enclave does, while the file LIE is there, what it says: refuse, or forge (one
- * bit is another). Linked in place of the host's own (--wrap); all else is the real host. */
+/*
+ * A host whose quoting enclave does, while the file LIE is there, what it says: refuse, forge (one bit is another), or
+ * hold: it waits until the file is gone, and says in a file LIE.held that it does. Linked in place of the host's own
+ * (--wrap); all else is the real host.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "sgx/quote/quote.h"
 
 static const struct quote_backend_ops *real;
 
+static void read_lie(char lie[16])
+{
+    FILE *file = getenv("LIE") ? fopen(getenv("LIE"), "r") : NULL;
+    lie[0] = 0;
+    if (!file)
+        return;
+    if (!fgets(lie, 16, file))
+        lie[0] = 0;
+    fclose(file);
+}
+
+static void say_held(void)
+{
+    char path[256];
+    snprintf(path, sizeof path, "%s.held", getenv("LIE"));
+    FILE *file = fopen(path, "w");
+    if (file)
+        fclose(file);
+}
+
 static int lying_get(struct quote_backend *b, const uint8_t report[QUOTE_REPORT_SIZE], uint8_t *out, size_t capacity,
                      size_t *size)
 {
-    char lie[16] = "";
-    FILE *file = getenv("LIE") ? fopen(getenv("LIE"), "r") : NULL;
-    if (file) {
-        if (!fgets(lie, sizeof lie, file))
-            lie[0] = 0;
-        fclose(file);
+    char lie[16];
+    for (read_lie(lie); strcmp(lie, "hold\n") == 0; read_lie(lie)) {
+        say_held();
+        usleep(10000);
     }
     if (strcmp(lie, "refuse\n") == 0)
         return -EIO;

@@ -7,9 +7,11 @@
  *     KILL_AT=N               SIGKILL at the Nth moment of the enclave's requests: each has two, before it is carried
  *                             out and when its answer is ready
  *     COUNT_WHILE=FILE        if it is given, only moments at which FILE is there count
+ *     TELL_COMMITS=FILE       a line "commit" at the end of FILE before each commit is made
  *
  * Linked in place of the host's own functions (--wrap); all else is the real host. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -57,6 +59,18 @@ int __wrap_rpc_response_send(struct queue_producer *p, const struct rpc_response
     return __real_rpc_response_send(p, response, payload);
 }
 
+static void tell_commit(void)
+{
+    static const char line[] = "commit\n";
+    const char *name = getenv("TELL_COMMITS");
+    int file = name ? open(name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
+    if (file < 0)
+        return;
+    if (write(file, line, sizeof line - 1) != sizeof line - 1)
+        abort();
+    close(file);
+}
+
 int __real_kvstore_commit(struct kvstore *kv, const struct kvstore_op *ops, size_t count);
 int __wrap_kvstore_commit(struct kvstore *kv, const struct kvstore_op *ops, size_t count);
 
@@ -64,6 +78,7 @@ int __wrap_kvstore_commit(struct kvstore *kv, const struct kvstore_op *ops, size
 {
     if (is_there("REFUSE"))
         return -EIO;
+    tell_commit();
     int result = __real_kvstore_commit(kv, ops, count);
     return result == 0 && is_there("KEEP_AND_REFUSE") ? -EIO : result;
 }

@@ -29,7 +29,7 @@ serve() {
     equal "$(wc -l <"$work/err")" 1 "lines for: $*"
 }
 
-for number in min-rate rate-grace max-header-bytes max-headers max-body-bytes header-timeout idle-timeout request-timeout app-memory grace workers; do
+for number in min-rate rate-grace max-header-bytes max-headers max-body-bytes header-timeout idle-timeout request-timeout app-memory grace drain-timeout workers; do
     for value in x 1s 1.5 -1 +1 0x10 ' 1' '1 ' 01 18446744073709551616 99999999999999999999999 1,000 1e3; do
         serve "--$number $value: expected a number from " "--$number" "$value"
     done
@@ -53,6 +53,8 @@ serve "--request-timeout 86400001: expected" --request-timeout 86400001
 serve "--min-rate 1073741825: expected" --min-rate 1073741825
 serve "--rate-grace 0: expected" --rate-grace 0
 serve "--grace 3600001: expected" --grace 3600001
+serve "--drain-timeout 0: expected" --drain-timeout 0
+serve "--drain-timeout 86400001: expected" --drain-timeout 86400001
 for address in x localhost:1 127.0.0.1 127.0.0.1: 127.0.0.1:x 127.0.0.1:65536 127.0.0.1:-1 ::1:8443 '[::1]' '[::1%lo]:1' 1.2.3:1 :8443; do
     refused "--listen $address: " "$HOST" serve --image "$image" --data "$work/none" --listen "$address"
     serve "--collateral-listen $address: " --collateral-listen "$address"
@@ -78,6 +80,27 @@ serve "--workers is given twice" --workers 1 --workers 1
 serve "write --image out" --imag "$image"
 serve "unknown option -v" -v
 serve "unexpected argument 'more'" more
+# witnesses: a key as litewitness shows its own, and what is none
+key=w.example/x+130697e6+BAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f
+other=w.example/x+12345678+BAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f
+for text in x x=http://a "x=http://a;$key"; do serve "--witness $text: expected NAME=URL,VKEY" --witness "$text"; done
+for name in '' 'a b' a/b 'ä'; do serve "NAME is not 1 to 63 letters" --witness "$name=http://a,$key"; done
+for url in '' a ftp://a http:// http://a:0 http://a:65536 'http://a/?b' http://u@a 'http://[::1' 'http://a b' http://a..b; do
+    serve "URL is not http:// or https://" --witness "x=$url,$key"
+done
+for vkey in x "$other" "${key%f}g" "${key/BAAB/AQAB}" "$key "; do serve "VKEY is not a verifier key" --witness "x=http://a,$vkey"; done
+serve "this name is given twice" --witness "x=http://a,$key" --witness "x=http://b,$key"
+serve "this key is given twice" --witness "x=http://a,$key" --witness "y=http://b,$key"
+for name in quorum seconds commits; do
+    serve "--witness-$name without --witness" --witness-$name 1
+    for value in 0 x -1 1.5; do serve "--witness-$name $value: expected a number" --witness "x=http://a,$key" --witness-$name $value; done
+done
+serve "--witness-quorum 2: there are only 1 witnesses" --witness "x=http://a,$key" --witness-quorum 2
+second=witness.example/w1+a7e12144+BGG3op9v3HIXXDPBmFc/0CioJHhGCXc+pyvvFPlBZdYO
+serve "--witness-quorum 1: it has to be more than half of the 2 witnesses" --witness "x=http://a,$key" \
+    --witness "y=http://a,$second" --witness-quorum 1
+serve "--witness-seconds 86401: expected" --witness "x=http://a,$key" --witness-seconds 86401
+serve "--witness-commits 1000000001: expected" --witness "x=http://a,$key" --witness-commits 1000000001
 serve "--san is given twice" --san a.example --san b.example
 for name in 'a b' "bücher.example" 'a_b' 'a..b' '.a' 'a.' '-a.b' "$long" 'a:8443' 'https://a' '*' '*.com' 'a.*.b.c' '[::1]' 256.1.1.1 1.2.3 '::1%lo' \
     'a,,b' ',a' 'a,' ',' ' ' $'a\tb' $'a\nb'; do
@@ -87,7 +110,7 @@ serve "--san: more than 2047 characters" --san "$many"
 refused "leaves the certificate without a name" "$HOST" serve --image "$image" --data "$work/none" --no-localhost
 
 for command in "$HOST doctor" "$BUILD/bin/enclavectl verify" "$BUILD/bin/enclavectl ca" "$BUILD/bin/enclavectl app" \
-    "$BUILD/bin/enclavectl egress-ca" "$BUILD/bin/enclavectl get" "$BUILD/bin/enclavectl sign" "$BUILD/bin/enclavectl measure"; do
+    "$BUILD/bin/enclavectl egress-ca" "$BUILD/bin/enclavectl witness" "$BUILD/bin/enclavectl get" "$BUILD/bin/enclavectl sign" "$BUILD/bin/enclavectl measure"; do
     refused "unknown option --none" $command --none
     refused "unknown option -n" $command -n
     contains "$($command --help)" "usage: "
@@ -141,6 +164,9 @@ verify "--pccs-ca is for a --pccs with https" --pccs http://127.0.0.1:9 --pccs-c
 for pccs in x ftp://a http:// http://a:x http://a:0 http://a:65536 'http://a b'; do verify "--pccs $pccs: expected" --pccs "$pccs"; done
 refused "--out is missing" "$BUILD/bin/enclavectl" ca https://127.0.0.1:9 --mrenclave "$zeros"
 refused "nothing says which enclave this is to be" "$BUILD/bin/enclavectl" ca https://127.0.0.1:9 --out "$work/none"
+for pin in "--instance $zeros" "--admin none" "--extension 1.3.6.1.4.1.65230.2.4=$zeros"; do # any program can show it
+    refused "any program can show" "$BUILD/bin/enclavectl" ca https://127.0.0.1:9 --out "$work/none" --allow-simulation $pin
+done
 refused "nothing says which enclave this is to be" "$BUILD/bin/enclavectl" ca https://127.0.0.1:9 --out "$work/none" --allow-simulation --app "a=$zeros"
 refused "--url is missing" "$BUILD/bin/enclavectl" app list --admin-key "$admin"
 refused "--admin-key is missing" "$BUILD/bin/enclavectl" app list --url https://127.0.0.1:9

@@ -91,9 +91,14 @@ check logged "whether the commit of epoch .* was made cannot be learned.*Nothing
 equal "$(status /counter/)" 500 "a write behind it"
 ! push hello hello-c 2>/dev/null || fail "a push behind it"
 equal "$(metric store_stopped)" 1
+! ctl get /readyz "${to[@]}" 2>"$work/why" >&2 || fail "/readyz of a server that writes nothing"
+contains "$(cat "$work/why")" "answers 503"
+contains "$(cat "$work/why")" "the store has stopped"
+equal "$(status /healthz)" 200 "it serves, all the same"
 check stop
 check start
 equal "$(metric store_stopped)" 0
+contains "$(ctl get /readyz "${to[@]}")" '"status":"ready"'
 equal "$(count)" 6 "it had been made"
 equal "$(status /hello/)" 404
 check stop

@@ -38,7 +38,11 @@ publish --key "$work/publisher.key" --version 2 --app-id $id --egress 'api.examp
 second=$(cat "$work/second")
 equal "$(part 2 "$second")" '{"app_id":"'$id'","egress":["api.example.com","*.example.org:8443"],"memory_mib":64,"name":"vault","settings":["peers","config"],"sha256":"'"$sha"'","timeout_ms":5000,"version":2}'
 check signed "$second"
+contains "$(part 2 "$(publish --key "$work/publisher.key" --version 1 --settings arguments,config,durable,environment,peers)")" \
+    '"settings":["arguments","config","durable","environment","peers"]'
 contains "$(part 2 "$(publish --key "$work/publisher.key" --version 1 --egress none)")" '"egress":[]'
+contains "$(part 2 "$(publish --key "$work/publisher.key" --version 1 --egress 'A.example:65535,[2001:db8::1],[::1]:8443,127.0.0.1')")" \
+    '"egress":["A.example:65535","[2001:db8::1]","[::1]:8443","127.0.0.1"]'
 
 # In a token, by the engine.
 export SOFTHSM2_CONF=$work/softhsm2.conf
@@ -94,7 +98,8 @@ done
 refused "--memory-mib 0: expected" publish "${key[@]}" --version 1 --memory-mib 0
 refused "--timeout-ms 1s: expected" publish "${key[@]}" --version 1 --timeout-ms 1s
 refused "--app-id 00: expected 32" publish "${key[@]}" --version 1 --app-id 00
-for egress in https://a.example a.example, ,a.example a,,b 'a b' a/b; do
+for egress in https://a.example a.example, ,a.example a,,b 'a b' a/b a,a:0 a:65536 a: a:4x .a a..b '*a' 'a.*' '*' '[::1' '[]' '[::1]x' ::1 \
+    "$(printf 'a%.0s' $(seq 254))"; do
     refused "--egress $egress: expected" publish "${key[@]}" --version 1 --egress "$egress"
 done
 for settings in egress config,config config, CONFIG; do
@@ -103,6 +108,7 @@ done
 refused "is not an app's name" ctl publish va/ult "$wasm" "${key[@]}" --version 1
 refused "No such file" ctl publish vault "$work/none.wasm" "${key[@]}" --version 1
 refused "it needs NAME FILE.wasm" ctl publish vault "${key[@]}" --version 1
-refused "cannot be written" publish "${key[@]}" --version 1 --out "$work"
+refused "Is a directory: expected a file's name" publish "${key[@]}" --version 1 --out "$work"
+refused "--out $work/none/out: No such file" publish "${key[@]}" --version 1 --out "$work/none/out"
 refused "name fewer servers" publish "${key[@]}" --version 1 --egress "$(seq -s, -f 'server-%g.example' 300)"
 echo "publish: ok"

@@ -153,6 +153,11 @@ assert seen.names_instance and seen.names_enclave and seen.needs_manifest
 assert policy_from(url, seen) == text
 assert json.loads(policy_from(url, Policy.load(known), who=True)) == first
 try:
+    policy_from(url, seen, who=True)
+    raise SystemExit("what a policy pins is left out")
+except ValueError as e:
+    assert str(e) == "who: administrators of the policy that was given would not be written down", e
+try:
     policy_from(url, Policy())
     raise SystemExit("a policy was written of a simulation")
 except NotVerified:
@@ -183,6 +188,198 @@ ends 1 verify "$url" --policy "$policy" --min-svn 9
 ends 1 verify "$url" --mrenclave "$mrenclave"
 ends 2 verify "$url" --policy /nonexistent
 ends 2 verify "$url" --policy "$work/ctl.json" --instance "$zeros"
+# each option of enclavectl verify is one of enclave-verifier verify, and both judge by it alike, in status and by verdict; but
+# for --fresh, which takes what Python's ssl does not give: the connection's exporter
+options_of() { "$@" verify --help | grep -oE '^ +--[a-z-]+' | tr -d ' ' | sort -u; }
+equal "$(options_of "$work/fresh/bin/enclave-verifier")" "$(options_of "$BUILD/bin/enclavectl" | grep -vxF -e --fresh)" "the options"
+judged() { # STATUS OPTION...
+    local result=0
+    ctl verify "$url" --allow-simulation --mrenclave "$mrenclave" "${@:2}" >"$work/said" 2>"$work/why" || result=$?
+    equal "$result" "$1" "status of enclavectl verify ${*:2}: $(cat "$work/said" "$work/why")"
+    ends "$1" verify "$url" --allow-simulation --mrenclave "$mrenclave" "${@:2}"
+}
+hello=$(sha256sum "$BUILD/apps/hello-c.wasm" | cut -d' ' -f1)
+key=$(openssl pkey -pubin -in "$admin.pub" -outform DER | sha256sum | cut -d' ' -f1)
+judged 3 --app "hello=$hello" --only-apps --app-settings hello=none --egress hello=
+judged 1 --app "hello=$zeros"
+judged 1 --app "other=$hello"
+judged 1 --app-settings "hello=$zeros"
+judged 1 --egress hello=api.example
+judged 0 --admin "$admin.pub"
+judged 0 --policy "$policy" --admin "admin:$key" --admin-threshold 1 --only-apps --app "hello=$hello"
+judged 1 --admin "deploy:$admin.pub"
+judged 1 --admin "$zeros"
+judged 1 --admin "$key" --admin "monitor:$zeros"
+judged 1 --admin none
+judged 2 --policy "$work/ctl.json" --admin "$zeros"
+judged 2 --policy "$work/ctl.json" --app "hello=$zeros"
+judged 2 --admin none --admin "$zeros"
+judged 2 --admin "$zeros" --admin "deploy:$zeros"
+judged 2 --admin "$admin"
+judged 2 --admin /nonexistent
+judged 2 --admin "$key" --admin-threshold 2
+judged 2 --admin-threshold 1
+judged 2 --app hello
+judged 2 --app hello=00
+judged 2 --app-settings hello=00
+judged 2 --egress "hello=a b"
+judged 2 --egress hello
+judged 2 --save-collateral "$work"
+judged 2 --save-collateral /nonexistent --pccs "http://127.0.0.1:$collateral_port"
+judged 2 --pccs "http://127.0.0.1:$collateral_port" --pccs-ca "$work/ca.pem"
+mkdir "$work/kept"
+for command in "$BUILD/bin/enclavectl" "$work/fresh/bin/enclave-verifier"; do
+    check "$command" verify "$url" --policy "$policy" --pccs "http://127.0.0.1:$collateral_port" --save-collateral "$work/kept" \
+        --root "$work/sim/quote-simulation/root.pem" --require-collateral >/dev/null
+    check "$command" verify "$url" --policy "$policy" --collateral "$work/kept" --root "$work/sim/quote-simulation/root.pem" \
+        --require-collateral >/dev/null
+    rm -r "$work/kept"
+    mkdir "$work/kept"
+done
+ends 2 policy from "$url" --policy "$policy" --who --only-apps
+ends 0 policy from "$url" --policy "$policy" --only-apps --out "$work/only.json"
+ctl policy from "$url" --policy "$policy" --only-apps --out "$work/ctl-only.json" || fail "enclavectl policy --only-apps"
+check cmp "$work/only.json" "$work/ctl-only.json"
 ends 1 policy from "$url" --policy "$policy" --out "$work/ca.pem"
 contains "$(cat "$work/why")" "which is left as it is"
+
+# a history that both remember, in one file: what the one wrote, the other goes on from
+for _ in 1 2; do
+    push hello hello-c
+    check ctl verify "$url" --policy "$policy" --log-state "$work/log.state" >/dev/null
+    push hello hello-c
+    ends 0 verify "$url" --policy "$policy" --log-state "$work/log.state"
+done
+equal "$(sed -n 5p "$work/log.state")" 6 "entries: the first, and five pushes"
+ctl log "$url" --policy "$policy" --json >"$work/log.json"
+# the same words, status and JSON, of all commands that read it; only the name before a complaint is another
+alike() { # STATUS ARGUMENT...
+    local result=0
+    ctl "${@:2}" >"$work/ctl.said" 2>"$work/ctl.why" || result=$?
+    equal "$result" "$1" "status of enclavectl ${*:2}: $(cat "$work/ctl.why")"
+    ends "$@"
+    check cmp "$work/said" "$work/ctl.said"
+    check cmp <(sed 's/^enclave-verifier: /enclavectl: /' "$work/why") "$work/ctl.why"
+}
+alike 0 log "$url" --policy "$policy"
+alike 0 log "$url" --policy "$policy" --json
+alike 0 log "$url" --policy "$policy" --from 4 --log-state "$work/log.state"
+alike 0 log "$url" --policy "$policy" --from 6 --json
+alike 0 log "$url" --allow-simulation --mrenclave "$mrenclave"
+alike 1 log "$url" --policy "$policy" --from 7
+alike 1 log "$url" --policy "$policy" --min-svn 9
+alike 1 log "$url"
+alike 0 monitor "$url" --policy "$policy" --from 0 --count 6
+alike 0 monitor "$url" --policy "$policy" --from 2 --count 4 --json
+alike 1 monitor "$url" --policy "$policy" --min-svn 9
+alike 1 monitor "$url" --policy "$policy" --app "hello=$zeros"
+ends 2 log "$url" --from x
+ends 2 log "$url" --from -1
+ends 2 monitor "$url" --count 0
+ends 2 monitor "$url" --interval 86401
+cp "$work/log.state" "$work/kept.state"
+for command in log monitor; do
+    options_in() { "$@" "$command" --help | grep -oE '^ +--[a-z-]+' | tr -d ' ' | sort -u; }
+    equal "$(options_in "$work/fresh/bin/enclave-verifier")" "$(options_in "$BUILD/bin/enclavectl" | grep -vxF -e --fresh)" "the options of $command"
+done
+# who follows: what was not said is not remembered, by either, and the other goes on from there
+push hello hello-c
+ctl app rm hello "${to[@]}" >/dev/null
+ends 0 monitor "$url" --policy "$policy" --log-state "$work/kept.state" --count 1
+contains "$(cat "$work/said")" "app push hello"
+cmp -s "$work/kept.state" "$work/log.state" || fail "an entry that was not said is remembered"
+ends 0 monitor "$url" --policy "$policy" --log-state "$work/kept.state" --count 2
+contains "$(tail -n 1 "$work/said")" "app rm hello"
+check ctl verify "$url" --policy "$policy" --log-state "$work/other.state" >/dev/null
+check cmp "$work/other.state" "$work/kept.state"
+# two clients
+alike 0 log compare "$work/kept.state" "$work/other.state"
+alike 3 log compare "$work/log.state" "$work/other.state"
+alike 3 log compare "$work/log.state" "$work/other.state" --json
+alike 0 log compare "$work/log.state" "$work/other.state" --url "$url"
+ends 2 log compare "$work/log.state" "$work/ca.pem"
+ends 2 log compare "$work/log.state" "$work/log.state" --url http://localhost
+ends 2 log compare
+push hello hello-c
+check ctl verify "$url" --policy "$policy" --log-state "$work/log.state" >/dev/null
+ctl log "$url" --policy "$policy" --json >"$work/log.json"
+# files through links, with their permissions; and nothing else than files
+mkdir "$work/elsewhere"
+ln -s elsewhere/ca.pem "$work/linked.pem"
+check save "$work/linked.pem" --any-instance
+[ -L "$work/linked.pem" ] && cmp -s "$work/elsewhere/ca.pem" "$work/ca.pem" || fail "a link was replaced"
+: >"$work/elsewhere/ca.pem"
+chmod 604 "$work/elsewhere/ca.pem"
+check save "$work/linked.pem" --any-instance
+equal "$(stat -c %a "$work/elsewhere/ca.pem")" 604 "the file's permissions"
+mkfifo "$work/pipe"
+! save "$work/pipe" --any-instance || fail "written over a pipe"
+contains "$(cat "$work/why")" "not a file"
+"$work/fresh/bin/python" -W error - "$url" "$policy" "$work/log.state" "$work/log.json" <<'PYTHON' || fail "the log in Python"
+import json, os, socket, sys, urllib.parse
+import requests
+from enclave_verifier import Log, LogError, NotVerified, Policy, client_context, fetch_log, judge, verify_socket
+from enclave_verifier.requests import EnclaveAdapter
+
+url, known, state, told = sys.argv[1], *sys.argv[2:]
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+told = json.loads(read(told))
+log = fetch_log(url, Policy.load(known))
+assert (log.size, log.root.hex(), log.checkpoint) == (told["size"], told["root"], told["checkpoint"])
+assert [json.loads(e) for e in log.entries()] == [e["entry"] for e in told["entries"]]
+assert len(list(log.entries(4))) == log.size - 4 > 2
+for bad in (-1, log.size):
+    try:
+        log.entry(bad)
+        raise SystemExit("an entry that there is not")
+    except IndexError:
+        pass
+
+# in every use of a policy, also with requests; a new file is made
+again = state + ".again"
+session = requests.Session()
+session.trust_env = False
+session.mount("https://", EnclaveAdapter(Policy.load(known, log_state=again)))
+assert b"Hello" in session.get(url + "/hello/").content
+assert read(again) == read(state)
+
+# a head that this log does not go on from, signed by nobody we know; and a log that lies
+place = urllib.parse.urlsplit(url)
+pinned = json.loads(read(known))
+pinned["log"] = {"key": read(state).split("\n")[1], "size": 3, "root": "00" * 32}
+def refused(policy, check):
+    with socket.create_connection((place.hostname, place.port)) as raw, client_context().wrap_socket(raw) as tls:
+        try:
+            verify_socket(tls, policy)
+            raise SystemExit(f"{check} passed")
+        except NotVerified as e:
+            assert {c["name"] for c in e.result.failed} == {check}, e.result.failed
+refused(Policy(file=pinned), "log history")
+pinned["log"] = {"witnesses": ["witness.example/w1+a7e12144+BGG3op9v3HIXXDPBmFc/0CioJHhGCXc+pyvvFPlBZdYO"]}
+refused(Policy(file=pinned), "log witnesses")
+def wrong(path, limit):
+    if path == "checkpoint":
+        return log.checkpoint.encode()
+    raise ConnectionError("no")
+broken = Log(wrong)
+try:
+    broken.entry(0)
+    raise SystemExit("an entry out of nothing")
+except LogError as e:
+    assert isinstance(e.__cause__, ConnectionError)
+for nothing in (lambda path, limit: None, lambda path, limit: b"", lambda path, limit: b"x" * (limit + 1)):
+    try:
+        Log(nothing)
+        raise SystemExit("a log out of nothing")
+    except LogError:
+        pass
+os.truncate(again, 100)
+try:
+    Policy.load(known, log_state=again)
+    raise SystemExit("a damaged file was taken")
+except ValueError as e:
+    assert "it is damaged" in str(e)
+PYTHON
 check stop

@@ -68,6 +68,9 @@ with connect() as tls:
     assert verify_socket(tls, named).verdict == "verified"
 with connect() as tls:
     refused(judge(tls, Policy(mrenclave=mrenclave, allow_simulation=True, instance="00" * 32)), "instance")
+with connect() as tls:
+    ruled = Policy(file=known, upgrade_rule='{"rule": "measurements", "measurements": []}', predecessors=["e5" * 32])
+    assert verify_socket(tls, ruled).verdict == "verified"
 
 # what it runs: over the very connection that is used then, and before anything is sent
 hello = {"name": "hello", "sha256": wasm_sha256, "settings": None, "egress": []}
@@ -79,7 +82,8 @@ with connect() as tls:
     assert b"Hello" in b"".join(iter(lambda: tls.recv(4096), b""))
 for change, name in (({"apps": [{**hello, "sha256": "00" * 32}]}, "app"), ({"apps": []}, "only apps"),
                      ({"apps": [{**hello, "settings": "00" * 32}]}, "app settings"), ({"min_generation": 1 << 40}, "generation"),
-                     ({"apps": [{**hello, "egress": ["a.example"]}]}, "app egress"), ({"limits": "none"}, "limits")):
+                     ({"apps": [{**hello, "egress": ["a.example"]}]}, "app egress"), ({"limits": "none"}, "limits"),
+                     ({"upgrade_rule": {"rule": "none"}}, "upgrade rule")):
     with connect() as tls:
         try:
             verify_socket(tls, Policy(file={**configured, **change}))
@@ -100,7 +104,9 @@ refused(verify_certificate(certificate, Policy(allow_simulation=True, min_svn=9,
 refused(verify_certificate(b"nonsense", right, collateral), "certificate")
 refused(verify_quote(b"nonsense", right, collateral), "quote")
 for bad in (dict(mrenclave="00"), dict(mrenclave="zz" * 32), dict(roots="no PEM"), dict(prod_id=-1), dict(prod_id=65536),
-            dict(min_svn=1 << 64), dict(min_svn="1"), dict(min_svn=1.5), dict(roots=root + "junk"), dict(issuer=root + root), dict(accept_tcb=["Revoked"]), dict(extensions={"no oid": b""})):
+            dict(min_svn=1 << 64), dict(min_svn="1"), dict(min_svn=1.5), dict(roots=root + "junk"), dict(issuer=root + root), dict(accept_tcb=["Revoked"]), dict(extensions={"no oid": b""}),
+            dict(predecessors=["00"]), dict(upgrade_rule={"rule": "any"}), dict(file={**configured, "upgrade_rule": {"rule": "none"}},
+                                                                               upgrade_rule={"rule": "measurements", "measurements": []})):
     try:
         Policy(**bad)
         raise SystemExit(f"{bad} was taken")

@@ -58,10 +58,10 @@ publish open.1 open "$good" --version 1
 refused_operator --rule "$publisher" --publication "$work/open.1"
 ! push_as open "$good" --publication "$work/open.1" >"$work/out" 2>&1 || fail "a publication is taken and ignored"
 contains "$(cat "$work/out")" "has no publisher"
-records=$("$BUILD/bin/lmdb_tool" "$work/data" count)
+records=$(others)
 ctl app rm open "${to[@]}" >/dev/null
 await "the end of what it stored" logged "what a removed app has stored ($first) is gone"
-[ "$("$BUILD/bin/lmdb_tool" "$work/data" count)" -lt "$records" ] || fail "its records are still there"
+[ "$(others)" -lt "$records" ] || fail "its records are still there"
 push_as open "$other" >/dev/null
 [ "$(identity open)" != "$first" ] || fail "another app has the same identity"
 equal "$(status /open/note)" 404 "what the app before it stored"
@@ -230,7 +230,8 @@ ended=false # before it was cut off, in which case the next start has nothing to
 ! is_gone || ended=true
 check start
 $ended || await "the end of what it stored" is_gone
-await "the end of what says so" bash -c '[ "$("$0" "$1" count)" -lt 40 ]' "$BUILD/bin/lmdb_tool" "$work/data"
+few() { [ "$(others)" -lt 40 ]; }
+await "the end of what says so" few
 equal "$(get /vault/secret)" "a client's secret" "another app's data"
 check stop
 echo "rules: ok"

@@ -77,6 +77,14 @@ said "curl --cacert" || fail "no curl is shown"
 said "https://localhost:9443/hello/" || fail "it does not show where it listens"
 end HUP
 
+dev_run # whose server ends by itself
+serving
+pkill -TERM -P "$dev" enclave-os
+code=0
+wait "$dev" || code=$?
+equal "$code" 0 "the status where the server ends by itself"
+! said "unbound" || fail "it ends with $(tail -n 1 "$work/words")"
+
 # another image
 sed 's|<HeapInitSize>.*</HeapInitSize>|<HeapInitSize>0x50000000</HeapInitSize>|' config/enclave.config.xml >"$work/other.xml"
 ctl sign --config "$work/other.xml" --key "$BUILD/signing-key.pem" --out "$BUILD/enclave_os.signed" "$BUILD/enclave_os.elf" >/dev/null

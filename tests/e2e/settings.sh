@@ -65,6 +65,47 @@ contains "$(cat "$work/out")" "certificate number 1 cannot be read"
 check stop
 check start
 equal "$(extension 1.3.6.1.4.1.65230.2.1)" "$(sha256sum <"$work/ca.pem" | cut -d' ' -f1)" "after a restart"
+# limits of an app, beneath the server's: each is refused with its status, and counted
+field() { ctl get /metrics "${to[@]}" | python3 -c "import json, sys; print(json.load(sys.stdin)['apps']['$1']['$2'])"; }
+field_is() { [ "$(field "$1" "$2")" = "$3" ]; }
+push waits waits
+push limited echo
+push free echo
+for wrong in '{"limits":[]}' '{"limits":{"requests":0}}' '{"limits":{"color":1}}'; do
+    settings limited "$wrong" >"$work/out" 2>&1 && fail "accepted: $wrong"
+    contains "$(cat "$work/out")" "limits: "
+done
+before=$(root)
+settings waits '{"limits":{"requests":2}}' >/dev/null
+[ "$before" != "$(root)" ] || fail "the limits are not attested"
+for _ in 1 2; do get /waits/sleep -o /dev/null & done
+await "two requests at once" field_is waits requests_running 2
+get /waits/sleep -D "$work/head" >"$work/out"
+contains "$(cat "$work/head")" "503 "
+contains "$(cat "$work/head")" "retry-after: 1"
+contains "$(cat "$work/out")" "as many requests as it may"
+equal "$(field waits requests_refused_busy_total)" 1
+push slow misbehave
+settings slow '{"limits":{"timeout_ms":50}}' >/dev/null
+equal "$(status /slow/loop)" 504 "a request that takes longer than its app may"
+settings limited '{"limits":{"requests_per_second":1}}' >/dev/null
+too_fast() { ask -i "$url/limited/" "$url/limited/" "$url/limited/" >"$work/out"; grep -q '^HTTP/1.1 429' "$work/out"; }
+await "more requests than a second has" too_fast
+contains "$(cat "$work/out")" "retry-after: 1"
+[ "$(field limited requests_refused_fast_total)" -ge 1 ] || fail "what came too fast is not counted"
+settings limited '{"limits":{"body_bytes":10}}' >/dev/null
+equal "$(get /limited/ -d 0123456789)" 0123456789
+equal "$(status /limited/ -d 0123456789x)" 413
+equal "$(field limited requests_refused_large_total)" 1
+equal "$(status /limited/ -d 0123456789x -H 'transfer-encoding: chunked')" 413 "a length that is not said before"
+of_both() { ask -w ' %{num_connects} ' -d 0123456789 "$url/limited/" --next -sk -d 0123456789x "$url/free/"; }
+equal "$(of_both)" "0123456789 1 0123456789x" "another app behind it, on the same connection"
+push steps steps # which begins with more than a MiB
+settings steps '{"limits":{"memory_mib":1}}' >"$work/out" 2>&1 && fail "a limit beneath what it begins with"
+contains "$(cat "$work/out")" "the component has 18 pages of memory (64 KiB each) at its start: at most 16"
+contains "$(cat "$work/out")" 422
+settings steps '{"limits":{"memory_mib":2}}' >/dev/null
+
 check ctl egress-ca rm "${to[@]}" >/dev/null
 equal "$(extension 1.3.6.1.4.1.65230.2.1)" "" "removed"
 ! has_leaf egress-ca || fail "a leaf for a bundle that there is not"

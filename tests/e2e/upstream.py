@@ -1,8 +1,9 @@
 """A server for outgoing requests: honest answers of every framing, and hostile ones. upstream.py PORT [CERT KEY [MAX_TLS]]
 
-Each connection is one request. Raw sockets: a library would not say what the hostile paths say.
+A connection is kept as long as answers are honest. Raw sockets: a library would not say what the hostile paths say.
 """
 import hashlib
+import itertools
 import socket
 import ssl
 import sys
@@ -71,11 +72,57 @@ HOSTILE = {
     "/nothing": b"",
 }
 SEEN = {}
+HITS = {}  # how often each path was asked for
+NUMBERS = itertools.count(1)
+KEEP = object()  # as an answer's end: the next request may come
+SMUGGLED = OK + b"content-length: 8\r\n\r\nsmuggled"
+
+
+class Connection:
+    """What has come over it, for those who ask."""
+
+    def __init__(self):
+        self.number = next(NUMBERS)
+        self.requests = 0
+        self.tests = set()  # of all its requests' x-test
+        self.deaf = False
+
+    def answer(self, s, method, path, headers, body):
+        """As answer; KEEP where the client has not asked for the end."""
+        self.requests += 1
+        self.tests.add(headers.get("x-test", ""))
+        if self.deaf:  # it takes a request, and ends
+            return True
+        if path == "/connection":  # its number, how many requests came over it, and whose
+            say(s, b"%d %d %s" % (self.number, self.requests, " ".join(sorted(self.tests)).encode()))
+        elif path == "/smuggle":
+            s.sendall(OK + b"content-length: 2\r\n\r\nok" + SMUGGLED)
+        elif path == "/later":
+            say(s, b"ok")
+            time.sleep(0.3)
+            s.sendall(SMUGGLED)
+            SEEN[path] = "said"
+        elif path == "/hang-up":
+            say(s, b"ok")
+            return True
+        elif path == "/deaf":
+            say(s, b"ok")
+            self.deaf = True
+        elif path == "/announce":
+            s.sendall(OK + b"connection: close\r\ncontent-length: 2\r\n\r\nok")
+        elif answer(s, method, path, headers, body) is not KEEP:
+            return path.split("/")[1] not in ("cut", "never", "never-body")
+        return True if headers.get("connection") == "close" else KEEP
+
+
+def say(s, body):
+    s.sendall(OK + b"content-length: %d\r\n\r\n%s" % (len(body), body))
 
 
 def answer(s, method, path, headers, body):
     if path in HOSTILE:
         s.sendall(HOSTILE[path])
+        return True
     elif path.startswith("/bytes/"):
         size = int(path.rsplit("/", 1)[1])
         s.sendall(OK + b"content-type: x/y\r\nx-test: one\r\ncontent-length: %d\r\n\r\n" % size)
@@ -85,17 +132,19 @@ def answer(s, method, path, headers, body):
         s.sendall(OK + b"Transfer-Encoding: Chunked\r\n\r\n" + chunked(pattern(int(path.rsplit("/", 1)[1])), b"x-sum: 1\r\n"))
     elif path.startswith("/until-end/") or path.startswith("/cut/"):
         s.sendall(OK + b"\r\n" + pattern(int(path.rsplit("/", 1)[1])))
-        return path.startswith("/until-end/")
+        return True
     elif path == "/short":
         s.sendall(OK + b"content-length: 100\r\n\r\nabc")
+        return True
     elif path == "/echo":
         s.sendall(OK + b"content-length: %d\r\nx-test: %s\r\n\r\n" % (len(body), headers.get("x-test", "").encode()) + body)
     elif path == "/head":
-        text = "%s %s %s" % (method, headers.get("host"), headers.get("transfer-encoding", headers.get("content-length", "none")))
-        s.sendall(OK + b"content-length: %d\r\n\r\n%s" % (len(text), text.encode()))
+        say(s, b"%s %s %s" % (method.encode(), headers.get("host").encode(),
+                              headers.get("transfer-encoding", headers.get("content-length", "none")).encode()))
     elif path == "/seen":
-        text = repr(sorted(SEEN.items())).encode()
-        s.sendall(OK + b"content-length: %d\r\n\r\n%s" % (len(text), text))
+        say(s, repr(sorted(SEEN.items())).encode())
+    elif path.startswith("/hits/"):
+        say(s, b"%d" % HITS.get(path[5:], 0))
     elif path == "/redirect":
         s.sendall(b"HTTP/1.1 302 Found\r\nlocation: https://elsewhere.example/\r\ncontent-length: 0\r\n\r\n")
     elif path == "/interim":
@@ -107,11 +156,11 @@ def answer(s, method, path, headers, body):
         s.sendall(OK + b"content-length: 0\r\n\r\n")
     elif path == "/never":  # until the client has gone
         s.recv(1)
-        return False
+        return True
     elif path == "/never-body":
         s.sendall(OK + b"content-length: 4\r\n\r\nab")
         s.recv(1)
-        return False
+        return True
     elif path == "/trickle":
         s.sendall(OK + b"content-length: 6\r\n\r\n")
         for c in b"abcdef":
@@ -119,21 +168,26 @@ def answer(s, method, path, headers, body):
             s.sendall(bytes([c]))
     else:
         s.sendall(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n")
-    return True
+    return KEEP
 
 
 def serve(raw, context):
     try:
         s = context.wrap_socket(raw, server_side=True, suppress_ragged_eofs=False) if context else raw
         f = s.makefile("rb")
-        method, path, headers = read_head(f)
-        SEEN[path] = "begun"
-        try:
-            body = read_body(f, headers)
-        except (OSError, ValueError):
-            body = None
-        SEEN[path] = "broken" if body is None else hashlib.sha256(body).hexdigest()[:8]
-        if body is not None and answer(s, method, path, headers, body) and context:
+        connection = Connection()
+        how = KEEP
+        while how is KEEP:
+            method, path, headers = read_head(f)
+            SEEN[path] = "begun"
+            HITS[path] = HITS.get(path, 0) + 1
+            try:
+                body = read_body(f, headers)
+            except (OSError, ValueError):
+                body = None
+            SEEN[path] = "broken" if body is None else hashlib.sha256(body).hexdigest()[:8]
+            how = body is not None and connection.answer(s, method, path, headers, body)
+        if how and context:
             s.unwrap()
             SEEN[path] = "a close_notify"
     except (OSError, ValueError, IndexError):

@@ -15,11 +15,20 @@ import sys
 import time
 import urllib.parse
 
+
+def verifier_key(name, kind, byte):
+    """NAME+ID+KEY of a signed note; a witness's is of type 4, a log's of type 1."""
+    key = bytes([kind]) + bytes([byte] * 32)
+    return f"{name}+{hashlib.sha256(name.encode() + bytes([10]) + key).hexdigest()[:8]}+{base64.b64encode(key).decode()}"
+
+
 FILES = {"FOLDER": "folder", "MISSING": "missing", "EMPTY": "empty", "TEXT": "text", "LARGE": "large", "NEGATIVE": "negative.xml",
          "CUT": "cut", "DER": "ca.der", "KEY": "signing.pem", "OUT": "out", "CA": "ca.pem", "MIXED": "mixed.pem",
          "HIDDEN": "hidden.pem", "P384": "p384", "HALF": "half.pem", "JUNK": "junk.pem", "MARKED": "marked.pem",
          "NINE": "nine.pem", "UNREADABLE": "unreadable.pem", "REQUEST": "request.pem", "BOTH": "both.pem", "TWICE": "twice.pub", "TWOKEYS": "two.key", "TWOSIGNING": "two.pem",
-         "DATA": "data", "SIM": "sim", "POLICY": "policy", "WRONGPOLICY": "wrong.policy", "NOWHERE": "https://127.0.0.1:9", "ZEROS": "00" * 32}
+         "DATA": "data", "SIM": "sim", "POLICY": "policy", "WRONGPOLICY": "wrong.policy", "NOBODY": "none.json",
+         "VKEY1": verifier_key("w.example", 4, 1), "VKEY2": verifier_key("w.example", 4, 2), "LOGKEY": verifier_key("w.example", 1, 1),
+         "BADKEY": verifier_key("w.example", 4, 1).replace("w.example", "v.example"), "NOWHERE": "https://127.0.0.1:9", "ZEROS": "00" * 32}
 
 
 def run(command):
@@ -78,13 +87,13 @@ def check_table(build, source, admin, table):
 def check_options(ctl, host, given):
     common = given.get("verify", set())
     failed = 0
-    for name, command in [*((c, [ctl, c]) for c in ("verify", "policy", "ca", "app", "admin", "egress-ca", "get", "keygen",
-                                                    "measure", "sign")),
+    for name, command in [*((c, [ctl, c]) for c in ("verify", "policy", "log", "monitor", "ca", "app", "admin", "egress-ca", "witness",
+                                                    "get", "keygen", "publish", "backup", "restore", "measure", "sign")),
                           ("serve", [host, "serve"]), ("doctor", [host, "doctor"])]:
         status, text, _ = run(command + ["--help"])
-        shown = options_of(text) - {"--help", "--allow-simulation", "--allow-debug", "--require-collateral", "--any-instance",
+        shown = options_of(text) - {"--help", "--allow-simulation", "--allow-debug", "--require-collateral", "--fresh", "--any-instance",
                                      "--only-apps", "--who", "--now"}
-        missing = shown - given.get(name, set()) - (common if name in ("policy", "ca", "app", "admin", "egress-ca", "get") else set())
+        missing = shown - given.get(name, set()) - (common if name not in ("keygen", "publish", "backup", "restore", "measure", "sign", "serve", "doctor") else set())
         if status != 0 or missing:
             print(f"{name}: --help ended with {status}; options without a line: {sorted(missing)}")
             failed += 1

@@ -30,6 +30,7 @@ cat "$admin" "$admin.pub" >both.pem
 cat "$admin.pub" "$admin.pub" >twice.pub
 printf '{"format": "enclave-os-policy/1", "instance": "%064d"}' 0 >policy
 echo '{"format": "enclave-os-policy/1", "mrenclav": []}' >wrong.policy
+echo '{"witnesses": []}' >none.json
 cat "$admin" ca.key >two.key
 cat signing.pem ca.key >two.pem
 openssl x509 -req -in request.pem -CA ca.pem -CAkey ca.key -extfile <(echo basicConstraints=CA:FALSE) -out leaf.pem 2>/dev/null

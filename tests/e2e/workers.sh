@@ -31,6 +31,10 @@ while [ "$made" -gt 3 ]; do
     loads=$((loads + 1)) made=$(($(counters | number syscalls) - $(echo "$before" | number syscalls)))
     cmp "$work/body" "$work/back" || fail "an echo came back changed"
 done
+# what both sides tell of their looking for work where there is none
+check metric_reaches quiet_turns_total 1
+counters >/dev/null
+check grep -q '^spinning: [1-9][0-9]* us by I/O threads$' "$work/server.log"
 counted=$((270 * loads + 1))
 equal "$(get /count/ | grep -o '[0-9]*' | tail -n 1)" $counted "all workers count in one store"
 # a deployment reaches every worker

@@ -26,13 +26,14 @@ static void check(struct administrators *a, bool ordered)
     MUST(a->threshold <= admins);
     MUST(ordered ? admins > 0 && a->threshold > 0 : (a->threshold == 0) == (a->count == 0));
     MUST(administrators_leaves(a, count_leaf, &leaves) == 0 && leaves == a->count + 1);
-    char *record = administrators_record(a), *json = administrators_json(a);
+    char *record = administrators_record(a);
+    json_t *json = administrators_json(a);
     MUST(record && json);
     struct administrators *again = administrators_load(record, strlen(record), why);
     MUST(again && again->count == a->count && memcmp(again->sha256, a->sha256, 32) == 0);
     administrators_unref(again);
     free(record);
-    free(json);
+    json_decref(json);
     administrators_unref(a);
 }
 

@@ -1,8 +1,10 @@
 /* A whole HTTP/1.1 connection: whatever arrives, in whatever pieces, it ends, and answers are well-formed starts. */
 #include <errno.h>
+#include <jansson.h>
 #include <sys/types.h>
 
 #include "enclave/https/http.h"
+#include "common/container.h"
 #include "enclave/https/site.h"
 #include "enclave/https/transport.h"
 #include "enclave/service/router.h"
@@ -23,7 +25,7 @@ struct memory {
 
 static ssize_t mem_read(struct transport *t, void *buf, size_t size)
 {
-    struct memory *m = (struct memory *)t;
+    struct memory *m = CONTAINER_OF(t, struct memory, t);
     if (size > m->read_step)
         size = m->read_step;
     const uint8_t *bytes = input_bytes(&m->in, &size);
@@ -33,7 +35,7 @@ static ssize_t mem_read(struct transport *t, void *buf, size_t size)
 
 static ssize_t mem_write(struct transport *t, const void *buf, size_t size)
 {
-    struct memory *m = (struct memory *)t;
+    struct memory *m = CONTAINER_OF(t, struct memory, t);
     if (size > m->write_step)
         size = m->write_step;
     for (size_t i = 0; i < size && m->written + i < sizeof m->first; i++)
@@ -49,11 +51,12 @@ static void mem_flush(struct transport *t)
 
 static void mem_close(struct transport *t)
 {
-    MUST(!((struct memory *)t)->closed);
-    ((struct memory *)t)->closed = true;
+    MUST(!CONTAINER_OF(t, struct memory, t)->closed);
+    CONTAINER_OF(t, struct memory, t)->closed = true;
 }
 
-static const struct transport_ops mem_ops = {mem_read, mem_write, mem_flush, mem_close, mem_close};
+static const struct transport_ops mem_ops = {
+    .read = mem_read, .write = mem_write, .flush = mem_flush, .close = mem_close, .abort = mem_close};
 
 static int admit(struct http_admin_hook *hook, const struct http_admin_request *request, const char **why)
 {
@@ -74,7 +77,7 @@ static void answer(struct http_admin_hook *hook, struct worker *w, const struct 
     size_t sum = strlen(request->method) + strlen(request->path) + strlen(request->authorization);
     for (size_t i = 0; i < request->body_size; i++)
         sum += request->body[i];
-    http_admin_reply(reply, sum % 2 ? 200 : 409, "{}", 2);
+    http_admin_reply_value(reply, sum % 2 ? 200 : 409, json_object());
 }
 
 static bool may(void *user, const char *method, const char *path, const char *authorization)

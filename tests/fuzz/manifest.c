@@ -33,7 +33,7 @@ static void look(const char *text, size_t size)
             verifier__manifest_administrator(&m.leaves[i], &one);
         const char *name = verifier__manifest_name(&m.leaves[i], "rule:");
         if (name && verifier__manifest_rule(&m, name, &rule))
-            MUST(strlen(rule.kind) < sizeof(rule.kind));
+            MUST(strlen(rule.kind) < sizeof rule.kind);
     }
     verifier__manifest_free(&m);
 }

@@ -22,7 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct verifier_policy *policy = verifier_policy_create();
     char *text = malloc(size + 1);
     memcpy(text, data, size);
-    int result = verifier_policy_read(policy, text, size, error, sizeof(error));
+    int result = verifier_policy_read(policy, text, size, error, sizeof error);
     MUST(result == 0 || strlen(error) > 0);
     free(text);
     if (result == 0) {

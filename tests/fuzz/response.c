@@ -2,6 +2,7 @@
  * the app sees is well-formed. */
 #include <errno.h>
 
+#include "common/container.h"
 #include "enclave/https/client.h"
 #include "enclave/https/transport.h"
 #include "enclave/thread/worker.h"
@@ -18,7 +19,7 @@ struct memory {
 
 static ssize_t mem_read(struct transport *t, void *buf, size_t size)
 {
-    struct memory *m = (struct memory *)t;
+    struct memory *m = CONTAINER_OF(t, struct memory, t);
     if (size > m->read_step)
         size = m->read_step;
     const uint8_t *bytes = input_bytes(&m->in, &size);
@@ -28,7 +29,7 @@ static ssize_t mem_read(struct transport *t, void *buf, size_t size)
 
 static ssize_t mem_write(struct transport *t, const void *buf, size_t size)
 {
-    struct memory *m = (struct memory *)t;
+    struct memory *m = CONTAINER_OF(t, struct memory, t);
     (void)buf;
     return (ssize_t)(size > m->write_step ? m->write_step : size);
 }
@@ -40,11 +41,12 @@ static void mem_flush(struct transport *t)
 
 static void mem_close(struct transport *t)
 {
-    MUST(!((struct memory *)t)->closed);
-    ((struct memory *)t)->closed = true;
+    MUST(!CONTAINER_OF(t, struct memory, t)->closed);
+    CONTAINER_OF(t, struct memory, t)->closed = true;
 }
 
-static const struct transport_ops mem_ops = {mem_read, mem_write, mem_flush, mem_close, mem_close};
+static const struct transport_ops mem_ops = {
+    .read = mem_read, .write = mem_write, .flush = mem_flush, .close = mem_close, .abort = mem_close};
 
 static struct worker worker;
 static struct memory memory;

@@ -12,12 +12,13 @@
 #include "tests/native/host_memory.h"
 
 #define KEYS 6
+#define RECORDS (2 * (KEYS + 2)) /* with the master key and the root; each twice */
 
 static const uint8_t master[32] = {9};
 static struct worker worker;
 static struct store *store;
 static struct kv_namespace *ns;
-static struct host_record genuine[KEYS + 2], older[KEYS + 2];
+static struct host_record genuine[RECORDS], older[RECORDS];
 static struct input *input; /* for made-up pages */
 
 static void ignore(void *user, int status)
@@ -51,8 +52,8 @@ static void write_all(const char *value)
 
 static void keep(struct host_record *copies)
 {
-    MUST(host_memory.count == KEYS + 2);
-    for (size_t i = 0; i < KEYS + 2; i++) {
+    MUST(host_memory.count == RECORDS);
+    for (size_t i = 0; i < RECORDS; i++) {
         copies[i] = host_memory.records[i];
         copies[i].key = memcpy(malloc(copies[i].key_size), copies[i].key, copies[i].key_size);
         copies[i].value = memcpy(malloc(copies[i].value_size), copies[i].value, copies[i].value_size);
@@ -89,8 +90,7 @@ static bool made_up_page(uint32_t method, int *status, uint8_t **answer, size_t 
 static void change(struct input *in)
 {
     uint8_t what = input_byte(in);
-    const struct host_record *of = &genuine[input_byte(in) % (KEYS + 2)],
-                             *other = &genuine[input_byte(in) % (KEYS + 2)];
+    const struct host_record *of = &genuine[input_byte(in) % RECORDS], *other = &genuine[input_byte(in) % RECORDS];
     struct host_record *r = host_memory_find(of->key, of->key_size);
     switch (what % 6) {
     case 0:
@@ -131,7 +131,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     host_memory_reset();
     loop_deinit(&worker.loop);
     host_memory_worker(&worker);
-    for (size_t i = 0; i < KEYS + 2; i++)
+    for (size_t i = 0; i < RECORDS; i++)
         host_memory_put(genuine[i].key, genuine[i].key_size, genuine[i].value, genuine[i].value_size);
     if (input_byte(&in) % 2) {
         input = &in;

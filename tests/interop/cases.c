@@ -320,7 +320,7 @@ static void judge(const struct interop_case *c, const struct fixture *f)
 static void write_file(const char *folder, const char *name, const void *data, size_t size)
 {
     char path[8192];
-    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    snprintf(path, sizeof path, "%s/%s", folder, name);
     FILE *file = fopen(path, "wb");
     MUST(file && fwrite(data, 1, size, file) == size && fclose(file) == 0);
 }
@@ -360,7 +360,7 @@ static void split(json_t *all, const struct fixture *f, enum verifier_document w
 static void export(const struct interop_case *c, const struct fixture *f, const char *dir)
 {
     char folder[4096], now[32];
-    snprintf(folder, sizeof(folder), "%s/%s", dir, c->name);
+    snprintf(folder, sizeof folder, "%s/%s", dir, c->name);
     MUST(mkdir(folder, 0755) == 0);
     json_t *all = json_object();
     json_object_set_new(all, "pck_crl_issuer_chain", json_string(f->pck_crl_chain_pem));
@@ -383,7 +383,7 @@ static void export(const struct interop_case *c, const struct fixture *f, const 
     X509_free(root);
     BIO_free(bio);
     write_file(folder, "quote", f->quote, f->quote_size);
-    write_file(folder, "now", now, (size_t)snprintf(now, sizeof(now), "%lld", FIXTURE_NOW));
+    write_file(folder, "now", now, (size_t)snprintf(now, sizeof now, "%lld", FIXTURE_NOW));
     if (c->allow_debug)
         write_file(folder, "debug", "", 0);
 }
@@ -391,7 +391,7 @@ static void export(const struct interop_case *c, const struct fixture *f, const 
 int main(int argc, char **argv)
 {
     MUST(argc == 2);
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct fixture_options o = fixture_defaults();
         if (cases[i].change)
             cases[i].change(&o);

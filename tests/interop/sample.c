@@ -53,7 +53,7 @@ static struct verifier_collateral *read_collateral(const char *path)
 static void copy(const char *from, const char *folder, const char *name)
 {
     char command[12288];
-    snprintf(command, sizeof(command), "cp '%s' '%s/%s'", from, folder, name);
+    snprintf(command, sizeof command, "cp '%s' '%s/%s'", from, folder, name);
     MUST(system(command) == 0);
 }
 
@@ -64,7 +64,7 @@ int main(int argc, char **argv)
     char folder[4096];
     FILE *file = fopen(argv[1], "rb");
     MUST(file);
-    size_t size = fread(quote, 1, sizeof(quote), file);
+    size_t size = fread(quote, 1, sizeof quote, file);
     fclose(file);
     struct verifier_collateral *collateral = read_collateral(argv[2]);
     struct verifier_policy *policy = verifier_policy_create();
@@ -80,11 +80,11 @@ int main(int argc, char **argv)
         fprintf(stderr, "%s: %s: %s\n", argv[5], verifier_result_check(any, i).name,
                 verifier_result_check(any, i).reason);
 
-    snprintf(folder, sizeof(folder), "%s/%s", argv[3], argv[5]);
+    snprintf(folder, sizeof folder, "%s/%s", argv[3], argv[5]);
     MUST(mkdir(folder, 0755) == 0);
     copy(argv[1], folder, "quote");
     copy(argv[2], folder, "collateral.json");
-    snprintf(folder, sizeof(folder), "%s/%s/now", argv[3], argv[5]);
+    snprintf(folder, sizeof folder, "%s/%s/now", argv[3], argv[5]);
     file = fopen(folder, "w");
     MUST(file && fprintf(file, "%s", argv[4]) > 0 && fclose(file) == 0);
     verifier_result_destroy(strict);

@@ -3,6 +3,7 @@
  * within the limit of all, those that make progress are never cut, and everything comes back.
  */
 #include <errno.h>
+#include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -74,7 +75,7 @@ static struct http_site site; /* without apps, and the same for all */
 
 static ssize_t peer_read(struct transport *t, void *buf, size_t size)
 {
-    struct peer *p = (struct peer *)t;
+    struct peer *p = CONTAINER_OF(t, struct peer, t);
     ssize_t got = -EAGAIN;
     if (p->cut)
         return -ECONNRESET;
@@ -96,7 +97,7 @@ static ssize_t peer_read(struct transport *t, void *buf, size_t size)
 
 static ssize_t peer_write(struct transport *t, const void *buf, size_t size)
 {
-    struct peer *p = (struct peer *)t;
+    struct peer *p = CONTAINER_OF(t, struct peer, t);
     if (p->cut)
         return -ECONNRESET;
     if (p->behaviour != GOOD)
@@ -112,10 +113,11 @@ static void peer_flush(struct transport *t)
 
 static void peer_end(struct transport *t)
 {
-    ((struct peer *)t)->gone = true;
+    CONTAINER_OF(t, struct peer, t)->gone = true;
 }
 
-static const struct transport_ops ops = {peer_read, peer_write, peer_flush, peer_end, peer_end};
+static const struct transport_ops ops = {
+    .read = peer_read, .write = peer_write, .flush = peer_flush, .close = peer_end, .abort = peer_end};
 
 static bool waits(struct crowd_member *m)
 {
@@ -294,7 +296,7 @@ static const char *methods(struct http_admin_hook *hook, const char *path)
 static void never_handled(struct http_admin_hook *hook, struct worker *w, const struct http_admin_request *request,
                           struct http_admin_reply *reply)
 {
-    http_admin_reply(reply, 200, "{}", 2);
+    http_admin_reply_value(reply, 200, json_object());
 }
 
 static int setup_all(void **state)

@@ -9,7 +9,7 @@ work=$(mktemp -d)
 . "$(dirname "$0")/../port.sh"
 port=$(free_port) quick=$(free_port)
 TIMEOUT_MS=600000 "$server" "$port" 1 misuse="$apps/misuse.wasm" failing="$apps/failing.wasm" \
-    proposals="$apps/proposals.wasm" 2>"$work/log" &
+    proposals="$apps/proposals.wasm" lists="$apps/lists.wasm" 2>"$work/log" &
 pids=$!
 TIMEOUT_MS=1500 "$server" "$quick" 1 failing="$apps/failing.wasm" 2>"$work/quick" &
 pids="$pids $!"
@@ -60,6 +60,15 @@ case $(last_line) in *handle*) echo "ok   finish-twice is named" ;; *) expect "f
 expect "write-zeroes takes what check-write allows" 20000 "$(curl -s -m 120 "$url/misuse/zeroes" | tr -d '\1-\377' | wc -c)"
 
 # commands
+# lists up to their limits, and beyond
+taken() { curl -s -m 120 "$url/lists/$1"; }
+expect "4,096 keys at once" taken "$(taken strings?4096)"
+expect "4,097 keys at once" refused "$(taken strings?4097)"
+expect "and it goes on, however long it computes then" refused "$(taken 'strings/?4097')"
+expect "512 fields" taken "$(taken pairs?512)"
+expect "513 fields end the guest" 500 "$(code "$url/lists/pairs?513")"
+expect "a field of nearly 64 KiB" taken "$(taken bytes?65535)"
+expect "64 KiB of fields and more end the guest" 500 "$(code "$url/lists/bytes?65536")"
 expect "exceptions, collected values, tail calls and wide arithmetic" 200 "$(code "$url/proposals/")"
 failing() { code "$url/failing/?$1" "${@:2}"; }
 status_header() { tr -d '\r' <"$work/head" | sed -n 's/^x-exit-status: //p'; }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/bytes.h"
+#include "common/container.h"
 #include "enclave/thread/rpc_client.h"
 
 struct host_memory host_memory;
@@ -27,7 +28,7 @@ struct host_call {
 
 static void deliver(struct loop_task *task)
 {
-    struct host_call *c = (struct host_call *)task;
+    struct host_call *c = CONTAINER_OF(task, struct host_call, task);
     if (c->done)
         c->done(c->user, c->status, c->answer, c->size);
     free(c->payload);

@@ -1,6 +1,7 @@
 /*
  * enclave/kvstore/kvstore.h in memory, for tests outside the enclave: one sorted-nothing list under one lock.
  */
+#include "common/container.h"
 #include "enclave/kvstore/kvstore.h"
 
 #include <errno.h>
@@ -98,7 +99,7 @@ struct answer {
 
 static void deliver(struct loop_task *task)
 {
-    struct answer *a = (struct answer *)task;
+    struct answer *a = CONTAINER_OF(task, struct answer, task);
     if (a->get)
         a->get(a->user, a->status, a->value, a->size);
     else if (a->list)

@@ -6,9 +6,16 @@
 
 #include "common/protocol.h"
 #include "enclave/fs/fs.h"
+#include "enclave/evidence/limits.h"
+#include "enclave/handover/limits.h"
 #include "enclave/https/http.h"
 #include "common/json.h"
 #include "enclave/kvstore/kvstore.h"
+#include "enclave/service/change.h"
+#include "enclave/service/lineage.h"
+#include "common/recovery_share.h"
+#include "enclave/service/upgrade_agreement.h"
+#include "enclave/service/salvage.h"
 #include "enclave/wasi/limits.h"
 #include "enclave/wasm/app.h"
 #include "enclave/wasm/settings.h"
@@ -31,6 +38,9 @@ struct limit {
 
 static const struct limit limits[] = {
     LIMIT(H1_METHOD_MAX),
+    LIMIT(TWIN_WHOLE_MAX),
+    LIMIT(TWIN_WHOLE_OWN_MAX),
+    COUNT(SALVAGE_MAX),
     LIMIT(H1_EMPTY_MAX),
     LIMIT(H1_PIPELINE_MARK),
     LIMIT(H1_DRAIN_MAX),
@@ -58,7 +68,23 @@ static const struct limit limits[] = {
     LIMIT(FIELDS_BYTES_MAX),
     LIMIT(FIELDS_COUNT_MAX),
     LIMIT(APP_CALLS_OUT_MAX),
+    COUNT(APPS_KEPT_MAX),
+    COUNT(KEPT_IDLE_MS),
+    COUNT(KEPT_AGE_MS),
     LIMIT(APP_NAME_MAX),
+    LIMIT(UPGRADE_MEASUREMENTS_MAX),
+    COUNT(LINEAGE_MAX),
+    LIMIT(UPGRADE_AGREEMENTS_MAX),
+    LIMIT(HANDOVER_OFFERS_MAX),
+    COUNT(HANDOVER_OFFER_S),
+    LIMIT(HANDOVER_SESSIONS_MAX),
+    LIMIT(HANDOVER_EVIDENCE_MAX),
+    LIMIT(EVIDENCE_BODY_MAX),
+    LIMIT(EVIDENCE_REQUESTS_MAX),
+    LIMIT(EVIDENCE_QUOTES_MAX),
+    LIMIT(EVIDENCE_CLIENT_MAX),
+    LIMIT(HANDOVER_REQUESTS_MAX),
+    LIMIT(RECOVERY_HOLDERS_MAX),
     LIMIT(SETTINGS_SIZE_MAX),
     LIMIT(LINE_MAX_SIZE),
     LIMIT(RANDOM_MAX),
@@ -68,6 +94,7 @@ static const struct limit limits[] = {
     LIMIT(CALL_LINES_MAX),
     LIMIT(CALL_INTERIM_MAX),
     COUNT(PROTO_MAX_CHANNELS),
+    LIMIT(CHANGE_DRAIN_MS),
     LIMIT(KV_DISK_DEFAULT),
     LIMIT(KV_KEY_MAX),
     LIMIT(KV_VALUE_MAX),

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/container.h"
 #include "enclave/wasm/runtime.h"
 #include "enclave/wasm/settings.h"
 
@@ -13,7 +14,7 @@ struct http_site memory_client_site;
 
 static ssize_t client_read(struct transport *t, void *buf, size_t size)
 {
-    struct memory_client *c = (struct memory_client *)t;
+    struct memory_client *c = CONTAINER_OF(t, struct memory_client, t);
     size_t left = c->in_size - c->at, count = size < left ? size : left;
     if (c->t.broken)
         return -ECONNRESET;
@@ -24,7 +25,7 @@ static ssize_t client_read(struct transport *t, void *buf, size_t size)
 
 static ssize_t client_write(struct transport *t, const void *buf, size_t size)
 {
-    struct memory_client *c = (struct memory_client *)t;
+    struct memory_client *c = CONTAINER_OF(t, struct memory_client, t);
     size_t count = size < c->allowed ? size : c->allowed;
     if (c->t.broken)
         return -ECONNRESET;
@@ -41,18 +42,22 @@ static void client_flush(struct transport *t)
 
 static void client_close(struct transport *t)
 {
-    ((struct memory_client *)t)->closed = true;
+    CONTAINER_OF(t, struct memory_client, t)->closed = true;
 }
 
 static void client_abort(struct transport *t)
 {
-    ((struct memory_client *)t)->aborted = true;
+    CONTAINER_OF(t, struct memory_client, t)->aborted = true;
 }
 
 int memory_client_start(struct memory_client *c, struct http_server *server, struct worker *worker, const char *text,
                         size_t size, size_t allowed)
 {
-    static const struct transport_ops ops = {client_read, client_write, client_flush, client_close, client_abort};
+    static const struct transport_ops ops = {.read = client_read,
+                                             .write = client_write,
+                                             .flush = client_flush,
+                                             .close = client_close,
+                                             .abort = client_abort};
     *c = (struct memory_client){
         .t.ops = &ops, .t.site = &memory_client_site, .in = text, .in_size = size, .allowed = allowed};
     return http_connection_start(server, worker, &c->t);

@@ -13,16 +13,22 @@
 #include "enclave/https/transport.h"
 #include "enclave/ratls/connection.h"
 #include "enclave/ratls/connections.h"
+#include "enclave/ratls/internal.h"
 #include "enclave/service/app_changes.h"
+#include "enclave/service/authority.h"
 #include "enclave/service/apps.h"
 #include "enclave/service/attest.h"
+#include "enclave/history/read.h"
+#include "enclave/service/chronicle.h"
 #include "enclave/service/deployed.h"
+#include "enclave/service/rule.h"
 #include "enclave/service/spaces.h"
 #include "enclave/service/generations.h"
 #include "enclave/service/identity.h"
 #include "enclave/service/system.h"
 #include "enclave/service/trust.h"
 #include "enclave/service/trust_change.h"
+#include "enclave/wasm/settings.h"
 #include "enclave/thread/rpc_client.h"
 #include "host/host.h"
 #include "host/net/io.h"
@@ -40,9 +46,10 @@ static struct {
     _Alignas(4096) uint8_t data[2][CAPACITY];
 } shared;
 
-static void on_changed(void *user, int status, const char *json)
+static void on_changed(void *user, int status, json_t *body)
 {
-    (void)user, (void)status, (void)json;
+    (void)user, (void)status;
+    json_decref(body);
 }
 
 static void on_opened(void *user, struct transport *t, enum http_call_failure failure, uint8_t alert)
@@ -77,9 +84,19 @@ static void do_ring(void)
     worker_ring_host(w, desc.name);
 }
 
+/* A channel that no connection has yet. */
+static struct channel_desc another(void)
+{
+    struct channel_desc other = desc;
+    other.name++;
+    (void)!(channel_post(&other) == 0 && channel_take(0, CHANNEL_EGRESS, other.name, &other));
+    return other;
+}
+
 static void do_accept_client(void)
 {
-    connection_accept(connections_of(w), &desc);
+    struct channel_desc other = another();
+    connection_accept(connections_of(w), &other);
 }
 
 static void do_posted(void)
@@ -99,17 +116,13 @@ static void do_drained(void)
 
 static void do_connect(void)
 {
-    struct channel_desc other = desc;
-    other.name++;
-    (void)!(channel_post(&other) == 0 && channel_take(0, CHANNEL_EGRESS, other.name, &other));
+    struct channel_desc other = another();
     connection_connect(w, &other, SSL_new(SSL_CTX_new(TLS_client_method())), on_opened, NULL);
 }
 
 static void do_refuse(void)
 {
-    struct channel_desc other = desc;
-    other.name++;
-    (void)!(channel_post(&other) == 0 && channel_take(0, CHANNEL_EGRESS, other.name, &other));
+    struct channel_desc other = another();
     connection_refuse(w, &other);
 }
 
@@ -120,8 +133,9 @@ static void do_news(void)
 
 static void do_transport(void)
 {
-    struct transport *t = (struct transport *)connection; /* its first member */
-    t->ops->flush(t);
+    connection->phase = SERVING;
+    connection->in_use = true;
+    connection->transport.ops->flush(&connection->transport);
 }
 
 static void do_cancel(void)
@@ -160,21 +174,30 @@ static void do_apps_stop(void)
     change_stop();
 }
 
+static struct change_asker asker(void)
+{
+    static const struct authors authors = {.count = 1};
+    return (struct change_asker){.worker = w, .done = on_changed, .authors = &authors};
+}
+
 static void do_push(void)
 {
+    const struct change_asker by = asker();
     const struct app_push push = {.name = "x", .wasm = charged_alloc(NULL, 1)};
-    (void)!app_push(w, &push, on_changed, NULL);
+    (void)!app_push(&by, &push);
 }
 
 static void do_remove(void)
 {
-    (void)!app_remove(w, "x", false, on_changed, NULL);
+    const struct change_asker by = asker();
+    (void)!app_remove(&by, "x");
 }
 
 static void do_set(void)
 {
+    const struct change_asker by = asker();
     char error[256];
-    (void)!app_set(w, "x", false, "{}", 2, on_changed, NULL, error, sizeof error);
+    (void)!app_set(&by, "x", "{}", 2, error, sizeof error);
 }
 
 static void do_identity_open(void)
@@ -189,7 +212,8 @@ static void on_attested(void *user, int error, SSL_CTX *tls)
 
 static void do_attest(void)
 {
-    (void)!attest(generations_current(), on_attested, NULL);
+    const struct history_head head = {0};
+    (void)!attest(generations_current(), &head, on_attested, NULL);
 }
 
 static void do_generations_next(void)
@@ -204,8 +228,9 @@ static void do_generations_installed(void)
 
 static void do_trust(void)
 {
+    const struct change_asker by = asker();
     char error[256];
-    (void)!egress_trust_set(w, NULL, 0, on_changed, NULL, error, sizeof error);
+    (void)!egress_trust_set(&by, NULL, 0, error, sizeof error);
 }
 
 static void do_first(void)
@@ -220,7 +245,13 @@ static void do_find(void)
 
 static void do_put(void)
 {
-    deployed_put(calloc(1, sizeof(struct deployed)));
+    static const uint8_t id[RULE_ID_SIZE], salt[SETTINGS_SALT_SIZE];
+    char why[64];
+    struct deployed *d = deployed_new("x");
+    deployed_found(d, rule_operator(id));
+    d->settings = app_settings_parse("{}", 2, salt, why, sizeof why);
+    d->size = 1;
+    deployed_put(d);
 }
 
 static void do_deployed_remove(void)
@@ -246,6 +277,71 @@ static void do_spaces_remove(void)
 static void do_spaces_resume(void)
 {
     spaces_resume();
+}
+
+static void do_chronicle_open(void)
+{
+    char error[256];
+    chronicle_open(error, sizeof error);
+}
+
+static void on_turn(struct history_turn *turn)
+{
+}
+
+static void do_turn_take(void)
+{
+    static struct history_turn turn;
+    history_turn_take(enclave_system.history, &turn, on_turn);
+}
+
+static void on_appended(void *user, int error, const struct history_head *head)
+{
+}
+
+static void do_append(void)
+{
+    const struct history_entry entry = {.kind = "state"};
+    (void)!history_append(enclave_system.history, &entry, on_appended, NULL);
+}
+
+static void do_watch(void)
+{
+    history_watch(enclave_system.history, NULL, NULL);
+}
+
+static void do_cosigned(void)
+{
+    history_cosigned(enclave_system.history, 0, "", 0);
+}
+
+static void on_proof(void *user, int error, const uint8_t (*proof)[32], size_t count)
+{
+}
+
+static void do_consistency(void)
+{
+    (void)!history_consistency(enclave_system.history, 1, 1, on_proof, NULL);
+}
+
+static void on_known(void *user, int error)
+{
+}
+
+static void do_knows(void)
+{
+    const struct history_head head = {0};
+    (void)!history_knows(enclave_system.history, &head, on_known, NULL);
+}
+
+static void on_read(void *user, int error, uint8_t *data, size_t size)
+{
+}
+
+static void do_read(void)
+{
+    const struct history_part part = {.width = 1};
+    (void)!history_read(w, enclave_system.history, &part, on_read, NULL);
 }
 
 static void do_accept(void)
@@ -300,6 +396,14 @@ static const struct door doors[] = {
     {"deployed_text", do_text, OWN},
     {"spaces_remove", do_spaces_remove, OWN},
     {"spaces_resume", do_spaces_resume, OWN},
+    {"chronicle_open", do_chronicle_open, WAITS},
+    {"history_turn_take", do_turn_take, OWN},
+    {"history_append", do_append, OWN},
+    {"history_watch", do_watch, OWN},
+    {"history_cosigned", do_cosigned, OWN},
+    {"history_consistency", do_consistency, OWN},
+    {"history_knows", do_knows, OWN},
+    {"history_read", do_read, OWN},
     {"io_accept", do_accept, OWN},
     {"io_stop_accepting", do_stop, OWN},
     {"io_finish", do_finish, OWN},

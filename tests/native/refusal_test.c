@@ -17,7 +17,9 @@
 
 #include "enclave/fs/internal.h"
 #include "enclave/kvstore/store.h"
+#include "common/ensure.h"
 #include "tests/native/host_memory.h"
+#include "tests/native/spare_openssl.h"
 
 #define TURNS_MAX 10000
 #define ALLOCATIONS_MAX 20000 /* of one scene: far above what any takes */
@@ -312,5 +314,6 @@ static void test_fs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_store), cmocka_unit_test(test_fs)};
+    spare_openssl(__real_malloc, __real_realloc);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

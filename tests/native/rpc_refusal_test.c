@@ -21,6 +21,7 @@
 #include "enclave/service/trust.h"
 #include "enclave/thread/rpc_client.h"
 #include "enclave/thread/worker.h"
+#include "tests/native/spare_openssl.h"
 
 #define CAPACITY 4096u
 #define CALLS 200
@@ -215,6 +216,11 @@ static void test_answers(void **state)
 static struct egress_trust trust;
 static struct generation generation = {.trust = &trust};
 
+bool egress_context_configure(SSL_CTX *ctx)
+{
+    return true;
+}
+
 bool channel_take(uint32_t worker_index, enum channel_kind kind, channel_name name, struct channel_desc *out)
 {
     return false;
@@ -292,6 +298,7 @@ static void test_dial(void **state)
 
 int main(void)
 {
+    spare_openssl(__real_malloc, realloc);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_full_ring, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),

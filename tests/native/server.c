@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <limits.h>
 #include <malloc.h>
 #include <netinet/tcp.h>
@@ -23,6 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/container.h"
 #include "enclave/fs/fs.h"
 #include "enclave/https/client.h"
 #include "enclave/https/http.h"
@@ -69,13 +71,13 @@ static struct http_site site; /* all that is ever served */
 
 static ssize_t sock_read(struct transport *t, void *buf, size_t size)
 {
-    ssize_t got = recv(((struct socket_transport *)t)->fd, buf, size, 0);
+    ssize_t got = recv(CONTAINER_OF(t, struct socket_transport, t)->fd, buf, size, 0);
     return got < 0 ? (errno == EWOULDBLOCK ? -EAGAIN : -errno) : got;
 }
 
 static ssize_t sock_write(struct transport *t, const void *buf, size_t size)
 {
-    struct socket_transport *s = (struct socket_transport *)t;
+    struct socket_transport *s = CONTAINER_OF(t, struct socket_transport, t);
     ssize_t sent = send(s->fd, buf, size, MSG_NOSIGNAL);
     if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
         if (!s->want_write)
@@ -94,7 +96,7 @@ static _Thread_local struct socket_transport *dead;
 
 static void sock_abort(struct transport *t)
 {
-    struct socket_transport *s = (struct socket_transport *)t;
+    struct socket_transport *s = CONTAINER_OF(t, struct socket_transport, t);
     close(s->fd);
     s->t.on_ready = NULL;
     s->t.user = dead;
@@ -103,7 +105,7 @@ static void sock_abort(struct transport *t)
 
 static void sock_close(struct transport *t)
 {
-    struct socket_transport *s = (struct socket_transport *)t;
+    struct socket_transport *s = CONTAINER_OF(t, struct socket_transport, t);
     char sink[4096];
     /* What the client still sends must not turn the close into a reset before it read the answer. */
     shutdown(s->fd, SHUT_WR);
@@ -112,8 +114,18 @@ static void sock_close(struct transport *t)
     sock_abort(t);
 }
 
-static const struct transport_ops sock_ops = {
-    .read = sock_read, .write = sock_write, .flush = sock_flush, .close = sock_close, .abort = sock_abort};
+/* Nobody proves anything here, and what a socket has not given out has not come. */
+static bool sock_reusable(struct transport *t)
+{
+    return true;
+}
+
+static const struct transport_ops sock_ops = {.read = sock_read,
+                                              .write = sock_write,
+                                              .flush = sock_flush,
+                                              .close = sock_close,
+                                              .abort = sock_abort,
+                                              .reusable = sock_reusable};
 
 static void accept_all(struct native_worker *w)
 {
@@ -145,7 +157,7 @@ struct dial {
 
 static void dialled(struct loop_task *task)
 {
-    struct dial *d = (struct dial *)task;
+    struct dial *d = CONTAINER_OF(task, struct dial, task);
     if (!d->cancelled)
         d->done(d->user, d->s ? &d->s->t : NULL, d->s ? CALL_OK : CALL_REFUSED, 0);
     else if (d->s)
@@ -302,9 +314,10 @@ static bool authorize(void *user, const char *method, const char *path, const ch
     return strcmp(authorization, "Bearer test") == 0;
 }
 
-static int more_metrics(void *user, const struct http_site *served, char *buf, size_t size)
+static int more_metrics(void *user, const struct http_site *served, json_t *into)
 {
-    return snprintf(buf, size, ",\"guest_memory_bytes\":%llu", (unsigned long long)wasm_runtime_guest_memory(runtime));
+    json_t *bytes = json_integer((json_int_t)wasm_runtime_guest_memory(runtime));
+    return json_object_set_new(into, "guest_memory_bytes", bytes) < 0 ? -ENOMEM : 0;
 }
 
 static int admit(struct http_admin_hook *hook, const struct http_admin_request *request, const char **why)
@@ -321,10 +334,9 @@ static const char *methods(struct http_admin_hook *hook, const char *path)
 static void admin(struct http_admin_hook *hook, struct worker *worker, const struct http_admin_request *request,
                   struct http_admin_reply *reply)
 {
-    char json[256];
-    int size = snprintf(json, sizeof json, "{\"method\":\"%s\",\"path\":\"%.100s\",\"size\":%zu}", request->method,
-                        request->path, request->body_size);
-    http_admin_reply(reply, 200, json, (size_t)size);
+    http_admin_reply_value(reply, 200,
+                           json_pack("{s:s,s:s,s:I}", "method", request->method, "path", request->path, "size",
+                                     (json_int_t)request->body_size));
 }
 
 int main(int argc, char **argv)
