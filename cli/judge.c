@@ -13,7 +13,7 @@
 #include "common/hex.h"
 #include "verifier/verifier_openssl.h"
 
-#define ATTEMPTS_MAX 5 /* of connecting, while the server's configuration changes */
+#define ATTEMPTS_MAX 5 /* of connecting, while the server's configuration changes, or it closes what seems idle */
 
 void trust_forget(struct trust_options *t)
 {
@@ -61,6 +61,7 @@ static bool get_manifest(struct trust_options *t, struct connection *c, const ch
     int result = verifier_openssl_manifest(c->ssl, c->authority, &t->seen.manifest, &t->seen.manifest_size, &reusable,
                                            error, sizeof error);
     t->seen.spent = !reusable;
+    t->seen.ended = result == -EIO;
     if (result != 0)
         complain("%s: no manifest: %s", url, error);
     return !verifier_no_answer(result) || !verifier_policy_needs_manifest(t->policy);
@@ -84,6 +85,7 @@ static bool get_fresh(struct trust_options *t, struct connection *c, const char 
         result = verifier_openssl_fresh(c->ssl, c->authority, &t->seen.fresh, &reusable, error, sizeof error);
     }
     t->seen.spent = !reusable;
+    t->seen.ended = result == -EIO;
     if (result != 0)
         complain("%s: no fresh evidence: %s", url, error);
     return !verifier_no_answer(result);
@@ -216,7 +218,8 @@ static struct verifier_result *judge(struct trust_options *t, const struct verif
     return result && t->log_state ? keep(t, url, result) : result;
 }
 
-struct verifier_result *trust_judge(struct trust_options *t, struct connection *c, const char *url, bool all)
+static struct verifier_result *judge_connection(struct trust_options *t, struct connection *c, const char *url,
+                                                bool all)
 {
     X509 *leaf = SSL_get0_peer_certificate(c->ssl);
     struct verifier_collateral *collateral = NULL;
@@ -239,6 +242,20 @@ struct verifier_result *trust_judge(struct trust_options *t, struct connection *
         t->seen.source.given = NULL; /* it is the caller's from here on */
     }
     verifier_collateral_destroy(collateral);
+    return result;
+}
+
+/* A server may close a connection that seems idle to it just when it is asked something (RFC 9112, 9.3.1); what it is
+ * asked here may be asked again, of a new connection that is judged anew. */
+struct verifier_result *trust_judge(struct trust_options *t, struct connection *c, const char *url, bool all)
+{
+    struct verifier_result *result = judge_connection(t, c, url, all);
+    for (int attempt = 1; !result && t->seen.ended && attempt < ATTEMPTS_MAX; attempt++) {
+        connection_close(c);
+        if (connection_open(c, url) != 0)
+            return NULL;
+        result = judge_connection(t, c, url, all);
+    }
     return result;
 }
 

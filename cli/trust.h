@@ -30,6 +30,7 @@ struct trust_options {
         size_t manifest_size;
         struct verifier_fresh fresh; /* its answer NULL: not asked for, or none came */
         bool spent;                  /* the server closes that connection behind what was asked for */
+        bool ended;                  /* it did before it answered */
         struct verifier_log *log;    /* NULL: not asked for, or none came */
         const struct verifier_log_view *log_view;
         struct history_source source; /* where it comes from */
@@ -131,7 +132,8 @@ void trust_options_deinit(struct trust_options *t);
 void trust_forget(struct trust_options *t);
 
 /* Judge the server at the other end of c, which was reached at url, fetching what is needed for that. The manifest
- * comes over c: asked for if the policy needs it, or all says so; likewise the log. What the log shows is written down
+ * comes over c: asked for if the policy needs it, or all says so; likewise the log. Where c ends before it answers, it
+ * is opened anew, and judged anew, a few times; it is to be closed in any case. What the log shows is written down
  * for --log-state, or the conflict with that is. NULL: it could not be judged, which was told: something that is needed
  * for that did not come, which says nothing of the server. */
 struct verifier_result *trust_judge(struct trust_options *t, struct connection *c, const char *url, bool all);

@@ -40,7 +40,7 @@ static uint64_t timeout_ns(const struct h1 *c)
 {
     const struct http_limits *limits = &c->server->limits;
     uint32_t idle_ms = limits->idle_timeout_ms;
-    if (http_site_cut_ns(c->x.site) && idle_ms > SITE_RETIRED_IDLE_MS)
+    if (c->served > 0 && http_site_cut_ns(c->x.site) && idle_ms > SITE_RETIRED_IDLE_MS)
         idle_ms = SITE_RETIRED_IDLE_MS;
     uint32_t ms = c->state == H1_IDLE   ? idle_ms
                   : c->state == H1_HEAD ? limits->header_timeout_ms

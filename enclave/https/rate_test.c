@@ -159,13 +159,45 @@ static void idle_connections_end_quietly(void **state)
     assert_string_equal(peer_statuses(), "200 ");
 }
 
+static void later(uint64_t ms)
+{
+    worker.loop.now_ns += ms * UINT64_C(1000000);
+    peer_turn();
+    for (int i = 0; i < 10 && !peer.closed; i++)
+        loop_run_once(&worker.loop, worker.loop.now_ns);
+}
+
+/* Whose answer was the last, it is let go soon; whose handshake was, it is answered yet, and told to connect anew. */
+static void connections_of_a_retired_site_end(void **state)
+{
+    const char *request = GET "\r\n";
+    peer_run(request, strlen(request), 0, true);
+    http_site_retire(&peer_site, worker.loop.now_ns + UINT64_C(60000000000));
+    later(SITE_RETIRED_IDLE_MS - 1);
+    assert_false(peer.closed);
+    later(1);
+    assert_true(peer.closed);
+
+    peer_run("", 0, 0, true);
+    later(10 * SITE_RETIRED_IDLE_MS);
+    assert_false(peer.closed);
+    peer.in = request;
+    peer.in_size = strlen(request);
+    later(0);
+    peer.out[peer.out_size] = 0;
+    assert_string_equal(peer_statuses(), "200 ");
+    assert_non_null(strcasestr(peer.out, "\r\nconnection: close\r\n"));
+    peer_hang_up();
+    atomic_store(&peer_site.cut_ns, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(slow_heads_time_out),          cmocka_unit_test(slow_bodies_let_go),
         cmocka_unit_test(slow_readers_let_go),          cmocka_unit_test(any_rate_may_be_allowed),
         cmocka_unit_test(steady_readers_are_kept),      cmocka_unit_test(slow_readers_are_let_go),
-        cmocka_unit_test(idle_connections_end_quietly),
+        cmocka_unit_test(idle_connections_end_quietly), cmocka_unit_test(connections_of_a_retired_site_end),
     };
     peer_setup(NULL, NULL);
     return cmocka_run_group_tests(tests, NULL, NULL);

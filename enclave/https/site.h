@@ -22,7 +22,8 @@
 struct app_table;
 
 /* A connection of a retired site that has been idle for so long is closed; before, its client's next request, which may
- * be on its way, is answered, and told to connect anew. */
+ * be on its way, is answered, and told to connect anew. The first request of a connection is waited for as it is
+ * elsewhere: whoever made the effort of a handshake is about to send it, perhaps from a slow machine. */
 #define SITE_RETIRED_IDLE_MS 1000u
 #define SITE_CUT_AT_ONCE UINT64_C(1) /* as cut_ns */
 
