@@ -1,16 +1,26 @@
 /* See index.h. */
 #include "enclave/kvstore/index.h"
 
+#include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/ensure.h"
 
+/* At start-up, what the host calls storage keys need be none, and may have been chosen to meet in one place. So they are
+ * hashed under keys that it does not know: a multilinear sum, which no two of its choice are likely to share, and the
+ * mixing of MurmurHash3, without which keys in a row would have places in a row. */
 static size_t home(const struct index *x, const uint8_t *storage_key)
 {
-    uint64_t hash;
-    memcpy(&hash, storage_key, sizeof hash);
-    return (size_t)hash & (x->capacity - 1);
+    uint32_t words[INDEX_HASH_WORDS];
+    uint64_t sum = x->hash_keys[INDEX_HASH_WORDS];
+    static_assert(sizeof words == STORAGE_KEY_SIZE, "the whole of a key");
+    memcpy(words, storage_key, sizeof words);
+    for (size_t i = 0; i < INDEX_HASH_WORDS; i++)
+        sum += x->hash_keys[i] * words[i];
+    sum = (sum ^ sum >> 33) * 0xff51afd7ed558ccd;
+    sum = (sum ^ sum >> 33) * 0xc4ceb9fe1a85ec53;
+    return (size_t)(sum ^ sum >> 33) & (x->capacity - 1);
 }
 
 static struct index_entry *slot_for(const struct index *x, const uint8_t *storage_key)
@@ -32,7 +42,10 @@ struct index_entry *index_find(const struct index *x, const uint8_t storage_key[
 
 static bool grow(struct index *x)
 {
+    if (x->capacity == 0 && RAND_bytes((uint8_t *)x->hash_keys, sizeof x->hash_keys) != 1)
+        return false;
     struct index bigger = {.capacity = x->capacity ? 2 * x->capacity : 256};
+    memcpy(bigger.hash_keys, x->hash_keys, sizeof bigger.hash_keys);
     ENSURE(bigger.capacity > x->count);
     ENSURE((bigger.capacity & (bigger.capacity - 1)) == 0);
     bigger.entries = calloc(bigger.capacity, sizeof *bigger.entries);

@@ -44,15 +44,19 @@ static inline bool index_is_nameless(const struct index_entry *e)
 /* Its place costs that much at most where the table has just grown to twice its size, name and malloc's own beside. */
 static_assert(sizeof(struct index_entry) * 8 / 3 <= KV_RECORD_COST, "what a record is charged for");
 
-/* Open addressing, linear probing; storage keys are HMACs, so their bytes are the hash. Zero-initialise. */
+#define INDEX_HASH_WORDS 8
+
+/* Open addressing, linear probing. Zero-initialise. */
 struct index {
+    uint64_t hash_keys[INDEX_HASH_WORDS + 1]; /* random, from the first entry on */
     struct index_entry *entries;
     size_t capacity;      /* 0, or a power of two */
     _Atomic size_t count; /* metrics read it on other threads */
 };
 
 struct index_entry *index_find(const struct index *x, const uint8_t storage_key[STORAGE_KEY_SIZE]);
-/* The entry for this key, made if missing (version 0 then: the caller fills it in at once). NULL: out of memory. */
+/* The entry for this key, made if missing (version 0 then: the caller fills it in at once). NULL: out of memory, or of
+ * randomness. */
 struct index_entry *index_put(struct index *x, const uint8_t storage_key[STORAGE_KEY_SIZE]);
 /* Room for so many more entries: that many index_put cannot fail. */
 bool index_reserve(struct index *x, size_t more);

@@ -114,7 +114,7 @@ static void test_index(void **state)
     for (int step = 0; step < 40000; step++) {
         uint32_t i = (uint32_t)rand() % N;
         uint8_t storage_key[32] = {0};
-        uint32_t spread = i * 2654435761u % 1024; /* many share a home slot */
+        uint32_t spread = i * 2654435761u % 1024; /* many begin alike */
         memcpy(storage_key, &spread, 4);
         memcpy(storage_key + 8, &i, 4);
         struct index_entry *e = index_find(&x, storage_key);
@@ -136,6 +136,37 @@ static void test_index(void **state)
         expected += present[i];
     assert_int_equal(x.count, expected);
     index_free(&x);
+}
+
+static size_t longest_run(const struct index *x)
+{
+    size_t run = 0, longest = 0;
+    for (size_t i = 0; i < 2 * x->capacity; i++) {
+        run = x->entries[i % x->capacity].version ? run + 1 : 0;
+        longest = run > longest ? run : longest;
+    }
+    return longest;
+}
+
+/* However a host that makes up storage keys chooses them, they are spread. */
+static void test_chosen_keys(void **state)
+{
+    enum { N = 24000 }; /* just below the load at which the table grows */
+    static const struct {
+        size_t at, step;
+    } choices[] = {{8, 1}, {28, 1}, {0, 1}, {0, 65536}, {16, 1u << 12}};
+    for (size_t c = 0; c < sizeof choices / sizeof *choices; c++) {
+        struct index x = {0};
+        for (uint32_t i = 0; i < N; i++) {
+            uint8_t storage_key[STORAGE_KEY_SIZE] = {1, 2, 3, 4, 5, 6, 7, 8};
+            uint64_t number = (uint64_t)i * choices[c].step;
+            memcpy(storage_key + choices[c].at, &number, choices[c].at > 24 ? 4 : 8);
+            index_put(&x, storage_key)->version = 1;
+        }
+        assert_int_equal(x.count, N);
+        assert_true(longest_run(&x) < N / 40);
+        index_free(&x);
+    }
 }
 
 /* What of a record is in its twin: all of it up to a size, which is larger for the enclave's own. */
@@ -187,6 +218,7 @@ int main(void)
         cmocka_unit_test(test_namespaces_differ),
         cmocka_unit_test(test_root),
         cmocka_unit_test(test_index),
+        cmocka_unit_test(test_chosen_keys),
         cmocka_unit_test(test_twins),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
