@@ -21,6 +21,7 @@
 #include "common/clock.h"
 #include "common/ensure.h"
 #include "common/hex.h"
+#include "common/replace.h"
 #include "common/witness_option.h"
 #include "edl/enclave_os_u.h"
 #include "host/thread/clock.h"
@@ -465,7 +466,8 @@ static int open_signals(void)
 static void write_recover_request(void)
 {
     static const char name[] = "recover.request";
-    char path[4096], made[4096 + 8];
+    static const struct replace_how how = {.mode = 0644};
+    char path[4096], why[REPLACE_WHY_SIZE];
     void *request = NULL;
     size_t size = 0;
     int result = kvstore_get(server.backends.kv, (struct kvstore_bytes){name, sizeof name - 1}, &request, &size);
@@ -477,12 +479,8 @@ static void write_recover_request(void)
     }
     if (result != 0)
         fail("the enclave's request for the holders cannot be read: %s", strerror(-result));
-    snprintf(made, sizeof made, "%s.new", path);
-    FILE *file = fopen(made, "w");
-    bool ok = file && fwrite(request, 1, size, file) == size;
-    ok = file && fclose(file) == 0 && ok;
-    if (!ok || rename(made, path) != 0)
-        fail("%s: %s", path, strerror(errno));
+    if (replace_file(path, request, size, &how, why) != 0)
+        fail("%s: %s", path, why);
     free(request);
     printf("recover:   %s is for the holders of shares: enclavectl recover --request\n", path);
 }

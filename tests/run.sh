@@ -19,7 +19,7 @@ folder() { case $1 in image) echo build ;; *) echo "build/$1" ;; esac; }
 
 # What is only tested is compiled once for each content, wherever the checkout lies; the image, which is measured, from
 # its sources in each build folder.
-export CCACHE_DIR=${ENCLAVE_OS_CACHE:-$HOME/.cache/enclave-os}/ccache CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1 CCACHE_MAXSIZE=1G
+export CCACHE_DIR=$cache/ccache CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1 CCACHE_MAXSIZE=1G
 configure() { # SUITE
     local preset=$1 wasmtime openssl options=()
     [ "$1" != image ] || preset=release
