@@ -49,6 +49,7 @@ struct http_call {
     bool message_complete, sized;
     uint64_t body_size, body_read; /* as announced, if sized */
     unsigned interim;
+    uint32_t head_read; /* of the head that is awaited, and of what came before it */
     int status;
     struct h1_lines lines;
     struct http_field *fields, *trailers;

@@ -113,13 +113,19 @@ static int on_body(llhttp_t *parser, const char *at, size_t size)
     return HPE_PAUSED;
 }
 
+static void begin_head(struct http_call *c)
+{
+    h1_lines_begin(&c->lines, CALL_HEAD_MAX, CALL_LINES_MAX);
+    c->head_read = 0;
+}
+
 static int on_message_complete(llhttp_t *parser)
 {
     struct http_call *c = of(parser);
     if (c->status)
         c->message_complete = true;
     else
-        h1_lines_begin(&c->lines, CALL_HEAD_MAX, CALL_LINES_MAX); /* an interim one: the next is awaited */
+        begin_head(c); /* that was an interim one */
     return c->message_complete ? HPE_PAUSED : 0;
 }
 
@@ -135,7 +141,7 @@ static const llhttp_settings_t settings = {
 void http_call_response_init(struct http_call *c)
 {
     h1_parser_init(&c->parser, HTTP_RESPONSE, &settings, c);
-    h1_lines_begin(&c->lines, CALL_HEAD_MAX, CALL_LINES_MAX);
+    begin_head(c);
 }
 
 void http_call_response_free(struct http_call *c)
@@ -161,8 +167,12 @@ static void parse(struct http_call *c)
     } else if (error != HPE_OK) {
         http_call_fail(c, CALL_PROTOCOL);
     } else {
+        c->head_read += c->status ? 0 : c->in_end - c->in_start;
         h1_lines_next_input(&c->lines, c->in, c->in + c->in_end, CALL_IN_SIZE);
         c->in_start = c->in_end = 0;
+        /* Its lines are counted where they are kept; what is before and around them, here. */
+        if (c->head_read > 2 * CALL_HEAD_MAX)
+            http_call_fail(c, CALL_HEAD_SIZE);
     }
 }
 

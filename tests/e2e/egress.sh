@@ -57,7 +57,7 @@ done
 # servers that misbehave: each is told that the connection is over, whatever was wrong with its answer
 seen() { via /seen | grep -q "('$1', '$2')"; } # PATH WHAT
 for case in two-lengths:$protocol both:$protocol coding:$coding folded:$protocol nul:$protocol no-version:$protocol \
-    http2:$protocol switch:$protocol interims:$protocol head-size:$head_size lines:$head_size negative:$protocol \
+    http2:$protocol switch:$protocol interims:$protocol head-size:$head_size lines:$head_size empty-lines:$head_size reason:$head_size negative:$protocol \
     huge:$protocol garbage:$protocol nothing:$terminated; do
     equal "$(via "/${case%:*}")" "error ${case#*:}" "/${case%:*}"
     [ $case = nothing:$terminated ] || await "a close_notify for the server of /${case%:*}" seen "/${case%:*}" "a close_notify"

@@ -63,6 +63,8 @@ HOSTILE = {
     "/http2": b"HTTP/2.0 200 OK\r\n\r\n",
     "/switch": b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n",
     "/interims": b"HTTP/1.1 103 Early Hints\r\n\r\n" * 1000,
+    "/empty-lines": b"\r\n" * 200000 + OK + b"content-length: 2\r\n\r\nok",
+    "/reason": b"HTTP/1.1 200 " + b"x" * 400000 + b"\r\ncontent-length: 2\r\n\r\nok",
     "/head-size": OK + b"".join(b"x-%d: %s\r\n" % (i, b"y" * 1000) for i in range(200)) + b"\r\n",
     "/lines": OK + b"".join(b"x-%d: y\r\n" % i for i in range(2000)) + b"\r\n",
     "/negative": OK + b"content-length: -5\r\n\r\n",
