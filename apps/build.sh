@@ -45,6 +45,10 @@ stride-table-references text_component guests/strides/table-references.wat
 stride-memory   text_component guests/strides/memory.wat
 stride-grow     text_component guests/strides/grow.wat
 stride-collect  text_component guests/strides/collect.wat
+spin-loop       text_component guests/spins/loop.wat
+spin-nested     text_component guests/spins/nested.wat
+spin-start      text_component guests/spins/start.wat
+spin-realloc    text_component guests/spins/realloc.wat
 hostile         c_app guests/hostile.c common/handler-hostile.wit
 hoard           c_app guests/hoard.c common/handler-kv.wit
 interim         c_app guests/interim.c common/handler.wit

@@ -44,6 +44,8 @@ static void add_app(void *user, struct app *app)
                                           {"requests_refused_busy_total", refused.busy},
                                           {"requests_refused_fast_total", refused.fast},
                                           {"requests_refused_large_total", refused.large},
+                                          {"requests_over_cpu_total", app_over_cpu(app)},
+                                          {"cpu_microseconds_total", app_cpu_ns(app) / 1000},
                                           {"memory_refused_total", atomic_load(&memory->refused)}};
     json_t *entry = json_object();
     if (http_add_numbers(entry, numbers, sizeof numbers / sizeof *numbers) < 0 ||

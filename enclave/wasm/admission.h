@@ -17,6 +17,7 @@
 struct app_limits {
     uint64_t memory_mib; /* linear memory for one request */
     uint64_t timeout_ms; /* for one request */
+    uint64_t cpu_ms;     /* that one request may compute */
     uint64_t requests;   /* at once */
     uint64_t requests_per_second;
     uint64_t body_bytes; /* of a request */

@@ -60,6 +60,7 @@ static void limit(struct app *app)
     const struct app_limits *limits = &app->settings->limits;
     app->memory_limit = least(app->memory_limit, limits->memory_mib << 20);
     app->timeout_ns = least(app->timeout_ns, limits->timeout_ms * UINT64_C(1000000));
+    app->cpu_limit_ns = limits->cpu_ms * UINT64_C(1000000);
 }
 
 static void keeper_ref(struct http_keeper *keeper)
@@ -216,6 +217,19 @@ struct app_refusals app_refusals(const struct app *app)
 {
     struct admission *a = (struct admission *)&app->admission;
     return (struct app_refusals){atomic_load(&a->busy), atomic_load(&a->fast), atomic_load(&a->large)};
+}
+
+uint64_t app_cpu_ns(const struct app *app)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < PROTO_MAX_WORKERS; i++)
+        sum += atomic_load_explicit(&((struct app *)app)->turns[i].cpu_ns, memory_order_relaxed);
+    return sum;
+}
+
+uint64_t app_over_cpu(const struct app *app)
+{
+    return atomic_load_explicit(&((struct app *)app)->over_cpu, memory_order_relaxed);
 }
 
 const struct budget *app_memory(const struct app *app)

@@ -63,6 +63,10 @@ struct app_refusals {
     uint64_t busy, fast, large;
 };
 struct app_refusals app_refusals(const struct app *app);
+/* What its guests have kept their workers busy with, in nanoseconds of the workers' clock (GUEST_TURN_MIN_US); and how
+ * many of its requests were ended since they would not come to an end of it (its settings' limits, cpu_ms). */
+uint64_t app_cpu_ns(const struct app *app);
+uint64_t app_over_cpu(const struct app *app);
 const struct budget *app_memory(const struct app *app); /* what its guests hold */
 
 /* Answer the request with a fresh instance; one that is closed refuses it with 503 and retry-after, one that is stopped

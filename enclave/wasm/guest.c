@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "enclave/wasm/internal.h"
+#include "common/clock.h"
 #include "common/container.h"
 #include "enclave/https/answer.h"
 
@@ -20,12 +21,16 @@ static void end_exchange(struct guest *g, int status, const char *why)
         x->ops->fail(x, status, why);
 }
 
-/* Its time is up. */
-static void end_expired(struct guest *g)
+/* Its time is up, or what it may compute. */
+static void end_late(struct guest *g)
 {
     char why[96];
-    snprintf(why, sizeof why, "the app took longer than %llu ms (--request-timeout)",
-             (unsigned long long)(g->app->timeout_ns / 1000000));
+    if (g->spent)
+        snprintf(why, sizeof why, "the app computed longer than %llu ms (its settings' limits, cpu_ms)",
+                 (unsigned long long)(g->app->cpu_limit_ns / 1000000));
+    else
+        snprintf(why, sizeof why, "the app took longer than %llu ms (--request-timeout)",
+                 (unsigned long long)(g->app->timeout_ns / 1000000));
     end_exchange(g, 504, why);
 }
 
@@ -68,16 +73,20 @@ static bool has_failed(const struct guest *g, const wasmtime_error_t *error)
 /* cause: wasmtime's, without the backtrace, which says little without symbols; NULL if there was no error. */
 static const char *reason(const struct guest *g, const char *cause)
 {
-    return g->expired     ? "the request took too long"
+    return g->spent       ? "the request computed longer than it may (limits, cpu_ms)"
+           : g->expired   ? "the request took too long"
            : g->trap      ? g->trap
            : cause        ? cause
            : g->responded ? "the guest returned before it finished its response's body (outgoing-body.finish)"
                           : "the guest returned without setting a response (response-outparam.set)";
 }
 
-/* As a shell says it: 124 as timeout has it, 134 for a trap as `wasmtime run` has it, 1 for a run that says no. */
+/* As a shell says it: 124 as timeout has it, 152 as SIGXCPU ends it, 134 for a trap as `wasmtime run` has it, 1 for a
+ * run that says no. */
 static int exit_code_of(const struct guest *g, bool failed, const char *cause)
 {
+    if (g->spent)
+        return 152;
     if (g->expired)
         return 124;
     if (!failed || g->exited)
@@ -89,15 +98,15 @@ static void guest_end(struct guest *g, wasmtime_error_t *error)
 {
     guest_check(g);
     ENSURE(!g->ended && !g->polling && !g->computing);
-    bool failed = has_failed(g, error), over = !g->x || g->finished;
+    bool failed = has_failed(g, error), over = !g->x || g->finished, late = g->expired || g->spent;
     char *cause = error ? error_cause(error) : NULL;
-    if (failed || (!over && (g->expired || !g->app->command)))
+    if (failed || (!over && (late || !g->app->command)))
         guest_note(g, reason(g, cause));
     if (g->app->command)
-        g->app->rt->config.world->command_ends(g, exit_code_of(g, failed, cause), g->expired ? 504 : 500);
+        g->app->rt->config.world->command_ends(g, exit_code_of(g, failed, cause), late ? 504 : 500);
     free(cause);
-    if (g->expired)
-        end_expired(g);
+    if (late)
+        end_late(g);
     else
         end_exchange(g, 500, APP_FAILED);
     g->ended = true;
@@ -190,6 +199,35 @@ static void deadline_runs(struct guest *g)
         start_deadline(g, g->worker->loop.now_ns + g->app->timeout_ns);
 }
 
+/* One turn: until it is over, waits or yields. What it takes is what the guest computes, with all that host functions
+ * do for it meanwhile; waiting is none of it. */
+static bool take_turn(struct guest *g, wasmtime_error_t **error)
+{
+    uint64_t began_ns = clock_monotonic_ns();
+    ENSURE(!g->polling && !g->ended);
+    g->polling = true;
+    bool over = enclave_call_poll(g->call, error);
+    g->polling = false;
+    uint64_t took_ns = clock_monotonic_ns() - began_ns;
+    if (took_ns < GUEST_TURN_MIN_US * 1000)
+        took_ns = GUEST_TURN_MIN_US * 1000;
+    g->cpu_ns += took_ns;
+    ENSURE(g->worker->index < PROTO_MAX_WORKERS);
+    struct app_turns *turns = &g->app->turns[g->worker->index];
+    atomic_store_explicit(&turns->cpu_ns, turns->cpu_ns + took_ns, memory_order_relaxed);
+    return over;
+}
+
+/* Whether it has computed as much as it may; then it ends. */
+static bool is_spent(struct guest *g)
+{
+    if (!g->app->cpu_limit_ns || g->cpu_ns < g->app->cpu_limit_ns)
+        return false;
+    g->spent = true;
+    atomic_fetch_add_explicit(&g->app->over_cpu, 1, memory_order_relaxed);
+    return true;
+}
+
 static void guest_run(struct loop_task *task)
 {
     struct guest *g = CONTAINER_OF(task, struct guest, task);
@@ -212,15 +250,17 @@ static void guest_run(struct loop_task *task)
     deadline_runs(g);
     stacks_enter_app(g->app);
     memories_enter_app(g->app);
-    g->polling = true;
-    bool over = enclave_call_poll(g->call, &error);
-    g->polling = false;
+    bool over = take_turn(g, &error);
     guest_check(g);
     if (over) {
         if (stacks_refused())
             guest_refuse(g, error);
         else
             guest_end(g, error);
+        return;
+    }
+    if (is_spent(g)) {
+        guest_end(g, NULL);
         return;
     }
     /* A file or a stored value comes soon, whatever else it waits for may not. */

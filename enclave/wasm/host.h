@@ -76,6 +76,12 @@ struct wasm_component {
     uint64_t instance_bytes; /* what an instance takes beside memories, tables and stack, at most */
 };
 
+/* What an app has on one worker: only that worker's thread writes it, and none of another's lines. */
+struct app_turns {
+    _Atomic uint64_t cpu_ns; /* that its guests have computed, of its whole life; others read it */
+    char apart[120];
+};
+
 struct app {
     atomic_uint refs;
     struct wasm_runtime *rt;
@@ -89,13 +95,16 @@ struct app {
     bool is_listed;
     struct app *next_living;
     uint64_t memory_limit, timeout_ns;
+    uint64_t cpu_limit_ns;      /* that one request may compute; 0: as long as it has time */
     struct admission admission; /* by its settings' limits */
-    struct budget memory;       /* what its guests hold, of the runtime's */
-    struct budget calls_out;    /* requests to servers elsewhere, at this moment: a number, not bytes */
-    struct budget stacks;       /* of its guests: a number too */
-    struct budget kept;         /* connections to servers elsewhere that wait for its next request: the same */
-    struct http_keeper keeper;  /* of these */
-    struct fs *fs;              /* what the world keeps its files in: host_world.files_of */
+    struct app_turns turns[PROTO_MAX_WORKERS];
+    _Atomic uint64_t over_cpu; /* requests that were ended at cpu_limit_ns */
+    struct budget memory;      /* what its guests hold, of the runtime's */
+    struct budget calls_out;   /* requests to servers elsewhere, at this moment: a number, not bytes */
+    struct budget stacks;      /* of its guests: a number too */
+    struct budget kept;        /* connections to servers elsewhere that wait for its next request: the same */
+    struct http_keeper keeper; /* of these */
+    struct fs *fs;             /* what the world keeps its files in: host_world.files_of */
     uint8_t sha256[32];
     char path[APP_NAME_MAX + 2]; /* "/" and the name */
     const char *name;
@@ -243,7 +252,9 @@ struct guest {
     bool polling;               /* its call runs */
     bool computing, ended;
     uint8_t waiting; /* enum waits_for: why a host function answered HOST_WAIT in this poll */
+    uint64_t cpu_ns; /* that it has computed */
     bool expired, exited;
+    bool spent; /* it has computed as much as it may */
     bool responded, finished;
     uint8_t exit_code;       /* once it exited */
     struct kv_call *kv;      /* the one storage call it waits for */

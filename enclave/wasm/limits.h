@@ -60,6 +60,9 @@
 #define KEYVALUE_KEYS_MAX 4096 /* of one call for many */
 /* After its client went away: for what it has to put in order. Milliseconds. */
 #define GUEST_GONE_MS 5000
+/* What a turn of a guest's counts at least of what it may compute, in microseconds: the clock that its turns are
+ * measured by goes forward once a millisecond, and nobody can slip between two of its steps for nothing. */
+#define GUEST_TURN_MIN_US 20
 #define APP_CALLS_OUT_MAX 128u /* requests to servers elsewhere, of one app at once: a number */
 /* Connections to servers elsewhere that wait for the next request, of all apps: a number, of which an app has as many
  * as it leaves free for others. */

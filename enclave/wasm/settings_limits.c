@@ -13,6 +13,7 @@ static const struct member {
 } members[] = {
     {"memory_mib", offsetof(struct app_limits, memory_mib), UINT64_C(1) << 20},
     {"timeout_ms", offsetof(struct app_limits, timeout_ms), UINT64_C(1) << 30},
+    {"cpu_ms", offsetof(struct app_limits, cpu_ms), UINT64_C(1) << 30},
     {"requests", offsetof(struct app_limits, requests), UINT64_C(1) << 20},
     {"requests_per_second", offsetof(struct app_limits, requests_per_second), 1000000},
     {"body_bytes", offsetof(struct app_limits, body_bytes), UINT64_C(1) << 40},
@@ -41,7 +42,7 @@ bool settings_limits_take(const json_t *object, struct app_limits *out, char *wh
         const struct member *m = find(name);
         if (!m) {
             snprintf(why, why_size,
-                     "limits: %.64s: there is no such limit; there are memory_mib, timeout_ms, requests, "
+                     "limits: %.64s: there is no such limit; there are memory_mib, timeout_ms, cpu_ms, requests, "
                      "requests_per_second and body_bytes",
                      name);
             return false;

@@ -152,8 +152,10 @@ static void test_refused(void **state)
         {"{\"durable\":true}", "durable: the only value is"},
         {"{\"durable\":\"synced\"}", "durable: the only value is \"witnessed\", not \"synced\""},
         {"{\"limits\":1}", "limits: not an object"},
-        {"{\"limits\":{\"request\":1}}", "limits: request: there is no such limit; there are memory_mib, timeout_ms"},
+        {"{\"limits\":{\"request\":1}}",
+         "limits: request: there is no such limit; there are memory_mib, timeout_ms, cpu_ms"},
         {"{\"limits\":{\"requests\":0}}", "limits: requests: expected a whole number from 1 to 1048576"},
+        {"{\"limits\":{\"cpu_ms\":0}}", "limits: cpu_ms: expected a whole number from 1 to 1073741824"},
         {"{\"limits\":{\"requests\":-1}}", "limits: requests: expected a whole number"},
         {"{\"limits\":{\"requests\":1.0}}", "limits: requests: expected a whole number"},
         {"{\"limits\":{\"requests_per_second\":1000001}}", "limits: requests_per_second: expected"},
@@ -184,7 +186,7 @@ static void test_refused(void **state)
 static void test_limits(void **state)
 {
     struct app_settings *s = parse("{\"limits\":{\"memory_mib\":1,\"timeout_ms\":2,\"requests\":3,"
-                                   "\"requests_per_second\":4,\"body_bytes\":5}}"),
+                                   "\"requests_per_second\":4,\"body_bytes\":5,\"cpu_ms\":6}}"),
                         *none = parse("{\"limits\":{}}");
     const struct app_limits *l = &s->limits;
     assert_int_equal(l->memory_mib, 1);
@@ -192,6 +194,7 @@ static void test_limits(void **state)
     assert_int_equal(l->requests, 3);
     assert_int_equal(l->requests_per_second, 4);
     assert_int_equal(l->body_bytes, 5);
+    assert_int_equal(l->cpu_ms, 6);
     assert_memory_equal(&none->limits, (&(struct app_limits){0}), sizeof none->limits);
     assert_memory_not_equal(s->digest, none->digest, 32);
     app_settings_unref(s);

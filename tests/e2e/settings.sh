@@ -88,6 +88,12 @@ equal "$(field waits requests_refused_busy_total)" 1
 push slow misbehave
 settings slow '{"limits":{"timeout_ms":50}}' >/dev/null
 equal "$(status /slow/loop)" 504 "a request that takes longer than its app may"
+settings slow '{"limits":{"cpu_ms":50}}' >/dev/null
+get /slow/loop -D "$work/head" >"$work/out"
+contains "$(cat "$work/head")" "504 "
+contains "$(cat "$work/out")" "computed longer than 50 ms (its settings' limits, cpu_ms)"
+equal "$(field slow requests_over_cpu_total)" 1
+[ "$(field slow cpu_microseconds_total)" -ge 50000 ] || fail "what it computed is not counted"
 settings limited '{"limits":{"requests_per_second":1}}' >/dev/null
 too_fast() { ask -i "$url/limited/" "$url/limited/" "$url/limited/" >"$work/out"; grep -q '^HTTP/1.1 429' "$work/out"; }
 await "more requests than a second has" too_fast
