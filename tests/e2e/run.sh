@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# README's first command as it stands there: `./dev run` with no environment but HOME and PATH, on its own ports. It comes to
-# serving, answers to a client that has verified it, and ends in good order and without a trace on each signal. A second one
-# beside it says what is in its way; one after a rebuild, with another measurement, begins anew and says so.
+# README's first command as it stands there: `./dev run` with no environment but HOME and PATH (and where this machine's caches
+# are, if that is elsewhere), on its own ports. It comes to serving, answers to a client that has verified it, and ends in good
+# order and without a trace on each signal. A second one beside it says what is in its way; one after a rebuild, with another
+# measurement, begins anew and says so.
 #
 # In namespaces of its own, where nobody else is on the ports, and where what it writes goes to a layer above the tree.
 . "$(dirname "$0")/inside.sh"
@@ -10,10 +11,16 @@ trap 'leave; cleanup' EXIT
 cd "$SOURCE"
 rm -rf build/run
 
+# Where caches lie is no setting of the command's: with others it would build everything anew.
+caches=()
+for name in ENCLAVE_OS_CACHE XDG_CACHE_HOME CARGO_HOME; do
+    [ -z "${!name:-}" ] || caches+=("$name=${!name}")
+done
+
 # dev_run [VARIABLE=VALUE...]: in the background, with its words in $work/words; its process in $dev
 dev_run() {
     : >"$work/words" # or what an earlier one said would do for this one
-    env -i --default-signal=INT HOME="$HOME" PATH="$PATH" "$@" ./dev run >"$work/words" 2>&1 &
+    env -i --default-signal=INT HOME="$HOME" PATH="$PATH" "${caches[@]}" "$@" ./dev run >"$work/words" 2>&1 &
     dev=$!
 }
 said() { grep -qF -e "$1" "$work/words"; }
