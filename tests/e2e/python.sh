@@ -12,6 +12,8 @@ ENCLAVE_VERIFIER_LIBRARY=$(realpath "$BUILD/lib/libenclave-verifier.so.0") \
 ls "$work"/wheels/enclave_verifier-*-py3-none-linux_x86_64.whl >/dev/null || fail "wheels: $(ls "$work/wheels")"
 "$work/fresh/bin/pip" -q install "$work"/wheels/*.whl requests==2.32.5 jsonschema==4.25.1
 
+contains "$("$work/fresh/bin/python" -W error "$SOURCE/tests/e2e/python_vectors.py" "$SOURCE/verifier/vectors")" " vectors"
+
 collateral_port=$(free_port)
 check start --collateral-listen "127.0.0.1:$collateral_port"
 push hello hello-c

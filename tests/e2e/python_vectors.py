@@ -1,0 +1,56 @@
+"""The Python binding judges verifier/vectors as they say: FOLDER. Not those about evidence behind the handshake, which Python's
+ssl cannot ask for."""
+import base64
+import calendar
+import json
+import pathlib
+import sys
+import tempfile
+import time
+
+from enclave_verifier import Collateral, Log, LogError, Policy, verify_certificate
+
+
+def collateral_of(vector):
+    if vector["collateral"] is None:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        for name, data in vector["collateral"].items():
+            (pathlib.Path(folder) / name).write_bytes(base64.b64decode(data))
+        return Collateral.load(folder)
+
+
+def log_of(vector):
+    files = vector.get("log")
+    try:
+        return files and Log(lambda path, limit: base64.b64decode(files[path]) if path in files else None)
+    except LogError:  # a malformed head: there is no log, then
+        return None
+
+
+def judge(vector):
+    now = calendar.timegm(time.strptime(vector["now"], "%Y-%m-%dT%H:%M:%SZ"))
+    result = verify_certificate(base64.b64decode(vector["certificate"]), Policy(file=vector["policy"], now=now), collateral_of(vector),
+                                live=vector["live"], manifest=vector["manifest"], log=log_of(vector))
+    checks = {}
+    for check in result.checks:
+        name = check["name"]
+        if name == "extension" or name.split(" ")[0] == "app":
+            checks.setdefault(name, []).append(check["outcome"])
+        else:
+            checks[name] = check["outcome"]
+    return result.verdict, checks
+
+
+judged = 0
+for path in sorted(pathlib.Path(sys.argv[1]).glob("*.json")):
+    vector = json.loads(path.read_text())
+    if "fresh" in vector:
+        continue
+    verdict, checks = judge(vector)
+    assert verdict == vector["verdict"], f"{path.name}: {verdict}"
+    different = {name: outcome for name, outcome in checks.items() if vector["checks"].get(name) != outcome}
+    assert not different and len(checks) == len(vector["checks"]), f"{path.name}: {different}"
+    judged += 1
+assert judged > 150, judged
+print(judged, "vectors")
