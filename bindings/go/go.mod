@@ -1,0 +1,3 @@
+module enclave-os/verifier
+
+go 1.24.0
