@@ -74,6 +74,19 @@ static void check_bare(struct verification *v)
         verifier__fail(v, CHECK_REPORT_DATA, "not what the caller expects");
 }
 
+/* The certificate's only quote is that of its DICE evidence: in place of the minute it binds claims, which say it. */
+static void check_dice_binding(struct verification *v)
+{
+    if (v->policy->mode != VERIFIER_DETERMINISTIC)
+        verifier__fail(v, CHECK_REPORT_DATA, "is over claims, in which there is no challenge");
+    else if (!v->dice_binds_time)
+        verifier__fail(v, CHECK_REPORT_DATA, "is over claims that do not say when the certificate is valid");
+    else if (memcmp(v->dice_report_data, BODY_REPORT_DATA(v->quote.body), 64) != 0)
+        verifier__fail(v, CHECK_REPORT_DATA, "is not that of the claims of this certificate's evidence");
+    else
+        verifier__pass(v, CHECK_REPORT_DATA, "binds the claims about the certificate's key and times");
+}
+
 void verifier__check_binding(struct verification *v)
 {
     static const char *const good[] = {"binds the certificate's key and the minute of its NotBefore",
@@ -87,6 +100,8 @@ void verifier__check_binding(struct verification *v)
         check_bare(v);
     else if (!v->result->claims.has_spki)
         return;
+    else if (v->dice_is_quote)
+        check_dice_binding(v);
     else if (expected_report_data(v, expected) && memcmp(expected, BODY_REPORT_DATA(v->quote.body), 64) == 0)
         verifier__pass(v, CHECK_REPORT_DATA, "%s", good[v->policy->mode]);
     else

@@ -11,7 +11,7 @@
 
 bool verifier__bound(const struct verification *v)
 {
-    return v->live || verifier__passed(v, CHECK_ISSUER);
+    return v->live || v->dice_bound || verifier__passed(v, CHECK_ISSUER);
 }
 
 bool verifier__read_extension(const struct verification *v, const char *oid_text, uint8_t *out, size_t size)

@@ -1,7 +1,7 @@
 /*
  * The certificate's extensions: the configuration's root, and values that the caller expects. They
  * are not in the quote. What makes them the enclave's word is a handshake that proves the attested key, whose holder
- * chose this certificate, or a signature of the enclave's own CA that the caller pinned.
+ * chose this certificate, a signature of the enclave's own CA that the caller pinned, or DICE evidence that binds them.
  */
 #include <openssl/objects.h>
 #include <string.h>
@@ -19,7 +19,10 @@ static void check_root(struct verification *v)
     claims->has_merkle_root = true;
     verifier__hex(claims->merkle_root, 32, text);
     if (verifier__bound(v))
-        verifier__pass(v, CHECK_CONFIGURATION, "%s, vouched for by the %s", text, v->live ? "handshake" : "issuer");
+        verifier__pass(v, CHECK_CONFIGURATION, "%s, vouched for by the %s", text,
+                       v->live         ? "handshake"
+                       : v->dice_bound ? "evidence: extensions are bound"
+                                       : "issuer");
     else
         verifier__skip(v, CHECK_CONFIGURATION, "%s; extensions: not bound (no live handshake, no pinned issuer)", text);
 }

@@ -34,6 +34,7 @@ static struct verifier_check find(const struct verifier_result *r, const char *n
 static void test_all_hold(void **state)
 {
     struct made *m = made_open();
+    m->options.evidences = 1;
     made_build(m);
     struct verifier_result *r = made_verify(m);
     if (verifier_result_verdict(r) != VERIFIER_VERIFIED)

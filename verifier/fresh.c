@@ -47,53 +47,20 @@ static uint8_t *read_answer(const struct verifier_fresh *fresh, size_t *size, co
     return quote;
 }
 
-static bool has_failed(const struct verifier_result *result, const char *name)
-{
-    for (size_t i = 0; i < verifier_result_count(result); i++) {
-        struct verifier_check check = verifier_result_check(result, i);
-        if (check.outcome == VERIFIER_FAILED && strcmp(check.name, name) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* The first check that this quote fails, but the certificate's does not; false: none. */
-static bool find_failure(const struct verification *v, const struct verifier_result *alone, struct verifier_check *out)
-{
-    for (size_t i = 0; i < verifier_result_count(alone); i++) {
-        *out = verifier_result_check(alone, i);
-        if (out->outcome == VERIFIER_FAILED && !has_failed(v->result, out->name))
-            return true;
-    }
-    return false;
-}
-
 static void judge(struct verification *v, const uint8_t *quote, size_t size)
 {
     uint8_t input[96], expected[64];
-    struct verifier_check failure;
-    const struct verifier_claims *claims = &v->result->claims;
-    memcpy(input, claims->spki_sha256, 32);
+    char why[REASON_SIZE];
+    memcpy(input, v->result->claims.spki_sha256, 32);
     memcpy(input + 32, v->fresh->context, 32);
     memcpy(input + 64, v->fresh->exported, 32);
-    bool hashed = EVP_Digest(input, sizeof input, expected, NULL, EVP_sha512(), NULL) == 1;
-    struct verifier_result *alone = hashed ? verifier__judge_quote(v, quote, size, expected) : NULL;
-    const struct verifier_claims *fresh = alone ? verifier_result_claims(alone) : NULL;
-    if (!alone)
+    if (EVP_Digest(input, sizeof input, expected, NULL, EVP_sha512(), NULL) != 1)
         verifier__fail(v, CHECK_FRESH, "out of memory");
-    else if (find_failure(v, alone, &failure))
-        verifier__fail(v, CHECK_FRESH, "%s: %s", failure.name,
-                       strcmp(failure.name, verifier_check_name(CHECK_REPORT_DATA)) == 0
-                           ? "it is not over this key, this challenge and this connection"
-                           : failure.reason);
-    else if (!verifier__has_passed(alone, CHECK_REPORT_DATA))
-        verifier__fail(v, CHECK_FRESH, "its quote could not be judged");
-    else if (memcmp(fresh->mrenclave, claims->mrenclave, 32) != 0 || fresh->isv_svn != claims->isv_svn ||
-             memcmp(fresh->mrsigner, claims->mrsigner, 32) != 0 || fresh->debug != claims->debug)
-        verifier__fail(v, CHECK_FRESH, "it is another enclave's than the certificate's quote");
+    else if (!verifier__is_as_good(v, quote, size, expected,
+                                   "it is not over this key, this challenge and this connection", why))
+        verifier__fail(v, CHECK_FRESH, "%s", why);
     else
         verifier__pass(v, CHECK_FRESH, "a quote over this key, this challenge and this connection");
-    verifier_result_destroy(alone);
 }
 
 void verifier__check_fresh(struct verification *v)

@@ -9,6 +9,7 @@
 #include <openssl/x509.h>
 
 #include "common/hex.h"
+#include "verifier/dice.h"
 #include "verifier/note.h"
 #include "verifier/verifier.h"
 
@@ -99,6 +100,7 @@ enum weight {
     X(TCB_STATUS, OF_COLLATERAL, "tcb status", "the status of platform and quoting enclave is accepted by the caller") \
     X(FRESHNESS, OPTIONAL, "collateral freshness", "both documents' tcbEvaluationDataNumber is at least the caller's") \
     X(REPORT_DATA, OF_CERTIFICATE, "report data", "ReportData binds the certificate's key, in the caller's mode") \
+    X(DICE, OPTIONAL, "dice evidence", "its own quote, of the same enclave, binds key, times and extensions") \
     X(FRESH, OPTIONAL, "fresh evidence", "the same enclave made a quote for this connection when it was asked to") \
     X(DEBUG, ALWAYS, "debug", "the enclave is initialised, and not for debugging unless the caller allows it") \
     X(MRENCLAVE, OPTIONAL, "mrenclave", "MRENCLAVE is one of those that the caller pinned") \
@@ -290,6 +292,12 @@ struct verification {
     const struct verifier_log_view *log; /* NULL: none was given */
     const struct verifier_fresh *fresh;  /* NULL: none was given */
     const struct manifest *manifest;     /* set once it is proven to be the certificate's configuration */
+    bool has_dice, dice_is_quote;        /* the certificate has DICE evidence, and no other quote */
+    struct dice_evidence dice;           /* and the next two: if nothing is wrong with it */
+    uint8_t dice_report_data[64];
+    bool dice_binds_time, dice_binds_all;
+    const char *dice_wrong; /* static */
+    bool dice_bound;        /* it holds, and so the extensions count */
     const uint8_t *expected_report_data;
     const uint8_t *predecessor; /* of a quote alone: MRENCLAVE of who has the instance now; NULL: nobody is known */
     struct verifier_quote quote;
@@ -308,6 +316,10 @@ struct verification verifier__begin(const struct verifier_policy *policy, const 
 void verifier__check_quote(struct verification *v, const void *quote, size_t size);
 struct verifier_result *verifier__judge_quote(const struct verification *v, const void *quote, size_t size,
                                               const uint8_t report_data[64]);
+/* Whether a quote that must carry report_data is as good as the certificate's, and of the same enclave; false: why says
+ * what is not, which is unbound where it carries something else. */
+bool verifier__is_as_good(const struct verification *v, const void *quote, size_t size, const uint8_t report_data[64],
+                          const char *unbound, char why[REASON_SIZE]);
 /* verify.c: what the public function does, live or not whatever the policy says. */
 struct verifier_result *verifier__verify_certificate(const struct verifier_policy *policy,
                                                      const struct verifier_collateral *collateral, X509 *certificate,
@@ -331,6 +343,8 @@ void verifier__check_chain(struct verification *v);           /* chain.c */
 void verifier__check_quoting_enclave(struct verification *v); /* quoting.c */
 void verifier__check_collateral(struct verification *v);      /* appraisal.c */
 void verifier__check_binding(struct verification *v);         /* binding.c */
+void verifier__read_dice(struct verification *v);             /* dice.c: of a certificate; checks nothing */
+void verifier__check_dice(struct verification *v);            /* dice.c */
 void verifier__check_fresh(struct verification *v);           /* fresh.c */
 void verifier__check_enclave(struct verification *v);         /* enclave.c */
 void verifier__check_configuration(struct verification *v);   /* configuration.c */

@@ -1,6 +1,7 @@
 /*
  * A quote, whatever it came in: what it is, who vouches for it, and what it says.
  */
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -58,4 +59,50 @@ struct verifier_result *verifier__judge_quote(const struct verification *v, cons
     if (alone.result)
         verifier__check_quote(&alone, quote, size);
     return alone.result;
+}
+
+/* ---- another one of the same enclave --------------------------------------------------------------------------- */
+
+static bool has_failed(const struct verifier_result *result, const char *name)
+{
+    for (size_t i = 0; i < verifier_result_count(result); i++) {
+        struct verifier_check check = verifier_result_check(result, i);
+        if (check.outcome == VERIFIER_FAILED && strcmp(check.name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The first check that this quote fails, but the certificate's does not; false: none. */
+static bool find_failure(const struct verification *v, const struct verifier_result *alone, struct verifier_check *out)
+{
+    for (size_t i = 0; i < verifier_result_count(alone); i++) {
+        *out = verifier_result_check(alone, i);
+        if (out->outcome == VERIFIER_FAILED && !has_failed(v->result, out->name))
+            return true;
+    }
+    return false;
+}
+
+bool verifier__is_as_good(const struct verification *v, const void *quote, size_t size, const uint8_t report_data[64],
+                          const char *unbound, char why[REASON_SIZE])
+{
+    struct verifier_check failure;
+    const struct verifier_claims *claims = &v->result->claims;
+    struct verifier_result *alone = verifier__judge_quote(v, quote, size, report_data);
+    const struct verifier_claims *other = alone ? verifier_result_claims(alone) : NULL;
+    why[0] = 0;
+    if (!alone)
+        snprintf(why, REASON_SIZE, "out of memory");
+    else if (find_failure(v, alone, &failure))
+        snprintf(why, REASON_SIZE, "%s: %s", failure.name,
+                 strcmp(failure.name, verifier_check_name(CHECK_REPORT_DATA)) == 0 ? unbound : failure.reason);
+    else if (!verifier__has_passed(alone, CHECK_REPORT_DATA))
+        snprintf(why, REASON_SIZE, "its quote could not be judged");
+    else if (memcmp(other->mrenclave, claims->mrenclave, 32) != 0 || other->isv_svn != claims->isv_svn ||
+             memcmp(other->mrsigner, claims->mrsigner, 32) != 0 || other->isv_prod_id != claims->isv_prod_id ||
+             other->debug != claims->debug)
+        snprintf(why, REASON_SIZE, "it is another enclave's than the certificate's quote");
+    verifier_result_destroy(alone);
+    return !why[0];
 }

@@ -248,9 +248,9 @@ static void test_nothing_checked(void **state)
         verifier__pass(&v, (enum check_id)id, "passed");
     r->of_certificate = r->has_collateral = true;
     assert_true(verifier_result_ok(r));
-    static const enum check_id optional[] = {CHECK_LIFETIME,  CHECK_ISSUER,    CHECK_COLLATERAL,
-                                             CHECK_FRESHNESS, CHECK_MRENCLAVE, CHECK_MRSIGNER,
-                                             CHECK_PROD_ID,   CHECK_SVN,       CHECK_FRESH};
+    static const enum check_id optional[] = {CHECK_LIFETIME,  CHECK_ISSUER,   CHECK_COLLATERAL, CHECK_FRESHNESS,
+                                             CHECK_MRENCLAVE, CHECK_MRSIGNER, CHECK_PROD_ID,    CHECK_SVN,
+                                             CHECK_FRESH,     CHECK_DICE};
     for (int id = 0; id < CHECK_COUNT; id++) {
         bool may_be_left_out = id >= CHECK_CONFIGURATION;
         for (size_t i = 0; i < sizeof optional / sizeof optional[0]; i++)

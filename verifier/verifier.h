@@ -111,7 +111,8 @@ VERIFIER_API int verifier_policy_set_binding(struct verifier_policy *policy, enu
                                              const uint8_t *nonce, size_t nonce_size, const uint8_t binder[32]);
 
 /* The certificate comes out of a TLS 1.3 handshake, not resumed, that proves the certificate's key. Only then, or with
- * an issuer (below), do the certificate's extensions count: they are not part of the quote. */
+ * an issuer (below), or where DICE evidence binds them, do the certificate's extensions count: they are not part of the
+ * quote. */
 VERIFIER_API void verifier_policy_set_live(struct verifier_policy *policy, bool live);
 /* The certificate must be signed by this one, in PEM, copied: the enclave's own CA, learnt on an earlier, verified
  * connection or from its operator. -EINVAL: it is not exactly one certificate, and comments. */
@@ -450,6 +451,10 @@ VERIFIER_API const char *verifier_quote_is_for(const void *bytes, size_t size, c
  * ServerHello. -EINVAL for other sizes. */
 VERIFIER_API int verifier_channel_binder(const uint8_t *secret, const uint8_t *transcript_hash, size_t hash_size,
                                          uint8_t binder[32]);
+
+/* SHA-256 over the DER of each extension in the order of the certificate, without DICE evidence: what the claim
+ * "extensions" of that evidence says. False: out of memory. */
+VERIFIER_API bool verifier_extensions_sha256(const X509 *certificate, uint8_t out[32]);
 
 /* The two roots that the proof comes to: the old one is that of a tree with which the new one begins. False: it is
  * malformed. */

@@ -16,13 +16,19 @@ static struct verifier_result *judge(struct verification v, X509 *certificate)
         return NULL;
     v.leaf = certificate;
     v.result->of_certificate = true;
-    int count;
+    int count = 0;
     ASN1_OBJECT *oid = OBJ_txt2obj(OID_QUOTE, 1);
     const ASN1_OCTET_STRING *value = oid ? verifier__extension(certificate, oid, &count) : NULL;
     ASN1_OBJECT_free(oid);
+    verifier__read_dice(&v);
+    v.dice_is_quote = oid && count == 0 && v.has_dice && !v.dice_wrong;
     verifier__check_certificate(&v);
-    verifier__check_quote(&v, value ? ASN1_STRING_get0_data(value) : NULL,
-                          value ? (size_t)ASN1_STRING_length(value) : 0);
+    if (v.dice_is_quote)
+        verifier__check_quote(&v, v.dice.quote, v.dice.quote_size);
+    else
+        verifier__check_quote(&v, value ? ASN1_STRING_get0_data(value) : NULL,
+                              value ? (size_t)ASN1_STRING_length(value) : 0);
+    verifier__check_dice(&v);
     verifier__check_fresh(&v);
     verifier__check_configuration(&v);
     ERR_clear_error(); /* reasons are in the result */
@@ -82,6 +88,7 @@ static struct verifier_result *judge_quote(struct verification v, const void *qu
         return NULL;
     verifier__check_certificate(&v);
     verifier__check_quote(&v, quote ? quote : "", quote ? size : 0);
+    verifier__check_dice(&v);
     verifier__check_configuration(&v);
     ERR_clear_error();
     return v.result;

@@ -204,10 +204,8 @@ static void report_data(const struct fixture_options *o, uint8_t out[64])
     SHA512(input, 32 + binding_size, out);
 }
 
-static void make_quote(struct fixture *f, const struct fixture_options *o, const struct certificates *x)
+uint8_t *fixture_quote(const struct fixture_options *o, const char *chain, const uint8_t report_data[64], size_t *size)
 {
-    X509 *list[] = {x->pck, x->ca, x->root};
-    char *chain = pem(list, 3);
     struct quote_parts parts = {.body = o->body,
                                 .qe_body = o->qe_body,
                                 .attestation_key = key_of(ATTESTATION),
@@ -215,17 +213,24 @@ static void make_quote(struct fixture *f, const struct fixture_options *o, const
                                 .qe_svn = o->qe_body.isvsvn,
                                 .pce_svn = o->platform.pce_svn,
                                 .chain = chain};
-    report_data(o, parts.body.reportdata);
-    if (o->report_data)
-        memcpy(parts.body.reportdata, o->report_data, sizeof parts.body.reportdata);
-    f->quote = malloc(16384);
-    MUST(f->quote && quote_assemble(&parts, f->quote, 16384, &f->quote_size) == 0);
-    free(chain);
+    memcpy(parts.body.reportdata, report_data, sizeof parts.body.reportdata);
+    uint8_t *quote = malloc(16384);
+    MUST(quote && quote_assemble(&parts, quote, 16384, size) == 0);
+    return quote;
+}
+
+static void make_quote(struct fixture *f, const struct fixture_options *o, const struct certificates *x)
+{
+    X509 *list[] = {x->pck, x->ca, x->root};
+    uint8_t data[64];
+    report_data(o, data);
+    f->quote_chain_pem = pem(list, 3);
+    f->quote = fixture_quote(o, f->quote_chain_pem, o->report_data ? o->report_data : data, &f->quote_size);
     if (o->tamper)
         o->tamper(f->quote, &f->quote_size);
 }
 
-static void add_raw(X509 *x, const char *oid_text, const void *data, size_t size)
+void fixture_add_extension(X509 *x, const char *oid_text, const void *data, size_t size)
 {
     ASN1_OBJECT *oid = OBJ_txt2obj(oid_text, 1);
     ASN1_OCTET_STRING *value = ASN1_OCTET_STRING_new();
@@ -245,23 +250,24 @@ X509 *fixture_leaf(const struct fixture *f, const struct fixture_options *o, con
          ASN1_TIME_set(X509_getm_notAfter(x), (time_t)o->leaf_until_s) && X509_set_pubkey(x, key_of(LEAF)) &&
          X509_set_issuer_name(x, X509_get_subject_name(f->leaf_issuer)));
     for (int i = 0; i < o->quotes; i++)
-        add_raw(x, "1.2.840.113741.1.13.1.0", f->quote, f->quote_size);
+        fixture_add_extension(x, "1.2.840.113741.1.13.1.0", f->quote, f->quote_size);
     for (int i = 0; i < o->roots; i++)
-        add_raw(x, "1.3.6.1.4.1.65230.1.1", f->merkle_root, 32);
+        fixture_add_extension(x, "1.3.6.1.4.1.65230.1.1", f->merkle_root, 32);
     if (f->numbered) {
         uint8_t generation[8] = {[7] = o->generation_differs ? 40 : 41};
         uint8_t instance[32] = {o->instance_differs ? 0x2d : 0x1d, 2, 3};
-        add_raw(x, "1.3.6.1.4.1.65230.4.1", generation, sizeof generation);
-        add_raw(x, "1.3.6.1.4.1.65230.4.2", instance, sizeof instance);
+        fixture_add_extension(x, "1.3.6.1.4.1.65230.4.1", generation, sizeof generation);
+        fixture_add_extension(x, "1.3.6.1.4.1.65230.4.2", instance, sizeof instance);
         if (o->lineage_size > 0)
-            add_raw(x, "1.3.6.1.4.1.65230.4.5", o->lineage, o->lineage_size);
+            fixture_add_extension(x, "1.3.6.1.4.1.65230.4.5", o->lineage, o->lineage_size);
         if (o->log_head)
-            add_raw(x, "1.3.6.1.4.1.65230.4.3", o->log_head, 40);
+            fixture_add_extension(x, "1.3.6.1.4.1.65230.4.3", o->log_head, 40);
         if (o->log_key)
-            add_raw(x, "1.3.6.1.4.1.65230.4.4", o->log_key, 32);
+            fixture_add_extension(x, "1.3.6.1.4.1.65230.4.4", o->log_key, 32);
     }
     if (oid)
-        add_raw(x, oid, value, size);
+        fixture_add_extension(x, oid, value, size);
+    fixture_add_evidence(x, f, o);
     MUST(X509_sign(x, key_of(ISSUER), EVP_sha256()));
     return x;
 }
@@ -295,6 +301,7 @@ void fixture_destroy(struct fixture *f)
     verifier_collateral_destroy(f->collateral);
     free(f->root_pem);
     free(f->pck_crl_chain_pem);
+    free(f->quote_chain_pem);
     free(f);
 }
 

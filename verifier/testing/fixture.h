@@ -12,6 +12,19 @@
 #define FIXTURE_NOW 1800000000ll /* 2027-01-15T08:00:00Z: what the tests take for now */
 #define FIXTURE_DAY 86400ll
 
+/* Claims of DICE evidence. */
+enum { CLAIM_KEY = 1, CLAIM_ROOT = 2, CLAIM_GENERATION = 4, CLAIM_FROM = 8, CLAIM_UNTIL = 16, CLAIM_EXTENSIONS = 32 };
+
+/* What is wrong with it: nothing of this at first. */
+struct fixture_evidence {
+    unsigned false_claims, missing_claims; /* CLAIM_... */
+    bool twice, unknown;                   /* the first claim stands there again; one that nobody knows */
+    bool swapped;                          /* its quote is over other claims */
+    bool another_enclave, damaged;         /* its quote is another enclave's; its signature does not hold */
+    bool trailing;                         /* a byte is behind it */
+    int algorithm;                         /* of the key's hash; 0: DICE_SHA256 */
+};
+
 struct fixture_options {
     const char *root_name;                     /* "Test Root CA" is neither Intel's nor a simulation's */
     struct platform_description platform;      /* in the PCK certificate */
@@ -28,6 +41,8 @@ struct fixture_options {
     bool partial_crl; /* the PCK CA's says, in a critical extension, that it is not the whole list */
     int64_t leaf_from_s, leaf_until_s;
     int quotes, roots; /* how often these extensions stand in the leaf: 1 */
+    int evidences;     /* of DICE: 0 */
+    struct fixture_evidence evidence;
     uint8_t merkle_root[32];
     bool instance_differs, generation_differs; /* of what a numbered fixture's leaf says */
     const uint8_t *lineage;                    /* the same; 32 bytes for each image; NULL: there was none */
@@ -46,6 +61,7 @@ struct fixture {
     X509 *leaf_issuer;
     struct verifier_collateral *collateral;
     char *root_pem, *pck_crl_chain_pem;
+    char *quote_chain_pem;
     uint8_t merkle_root[32]; /* what the leaf carries */
     bool numbered;           /* and generation 41 of the instance 1d 02 03 00 ... */
 };
@@ -55,6 +71,13 @@ struct fixture_options fixture_defaults(void);
 /* Aborts if anything goes wrong. */
 struct fixture *fixture_create(const struct fixture_options *options);
 void fixture_destroy(struct fixture *fixture);
+
+/* evidence.c: its DICE evidence, as options say, for all that x has so far. */
+void fixture_add_evidence(X509 *x, const struct fixture *fixture, const struct fixture_options *options);
+/* An extension, and a quote of options' enclave, malloc'ed. */
+void fixture_add_extension(X509 *x, const char *oid, const void *data, size_t size);
+uint8_t *fixture_quote(const struct fixture_options *options, const char *chain, const uint8_t report_data[64],
+                       size_t *size);
 
 /* {"NAME":INNER,"signature":...}, signed by the key that signs documents of that name ("tcbInfo", "enclaveIdentity") in
  * every fixture; malloc'ed. inner may be anything. */

@@ -150,6 +150,11 @@ static void false_cosignature(struct made *m)
     char *line = strstr(m->log->extra, "w.example/2 ");
     line[60] = line[60] == 'A' ? 'B' : 'A';
 }
+static void evidence_of_another_generation(struct made *m)
+{
+    m->options.evidences = 1;
+    m->options.evidence.false_claims = CLAIM_GENERATION;
+}
 CASE(generation, verifier_policy_set_min_generation(m->policy, 42))
 SET(threshold, "administrators", "threshold=2")
 SET(threshold_form, "administrators", "threshold=01")
@@ -249,6 +254,7 @@ const struct made_case made_cases[] = {
     {"manifest", "not that of its leaves", no_instance_leaf, NULL},
     {"instance", "another one than the manifest", other_instance, NULL},
     {"instance", "expected 09", NULL, pinned_instance},
+    {"dice evidence", "another generation", evidence_of_another_generation, NULL},
     {"generation", "another number than the manifest", other_generation, NULL},
     {"generation", "41, at least 42", NULL, generation},
     {"log key", "another one than the manifest", other_log_key, NULL},

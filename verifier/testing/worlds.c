@@ -39,6 +39,7 @@ struct world *world_open(void)
     struct world *w = calloc(1, sizeof *w);
     assert_non_null(w);
     w->options = fixture_defaults();
+    w->options.evidences = 1;
     w->oid = OID_EXPECTED;
     memcpy(w->value, "\1\2\3\4", 4);
     make_tree(w);
@@ -121,7 +122,7 @@ static void quote_twice(struct world *w)
 }
 static void quote_missing(struct world *w)
 {
-    w->options.quotes = 0;
+    w->options.quotes = w->options.evidences = 0;
 }
 static void root(struct world *w)
 {
@@ -354,6 +355,26 @@ static void challenge(struct world *w)
     uint8_t binder[32] = {0};
     verifier_policy_set_binding(w->policy, VERIFIER_CHALLENGE, (const uint8_t *)"nonce", 5, binder);
 }
+#define EVIDENCE(name, ...)                      \
+    static void name(struct world *w)            \
+    {                                            \
+        struct fixture_options *o = &w->options; \
+        __VA_ARGS__;                             \
+    }
+EVIDENCE(evidence_of_another_key, o->evidence.false_claims = CLAIM_KEY)
+EVIDENCE(evidence_of_another_root, o->evidence.false_claims = CLAIM_ROOT)
+EVIDENCE(evidence_of_another_beginning, o->evidence.false_claims = CLAIM_FROM)
+EVIDENCE(evidence_of_another_end, o->evidence.false_claims = CLAIM_UNTIL)
+EVIDENCE(evidence_of_others, o->evidence.false_claims = CLAIM_EXTENSIONS)
+EVIDENCE(evidence_of_nobody, o->evidence.missing_claims = CLAIM_KEY)
+EVIDENCE(evidence_swapped, o->evidence.swapped = true)
+EVIDENCE(evidence_of_another_enclave, o->evidence.another_enclave = true)
+EVIDENCE(evidence_damaged, o->evidence.damaged = true)
+EVIDENCE(evidence_trailing, o->evidence.trailing = true)
+EVIDENCE(evidence_says_it_twice, o->evidence.twice = true)
+EVIDENCE(evidence_twice, o->evidences = 2)
+EVIDENCE(evidence_alone_without_times, o->quotes = 0; o->evidence.missing_claims = CLAIM_UNTIL)
+EVIDENCE(evidence_alone_swapped, o->quotes = 0; o->evidence.swapped = true)
 static void debug(struct world *w)
 {
     w->options.body.attributes.flags |= SGX_FLAGS_DEBUG;
@@ -450,6 +471,20 @@ const struct world_case world_cases[] = {
     {"tcb status", "Revoked", level_revoked, NULL},
     {"report data", "NotBefore", binding, NULL},
     {"report data", "challenge", NULL, challenge},
+    {"report data", "do not say when", evidence_alone_without_times, NULL},
+    {"report data", "not that of the claims", evidence_alone_swapped, NULL},
+    {"dice evidence", "another key", evidence_of_another_key, NULL},
+    {"dice evidence", "another configuration root", evidence_of_another_root, NULL},
+    {"dice evidence", "another NotBefore", evidence_of_another_beginning, NULL},
+    {"dice evidence", "another NotAfter", evidence_of_another_end, NULL},
+    {"dice evidence", "other extensions", evidence_of_others, NULL},
+    {"dice evidence", "nothing of a key", evidence_of_nobody, NULL},
+    {"dice evidence", "report data: it is not over these claims", evidence_swapped, NULL},
+    {"dice evidence", "is none of the 2 expected ones", evidence_of_another_enclave, NULL},
+    {"dice evidence", "quote signature: ", evidence_damaged, NULL},
+    {"dice evidence", "goes on behind its claims", evidence_trailing, NULL},
+    {"dice evidence", "a claim twice", evidence_says_it_twice, NULL},
+    {"dice evidence", "stands more than once", evidence_twice, NULL},
     {"debug", "debug enclave", debug, NULL},
     {"debug", "initialised", not_initialised, NULL},
     {"mrenclave", "none of the 2", mrenclave, NULL},
