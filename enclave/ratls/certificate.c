@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "common/bytes.h"
+#include "common/dice.h"
 #include "common/names.h"
 
 #define OID_SGX_QUOTE "1.2.840.113741.1.13.1.0"
@@ -208,10 +209,9 @@ static int add_log(X509 *x, const struct leaf_content *c)
     return add_raw(x, OID_LOG_HEAD, head, sizeof head) && add_raw(x, OID_LOG_KEY, c->log_key, 32);
 }
 
-X509 *certificate_make_leaf(EVP_PKEY *key, EVP_PKEY *ca_key, X509 *ca, const struct leaf_content *c)
+X509 *certificate_draft_leaf(EVP_PKEY *key, X509 *ca, const struct leaf_content *c)
 {
     X509 *x = begin(key, "Enclave OS", c->not_before_s, LEAF_LIFETIME_S);
-    atomic_fetch_add_explicit(&leaves_made, 1, memory_order_relaxed);
     if (x && X509_set_issuer_name(x, X509_get_subject_name(ca)) &&
         add_standard(x, ca, NID_basic_constraints, "critical,CA:FALSE") &&
         add_standard(x, ca, NID_key_usage, "critical,digitalSignature") &&
@@ -222,8 +222,17 @@ X509 *certificate_make_leaf(EVP_PKEY *key, EVP_PKEY *ca_key, X509 *ca, const str
         (!c->lineage || add_raw(x, OID_LINEAGE, c->lineage, c->lineage_size)) &&
         (!c->egress_hash || add_raw(x, OID_EGRESS_CA_HASH, c->egress_hash, 32)) &&
         add_raw(x, OID_RUNTIME_HASH, c->runtime_hash, 32) &&
-        (!c->workloads_hash || add_raw(x, OID_WORKLOADS_HASH, c->workloads_hash, 32)) &&
-        X509_sign(x, ca_key, EVP_sha256()))
+        (!c->workloads_hash || add_raw(x, OID_WORKLOADS_HASH, c->workloads_hash, 32)))
+        return x;
+    X509_free(x);
+    return NULL;
+}
+
+X509 *certificate_make_leaf(EVP_PKEY *key, EVP_PKEY *ca_key, X509 *ca, const struct leaf_content *c)
+{
+    X509 *x = certificate_draft_leaf(key, ca, c);
+    atomic_fetch_add_explicit(&leaves_made, 1, memory_order_relaxed);
+    if (x && (!c->dice || add_raw(x, DICE_OID, c->dice, c->dice_size)) && X509_sign(x, ca_key, EVP_sha256()))
         return x;
     X509_free(x);
     return NULL;

@@ -47,7 +47,11 @@ struct leaf_content {
     const uint8_t *runtime_hash;   /* 32 bytes */
     const uint8_t *workloads_hash; /* 32 bytes, or NULL: no app */
     const uint8_t *egress_hash;    /* 32 bytes, or NULL: no CA bundle for outgoing requests */
+    const uint8_t *dice;           /* dice_size bytes of evidence (dice.h), or NULL: without */
+    size_t dice_size;
 };
+/* All of it but what is over the rest: the evidence in dice, and the signature. NULL if OpenSSL fails. */
+X509 *certificate_draft_leaf(EVP_PKEY *key, X509 *ca, const struct leaf_content *content);
 X509 *certificate_make_leaf(EVP_PKEY *key, EVP_PKEY *ca_key, X509 *ca, const struct leaf_content *content);
 /* Leaves made since the start: one for each generation that was to be served, and one for each renewal. */
 uint64_t certificate_leaves_made(void);

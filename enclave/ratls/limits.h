@@ -13,7 +13,7 @@
 
 #define TLS_MAX (128u << 10)    /* OpenSSL's for one connection; a handshake with an RA-TLS client takes 93 KiB */
 #define TLS_BEGUN (16u << 10)   /* of an SSL that was made elsewhere */
-#define CLIENT_CHAIN_MAX 32768u /* a client's certificates; a leaf with its quote takes 5 KB */
+#define CLIENT_CHAIN_MAX 32768u /* a client's certificates; a leaf with its quotes takes 10 KB */
 static_assert(TLS_BEGUN + CLIENT_CHAIN_MAX < TLS_MAX, "there is room for what a client shows");
 
 /* When nothing is on its way, whatever the keys were agreed on by: OpenSSL's, and all (test tls_context, e2e/crowd). */

@@ -1,5 +1,6 @@
 /*
- * Certificates: for a generation, one that shows its root, whose quote binds this boot's key to this image.
+ * Certificates: for a generation, one that shows its root, whose quote binds this boot's key to this image, and whose
+ * evidence, a second quote, binds all that it shows.
  *
  *     if (attest(g, &head, attested, c) < 0) ...                 nothing was begun
  *     static void attested(void *user, int error, SSL_CTX *tls)

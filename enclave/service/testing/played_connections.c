@@ -13,6 +13,7 @@
 #include "enclave/https/exchange.h"
 #include "enclave/https/http.h"
 #include "enclave/ratls/certificate.h"
+#include "enclave/ratls/dice.h"
 #include "enclave/ratls/connection.h"
 #include "enclave/ratls/tls_context.h"
 #include "enclave/service/identity.h"
@@ -166,10 +167,34 @@ void verifier_result_destroy(struct verifier_result *result)
     ENSURE(!result);
 }
 
+int dice_claims_make(EVP_PKEY *key, X509 *ca, const struct leaf_content *content, struct dice_made_claims *out)
+{
+    (void)key, (void)ca;
+    ENSURE(content->quote && content->quote_size > 0); /* the first is there */
+    memcpy(out->text, content->merkle_root, 32);
+    out->size = 32;
+    return 0;
+}
+
+void dice_report_data(const struct dice_made_claims *claims, uint8_t out[64])
+{
+    memset(out, 0, 64);
+    memcpy(out, claims->text, claims->size);
+}
+
+ssize_t dice_evidence_make(const struct dice_made_claims *claims, const uint8_t *quote, size_t size,
+                           uint8_t out[DICE_SIZE_MAX])
+{
+    ENSURE(size == 384 && memcmp(quote + 320, claims->text, claims->size) == 0); /* the second is over the claims */
+    memcpy(out, claims->text, claims->size);
+    return (ssize_t)claims->size;
+}
+
 /* A leaf, and the context that serves it, are one and the same here. */
 X509 *certificate_make_leaf(EVP_PKEY *key, EVP_PKEY *ca_key, X509 *ca, const struct leaf_content *content)
 {
     (void)key, (void)ca_key, (void)ca;
+    ENSURE(content->dice_size == 32 && memcmp(content->dice, content->merkle_root, 32) == 0);
     struct played_certificate *c = calloc(1, sizeof *c);
     ENSURE(c);
     static uint64_t last;
