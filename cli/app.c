@@ -30,6 +30,7 @@ static const char usage[] =
     "           {\"environment\": {\"NAME\": \"value\"}, \"arguments\": [\"value\"], \"config\": {\"key\": "
     "\"value\"},\n"
     "            \"egress\": [\"api.example.com\", \"*.example.org:8443\"],\n"
+    "            \"hostnames\": [\"app.example.com\"],\n"
     "            \"peers\": \"request\", \"durable\": \"witnessed\", \"limits\": {\"requests\": 100}}\n"
     "  --rule RULE              push: who may change the app, for ever: operator (default), publisher:KEY.pub, frozen\n"
     "  --publication FILE       push: what enclavectl publish made for this code\n"

@@ -37,7 +37,9 @@ static const char usage[] =
     "  --egress-ca FILE.pem     the bundle of CAs that alone it believes there; default: whichever the server has\n"
     "  --memory-mib N           what a request may take at most; default: as the server has it\n"
     "  --timeout-ms N           how long a request may take at most; default: as the server has it\n"
-    "  --settings NAMES         what else the administrator may set: arguments, config, durable, environment, peers; "
+    "  --settings NAMES         what else the administrator may set: arguments, config, durable, environment, "
+    "hostnames, "
+    "                           peers; "
     "default: "
     "nothing\n"
     "  --out FILE               where to; default: standard output\n";
@@ -120,7 +122,7 @@ static bool egress_ok(const char *list)
 
 static bool settings_ok(const char *list)
 {
-    static const char *const known[] = {"arguments", "config", "durable", "environment", "peers"};
+    static const char *const known[] = {"arguments", "config", "durable", "environment", "hostnames", "peers"};
     unsigned seen = 0;
     for (const char *at = list;; at++) {
         unsigned bit = 0;
@@ -150,8 +152,10 @@ static int judge(struct publish_options *o, int count, char **rest)
     if (o->egress && !egress_ok(o->egress))
         return wrong("--egress %s: expected HOST, *.HOST or HOST:PORT, joined by commas, or none", o->egress);
     if (o->settings && !settings_ok(o->settings))
-        return wrong("--settings %s: expected some of arguments, config, durable, environment, peers, joined by commas",
-                     o->settings);
+        return wrong(
+            "--settings %s: expected some of arguments, config, durable, environment, hostnames, peers, joined "
+            "by commas",
+            o->settings);
     return output_judge("--out", o->out);
 }
 

@@ -145,6 +145,17 @@ static void fail(struct http_exchange *x, int status, const char *why)
         x->ops->fail(x, status, why);
 }
 
+/* Of the certificate that this connection's handshake showed: the server's, or that of an app's own name. */
+static bool shows(struct transport *t, const uint8_t leaf[32])
+{
+    uint8_t shown[32];
+    if (!t || !t->shown_key)
+        memcpy(shown, identity_spki_sha256(), sizeof shown);
+    else if (!t->shown_key(t, shown))
+        return false;
+    return memcmp(shown, leaf, sizeof shown) == 0;
+}
+
 /* What the quote is to be over. 0; or a status, and why. */
 static int judge(const struct http_exchange *x, struct asking *a, char why[EVIDENCE_WHY_SIZE])
 {
@@ -152,7 +163,7 @@ static int judge(const struct http_exchange *x, struct asking *a, char why[EVIDE
     struct transport *t = x->transport;
     http_exchange_check(x);
     ENSURE(a && !a->text);
-    if (memcmp(a->request.leaf, identity_spki_sha256(), sizeof a->request.leaf) != 0) {
+    if (!shows(t, a->request.leaf)) {
         snprintf(why, EVIDENCE_WHY_SIZE, "leaf: this server's certificate has another key");
         return 409;
     }

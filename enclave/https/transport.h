@@ -46,10 +46,15 @@ struct transport {
     /* 32 bytes of TLS's exporter (RFC 8446, section 7.5) with this label and context: what both ends of this connection
      * know, and nobody in between. NULL: it has none. False: not now. */
     bool (*export_key)(struct transport *t, const char *label, const uint8_t context[32], uint8_t out[32]);
+    /* SHA-256 of the SubjectPublicKeyInfo of the certificate that its handshake showed the client. NULL: it showed
+     * none. False: not now. */
+    bool (*shown_key)(struct transport *t, uint8_t sha256[32]);
     struct http_site *site;  /* what a client is answered with (site.h); lives as long as the transport */
     struct budget *memory;   /* what is allocated for the connection is charged here; NULL: nobody is */
     bool broken;             /* nothing can be read or written any more: on_ready, then close or abort it */
     const char *server_name; /* SNI, or NULL; lives as long as the transport */
+    const char *app;         /* the one app that its handshake spoke for, by the name that was asked for, which is all
+                              * that there is on it; NULL: the whole server; lives as long */
     const char *identity;    /* what the client proved to be (enclave/ratls/peer.h), or NULL; lives as long */
     const char *peer;        /* textual peer address, a host claim; lives as long as the transport */
 };

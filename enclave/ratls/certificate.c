@@ -27,7 +27,14 @@
 #define OID_EGRESS_CA_HASH "1.3.6.1.4.1.65230.2.1"
 #define OID_RUNTIME_HASH "1.3.6.1.4.1.65230.2.4"
 #define OID_WORKLOADS_HASH "1.3.6.1.4.1.65230.2.5"
+#define OID_APP_ROOT "1.3.6.1.4.1.65230.3.1"
+#define OID_APP_CODE "1.3.6.1.4.1.65230.3.2"
+#define OID_APP_KEY_SOURCE "1.3.6.1.4.1.65230.3.4"
+#define OID_APP_SETTINGS "1.3.6.1.4.1.65230.3.5"
+#define OID_APP_ID "1.3.6.1.4.1.65230.3.6"
 
+#define KEY_SOURCE "generated" /* what an app stores is sealed under keys that were made in here */
+#define COMMON_NAME_MAX 64u    /* RFC 5280, appendix A.1: ub-common-name */
 #define CA_LIFETIME_S (10ll * 365 * 86400)
 
 static _Atomic uint64_t leaves_made;
@@ -209,9 +216,23 @@ static int add_log(X509 *x, const struct leaf_content *c)
     return add_raw(x, OID_LOG_HEAD, head, sizeof head) && add_raw(x, OID_LOG_KEY, c->log_key, 32);
 }
 
+/* What it speaks for beside the configuration as a whole. */
+static int add_subject(X509 *x, const struct leaf_content *c)
+{
+    const struct leaf_app *app = c->app;
+    if (app)
+        return add_raw(x, OID_APP_ROOT, app->root, 32) && add_raw(x, OID_APP_CODE, app->code, 32) &&
+               add_raw(x, OID_APP_KEY_SOURCE, (const uint8_t *)KEY_SOURCE, sizeof KEY_SOURCE - 1) &&
+               add_raw(x, OID_APP_SETTINGS, app->settings, 32) && add_raw(x, OID_APP_ID, app->id, 16);
+    return (!c->egress_hash || add_raw(x, OID_EGRESS_CA_HASH, c->egress_hash, 32)) &&
+           add_raw(x, OID_RUNTIME_HASH, c->runtime_hash, 32) &&
+           (!c->workloads_hash || add_raw(x, OID_WORKLOADS_HASH, c->workloads_hash, 32));
+}
+
 X509 *certificate_draft_leaf(EVP_PKEY *key, X509 *ca, const struct leaf_content *c)
 {
-    X509 *x = begin(key, "Enclave OS", c->not_before_s, LEAF_LIFETIME_S);
+    const char *subject = c->app && strlen(c->names) <= COMMON_NAME_MAX ? c->names : "Enclave OS";
+    X509 *x = begin(key, subject, c->not_before_s, LEAF_LIFETIME_S);
     if (x && X509_set_issuer_name(x, X509_get_subject_name(ca)) &&
         add_standard(x, ca, NID_basic_constraints, "critical,CA:FALSE") &&
         add_standard(x, ca, NID_key_usage, "critical,digitalSignature") &&
@@ -219,10 +240,7 @@ X509 *certificate_draft_leaf(EVP_PKEY *key, X509 *ca, const struct leaf_content 
         add_standard(x, ca, NID_authority_key_identifier, "keyid") &&
         add_raw(x, OID_SGX_QUOTE, c->quote, c->quote_size) && add_raw(x, OID_MERKLE_ROOT, c->merkle_root, 32) &&
         add_generation(x, c->generation) && add_raw(x, OID_INSTANCE, c->instance, 32) && add_log(x, c) &&
-        (!c->lineage || add_raw(x, OID_LINEAGE, c->lineage, c->lineage_size)) &&
-        (!c->egress_hash || add_raw(x, OID_EGRESS_CA_HASH, c->egress_hash, 32)) &&
-        add_raw(x, OID_RUNTIME_HASH, c->runtime_hash, 32) &&
-        (!c->workloads_hash || add_raw(x, OID_WORKLOADS_HASH, c->workloads_hash, 32)))
+        (!c->lineage || add_raw(x, OID_LINEAGE, c->lineage, c->lineage_size)) && add_subject(x, c))
         return x;
     X509_free(x);
     return NULL;

@@ -31,9 +31,20 @@ int certificate_check_names(const char *list, char *error, size_t error_size);
 /* REPORTDATA of the deterministic mode: SHA-512(SHA-256(SPKI DER) || "YYYY-MM-DDTHH:MMZ"). 0 or -EIO. */
 int certificate_report_data(EVP_PKEY *key, int64_t not_before_s, uint8_t out[64]);
 
+/* What the leaf of an app's own name says of it. */
+struct leaf_app {
+    const uint8_t *root;     /* 32 bytes: of the tree of its leaves alone */
+    const uint8_t *code;     /* 32 bytes: SHA-256 of the .wasm */
+    const uint8_t *settings; /* 32 bytes: their salted hash */
+    const uint8_t *id;       /* 16 bytes: its identity */
+};
+
 struct leaf_content {
     int64_t not_before_s; /* whole minutes */
     const char *names;    /* certificate_check_names accepts it: the subject alternative names */
+    /* NULL: it is the server's, which says what all apps share. Else an app's under names, which is one: its subject,
+     * where that has 64 characters at most, and runtime_hash, workloads_hash and egress_hash are not in it. */
+    const struct leaf_app *app;
     const uint8_t *quote;
     size_t quote_size;
     const uint8_t *merkle_root; /* 32 bytes */
@@ -53,7 +64,8 @@ struct leaf_content {
 /* All of it but what is over the rest: the evidence in dice, and the signature. NULL if OpenSSL fails. */
 X509 *certificate_draft_leaf(EVP_PKEY *key, X509 *ca, const struct leaf_content *content);
 X509 *certificate_make_leaf(EVP_PKEY *key, EVP_PKEY *ca_key, X509 *ca, const struct leaf_content *content);
-/* Leaves made since the start: one for each generation that was to be served, and one for each renewal. */
+/* Leaves made since the start: for each generation that was to be served, and for each renewal, one, and one for each
+ * app's name. */
 uint64_t certificate_leaves_made(void);
 
 #endif

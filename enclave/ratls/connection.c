@@ -4,7 +4,9 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <openssl/err.h>
+#include <openssl/sha.h>
 #include <openssl/ssl.h>
+#include <openssl/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +21,7 @@
 #include "enclave/ratls/connections.h"
 #include "enclave/ratls/internal.h"
 #include "enclave/ratls/peer.h"
+#include "enclave/ratls/tls_names.h"
 #include "enclave/thread/rpc_client.h"
 #include "enclave/thread/worker.h"
 #include "sgx/trusted/bridge.h"
@@ -165,6 +168,21 @@ static bool tls_export(struct transport *t, const char *label, const uint8_t con
     return ok;
 }
 
+static bool tls_shown_key(struct transport *t, uint8_t sha256[32])
+{
+    struct connection *c = connection_of(t);
+    uint8_t *spki = NULL;
+    connection_check(c);
+    ENSURE(c->ssl && c->phase == SERVING);
+    X509 *shown = SSL_get_certificate(c->ssl);
+    int size = shown ? i2d_X509_PUBKEY(X509_get_X509_PUBKEY(shown), &spki) : -1;
+    if (size > 0)
+        SHA256(spki, (size_t)size, sha256);
+    OPENSSL_free(spki);
+    ERR_clear_error();
+    return size > 0;
+}
+
 static void on_handshake_timeout(struct loop_timer *timer)
 {
     give_up(CONTAINER_OF(timer, struct connection, handshake_timer), true, CALL_CONNECT_TIMEOUT, 0);
@@ -198,10 +216,12 @@ static void begin_serving(struct connection *c)
         return;
     }
     c->transport.export_key = tls_export;
+    c->transport.shown_key = tls_shown_key;
     struct connections *cs = connections_of(c->worker);
     uint64_t handshakes = atomic_load_explicit(&cs->handshakes, memory_order_relaxed);
     atomic_store_explicit(&cs->handshakes, handshakes + 1, memory_order_relaxed); /* nobody else writes it */
     c->transport.server_name = SSL_get_servername(c->ssl, TLSEXT_NAMETYPE_host_name);
+    c->transport.app = tls_names_app(c->ssl);
     identify(c);
     http_connection_start(cs->http, c->worker, &c->transport);
 }

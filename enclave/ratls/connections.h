@@ -6,6 +6,7 @@
  *     crowd.h         who is cut when there are too many
  *     certificate.h   the CA that lives in here, and the leaf that carries the quote
  *     tls_context.h   what TLS is spoken with
+ *     tls_names.h     which certificate is shown to whom
  *     peer.h          who a client proved to be
  *     proof.h         whether what a server proved to be still holds
  *     ring_bio.h, tls_memory.h    OpenSSL's way to the rings, and what it may allocate

@@ -29,6 +29,11 @@ static_assert(TLS_BEGUN + CLIENT_CHAIN_MAX < TLS_MAX, "there is room for what a 
 #define CONNECTION_EGRESS_MAX CALL_TRANSPORT_MAX
 static_assert(TLS_MAX + CONNECTION_STRUCTURES <= CONNECTION_EGRESS_MAX, "TLS and the structures fit");
 
+/* A name's own context, with its certificate and chain (test tls_names), and those of all names together: some
+ * generations' of as many as there may be, since connections of those before end by and by. */
+#define TLS_NAME_COST (48u << 10)
+#define TLS_NAMES_MEMORY (16u << 20)
+
 /* Of what all connections may have: beyond it each worker cuts some that wait for their peer (crowd.h). */
 #define CROWD_MEMORY_MARK(limit) ((limit) / 8 * 7)
 #define CROWD_COUNT_MARK(limit) ((limit) / 16 * 15)

@@ -18,6 +18,7 @@
 #include "enclave/service/deployed.h"
 #include "enclave/service/generation.h"
 #include "enclave/service/generations.h"
+#include "enclave/service/hostnames.h"
 #include "enclave/service/rule.h"
 #include "enclave/service/spaces.h"
 #include "enclave/service/system.h"
@@ -410,7 +411,12 @@ static void set_write(struct change *change)
 {
     struct app_change *c = of(change);
     const struct deployed *old = deployed_find(c->name);
-    if (c->settings->witnessed && !has_witnesses(change))
+    ENSURE(old && c->entry);
+    ENSURE(c->settings == c->entry->settings);
+    int error = hostnames_judge(c->name, c->settings, change->why, sizeof change->why);
+    if (error < 0)
+        change_fail_why(change, error == -EEXIST ? 409 : 422);
+    else if (c->settings->witnessed && !has_witnesses(change))
         change_fail(change, 422, "durable: there are no witnesses that could prove anything (enclavectl witness set)");
     else if (c->settings->witnessed && witnessing_app(c->entry->space, old->settings->witnessed) < 0)
         change_fail(change, 503, "out of memory: nothing was changed"); /* or committed could fail */

@@ -2,27 +2,38 @@
 #include "enclave/service/attest.h"
 
 #include <errno.h>
+#include <openssl/evp.h>
 #include <openssl/sha.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "common/ensure.h"
+#include "common/hex.h"
 #include "enclave/early/ecall.h"
 #include "enclave/history/history.h"
 #include "enclave/ratls/certificate.h"
 #include "enclave/ratls/dice.h"
 #include "enclave/ratls/tls_context.h"
+#include "enclave/ratls/tls_names.h"
 #include "enclave/service/generation.h"
 #include "enclave/service/identity.h"
 #include "enclave/service/lineage.h"
 #include "enclave/service/quote.h"
+#include "enclave/service/rule.h"
 #include "enclave/service/system.h"
 #include "enclave/service/trust.h"
 #include "enclave/thread/rpc_client.h"
 #include "enclave/wasm/app.h"
+#include "enclave/wasm/settings.h"
 #include "sgx/include/arch.h"
 #include "verifier/verifier.h"
+
+/* What gets a certificate: the server, or an app's own name. Both are the generation's, or live as long as the enclave. */
+struct subject {
+    struct app *app; /* NULL: the server */
+    const char *names;
+};
 
 struct attestation {
     struct generation *generation;
@@ -31,25 +42,44 @@ struct attestation {
     void *user;
     int64_t not_before_s;
     uint8_t runtime_hash[32];
+    SSL_CTX *tls; /* the server's, as soon as it is there; then its apps' names come, one after the other */
+
+    /* Of the subject that is under way: */
+    EVP_PKEY *key;
     uint8_t *quote; /* the first, over the key */
     size_t quote_size;
-    struct dice_made_claims claims; /* what the second is over */
     uint8_t mrenclave[32];
+    uint8_t app_root[32], app_id[RULE_ID_SIZE];
+    struct leaf_app app;
+    struct dice_made_claims claims; /* what the second is over */
+
+    size_t at, count;
+    struct subject subjects[];
 };
+
+static void subject_end(struct attestation *a)
+{
+    EVP_PKEY_free(a->key);
+    free(a->quote);
+    a->key = NULL;
+    a->quote = NULL;
+}
 
 static void attestation_free(struct attestation *a)
 {
     http_site_unref(&a->generation->site);
-    free(a->quote);
+    subject_end(a);
+    SSL_CTX_free(a->tls);
     free(a);
 }
 
-/* From the loop only. */
-static void attestation_end(struct attestation *a, int error, SSL_CTX *tls)
+/* From the loop only. A certificate that no client can verify must not replace one that they can, nor may a part of
+ * them: whatever failed, there is none. */
+static void attestation_end(struct attestation *a, int error)
 {
     loop_check(&enclave_system.owner->loop);
-    ENSURE((error == 0) == (tls != NULL));
-    a->done(a->user, error, tls);
+    ENSURE(error < 0 || (a->tls && a->at == a->count));
+    a->done(a->user, error, error == 0 ? a->tls : NULL);
     attestation_free(a);
 }
 
@@ -78,12 +108,16 @@ static void foresee_refusals(X509 *leaf, const uint8_t mrenclave[32], const stru
     verifier_policy_destroy(policy);
 }
 
+/* ---- one certificate --------------------------------------------------------------------------------------------- */
+
 /* The leaf, as far as it is known: all but its evidence. What it points to is a's. */
 static struct leaf_content content_of(const struct attestation *a)
 {
     const struct generation *g = a->generation;
+    const struct subject *subject = &a->subjects[a->at];
     return (struct leaf_content){.not_before_s = a->not_before_s,
-                                 .names = ecall_run_args()->san,
+                                 .names = subject->names,
+                                 .app = subject->app ? &a->app : NULL,
                                  .quote = a->quote,
                                  .quote_size = a->quote_size,
                                  .merkle_root = g->root,
@@ -99,18 +133,42 @@ static struct leaf_content content_of(const struct attestation *a)
                                  .egress_hash = g->trust ? g->trust->sha256 : NULL};
 }
 
+static bool requests_peers(const struct attestation *a)
+{
+    const struct app *app = a->subjects[a->at].app;
+    return app ? app_settings_of(app)->request_peers || ecall_run_args()->request_client_certificates
+               : a->generation->request_peers;
+}
+
 static SSL_CTX *make_context(const struct attestation *a, const uint8_t *evidence, size_t evidence_size)
 {
-    const struct generation *g = a->generation;
     struct leaf_content content = content_of(a);
     content.dice = evidence;
     content.dice_size = evidence_size;
-    X509 *leaf = certificate_make_leaf(identity_key(), identity_ca_key(), identity_ca(), &content);
-    SSL_CTX *tls = leaf ? tls_context_new(identity_key(), leaf, identity_ca(), g->request_peers) : NULL;
+    X509 *leaf = certificate_make_leaf(a->key, identity_ca_key(), identity_ca(), &content);
+    SSL_CTX *tls = leaf ? tls_context_new(a->key, leaf, identity_ca(), requests_peers(a)) : NULL;
     if (leaf)
-        foresee_refusals(leaf, a->mrenclave, g->lineage);
+        foresee_refusals(leaf, a->mrenclave, a->generation->lineage);
     X509_free(leaf);
     return tls;
+}
+
+static void next_subject(struct attestation *a);
+
+/* 0 or a negative errno; tls is taken. */
+static int take_context(struct attestation *a, SSL_CTX *tls)
+{
+    const struct subject *subject = &a->subjects[a->at];
+    ENSURE((a->at == 0) == !a->tls && (a->at == 0) == !subject->app);
+    if (!tls)
+        return -ENOMEM;
+    if (!subject->app) {
+        a->tls = tls;
+        return 0;
+    }
+    int error = tls_names_add(a->tls, subject->names, app_name(subject->app), tls);
+    SSL_CTX_free(tls);
+    return error;
 }
 
 /* The second quote, over what the certificate says. A certificate that no client can verify must not replace one that
@@ -119,18 +177,21 @@ static void on_evidence(void *user, int error, const uint8_t *quote, size_t size
 {
     struct attestation *a = user;
     uint8_t evidence[DICE_SIZE_MAX];
-    SSL_CTX *tls = NULL;
     (void)self;
     if (error == 0) {
         ssize_t made = dice_evidence_make(&a->claims, quote, size, evidence);
         if (made < 0)
             rpc_log(enclave_system.owner->rpc, LOG_WARN,
                     "certificates are without DICE evidence: a quote of %zu bytes is too long for it", size);
-        tls = make_context(a, made < 0 ? NULL : evidence, made < 0 ? 0 : (size_t)made);
-        error = tls ? 0 : -ENOMEM;
+        error = take_context(a, make_context(a, made < 0 ? NULL : evidence, made < 0 ? 0 : (size_t)made));
     }
-    attestation_end(a, error, tls);
-    SSL_CTX_free(tls);
+    if (error < 0) {
+        attestation_end(a, error);
+        return;
+    }
+    subject_end(a);
+    a->at++;
+    next_subject(a);
 }
 
 /* The first, over the key. */
@@ -138,6 +199,7 @@ static void on_quote(void *user, int error, const uint8_t *quote, size_t size, c
 {
     struct attestation *a = user;
     uint8_t data[64];
+    ENSURE(a->key && !a->quote);
     if (error == 0) {
         a->quote = malloc(size);
         error = a->quote ? 0 : -ENOMEM;
@@ -147,21 +209,80 @@ static void on_quote(void *user, int error, const uint8_t *quote, size_t size, c
         a->quote_size = size;
         memcpy(a->mrenclave, self->mrenclave, sizeof a->mrenclave);
         const struct leaf_content content = content_of(a);
-        error = dice_claims_make(identity_key(), identity_ca(), &content, &a->claims);
+        error = dice_claims_make(a->key, identity_ca(), &content, &a->claims);
     }
     if (error == 0) {
         dice_report_data(&a->claims, data);
         error = quote_make(data, on_evidence, a);
     }
     if (error < 0)
-        attestation_end(a, error, NULL);
+        attestation_end(a, error);
+}
+
+/* ---- what the certificates are of -------------------------------------------------------------------------------- */
+
+/* Its identity, as its rule's leaf says it. */
+static bool read_id(const struct app *app, uint8_t id[RULE_ID_SIZE])
+{
+    const char *rule = app_rule(app);
+    return strncmp(rule, "id=", 3) == 0 && hex_read(rule + 3, strcspn(rule + 3, "\n"), id, RULE_ID_SIZE);
+}
+
+/* What the leaf of an app's name says of the app. 0 or a negative errno. */
+static int describe(struct attestation *a, const struct app *app)
+{
+    int error =
+        read_id(app, a->app_id) ? manifest_app_root(&a->generation->manifest, app_name(app), a->app_root) : -EINVAL;
+    a->app = (struct leaf_app){a->app_root, app_sha256(app), app_settings_of(app)->digest, a->app_id};
+    return error;
+}
+
+/* Its key, which is the boot's for the server and a new one for a name, and the quote over that. */
+static int begin_subject(struct attestation *a)
+{
+    const struct app *app = a->subjects[a->at].app;
+    uint8_t data[64];
+    ENSURE(!a->key && !a->quote);
+    int error = app ? describe(a, app) : 0;
+    if (error < 0)
+        return error;
+    if (app)
+        a->key = certificate_make_key();
+    else if (EVP_PKEY_up_ref(identity_key()))
+        a->key = identity_key();
+    error = a->key ? certificate_report_data(a->key, a->not_before_s, data) : -ENOMEM;
+    return error == 0 ? quote_make(data, on_quote, a) : error;
+}
+
+static void next_subject(struct attestation *a)
+{
+    ENSURE(a->tls && a->at <= a->count);
+    int error = a->at < a->count ? begin_subject(a) : 0;
+    if (error < 0 || a->at == a->count)
+        attestation_end(a, error);
+}
+
+static void count_names(void *user, struct app *app)
+{
+    size_t *count = user;
+    *count += app_settings_of(app)->hostnames.count;
+}
+
+static void take_names(void *user, struct app *app)
+{
+    struct attestation *a = user;
+    const struct app_hostnames *names = &app_settings_of(app)->hostnames;
+    for (size_t i = 0; i < names->count; i++)
+        a->subjects[a->count++] = (struct subject){app, names->names[i]};
 }
 
 int attest(struct generation *g, const struct history_head *head, attest_done done, void *user)
 {
+    size_t count = 1;
     loop_check(&enclave_system.owner->loop);
     ENSURE(g && head && done);
-    struct attestation *a = calloc(1, sizeof *a);
+    app_table_each(g->site.apps, count_names, &count);
+    struct attestation *a = calloc(1, sizeof *a + count * sizeof *a->subjects);
     if (!a)
         return -ENOMEM;
     http_site_ref(&g->site);
@@ -171,10 +292,10 @@ int attest(struct generation *g, const struct history_head *head, attest_done do
     a->user = user;
     a->not_before_s = certificate_not_before(time(NULL));
     SHA256((const uint8_t *)WASMTIME_VERSION_TEXT, sizeof WASMTIME_VERSION_TEXT - 1, a->runtime_hash);
-    uint8_t data[64];
-    int error = certificate_report_data(identity_key(), a->not_before_s, data);
-    if (error == 0)
-        error = quote_make(data, on_quote, a);
+    a->subjects[a->count++] = (struct subject){NULL, ecall_run_args()->san};
+    app_table_each(g->site.apps, take_names, a);
+    ENSURE(a->count == count);
+    int error = begin_subject(a);
     if (error < 0)
         attestation_free(a);
     return error;

@@ -5,9 +5,12 @@
  *     if (attest(g, &head, attested, c) < 0) ...                 nothing was begun
  *     static void attested(void *user, int error, SSL_CTX *tls)
  *
- * The host is asked for a quote, and what it says is judged before it is used: a certificate that no client can verify
- * is none. Nothing is tried again here; who asked knows whether that makes sense. On the owner's thread, any number at
- * once: the host may answer in any order.
+ * With it come those of the apps' own names (settings.h), each with a key that is made for it, and a quote: clients
+ * that ask for one of them are shown that one (ratls/tls_names.h).
+ *
+ * The host is asked for a quote of each, and what it says is judged before it is used: a certificate that no client
+ * can verify is none, and where one is missing there are none. Nothing is tried again here; who asked knows whether
+ * that makes sense. On the owner's thread, any number at once: the host may answer in any order.
  */
 #ifndef ENCLAVE_OS_ENCLAVE_SERVICE_ATTEST_H
 #define ENCLAVE_OS_ENCLAVE_SERVICE_ATTEST_H

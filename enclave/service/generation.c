@@ -91,6 +91,18 @@ static void add_rule(void *user, struct app *app)
     add_of_app(user, "rule", app, app_rule(app), strlen(app_rule(app)));
 }
 
+static void add_hostnames(void *user, struct app *app)
+{
+    struct collect *c = user;
+    const struct app_settings *settings = app_settings_of(app);
+    char *text = app_settings_hostnames_text(settings);
+    if (!text)
+        c->error = c->error ? c->error : -ENOMEM;
+    else if (*text)
+        add_of_app(c, "hostnames", app, text, strlen(text));
+    free(text);
+}
+
 static int add_one(void *user, const char *label, const void *value, size_t size)
 {
     add(user, label, value, size);
@@ -165,6 +177,7 @@ static int add_leaves(struct generation *g)
     else
         add(&c, "witnesses", "quorum=0", 8);
     add_recovery(&c);
+    app_table_each(g->site.apps, add_hostnames, &c);
     if (EVP_DigestFinal_ex(c.workloads, g->workloads, NULL) != 1 && c.error == 0)
         c.error = -EIO;
     EVP_MD_CTX_free(c.workloads);

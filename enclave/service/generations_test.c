@@ -4,6 +4,7 @@
  * by what they see alone:
  *
  *     - whatever answers on a connection, code, settings, egress trust, is what the certificate of its handshake names;
+ *     - where the settings give an app a name of its own, a certificate of that generation is there for it, else none;
  *     - a number means one content, for ever, also over restarts; who connects after a change was acknowledged sees
  *       its number, or a later one;
  *     - a certificate's log is on disk, no size of it has two roots, and a later generation's is longer;
@@ -297,6 +298,8 @@ static void ask(struct connection *c, unsigned a)
     bool set = memcmp(s->settings_digest[a], none, 32) != 0;
     if (set != (answer.setting[0] != 0) || (set && memcmp(s->settings_digest[a], answer.settings_digest, 32) != 0))
         broken("a%u's settings are not generation %" PRIu64 "'s", a, number);
+    if (set != ((c->certificate->names & 1u << a) != 0))
+        broken("a%u's name has %s certificate in generation %" PRIu64, a, set ? "no" : "a", number);
     uint8_t setting = (uint8_t)strtoul(answer.setting, NULL, 10);
     if (s->setting_known[a] && s->content.setting[a] != setting)
         broken("a%u has had two settings in generation %" PRIu64, a, number);
@@ -503,7 +506,7 @@ static void wish(void)
                                        .authors = &w->authors,
                                        .now = w->now,
                                        .exclusive = w->exclusive && w->kind < TRUST};
-    char name[8], text[80], why[256];
+    char name[8], text[120], why[256];
     int error = 0;
     snprintf(name, sizeof name, "a%u", w->app);
     if (w->kind != PUSH && chance(4) == 0)
@@ -515,7 +518,9 @@ static void wish(void)
         memcpy(push.wasm, text, push.size);
         error = app_push(&asker, &push);
     } else if (w->kind == SET) {
-        snprintf(text, sizeof text, "{\"config\":{\"v\":\"%u\"},\"egress\":[\"h%u.example\"]}", w->value, w->value);
+        snprintf(text, sizeof text,
+                 "{\"config\":{\"v\":\"%u\"},\"egress\":[\"h%u.example\"],\"hostnames\":[\"a%u.example\"]}", w->value,
+                 w->value, w->app);
         const char *json = w->value ? text : "{}";
         error = app_set(&asker, name, json, strlen(json), why, sizeof why);
     } else if (w->kind == REMOVE) {

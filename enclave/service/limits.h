@@ -39,6 +39,8 @@ static_assert(DEPLOYED_CHUNK <= KV_VALUE_MAX, "a chunk is a value of the store")
 #define EGRESS_BUNDLE_MAX (1u << 20) /* of PEM */
 static_assert(EGRESS_BUNDLE_MAX <= KV_VALUE_MAX, "the bundle is a value of the store");
 
+#define HOSTNAMES_MAX 64u /* names of apps' own, of all of them: each has a quote in each generation */
+
 /* Changes, and what they are proven with -------------------------------------------------------------------------- */
 
 /* How long connections of the generation before may take to end what they are at, and to be told to connect anew, where

@@ -50,6 +50,32 @@ void manifest_root(const struct manifest *m, uint8_t root[MERKLE_HASH_SIZE])
     merkle_root(&m->merkle, root);
 }
 
+/* Labels are KIND:NAME, and other things than apps have names, too. */
+static bool is_of_app(const char *label, const char *app)
+{
+    static const char *const kinds[] = {"app:", "settings:", "egress:", "rule:", "hostnames:"};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (strncmp(label, kinds[i], strlen(kinds[i])) == 0)
+            return strcmp(label + strlen(kinds[i]), app) == 0;
+    return false;
+}
+
+int manifest_app_root(const struct manifest *m, const char *app, uint8_t root[MERKLE_HASH_SIZE])
+{
+    struct merkle of_app = {0};
+    int error = 0;
+    ENSURE(m->count == m->merkle.count);
+    ENSURE(app[0]);
+    for (size_t i = 0; i < m->count && error == 0; i++) {
+        const struct manifest_leaf *leaf = &m->leaves[i];
+        if (is_of_app(leaf->label, app)) /* the value stands behind it, and its zero */
+            error = merkle_add(&of_app, leaf->label, strlen(leaf->label) + 1 + leaf->size);
+    }
+    merkle_root(&of_app, root);
+    merkle_free(&of_app);
+    return error;
+}
+
 void manifest_free(struct manifest *m)
 {
     for (size_t i = 0; i < m->count; i++)

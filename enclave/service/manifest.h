@@ -33,6 +33,9 @@ struct manifest {
 /* The leaf is label NUL value; both are copied. 0 or -ENOMEM. */
 int manifest_add(struct manifest *m, const char *label, const void *value, size_t size);
 void manifest_root(const struct manifest *m, uint8_t root[MERKLE_HASH_SIZE]);
+/* Of the tree of one app's leaves alone, in their order here: its code, settings, egress, rule and hostnames. 0 or
+ * -ENOMEM. */
+int manifest_app_root(const struct manifest *m, const char *app, uint8_t root[MERKLE_HASH_SIZE]);
 void manifest_free(struct manifest *m); /* empties it */
 
 /* {"leaf_index":N,"tree_size":N,"path":["hex", ...]}: the proof (RFC 9162, section 2.1.3) that the leaf of

@@ -121,6 +121,36 @@ static void an_apps_name_will_do(void **state)
     manifest_free(&m);
 }
 
+/* An app's own tree: its leaves in their order, and nobody else's of that name. */
+static void an_app_has_a_tree_of_its_own(void **state)
+{
+    (void)state;
+    static const char *const leaves[][2] = {
+        {"app:a", "1"},        {"app:b", "2"},   {"admin:a", "3"},    {"settings:a", "4"}, {"egress:b", "5"},
+        {"egress:a", "6"},     {"rule:a", "7"},  {"rule:aa", "8"},    {"witness:a", "9"},  {"limits", "a"},
+        {"hostnames:a", "10"}, {"rule:b", "11"}, {"hostnames:", "12"}};
+    static const size_t of_a[] = {0, 3, 5, 6, 10}, of_b[] = {1, 4, 11};
+    struct manifest m = {0};
+    uint8_t root[MERKLE_HASH_SIZE], expected[MERKLE_HASH_SIZE];
+    for (size_t i = 0; i < sizeof leaves / sizeof *leaves; i++)
+        assert_int_equal(manifest_add(&m, leaves[i][0], leaves[i][1], strlen(leaves[i][1])), 0);
+    for (unsigned app = 0; app < 2; app++) {
+        struct manifest own = {0};
+        for (size_t i = 0; i < (app ? 3 : 5); i++) {
+            const char *const *leaf = leaves[app ? of_b[i] : of_a[i]];
+            assert_int_equal(manifest_add(&own, leaf[0], leaf[1], strlen(leaf[1])), 0);
+        }
+        manifest_root(&own, expected);
+        assert_int_equal(manifest_app_root(&m, app ? "b" : "a", root), 0);
+        assert_memory_equal(root, expected, sizeof root);
+        manifest_free(&own);
+    }
+    assert_int_equal(manifest_app_root(&m, "c", root), 0);
+    merkle_empty_hash(expected);
+    assert_memory_equal(root, expected, sizeof root);
+    manifest_free(&m);
+}
+
 /* Whoever has it can compute the root. */
 static void it_is_told_whole(void **state)
 {
@@ -159,6 +189,7 @@ static void it_is_told_whole(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(every_leaf_is_proved), cmocka_unit_test(an_apps_name_will_do),
+                                       cmocka_unit_test(an_app_has_a_tree_of_its_own),
                                        cmocka_unit_test(it_is_told_whole)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,7 +12,8 @@
 #include "enclave/secrets/jws.h"
 #include "enclave/wasm/settings.h"
 
-const char *const publication_set_names[RULE_SETS_COUNT] = {"arguments", "config", "durable", "environment", "peers"};
+const char *const publication_set_names[RULE_SETS_COUNT] = {"arguments",   "config",    "durable",
+                                                            "environment", "hostnames", "peers"};
 
 struct parse {
     struct publication *out;

@@ -10,6 +10,8 @@
 #include "enclave/https/answer.h"
 #include "enclave/https/fields.h"
 #include "enclave/https/site.h"
+#include "enclave/https/transport.h"
+#include "enclave/service/log_public.h"
 #include "enclave/wasm/app.h"
 #include "enclave/thread/worker.h"
 
@@ -144,6 +146,12 @@ static void answer_server(struct http_exchange *x)
         x->ops->finish(x, NULL, 0);
 }
 
+/* An app's own name was asked for: nothing of the path says which app it is. */
+static bool is_at_root(const struct http_exchange *x)
+{
+    return x->transport && x->transport->app;
+}
+
 /* The app gets the rest of the path, and is told what was cut off, and who the client proved to be. */
 static void forward(struct http_exchange *x, struct app *app)
 {
@@ -156,11 +164,13 @@ static void forward(struct http_exchange *x, struct app *app)
         if (!http_is_ours(fields[i].name))
             fields[kept++] = fields[i];
     const char *prefix = app_prefix(app);
-    fields[kept++] = (struct http_field){HTTP_TEXT("x-forwarded-prefix"), {prefix, strlen(prefix)}};
+    if (!is_at_root(x))
+        fields[kept++] = (struct http_field){HTTP_TEXT("x-forwarded-prefix"), {prefix, strlen(prefix)}};
     if (x->client)
         fields[kept++] = (struct http_field){HTTP_TEXT("x-enclave-client"), {x->client, strlen(x->client)}};
     request->field_count = kept;
-    http_target_cut(&request->target);
+    if (!is_at_root(x))
+        http_target_cut(&request->target);
     app_handle(app, x);
 }
 
@@ -201,12 +211,65 @@ static bool route_own(struct http_server *server, struct http_exchange *x)
     return true;
 }
 
+/* To the app, whose the request is. */
+static void route_app(struct http_server *server, struct http_exchange *x, struct app *app)
+{
+    atomic_fetch_add_explicit(&server->counters.app_calls, 1, memory_order_relaxed);
+    forward(x, app);
+}
+
+/* ---- under an app's own name ------------------------------------------------------------------------------------- */
+
+/* Whether the request is for the host that the handshake was for, on whatever port. */
+static bool is_for_host(const struct http_exchange *x)
+{
+    struct http_text host = x->request.target.authority;
+    const char *colon = host.size ? memchr(host.data, ':', host.size) : NULL;
+    ENSURE(x->transport->server_name);
+    host.size = colon ? (size_t)(colon - host.data) : host.size;
+    return http_name_is(host, x->transport->server_name);
+}
+
+static bool begins(struct http_text path, const char *with)
+{
+    return path.size >= strlen(with) && memcmp(path.data, with, strlen(with)) == 0;
+}
+
+/* What proves that it is this app, in this enclave: everybody may have that, and it changes nothing. */
+static bool is_proof(struct http_text path)
+{
+    return text_is(path, "/_enclave/manifest") || begins(path, "/_enclave/proof/") || begins(path, LOG_PATH) ||
+           text_is(path, "/__privasys/attest");
+}
+
+static void route_named(struct http_server *server, struct http_exchange *x)
+{
+    struct http_text first = http_target_first(&x->request.target), path = x->request.target.path;
+    const char *name = x->transport->app;
+    ENSURE(name && x->transport->server_name);
+    struct app *app = app_table_find(x->site->apps, name, strlen(name));
+    ENSURE(app); /* its generation's certificate is what was shown */
+    bool is_servers = text_is(first, "_enclave") || text_is(first, "__privasys");
+    if (!is_for_host(x))
+        x->ops->fail(x, 421, "this connection was opened for another host, whose certificate it has shown");
+    else if (text_is(path, "*"))
+        answer_server(x);
+    else if (is_servers && !is_proof(path))
+        x->ops->fail(x, 404, "under an app's own name the server has nothing but what proves it");
+    else if ((!server->more_routes || !server->more_routes(server->user, x)) && !withheld(server, x))
+        route_app(server, x, app);
+}
+
 void route_request(struct http_server *server, struct http_exchange *x)
 {
     http_exchange_check(x);
     /* TRACE would show an app's cookies to scripts, CONNECT makes a proxy: nobody gets them. */
     if (method_is(x, "TRACE") || method_is(x, "CONNECT")) {
         refuse_method(x, HTTP_TEXT(HTTP_METHODS));
+        return;
+    }
+    if (is_at_root(x)) {
+        route_named(server, x);
         return;
     }
     if (text_is(x->request.target.path, "*")) {
@@ -217,10 +280,8 @@ void route_request(struct http_server *server, struct http_exchange *x)
         return;
     struct http_text name = http_target_first(&x->request.target);
     struct app *app = name.size ? app_table_find(x->site->apps, name.data, name.size) : NULL;
-    if (!app) {
+    if (app)
+        route_app(server, x, app);
+    else
         x->ops->fail(x, 404, "no app is deployed under the first part of this path");
-        return;
-    }
-    atomic_fetch_add_explicit(&server->counters.app_calls, 1, memory_order_relaxed);
-    forward(x, app);
 }

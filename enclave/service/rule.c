@@ -215,8 +215,8 @@ int rule_next(struct rule *old, const struct rule_push *push, struct rule **out,
 static unsigned what_is_set(const struct app_settings *s)
 {
     return (s->arguments.count ? RULE_SETS_ARGUMENTS : 0u) | (s->config.count ? RULE_SETS_CONFIG : 0u) |
-           (s->environment.count ? RULE_SETS_ENVIRONMENT : 0u) | (s->request_peers ? RULE_SETS_PEERS : 0u) |
-           (s->witnessed ? RULE_SETS_DURABLE : 0u);
+           (s->environment.count ? RULE_SETS_ENVIRONMENT : 0u) | (s->hostnames.count ? RULE_SETS_HOSTNAMES : 0u) |
+           (s->request_peers ? RULE_SETS_PEERS : 0u) | (s->witnessed ? RULE_SETS_DURABLE : 0u);
 }
 
 int rule_fits(const struct rule *rule, const struct app_settings *settings, char *why, size_t why_size)

@@ -38,9 +38,10 @@ enum {
     RULE_SETS_CONFIG = 2,
     RULE_SETS_DURABLE = 4,
     RULE_SETS_ENVIRONMENT = 8,
-    RULE_SETS_PEERS = 16
+    RULE_SETS_HOSTNAMES = 16,
+    RULE_SETS_PEERS = 32
 };
-#define RULE_SETS_COUNT 5
+#define RULE_SETS_COUNT 6
 
 /* What a publication says of the code that it is for. */
 struct rule_terms {

@@ -8,6 +8,7 @@
 
 #include "common/ensure.h"
 #include "enclave/https/fields.h"
+#include "enclave/https/transport.h"
 #include "enclave/wasi/internal.h"
 
 /* The answer ---------------------------------------------------------------------------------------------------- */
@@ -285,7 +286,8 @@ size_t command_variables(struct guest *g)
     ADD(&v, "SERVER_SOFTWARE", HTTP_TEXT("enclave-os"));
     ADD(&v, "SERVER_PROTOCOL", request->minor ? HTTP_TEXT("HTTP/1.1") : HTTP_TEXT("HTTP/1.0"));
     ADD(&v, "REQUEST_METHOD", request->method);
-    ADD(&v, "SCRIPT_NAME", ((struct http_text){g->app->path, strlen(g->app->path)}));
+    bool at_root = g->x->transport && g->x->transport->app; /* nothing of the path was cut off */
+    ADD(&v, "SCRIPT_NAME", ((struct http_text){g->app->path, at_root ? 0 : strlen(g->app->path)}));
     ADD(&v, "PATH_INFO", path);
     ADD(&v, "QUERY_STRING", request->target.query);
     ADD(&v, "HTTPS", HTTP_TEXT("on"));

@@ -12,6 +12,7 @@
 #include "common/ensure.h"
 #include "common/references.h"
 #include "common/json.h"
+#include "enclave/wasm/settings_hostnames.h"
 #include "enclave/wasm/settings_limits.h"
 
 #define HOST_MAX 253u /* RFC 1035, section 2.3.4 */
@@ -299,11 +300,14 @@ static void take_members(struct parse *p, const json_t *object)
             take_durable(p, value);
         else if (!strcmp(member, "limits"))
             p->failed = p->failed || !settings_limits_take(value, &p->out->limits, p->why, p->why_size);
+        else if (!strcmp(member, "hostnames"))
+            p->failed = p->failed || !settings_hostnames_take(value, &p->out->hostnames, p->why, p->why_size);
         else
-            refuse(p,
-                   "%.64s: there is no such setting; there are environment, arguments, config, egress, peers, durable "
-                   "and limits",
-                   member);
+            refuse(
+                p,
+                "%.64s: there is no such setting; there are environment, arguments, config, egress, hostnames, peers, "
+                "durable and limits",
+                member);
     }
 }
 
@@ -396,6 +400,8 @@ void app_settings_unref(struct app_settings *s)
     for (size_t i = 0; i < s->egress_count; i++)
         free((char *)s->egress[i].host);
     free(s->egress);
+    ENSURE(s->hostnames.count <= APP_HOSTNAMES_MAX);
+    settings_hostnames_free(&s->hostnames);
     wipe(s->json);
     free(s);
 }
@@ -450,48 +456,4 @@ const char *setting_find(const struct setting_list *list, const char *name, size
         if (strlen(list->items[i].name) == name_size && memcmp(list->items[i].name, name, name_size) == 0)
             return list->items[i].value;
     return NULL;
-}
-
-/* ---- as text ----------------------------------------------------------------------------------------------------- */
-
-static int compare_texts(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* Each once. */
-static char *joined(char *const *texts, size_t count)
-{
-    size_t size = 1;
-    for (size_t i = 0; i < count; i++)
-        size += strlen(texts[i]) + 1;
-    char *out = malloc(size), *at = out;
-    for (size_t i = 0; out && i < count; i++)
-        if (i == 0 || strcmp(texts[i - 1], texts[i]) != 0)
-            at += sprintf(at, "%s%s", i ? "," : "", texts[i]);
-    if (out)
-        *at = 0;
-    return out;
-}
-
-char *app_settings_egress_text(const struct app_settings *s)
-{
-    ENSURE(atomic_load_explicit(&((struct app_settings *)s)->refs, memory_order_relaxed) > 0);
-    ENSURE(s->egress || s->egress_count == 0);
-    char **texts = calloc(s->egress_count + 1, sizeof *texts), *out = NULL;
-    size_t count = 0;
-    for (; texts && count < s->egress_count; count++) {
-        const struct egress_rule *rule = &s->egress[count];
-        bool literal = strchr(rule->host, ':') != NULL; /* an IPv6 address */
-        if (asprintf(&texts[count], literal ? "[%s]:%u" : "%s:%u", rule->host, rule->port) < 0)
-            break;
-    }
-    if (texts && count == s->egress_count) {
-        qsort(texts, count, sizeof *texts, compare_texts);
-        out = joined(texts, count);
-    }
-    for (size_t i = 0; texts && i < count; i++)
-        free(texts[i]);
-    free(texts);
-    return out;
 }

@@ -6,11 +6,13 @@
  *    "arguments": ["value"],             wasi:cli/environment, behind the app's name
  *    "config": {"key": "value"},         wasi:config/store
  *    "egress": ["api.example.com", "*.example.org:8443"],
+ *    "hostnames": ["app.example.com"],   names of its own, under which it is all that there is
  *    "peers": "request",                 clients are asked for a certificate, and the app is told what it proves
  *    "durable": "witnessed",             what it stores is acknowledged once witnesses have cosigned a later head
  *    "limits": {"requests": 100}}        how much of it may go on, beneath what the server allows (admission.h)
  * An entry of egress is a host name, "*." and the end of one (which has at least one more label), or an IP address (an
- * IPv6 address in brackets), with a port or else 443. What is not listed is refused.
+ * IPv6 address in brackets), with a port or else 443. What is not listed is refused. A hostname is a DNS name without a
+ * wildcard, at most APP_HOSTNAMES_MAX of them; whether another app has it, service/hostnames.h knows.
  *
  * Immutable and counted. Any thread.
  */
@@ -26,6 +28,7 @@
 
 #define SETTINGS_SIZE_MAX 65536u /* bytes of JSON */
 #define SETTINGS_SALT_SIZE 16u
+#define APP_HOSTNAMES_MAX 8u /* of one app: each has a certificate, and so a quote, of its own */
 
 struct setting {
     const char *name, *value; /* arguments have no name */
@@ -41,11 +44,18 @@ struct egress_rule {
     uint16_t port;
 };
 
+/* Lower case, sorted, each once. */
+struct app_hostnames {
+    char **names;
+    size_t count;
+};
+
 struct app_settings {
     atomic_uint refs;
     struct setting_list environment, arguments, config;
     struct egress_rule *egress;
     size_t egress_count;
+    struct app_hostnames hostnames;
     bool request_peers;
     bool witnessed;
     struct app_limits limits;
@@ -67,6 +77,8 @@ bool app_settings_may_connect(const struct app_settings *s, const char *host, ui
 /* Its rules of egress, each as "host:port", an IPv6 address in brackets; sorted, each once, joined by commas;
  * malloc'ed. NULL: no memory. */
 char *app_settings_egress_text(const struct app_settings *s);
+/* Its names, joined by commas; malloc'ed. NULL: no memory. */
+char *app_settings_hostnames_text(const struct app_settings *s);
 /* The first rule that reaches a server which those of bound (NULL: they reach all) do not; NULL: there is none. */
 const struct egress_rule *app_settings_egress_beyond(const struct app_settings *s, const struct app_settings *bound);
 

@@ -2,6 +2,8 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -113,6 +115,63 @@ static void test_peers(void **state)
     app_settings_unref(none);
 }
 
+static void test_hostnames(void **state)
+{
+    (void)state;
+    struct app_settings *s = parse("{\"hostnames\":[\"shop.example.com\",\"Example.COM\",\"xn--bcher-kva.example\"]}"),
+                        *none = parse("{\"hostnames\":[]}");
+    static const char *const sorted[] = {"example.com", "shop.example.com", "xn--bcher-kva.example"};
+    assert_int_equal(s->hostnames.count, 3);
+    for (size_t i = 0; i < 3; i++)
+        assert_string_equal(s->hostnames.names[i], sorted[i]);
+    char *text = app_settings_hostnames_text(s), *nothing = app_settings_hostnames_text(none);
+    assert_string_equal(text, "example.com,shop.example.com,xn--bcher-kva.example");
+    assert_string_equal(nothing, "");
+    free(text);
+    free(nothing);
+    app_settings_unref(s);
+    app_settings_unref(none);
+    char most[400] = "{\"hostnames\":[\"a0.example\"";
+    for (unsigned i = 1; i < APP_HOSTNAMES_MAX; i++)
+        sprintf(most + strlen(most), ",\"a%u.example\"", i);
+    strcat(most, "]}");
+    s = parse(most);
+    assert_int_equal(s->hostnames.count, APP_HOSTNAMES_MAX);
+    app_settings_unref(s);
+    strcpy(most + strlen(most) - 2, ",\"b.example\"]}");
+    assert_null(parse(most));
+    assert_string_equal(error, "hostnames: more than 8: 9");
+}
+
+static void refused(const char *const cases[][2], size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        error[0] = 0;
+        assert_null(parse(cases[i][0]));
+        if (!strstr(error, cases[i][1]))
+            fail_msg("%s: %s", cases[i][0], error);
+    }
+}
+
+static void test_hostnames_refused(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"{\"hostnames\":\"a.example\"}", "hostnames: not an array: expected ["},
+        {"{\"hostnames\":[\"a.example\",7]}", "hostnames: number 2: not a text"},
+        {"{\"hostnames\":[\"\"]}", "hostnames: number 1, \"\": "},
+        {"{\"hostnames\":[\"*.example.com\"]}", "hostnames: number 1, \"*.example.com\": a wildcard"},
+        {"{\"hostnames\":[\"10.0.0.1\"]}", "hostnames: number 1, \"10.0.0.1\": an address"},
+        {"{\"hostnames\":[\"::1\"]}", "hostnames: number 1, \"::1\": an address"},
+        {"{\"hostnames\":[\"a.example.\"]}", "hostnames: number 1, \"a.example.\": it ends with a dot"},
+        {"{\"hostnames\":[\"a.example:443\"]}", "hostnames: number 1, \"a.example:443\": it has a port"},
+        {"{\"hostnames\":[\"https://a\"]}", "hostnames: number 1, \"https://a\": it is a URL"},
+        {"{\"hostnames\":[\"a.example\\u0000\"]}", "hostnames: number 1, \"a.example\": it has \\u0000 in it"},
+        {"{\"hostnames\":[\"a.example\",\"A.example\"]}", "hostnames: number 2, \"A.example\": it is there twice"},
+    };
+    refused(cases, sizeof cases / sizeof *cases);
+}
+
 static void test_refused(void **state)
 {
     (void)state;
@@ -167,12 +226,7 @@ static void test_refused(void **state)
         {"{\"color\":1}", "color: there is no such setting; there are environment"},
         {"{\"config\":{\"a\":\"1\",\"a\":\"2\"}}", "line 1: the same name is given twice"},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        error[0] = 0;
-        assert_null(parse(cases[i][0]));
-        if (!strstr(error, cases[i][1]))
-            fail_msg("%s: %s", cases[i][0], error);
-    }
+    refused(cases, sizeof cases / sizeof *cases);
     static char deep[4096];
     memset(deep, '[', sizeof deep);
     assert_null(app_settings_parse(deep, sizeof deep, salt, error, sizeof error));
@@ -204,10 +258,16 @@ static void test_limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values), cmocka_unit_test(test_digest),
-        cmocka_unit_test(test_rules),  cmocka_unit_test(test_nothing_is_allowed_by_default),
-        cmocka_unit_test(test_peers),  cmocka_unit_test(test_durable),
-        cmocka_unit_test(test_limits), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_digest),
+        cmocka_unit_test(test_rules),
+        cmocka_unit_test(test_nothing_is_allowed_by_default),
+        cmocka_unit_test(test_peers),
+        cmocka_unit_test(test_durable),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_hostnames),
+        cmocka_unit_test(test_hostnames_refused),
+        cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

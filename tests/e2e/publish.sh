@@ -38,8 +38,8 @@ publish --key "$work/publisher.key" --version 2 --app-id $id --egress 'api.examp
 second=$(cat "$work/second")
 equal "$(part 2 "$second")" '{"app_id":"'$id'","egress":["api.example.com","*.example.org:8443"],"memory_mib":64,"name":"vault","settings":["peers","config"],"sha256":"'"$sha"'","timeout_ms":5000,"version":2}'
 check signed "$second"
-contains "$(part 2 "$(publish --key "$work/publisher.key" --version 1 --settings arguments,config,durable,environment,peers)")" \
-    '"settings":["arguments","config","durable","environment","peers"]'
+contains "$(part 2 "$(publish --key "$work/publisher.key" --version 1 --settings arguments,config,durable,environment,hostnames,peers)")" \
+    '"settings":["arguments","config","durable","environment","hostnames","peers"]'
 contains "$(part 2 "$(publish --key "$work/publisher.key" --version 1 --egress none)")" '"egress":[]'
 contains "$(part 2 "$(publish --key "$work/publisher.key" --version 1 --egress 'A.example:65535,[2001:db8::1],[::1]:8443,127.0.0.1')")" \
     '"egress":["A.example:65535","[2001:db8::1]","[::1]:8443","127.0.0.1"]'

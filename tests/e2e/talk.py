@@ -9,7 +9,7 @@ await PATH    until this file is there
 touch PATH    make it
 
 What is read goes to standard output. The connection is closed at the end. A step that does not come within HANG seconds (300)
-is a hang. The server's certificate is not checked, as with curl -k.
+is a hang. A name in SNI is asked for. The server's certificate is not checked, as with curl -k.
 """
 import codecs
 import os
@@ -28,7 +28,8 @@ class Talk:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-        self.socket = context.wrap_socket(socket.create_connection(("127.0.0.1", port), HANG))
+        self.socket = context.wrap_socket(socket.create_connection(("127.0.0.1", port), HANG),
+                                          server_hostname=os.environ.get("SNI"))
         self.unread = b""
 
     def read(self):

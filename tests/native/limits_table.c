@@ -11,6 +11,7 @@
 #include "enclave/https/http.h"
 #include "common/json.h"
 #include "enclave/kvstore/kvstore.h"
+#include "enclave/ratls/limits.h"
 #include "enclave/service/change.h"
 #include "enclave/service/lineage.h"
 #include "common/recovery_share.h"
@@ -73,6 +74,9 @@ static const struct limit limits[] = {
     COUNT(KEPT_IDLE_MS),
     COUNT(KEPT_AGE_MS),
     LIMIT(APP_NAME_MAX),
+    LIMIT(APP_HOSTNAMES_MAX),
+    LIMIT(HOSTNAMES_MAX),
+    LIMIT(TLS_NAMES_MEMORY),
     LIMIT(UPGRADE_MEASUREMENTS_MAX),
     COUNT(LINEAGE_MAX),
     LIMIT(UPGRADE_AGREEMENTS_MAX),

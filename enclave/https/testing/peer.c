@@ -19,6 +19,7 @@
 
 struct peer peer;
 bool peer_reads_slowly;
+const char *peer_app, *peer_name;
 struct http_server server;
 struct http_site peer_site;
 struct worker worker;
@@ -114,6 +115,8 @@ void peer_run(const char *in, size_t size, size_t step, bool keep_open)
     memset(&peer, 0, sizeof peer);
     peer.t.ops = &peer_ops;
     peer.t.site = &peer_site;
+    peer.t.app = peer_app;
+    peer.t.server_name = peer_name;
     peer.in = in;
     peer.in_size = size;
     peer.step = step;

@@ -28,7 +28,8 @@ struct peer {
     bool closed, aborted, keep_open;
 };
 extern struct peer peer;
-extern bool peer_reads_slowly; /* the connections from now on */
+extern bool peer_reads_slowly;           /* the connections from now on */
+extern const char *peer_app, *peer_name; /* what their handshakes were for (transport.h); NULL: the server */
 extern const struct transport_ops peer_ops;
 extern struct http_server server;
 extern struct http_site peer_site; /* of all connections: number 1, the apps that peer_setup was given */

@@ -74,6 +74,7 @@ struct played_certificate {
     struct played_head log;
     bool has_trust;
     uint8_t trust[32];
+    uint32_t names; /* of apps a0, a1, ... that have a certificate beside it, a bit each */
 };
 
 /* A client's connection, from its handshake on. */

@@ -16,6 +16,7 @@
 #include "enclave/ratls/dice.h"
 #include "enclave/ratls/connection.h"
 #include "enclave/ratls/tls_context.h"
+#include "enclave/ratls/tls_names.h"
 #include "enclave/service/identity.h"
 #include "enclave/service/public.h"
 #include "enclave/service/router.h"
@@ -61,13 +62,12 @@ int __wrap_i2d_X509(const X509 *x, unsigned char **out)
     return 2;
 }
 
-/* No instance is handed over here. */
 EVP_PKEY *certificate_make_key(void)
 {
-    ENSURE(false);
-    return NULL;
+    return EVP_PKEY_new();
 }
 
+/* No instance is handed over here. */
 X509 *certificate_make_ca(EVP_PKEY *key, int64_t now_s)
 {
     (void)key, (void)now_s;
@@ -198,7 +198,7 @@ X509 *certificate_make_leaf(EVP_PKEY *key, EVP_PKEY *ca_key, X509 *ca, const str
     struct played_certificate *c = calloc(1, sizeof *c);
     ENSURE(c);
     static uint64_t last;
-    played_renewals += content->generation == last;
+    played_renewals += !content->app && content->generation == last;
     last = content->generation;
     c->references = 1;
     c->generation = content->generation;
@@ -216,6 +216,18 @@ SSL_CTX *tls_context_new(EVP_PKEY *key, X509 *leaf, X509 *ca, bool request_peers
     (void)key, (void)ca, (void)request_peers;
     ((struct played_certificate *)leaf)->references++;
     return (SSL_CTX *)leaf;
+}
+
+/* What stands beside a certificate is of the same generation. */
+int tls_names_add(SSL_CTX *tls, const char *name, const char *app, SSL_CTX *own)
+{
+    struct played_certificate *c = (struct played_certificate *)tls;
+    const struct played_certificate *of_name = (const struct played_certificate *)own;
+    uint32_t bit = UINT32_C(1) << (app[1] - '0');
+    ENSURE(of_name->generation == c->generation && memcmp(of_name->root, c->root, sizeof c->root) == 0);
+    ENSURE(app[0] == 'a' && strncmp(name, app, 2) == 0 && !(c->names & bit));
+    c->names |= bit;
+    return 0;
 }
 
 static void certificate_unref(void *certificate)
