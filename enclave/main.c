@@ -54,7 +54,6 @@
 #include "sgx/include/arch.h"
 #include "sgx/trusted/bridge.h"
 
-#define EPOCH_TICK_NS 20000000u
 #define PHASE_MAX 8
 
 static struct http_server server;
@@ -111,10 +110,9 @@ static void stop_guests(void)
 static void *clock_body(void *unused)
 {
     (void)unused;
-    while (!atomic_load(&clock_stopping)) {
+    for (uint64_t wait_ns = 0; !atomic_load(&clock_stopping); wait_ns = wasm_runtime_tick(enclave_system.wasm)) {
         int32_t ignored;
-        ocall_notify(&ignored, NOTIFY_THREAD_WAIT, sgx_tcs_index(), EPOCH_TICK_NS);
-        wasm_runtime_tick(enclave_system.wasm);
+        ocall_notify(&ignored, NOTIFY_THREAD_WAIT, sgx_tcs_index(), wait_ns);
     }
     return NULL;
 }

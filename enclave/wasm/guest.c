@@ -1,7 +1,7 @@
 /*
  * A guest: one request in progress. A fresh store and instance, polled from its worker's loop until it is done.
  *
- * It is polled when it starts, after it yielded (at every tick of the epoch, so that it never holds its worker), and
+ * It is polled when it starts, after it yielded (at ticks of the epoch, so that it never holds its worker), and
  * when something that it waits for has happened. Ending it, for whatever reason, is dropping its call.
  */
 #include <errno.h>
@@ -123,68 +123,6 @@ static void guest_refuse(struct guest *g, wasmtime_error_t *error)
     guest_end(g, error);
 }
 
-/* Guests that used up a tick wait here: one of them runs per pass of the loop, and only when nothing else is ready, so
- * that those which compute slow each other down before they slow down anyone else. */
-#define PATIENCE 32u
-static _Thread_local struct {
-    struct loop_task task;
-    struct guest *first, *last;
-    struct loop *loop;
-    unsigned passed; /* how often the task stood back */
-} computing;
-
-static void compute_one(struct loop_task *task)
-{
-    struct loop *loop = computing.loop;
-    loop_check(loop);
-    if (loop->ready_first && computing.passed++ < PATIENCE) {
-        loop_post(loop, task);
-        return;
-    }
-    computing.passed = 0;
-    struct guest *g = computing.first;
-    if (!g)
-        return; /* it was ended */
-    ENSURE(g->computing && !g->ended);
-    computing.first = g->next;
-    if (!computing.first)
-        computing.last = NULL;
-    else
-        loop_post(loop, task);
-    g->computing = false;
-    guest_wake(g);
-}
-
-static void compute_later(struct guest *g)
-{
-    ENSURE(!g->computing && !g->ended);
-    ENSURE(!computing.first == !computing.last);
-    g->computing = true;
-    g->next = NULL;
-    if (computing.last)
-        computing.last->next = g;
-    else
-        computing.first = g;
-    computing.last = g;
-    computing.loop = &g->worker->loop;
-    computing.task.fn = compute_one;
-    loop_post(computing.loop, &computing.task);
-}
-
-static void compute_never(struct guest *g)
-{
-    struct guest **at = &computing.first, *before = NULL;
-    while (*at != g) {
-        ENSURE(*at); /* it is among them */
-        before = *at;
-        at = &(*at)->next;
-    }
-    *at = g->next;
-    if (computing.last == g)
-        computing.last = before;
-    g->computing = false;
-}
-
 static void start_deadline(struct guest *g, uint64_t deadline_ns)
 {
     if (loop_timer_start(&g->worker->loop, &g->deadline, deadline_ns) != 0)
@@ -199,12 +137,19 @@ static void deadline_runs(struct guest *g)
         start_deadline(g, g->worker->loop.now_ns + g->app->timeout_ns);
 }
 
+static uint64_t ticks(const struct wasm_runtime *rt)
+{
+    return atomic_load_explicit(&((struct wasm_runtime *)rt)->ticks, memory_order_relaxed);
+}
+
 /* One turn: until it is over, waits or yields. What it takes is what the guest computes, with all that host functions
  * do for it meanwhile; waiting is none of it. */
 static bool take_turn(struct guest *g, wasmtime_error_t **error)
 {
     uint64_t began_ns = clock_monotonic_ns();
     ENSURE(!g->polling && !g->ended);
+    ENSURE(g->call && g->worker->index < PROTO_MAX_WORKERS);
+    g->turn_tick = ticks(g->app->rt);
     g->polling = true;
     bool over = enclave_call_poll(g->call, error);
     g->polling = false;
@@ -212,9 +157,7 @@ static bool take_turn(struct guest *g, wasmtime_error_t **error)
     if (took_ns < GUEST_TURN_MIN_US * 1000)
         took_ns = GUEST_TURN_MIN_US * 1000;
     g->cpu_ns += took_ns;
-    ENSURE(g->worker->index < PROTO_MAX_WORKERS);
-    struct app_turns *turns = &g->app->turns[g->worker->index];
-    atomic_store_explicit(&turns->cpu_ns, turns->cpu_ns + took_ns, memory_order_relaxed);
+    turns_charge(g, took_ns);
     return over;
 }
 
@@ -228,23 +171,10 @@ static bool is_spent(struct guest *g)
     return true;
 }
 
-static void guest_run(struct loop_task *task)
+static void guest_turn(struct guest *g)
 {
-    struct guest *g = CONTAINER_OF(task, struct guest, task);
     guest_check(g);
-    ENSURE(!g->polling);
-    if (g->ended) {
-        guest_free(g);
-        return;
-    }
-    if (g->expired) {
-        if (g->computing)
-            compute_never(g);
-        guest_end(g, NULL);
-        return;
-    }
-    if (g->computing)
-        return; /* an event that it does not wait for */
+    ENSURE(!g->polling && !g->computing);
     wasmtime_error_t *error = NULL;
     g->waiting = WAITS_NOT;
     deadline_runs(g);
@@ -269,9 +199,33 @@ static void guest_run(struct loop_task *task)
     if (g->x && g->responded)
         g->x->ops->push(g->x);
     if (!g->waiting)
-        compute_later(g);
+        turns_queue(g, guest_turn);
     else if (g->waiting == WAITS_ROOM && g->x)
         loop_timer_stop(&g->worker->loop, &g->deadline);
+}
+
+/* It begins, or something has happened that it may wait for. */
+static void guest_run(struct loop_task *task)
+{
+    struct guest *g = CONTAINER_OF(task, struct guest, task);
+    guest_check(g);
+    ENSURE(!g->polling);
+    if (g->ended) {
+        guest_free(g);
+        return;
+    }
+    if (g->expired) {
+        if (g->computing)
+            turns_leave(g);
+        guest_end(g, NULL);
+        return;
+    }
+    if (g->computing)
+        return; /* its turn comes */
+    if (turns_may(g))
+        guest_turn(g);
+    else
+        turns_queue(g, guest_turn);
 }
 
 /* Whose client is gone may clean up, but not for long: nobody waits for it. */
@@ -307,12 +261,17 @@ static void on_wakeup(struct loop_timer *timer)
     guest_wake(CONTAINER_OF(timer, struct guest, wakeup));
 }
 
-/* A guest that computes gives its worker back at every tick; the deadline is a timer of the loop. */
+/* A guest that computes gives its worker back at the first tick of its turn; at the second where they come often, so
+ * that short requests are through before. Those that came while it waited are no reason to. The deadline is a timer of
+ * the loop. */
 static wasmtime_error_t *on_epoch(wasmtime_context_t *store, void *user, uint64_t *delta,
                                   wasmtime_update_deadline_kind_t *kind)
 {
+    const struct guest *g = wasmtime_context_get_data(store);
+    uint64_t least = atomic_load_explicit(&g->app->rt->ticks_often, memory_order_relaxed) ? 2 : 1;
+    bool over = ticks(g->app->rt) - g->turn_tick >= least;
     *delta = 1;
-    *kind = WASMTIME_UPDATE_DEADLINE_YIELD;
+    *kind = over ? WASMTIME_UPDATE_DEADLINE_YIELD : WASMTIME_UPDATE_DEADLINE_CONTINUE;
     return NULL;
 }
 

@@ -65,10 +65,12 @@ struct wasm_runtime {
     struct code_regions code;
     struct wasm_runtime_config config;
     _Atomic uint64_t ticks;
-    struct budget guests; /* what all apps' guests hold */
-    uint64_t set_aside;   /* bytes, for what host calls read of their memory before anybody can be charged */
-    struct budget stacks; /* of all apps' guests: a number */
-    struct budget kept;   /* connections of all apps that wait: a number */
+    atomic_bool ticks_often;    /* GUEST_TICK_QUEUED_MS */
+    _Atomic uint64_t queued_ns; /* when a guest last had to queue for its turn; 0: none has */
+    struct budget guests;       /* what all apps' guests hold */
+    uint64_t set_aside;         /* bytes, for what host calls read of their memory before anybody can be charged */
+    struct budget stacks;       /* of all apps' guests: a number */
+    struct budget kept;         /* connections of all apps that wait: a number */
 };
 
 struct wasm_component {
@@ -78,8 +80,12 @@ struct wasm_component {
 
 /* What an app has on one worker: only that worker's thread writes it, and none of another's lines. */
 struct app_turns {
-    _Atomic uint64_t cpu_ns; /* that its guests have computed, of its whole life; others read it */
-    char apart[120];
+    _Atomic uint64_t cpu_ns;    /* that its guests have computed, of its whole life; others read it */
+    uint64_t pass, used_ns;     /* turns.c: what it has computed beyond its share, as of this pass of the loop */
+    struct guest *first, *last; /* whose turns are to come */
+    struct app *next;           /* among those that have such guests */
+    bool is_listed, is_served;
+    char apart[72];
 };
 
 struct app {
@@ -251,8 +257,9 @@ struct guest {
     struct guest *next;         /* among those that used up their tick: see guest.c */
     bool polling;               /* its call runs */
     bool computing, ended;
-    uint8_t waiting; /* enum waits_for: why a host function answered HOST_WAIT in this poll */
-    uint64_t cpu_ns; /* that it has computed */
+    uint8_t waiting;    /* enum waits_for: why a host function answered HOST_WAIT in this poll */
+    uint64_t cpu_ns;    /* that it has computed */
+    uint64_t turn_tick; /* as its turn began */
     bool expired, exited;
     bool spent; /* it has computed as much as it may */
     bool responded, finished;

@@ -44,6 +44,13 @@ char *error_cause(wasmtime_error_t *error);
 void stacks_install(wasm_config_t *config, const struct wasm_stack_source *from, struct budget *all);
 void stacks_enter_app(struct app *app);
 bool stacks_refused(void); /* since then: there was no stack left, which is no fault of the guest's */
+/* turns.c: whose turn it is, among the guests of one worker. */
+bool turns_may(struct guest *g); /* whether it may have one now */
+/* Otherwise: until its turn comes, when turn is called (always the same one; the guest may be gone afterwards), or
+ * turns_leave; it is "computing" meanwhile. */
+void turns_queue(struct guest *g, void (*turn)(struct guest *g));
+void turns_leave(struct guest *g);
+void turns_charge(struct guest *g, uint64_t took_ns); /* after each */
 /* memories.c */
 void memories_install(wasm_config_t *config);
 /* all outlives the engine. */

@@ -6,7 +6,7 @@
  *     struct app *app = app_new(rt, &config, component, why, sizeof why);                    app.h
  *     app_handle(app, exchange);                                     a fresh instance, on the exchange's worker
  *     app_unref(app);                                                the last request keeps its own reference
- *     wasm_runtime_tick(rt);                                         every 20 ms, from a thread of its own
+ *     wait(wasm_runtime_tick(rt));                                   again and again, in a thread of its own
  *
  * The room's public headers: this one; app.h, apps and their table; settings.h, what an operator sets of one;
  * component.h, what is judged before compiling; limits.h, the bounds; host.h and shim.h, for those who serve guests.
@@ -83,8 +83,9 @@ void wasm_runtime_delete(struct wasm_runtime *rt);
 /* Bytes that all guests hold now. */
 uint64_t wasm_runtime_guest_memory(const struct wasm_runtime *rt);
 
-/* Advance the epoch: every computing guest yields soon. Any thread, about every 10 ms; async-signal-safe. */
-void wasm_runtime_tick(struct wasm_runtime *rt);
+/* Advance the epoch: every computing guest yields soon. Returns after how many nanoseconds it should be called again:
+ * sooner where guests queue for their turns. Any thread; async-signal-safe. */
+uint64_t wasm_runtime_tick(struct wasm_runtime *rt);
 
 /* A validated and compiled component. Any thread; takes from milliseconds to many seconds and cannot be interrupted.
  * What is beyond the limits (limits.h), or wants more memory than there is, is refused before. On failure NULL and one

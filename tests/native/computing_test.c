@@ -7,10 +7,8 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -19,6 +17,7 @@
 #include "enclave/wasi/wasi.h"
 #include "enclave/wasm/host.h"
 #include "tests/native/memory_client.h"
+#include "tests/native/own_clock.h"
 
 #define SECOND UINT64_C(1000000000)
 #define MS UINT64_C(1000000)
@@ -33,17 +32,6 @@ static struct wasm_runtime *runtime;
 static struct app_table *apps;
 static struct memory_client client;
 static char noted[4096];
-
-/* The clock of all code in this process. */
-static _Atomic uint64_t clock_now_ns = SECOND, clock_step_ns;
-
-int clock_gettime(clockid_t clock, struct timespec *out)
-{
-    uint64_t now = atomic_fetch_add(&clock_now_ns, clock_step_ns) + clock_step_ns;
-    out->tv_sec = (time_t)(now / SECOND);
-    out->tv_nsec = (long)(now % SECOND);
-    return 0;
-}
 
 static void on_log(struct worker *w, const char *app, bool error, const char *line, size_t size)
 {
@@ -80,7 +68,7 @@ static const char *const spinning[] = {"spin-loop", "spin-nested", "spin-start",
 
 static void whoever_computes_is_ended(void **state)
 {
-    clock_step_ns = 7 * MS; /* a turn takes this, or a little more where others read the clock in it */
+    own_clock_step_ns = 7 * MS; /* a turn takes this, or a little more where others read the clock in it */
     for (size_t i = 0; i < SPINNING; i++) {
         struct app *app = app_of(spinning[i]);
         uint64_t before = app_over_cpu(app), cpu_before_ns = app_cpu_ns(app);
@@ -102,7 +90,7 @@ static void without_a_limit_it_has_its_time(void **state)
 {
     struct app *app = app_of("misbehave");
     uint64_t before = app_over_cpu(app);
-    clock_step_ns = 7 * MS;
+    own_clock_step_ns = 7 * MS;
     app->cpu_limit_ns = 0;
     start("misbehave", "loop", 1 << 20);
     for (int i = 0; i < 200; i++)
@@ -118,11 +106,11 @@ static void without_a_limit_it_has_its_time(void **state)
 /* However long it waits, and whatever the clock says meanwhile. */
 static void whoever_waits_is_not(void **state)
 {
-    clock_step_ns = 0;
+    own_clock_step_ns = 0;
     uint64_t before_ns = app_cpu_ns(app_of("waits"));
     start("waits", "sleep", 1 << 20);
     for (int i = 0; i < 1000; i++) {
-        clock_now_ns += SECOND;
+        own_clock_ns += SECOND;
         loop_run_once(&worker.loop, worker.loop.now_ns + SECOND);
         if (i % 100 == 0)
             client.t.on_ready(&client.t, client.t.user);
@@ -139,7 +127,7 @@ static void whoever_waits_is_not(void **state)
 /* A clock that stands still, as between two of its steps, makes no turn free of charge. */
 static void nobody_computes_between_the_clocks_steps(void **state)
 {
-    clock_step_ns = 0;
+    own_clock_step_ns = 0;
     unsigned turns = 0;
     start("waits", "write", 14000);
     for (; !memory_client_over(&client); turns++) {
