@@ -14,12 +14,12 @@
 #include "enclave/https/answer.h"
 #include "enclave/https/exchange.h"
 #include "enclave/https/fields.h"
+#include "enclave/https/gather.h"
 #include "enclave/https/site.h"
 #include "enclave/service/system.h"
 #include "enclave/thread/worker.h"
 
 #define PREFIX "/_enclave/hand-over/"
-#define PIECE 4096u
 
 static const struct {
     const char *name;
@@ -37,8 +37,7 @@ struct route_request {
     struct http_exchange *x; /* NULL: the client is gone */
     bool is_asked;           /* it is the owner's */
     bool is_sending;
-    uint8_t *body;
-    size_t size, capacity;
+    struct http_gather body;
     struct http_pieces pieces;
 };
 
@@ -50,7 +49,7 @@ static atomic_uint *place_of(enum handover_route route)
 static void request_free(struct route_request *r)
 {
     ENSURE(atomic_fetch_sub(place_of(r->request.route), 1) > 0);
-    free(r->body);
+    http_gather_free(&r->body);
     free(r->request.answer);
     free(r);
 }
@@ -108,8 +107,8 @@ static void ask(struct route_request *r)
     ENSURE(r->x && !r->is_asked);
     r->is_asked = true;
     r->x->spared = true; /* who takes over must hear it, though what its connection shows is over */
-    r->request.body = r->body;
-    r->request.body_size = r->size;
+    r->request.body = r->body.data;
+    r->request.body_size = r->body.size;
     r->request.deliver = on_answered;
     errand_send(&r->request.errand, &r->worker->loop, &enclave_system.owner->loop, handover_giver_arrive);
 }
@@ -121,45 +120,14 @@ static void fail(struct route_request *r, int status, const char *why)
     x->ops->fail(x, status, why);
 }
 
-static bool grow(struct route_request *r)
-{
-    size_t most = routes[r->request.route].most + 1, capacity = r->capacity ? 2 * r->capacity : PIECE;
-    if (r->size < r->capacity)
-        return true;
-    capacity = capacity < most ? capacity : most;
-    uint8_t *grown = capacity > r->capacity ? realloc(r->body, capacity) : NULL;
-    if (!grown)
-        return false;
-    r->body = grown;
-    r->capacity = capacity;
-    return true;
-}
-
 static void gather(struct route_request *r)
 {
     ENSURE(r->x && !r->is_asked);
-    for (;;) {
-        if (r->size > routes[r->request.route].most) {
-            fail(r, 413, "the body is longer than any that this route takes");
-            return;
-        }
-        if (!grow(r)) {
-            fail(r, 503, HTTP_NO_MEMORY);
-            return;
-        }
-        ssize_t got = r->x->ops->read_body(r->x, r->body + r->size, r->capacity - r->size);
-        if (got == -EAGAIN)
-            return;
-        if (got < 0) {
-            fail(r, 400, "the body is broken");
-            return;
-        }
-        if (got == 0) {
-            ask(r);
-            return;
-        }
-        r->size += (size_t)got;
-    }
+    int status = http_gather(r->x, &r->body);
+    if (status == 0)
+        ask(r);
+    else if (status != HTTP_GATHER_MORE)
+        fail(r, status, http_gather_why(status));
 }
 
 static void on_event(struct http_exchange *x, enum http_event event, void *user)
@@ -200,6 +168,7 @@ static void start(struct http_exchange *x, enum handover_route route)
         return;
     }
     r->request.route = route;
+    r->body.most = routes[route].most;
     r->worker = x->worker;
     r->x = x;
     x->on_event = on_event;

@@ -12,6 +12,7 @@
 #include "common/ensure.h"
 #include "enclave/https/answer.h"
 #include "enclave/https/fields.h"
+#include "enclave/https/gather.h"
 
 struct http_admin_reply {
     struct http_server *server;
@@ -22,9 +23,8 @@ struct http_admin_reply {
     char *approvals; /* charged */
     size_t approval_count;
     int64_t asked_s;
-    void *kept;    /* whoever answers */
-    uint8_t *body; /* charged, as the structure is */
-    size_t size, capacity;
+    void *kept;              /* whoever answers */
+    struct http_gather body; /* charged, as the structure is */
 };
 
 static void reply_free(struct http_admin_reply *r)
@@ -34,14 +34,14 @@ static void reply_free(struct http_admin_reply *r)
     free(r->kept);
     charged_free(r->approvals);
     free(r->publication);
-    charged_free(r->body);
+    http_gather_free(&r->body);
     charged_free(r);
 }
 
 static void reply_check(const struct http_admin_reply *r)
 {
     ENSURE(r->server && r->method && r->path);
-    ENSURE(r->size <= r->capacity);
+    ENSURE(r->body.size <= r->body.capacity);
     ENSURE(r->x || r->handed_over); /* else it went with its client */
     if (r->x)
         http_exchange_check(r->x);
@@ -80,10 +80,10 @@ const void *http_admin_kept(const struct http_admin_reply *r)
 
 uint8_t *http_admin_take_body(struct http_admin_reply *r)
 {
-    uint8_t *body = r->body;
+    uint8_t *body = r->body.data;
     ENSURE(body);
-    r->body = NULL;
-    r->size = r->capacity = 0;
+    r->body.data = NULL;
+    r->body.size = r->body.capacity = 0;
     return body;
 }
 
@@ -97,8 +97,8 @@ static struct http_admin_request request_of(const struct http_admin_reply *r)
                                        .publication = r->publication,
                                        .asked_s = r->asked_s,
                                        .site = r->x ? r->x->site : NULL,
-                                       .body = r->body,
-                                       .body_size = r->size};
+                                       .body = r->body.data,
+                                       .body_size = r->body.size};
 }
 
 #define NO_ADMIN_MEMORY "no memory is left for administrators' requests: others are under way"
@@ -118,29 +118,6 @@ static void refuse(struct http_admin_reply *r, int status)
     reply_free(r);
 }
 
-static int grow(struct http_admin_reply *r)
-{
-    ENSURE(r->size <= r->capacity);
-    ENSURE(r->body || r->capacity == 0);
-    if (r->capacity - r->size >= HTTP_ADMIN_PIECE)
-        return 0;
-    size_t limit = r->server->limits.buffered_body + HTTP_ADMIN_PIECE;
-    int64_t announced = r->x->request.content_length;
-    size_t capacity = r->capacity     ? r->capacity * 2
-                      : announced > 0 ? (size_t)announced + HTTP_ADMIN_PIECE
-                                      : 4 * HTTP_ADMIN_PIECE;
-    if (capacity > limit)
-        capacity = limit;
-    if (capacity - r->size < HTTP_ADMIN_PIECE)
-        return 413;
-    uint8_t *grown = charged_realloc(&r->server->admin_memory, r->body, capacity);
-    if (!grown)
-        return 503;
-    r->body = grown;
-    r->capacity = capacity;
-    return 0;
-}
-
 static void hand_over(struct http_admin_reply *r)
 {
     struct http_admin_request request = request_of(r);
@@ -154,26 +131,11 @@ static void hand_over(struct http_admin_reply *r)
 static void gather(struct http_admin_reply *r)
 {
     ENSURE(r->x && !r->handed_over); /* its client is there, and the hook has not heard of it */
-    for (;;) {
-        int status = r->size > r->server->limits.buffered_body ? 413 : grow(r);
-        if (status) {
-            refuse(r, status);
-            return;
-        }
-        ssize_t got = r->x->ops->read_body(r->x, r->body + r->size, r->capacity - r->size);
-        if (got == -EAGAIN)
-            return;
-        if (got < 0) {
-            refuse(r, 400);
-            return;
-        }
-        if (got == 0) {
-            hand_over(r);
-            return;
-        }
-        ENSURE((size_t)got <= r->capacity - r->size);
-        r->size += (size_t)got;
-    }
+    int status = http_gather(r->x, &r->body);
+    if (status == 0)
+        hand_over(r);
+    else if (status != HTTP_GATHER_MORE)
+        refuse(r, status);
 }
 
 static void on_event(struct http_exchange *x, enum http_event event, void *user)
@@ -283,6 +245,9 @@ void http_admin_start(struct http_server *server, struct http_exchange *x)
         return;
     }
     r->x = x;
+    r->body = (struct http_gather){.memory = &server->admin_memory, .most = server->limits.buffered_body};
+    if (x->request.content_length > 0 && (uint64_t)x->request.content_length <= r->body.most)
+        r->body.expected = (size_t)x->request.content_length;
     r->asked_s = time(NULL);
     http_header(x, "authorization", r->authorization, sizeof r->authorization);
     struct http_admin_request request = request_of(r);

@@ -33,8 +33,7 @@
 static_assert(H1_PIPELINE_MARK < H1_OUT_SIZE, "a client that reads nothing is waited for before its buffer is full");
 static_assert(H1_OUT_RESERVE + HTTP_WRITE_MIN < H1_OUT_SIZE, "an empty buffer has room for a write");
 
-#define HTTP_TARGET_MAX 65535u  /* 414 */
-#define HTTP_ADMIN_PIECE 16384u /* of an admin request's body, which is read at once */
+#define HTTP_TARGET_MAX 65535u /* 414 */
 
 /* A call to a server elsewhere ------------------------------------------------------------------------------------ */
 

@@ -9,6 +9,7 @@
 #include "enclave/budget/budget.h"
 #include "enclave/https/answer.h"
 #include "enclave/https/exchange.h"
+#include "enclave/https/owned.h"
 #include "enclave/service/system.h"
 
 static struct budget memory; /* boot makes it */
@@ -94,40 +95,24 @@ bool log_public_part(struct http_text rest, struct history_part *part)
 
 /* ---- its answer ------------------------------------------------------------------------------------------------- */
 
-/* From the request until its client has the answer, or is gone. */
+/* From the request until its part was read. */
 struct log_request {
-    struct http_exchange *x; /* NULL: the client is gone, while the part is being read */
-    struct charge charge;    /* of this, and of data */
-    uint8_t *data;           /* NULL: it is not there yet */
-    struct http_pieces pieces;
+    struct http_exchange *x; /* NULL: the client is gone */
+    struct charge charge;    /* of this, and of what is read */
 };
 
 static void request_free(struct log_request *r)
 {
     charge_give(&r->charge);
-    free(r->data);
     free(r);
-}
-
-static void send_more(struct log_request *r)
-{
-    struct http_exchange *x = r->x;
-    if (!http_send_pieces(x, &r->pieces))
-        return;
-    request_free(r);
-    x->ops->finish(x, NULL, 0);
 }
 
 static void on_event(struct http_exchange *x, enum http_event event, void *user)
 {
     struct log_request *r = user;
     (void)x;
-    if (event == HTTP_EVENT_GONE && r->data)
-        request_free(r);
-    else if (event == HTTP_EVENT_GONE)
+    if (event == HTTP_EVENT_GONE)
         r->x = NULL;
-    else if (event == HTTP_EVENT_SPACE && r->data)
-        send_more(r);
 }
 
 static void refuse(struct log_request *r, int status, const char *why)
@@ -139,30 +124,38 @@ static void refuse(struct log_request *r, int status, const char *why)
 
 #define NO_ROOM "too many read the log at once"
 
+/* What the store's answer means to the client; NULL: there is a part. */
+static const char *read_error(int error, int *status)
+{
+    *status = error == -ENOENT ? 404 : error == -ENOMEM ? 503 : 500;
+    return error == 0         ? NULL
+           : error == -ENOENT ? "the log has no such part, or not yet"
+           : error == -ENOMEM ? HTTP_NO_MEMORY
+                              : "the store does not give the log as it was written";
+}
+
 static void on_read(void *user, int error, uint8_t *data, size_t size)
 {
     /* It never changes: a part of so many hashes or entries stays what it is, however long the log becomes. */
     static const struct http_field fields[] = {{HTTP_TEXT("content-type"), HTTP_TEXT("application/octet-stream")},
                                                {HTTP_TEXT("cache-control"), HTTP_TEXT("max-age=31536000, immutable")}};
     struct log_request *r = user;
-    ENSURE(!r->data);
+    int status;
+    const char *why = read_error(error, &status);
     ENSURE(r->charge.bytes > 0);
-    r->data = data;
-    r->pieces = (struct http_pieces){data, size, 0};
+    ENSURE(why || data);
+    if (r->x && !why && charge_resize(&r->charge, r->charge.bytes + size + HTTP_OWNED_COST)) {
+        http_answer_owned(r->x, fields, 2, data, size, &r->charge);
+        request_free(r);
+        return;
+    }
+    free(data);
     if (!r->x)
         request_free(r);
-    else if (error == -ENOENT)
-        refuse(r, 404, "the log has no such part, or not yet");
-    else if (error == -ENOMEM)
-        refuse(r, 503, HTTP_NO_MEMORY);
-    else if (error < 0)
-        refuse(r, 500, "the store does not give the log as it was written");
-    else if (!charge_resize(&r->charge, r->charge.bytes + size))
-        refuse(r, 503, NO_ROOM);
-    else if (r->x->ops->respond(r->x, 200, fields, 2, (int64_t)size) != 0)
-        refuse(r, 503, HTTP_NO_MEMORY);
+    else if (why)
+        refuse(r, status, why);
     else
-        send_more(r);
+        refuse(r, 503, NO_ROOM);
 }
 
 static void answer_part(struct http_exchange *x, const struct history_part *part)
@@ -195,28 +188,19 @@ static void answer_checkpoint(struct http_exchange *x)
     http_exchange_check(x);
     size_t size = history_checkpoint(enclave_system.history, text, NULL);
     ENSURE(size > 0 && size <= sizeof text);
-    struct log_request *r = calloc(1, sizeof *r);
+    struct charge charge = {0};
+    if (!charge_take(&charge, &memory, size + HTTP_OWNED_COST)) {
+        x->ops->fail(x, 503, NO_ROOM);
+        return;
+    }
     uint8_t *copy = malloc(size);
-    if (!r || !copy) {
-        free(copy);
-        free(r);
+    if (!copy) {
+        charge_give(&charge);
         x->ops->fail(x, 503, HTTP_NO_MEMORY);
         return;
     }
-    *r = (struct log_request){.x = x, .data = copy, .pieces = {copy, size, 0}};
     memcpy(copy, text, size);
-    charge_open(&r->charge, &memory);
-    if (!charge_resize(&r->charge, sizeof *r + size)) {
-        refuse(r, 503, NO_ROOM);
-        return;
-    }
-    if (x->ops->respond(x, 200, fields, 2, (int64_t)size) != 0) {
-        refuse(r, 503, HTTP_NO_MEMORY);
-        return;
-    }
-    x->on_event = on_event;
-    x->user = r;
-    send_more(r);
+    http_answer_owned(x, fields, 2, copy, size, &charge);
 }
 
 void log_public_answer(struct http_exchange *x, struct http_text rest)
