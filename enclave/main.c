@@ -37,6 +37,7 @@
 #include "enclave/service/generations.h"
 #include "enclave/service/lineage.h"
 #include "enclave/service/log_public.h"
+#include "enclave/service/page_public.h"
 #include "enclave/service/public.h"
 #include "enclave/service/recovery_record.h"
 #include "enclave/service/router.h"
@@ -242,6 +243,7 @@ static void configure_http(void)
     server.not_ready = not_ready;
     admin_hand_over_by(handover_approve, handover_show);
     log_public_open();
+    page_public_open();
     for (uint32_t i = 0; i < enclave_system.worker_count; i++)
         enclave_system.connections[i].http = &server;
 }

@@ -12,6 +12,7 @@
 #include "enclave/service/generation.h"
 #include "enclave/service/limits.h"
 #include "enclave/service/log_public.h"
+#include "enclave/service/page_public.h"
 #include "enclave/service/recovery.h"
 
 #define MANIFEST_PATH "/_enclave/manifest"
@@ -102,23 +103,36 @@ static struct http_text behind(struct http_text path, const char *prefix)
     return (struct http_text){path.data + size, path.size - size};
 }
 
+/* Who answers for the page of this path; NULL: it is none. */
+typedef void (*public_reader)(struct http_exchange *x);
+static public_reader reader_of(struct http_text path)
+{
+    static const struct {
+        const char *path;
+        public_reader answer;
+    } pages[] = {{PAGE_PATH, page_public_answer},
+                 {PAGE_STYLE_PATH, page_public_style},
+                 {MANIFEST_PATH, answer_manifest},
+                 {RECOVERY_SHARES_PATH, answer_recovery}};
+    for (size_t i = 0; i < sizeof pages / sizeof *pages; i++)
+        if (path.size == strlen(pages[i].path) && memcmp(path.data, pages[i].path, path.size) == 0)
+            return pages[i].answer;
+    return NULL;
+}
+
 bool public_answer(void *user, struct http_exchange *x)
 {
     (void)user;
     struct http_text path = x->request.target.path, label = behind(path, PROOF_PATH), log = behind(path, LOG_PATH);
-    bool is_manifest = path.size == sizeof MANIFEST_PATH - 1 && memcmp(path.data, MANIFEST_PATH, path.size) == 0;
+    public_reader answer = reader_of(path);
     http_exchange_check(x);
-    bool is_recovery =
-        path.size == sizeof RECOVERY_SHARES_PATH - 1 && memcmp(path.data, RECOVERY_SHARES_PATH, path.size) == 0;
-    if (!is_manifest && !label.data && !log.data && !is_recovery)
+    if (!answer && !label.data && !log.data)
         return false;
     if (!http_name_is(x->request.method, "GET") && !http_name_is(x->request.method, "HEAD"))
         http_refuse(x, 405, "Allow says which methods there are",
                     (struct http_field){HTTP_TEXT("allow"), HTTP_TEXT("GET, HEAD")});
-    else if (is_manifest)
-        answer_manifest(x);
-    else if (is_recovery)
-        answer_recovery(x);
+    else if (answer)
+        answer(x);
     else if (label.data)
         answer_proof(x, label);
     else

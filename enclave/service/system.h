@@ -18,7 +18,7 @@
  *     compiler.h      the thread on which components are compiled
  *     salvage.h       what of the store is lost, and going on without it
  *     trust.h         the CA bundle of outgoing requests; dial.h: their connections
- *     public.h        what everybody may see: the manifest, proofs; log_public.h: the history
+ *     public.h        what everybody may see: the manifest, proofs; log_public.h: the history; page_public.h: a page
  *     router.h        which request is for whom; admin.h: the administrators'; administrators.h: who those are;
  *                     authority.h: whether they asked for it
  *
