@@ -43,11 +43,18 @@ static void app_row(struct html *h, const struct page_facts *facts, const struct
 {
     size_t size = strlen(name);
     const struct page_leaf *egress = page_leaf(facts, "egress:", name, size);
+    const struct page_leaf *names = page_leaf(facts, "hostnames:", name, size);
     html_put(h, "<tr><th scope=\"row\"><a href=\"/");
     html_text(h, name, size);
     html_put(h, "/\">");
     html_text(h, name, size);
-    html_put(h, "</a></th><td><code>");
+    html_put(h, "</a>");
+    if (names) {
+        html_put(h, " <small>");
+        html_text_cut(h, (const char *)names->value, names->size, PAGE_TEXT_MAX);
+        html_put(h, "</small>");
+    }
+    html_put(h, "</th><td><code>");
     html_hex(h, code->value, code->size <= 64 ? code->size : 64);
     html_put(h, "</code></td><td>");
     who_decides(h, page_leaf(facts, "rule:", name, size));

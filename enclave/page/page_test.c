@@ -102,6 +102,7 @@ static void tells_what_is_attested(void **state)
         LEAF("rule:counter", "id=00\nrule=publisher\nkey=11\n"),
         LEAF("rule:hello", "id=00\nrule=frozen"),
         LEAF("settings:hello", "hash"),
+        LEAF("hostnames:hello", "a.example.com,b.example.com"),
         LEAF("witness:dawn", "https://w.example\0vkey"),
         LEAF("witnesses", "quorum=1;seconds=60;commits=1000"),
     };
@@ -128,6 +129,7 @@ static void tells_what_is_attested(void **state)
     contains("nobody: it is frozen");
     contains("a.example:443,b.example:8443");
     contains("nowhere");
+    contains("hello a.example.com,b.example.com");
     contains("yes, by their salted hash");
     contains("aa11");
     contains("deploy");
@@ -159,10 +161,11 @@ static void says_what_there_is_not(void **state)
 static void keeps_text_text(void **state)
 {
 #define EVIL "</code><script>alert(1)</script>\"'&\x01\xff\xe2\x80\xae"
-    static const struct page_leaf leaves[] = {
-        {"app:" EVIL, zeros, 32},    LEAF("admin:" EVIL, EVIL),  LEAF("administrators", EVIL),
-        LEAF("upgrade-rule", EVIL),  LEAF("egress:" EVIL, EVIL), LEAF("rule:" EVIL, "rule=" EVIL),
-        LEAF("witness:" EVIL, EVIL), LEAF("witnesses", EVIL),    LEAF("limits", EVIL)};
+    static const struct page_leaf leaves[] = {{"app:" EVIL, zeros, 32},      LEAF("admin:" EVIL, EVIL),
+                                              LEAF("administrators", EVIL),  LEAF("upgrade-rule", EVIL),
+                                              LEAF("egress:" EVIL, EVIL),    LEAF("rule:" EVIL, "rule=" EVIL),
+                                              LEAF("hostnames:" EVIL, EVIL), LEAF("witness:" EVIL, EVIL),
+                                              LEAF("witnesses", EVIL),       LEAF("limits", EVIL)};
     json_t *entries = json_pack("[{s:s,s:s,s:[s],s:s,s:I}]", "kind", "<script>\"'&", "what", "</td><script>", "by",
                                 "<script>", "measurement", "<script>", "generation", (json_int_t)1);
     assert_non_null(entries);
