@@ -100,6 +100,24 @@ int doorbell_pop(struct doorbell_consumer *c, channel_name *name)
     return 1;
 }
 
+bool doorbell_has_news(struct doorbell_consumer *c)
+{
+    return available(c) > 0;
+}
+
+bool doorbell_is_unread(struct doorbell_shared *shared)
+{
+    /* Full fence: after whatever the caller's thread has pushed, and before it looks whether the consumer sleeps. */
+    atomic_thread_fence(memory_order_seq_cst);
+    return atomic_load_explicit(&shared->tail, memory_order_relaxed) !=
+           atomic_load_explicit(&shared->head, memory_order_relaxed);
+}
+
+bool doorbell_is_asleep(struct doorbell_shared *shared)
+{
+    return atomic_load_explicit(&shared->sleeping, memory_order_relaxed) != 0;
+}
+
 bool doorbell_sleep(struct doorbell_consumer *c)
 {
     atomic_store_explicit(&c->shared->sleeping, 1, memory_order_relaxed);

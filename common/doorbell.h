@@ -42,6 +42,12 @@ bool doorbell_wake(struct doorbell_producer *p);
 
 /* 1 and a name, 0 if empty, -EPROTO. */
 int doorbell_pop(struct doorbell_consumer *c, channel_name *name);
+/* A look, without taking anything: whether pop would give a name. */
+bool doorbell_has_news(struct doorbell_consumer *c);
+/* From any thread, by the shared words alone: whether there are names that the consumer has not taken, and whether it
+ * has announced its sleep. Both are claims of the other side's, and old as soon as they are made. */
+bool doorbell_is_unread(struct doorbell_shared *shared);
+bool doorbell_is_asleep(struct doorbell_shared *shared);
 /* Host only: the half of the sleeping word that the kernel's futexes look at. */
 static inline uint32_t *doorbell_futex(struct doorbell_shared *shared)
 {

@@ -182,7 +182,8 @@ struct run_args {
 
 enum notify_op {
     /* Sleep until doorbell_in of worker arg has its sleeping flag cleared, or timeout_ns has passed (UINT64_MAX:
-     * none). The worker has set the flag and looked at the ring once more. Implies NOTIFY_HOST for arg. */
+     * none). The worker has set the flag and looked at the ring once more. Implies NOTIFY_HOST for arg, if there are
+     * names in its doorbell_out. Returns for how many microseconds it slept. */
     NOTIFY_WAIT = 1,
     NOTIFY_HOST = 2, /* the host's side of worker arg's doorbell_out sleeps and has news */
     /* Park the thread with TCS number arg until NOTIFY_THREAD_WAKE, or timeout. Wakes are counted. */

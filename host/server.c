@@ -336,18 +336,19 @@ static void begin_shutdown(void)
         io_stop_accepting(server.ios[i]);
 }
 
-/* On SIGUSR1: connections whose slots are in use, how long I/O threads have spun, and how often the enclave was entered
+/* On SIGUSR1: connections whose slots are in use, how I/O threads have waited, and how often the enclave was entered
  * and left so far. */
 static void print_counters(void)
 {
     struct emulator_counters c;
-    uint64_t spun_ns = 0;
+    struct io_waits waits = {0};
     uint32_t channels = 0;
     for (uint32_t i = 0; i < server.options.workers; i++) {
         channels += io_used(server.ios[i]);
-        spun_ns += io_spun_ns(server.ios[i]);
+        io_add_waits(server.ios[i], &waits);
     }
-    printf("spinning: %lu us by I/O threads\n", (unsigned long)(spun_ns / 1000));
+    printf("spinning: %lu us by I/O threads\n", (unsigned long)(waits.looked_ns / 1000));
+    printf("waiting:  naps %lu sleeps %lu by I/O threads\n", (unsigned long)waits.naps, (unsigned long)waits.sleeps);
     printf("channels: %u in use\n", channels);
     fflush(stdout);
     if (enclave_backend_of(server.enclave) != ENCLAVE_BACKEND_EMULATOR)

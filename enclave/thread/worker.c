@@ -12,19 +12,16 @@
 #include "common/clock.h"
 #include "common/ensure.h"
 
-/* Turns without work before the worker parks (docs/benchmarks.md). Where the last sleep was cut short, work is coming
- * steadily, and looking for about a millisecond costs less than leaving and being woken; after a long sleep a few
- * microseconds suffice, so that a quiet server does not hold a core. */
-#define QUIET_TURNS_STEADY 30000u
-#define QUIET_TURNS_SPARSE 200u
-#define SHORT_SLEEP_NS 500000u
+#define LOOKS_WORTH_NS 200000u /* what leaving, being woken and coming back takes from both sides, and then some */
+#define TURN_NS 50u            /* about so long a turn takes that has nothing to do */
 #define NAMES_PER_TURN 256u
 
-static void notify(struct worker *w, enum notify_op op, uint64_t timeout_ns)
+static int32_t notify(struct worker *w, enum notify_op op, uint64_t timeout_ns)
 {
-    int32_t ignored;
+    int32_t result = 0;
     atomic_store_explicit(&w->exits, w->exits + 1, memory_order_relaxed);
-    ocall_notify(&ignored, (uint32_t)op, w->index, timeout_ns);
+    ocall_notify(&result, (uint32_t)op, w->index, timeout_ns);
+    return result;
 }
 
 static void wake_from_another_thread(struct loop *loop)
@@ -48,6 +45,7 @@ int worker_init(struct worker *w, uint32_t index, const struct worker_handlers *
     w->index = index;
     w->handlers = handlers;
     w->user = user;
+    patience_init(&w->patience, LOOKS_WORTH_NS);
     if (!channel_control(index, control))
         return -ENODEV;
     if (doorbell_consumer_init(&w->bell_in, (struct doorbell_shared *)control->doorbell_in) < 0 ||
@@ -99,21 +97,47 @@ static bool shutdown_is_news(const struct worker *w)
     return !w->stopping && ecall_shutdown_requested(&ignored);
 }
 
+static uint64_t looked_ns(const struct worker *w)
+{
+    return (uint64_t)w->quiet_turns * TURN_NS;
+}
+
+/* Nothing to do, as far as can be seen without announcing anything. */
+static bool is_dry(struct worker *w)
+{
+    return !doorbell_has_news(&w->bell_in) && loop_next_deadline(&w->loop) > w->loop.now_ns;
+}
+
 static void park(struct worker *w)
 {
     ENSURE(!atomic_load_explicit(&w->parked, memory_order_relaxed));
-    ENSURE(w->quiet_turns > w->quiet_turns_max);
+    ENSURE(looked_ns(w) >= patience_ns(&w->patience));
     atomic_store(&w->parked, true);
     bool asleep = doorbell_sleep(&w->bell_in);
     uint64_t deadline = loop_next_deadline(&w->loop), now = clock_monotonic_ns();
     if (asleep && deadline > now && !atomic_load(&w->loop.remote) && !shutdown_is_news(w)) {
-        w->rang = false; /* NOTIFY_WAIT wakes the host's side too */
-        notify(w, NOTIFY_WAIT, deadline == UINT64_MAX ? UINT64_MAX : deadline - now);
-        w->quiet_turns_max = clock_monotonic_ns() - now < SHORT_SLEEP_NS ? QUIET_TURNS_STEADY : QUIET_TURNS_SPARSE;
+        w->rang = false; /* NOTIFY_WAIT wakes the host's side, too, if it has not read all names */
+        int32_t slept_us = notify(w, NOTIFY_WAIT, deadline == UINT64_MAX ? UINT64_MAX : deadline - now);
+        patience_learn(&w->patience, looked_ns(w) + (slept_us > 0 ? (uint64_t)slept_us * 1000 : 0));
+        w->quiet_turns = 0;
     }
     doorbell_awake(&w->bell_in);
     atomic_store(&w->parked, false);
+}
+
+static void was_busy(struct worker *w)
+{
+    if (w->quiet_turns > 0)
+        patience_learn(&w->patience, looked_ns(w));
     w->quiet_turns = 0;
+    w->handlers->worked(w);
+}
+
+static void was_quiet(struct worker *w)
+{
+    atomic_store_explicit(&w->quiet, w->quiet + 1, memory_order_relaxed);
+    w->quiet_turns++;
+    __builtin_ia32_pause();
 }
 
 void worker_turn(struct worker *w)
@@ -124,27 +148,26 @@ void worker_turn(struct worker *w)
     w->loop.now_ns = clock_monotonic_ns(); /* after a sleep, before anything starts a timer */
     bool busy = read_doorbell(w);
     busy |= loop_run_once(&w->loop, clock_monotonic_ns());
-    if (w->rang && doorbell_wake(&w->bell_out))
+    if (busy)
+        was_busy(w);
+    else
+        was_quiet(w);
+    if ((!busy || w->serving) && looked_ns(w) >= patience_ns(&w->patience) && is_dry(w))
+        park(w);
+    if (w->rang && doorbell_wake(&w->bell_out)) /* it did not park, which says the same */
         notify(w, NOTIFY_HOST, 0);
     w->rang = false;
-    if (busy) {
-        w->handlers->worked(w);
-        w->quiet_turns = 0;
-        return;
-    }
-    atomic_store_explicit(&w->quiet, w->quiet + 1, memory_order_relaxed);
-    if (++w->quiet_turns > w->quiet_turns_max)
-        park(w);
-    else
-        __builtin_ia32_pause();
 }
 
 void worker_run(struct worker *w)
 {
     uint64_t deadline;
     loop_take(&w->loop); /* boot made it, and then this thread */
+    ENSURE(!w->serving && !w->stopping);
+    w->serving = true;
     while (!ecall_shutdown_requested(&deadline))
         worker_turn(w);
+    w->serving = false;
     w->stopping = true;
     ENSURE(loop_timer_start(&w->loop, &w->last, deadline) == 0); /* it is started already */
     w->handlers->drain(w);

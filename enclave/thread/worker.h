@@ -24,13 +24,18 @@
  * Limits: NAMES_PER_TURN names of a doorbell in one turn, so that a host that rings without end cannot keep timers from
  * firing. Times are monotonic nanoseconds of the host's clock, which never goes back in here.
  *
- * Known weakness: a worker that has nothing to do spins for up to QUIET_TURNS_STEADY turns before it sleeps.
+ * A worker that has nothing to do looks for work as long as that lately paid (common/patience.h), and then sleeps in
+ * the host. One that serves and has no patience sleeps at the end of the turn in which it answered, and the host hears
+ * of the answer by that.
+ *
+ * Known weakness: how long a turn without work takes is a guess (TURN_NS), and how long it slept is the host's word.
  */
 #ifndef ENCLAVE_OS_ENCLAVE_THREAD_WORKER_H
 #define ENCLAVE_OS_ENCLAVE_THREAD_WORKER_H
 
 #include "common/doorbell.h"
 #include "common/link.h"
+#include "common/patience.h"
 #include "enclave/thread/loop.h"
 
 struct rpc_client;
@@ -47,8 +52,8 @@ struct worker_handlers {
 };
 
 struct worker {
-    struct loop loop; /* first: loop callbacks find the worker by it */
-    uint32_t index;   /* 0 .. workers-1 */
+    _Alignas(64) struct loop loop; /* first: loop callbacks find the worker by it; aligned: no line is two workers' */
+    uint32_t index;                /* 0 .. workers-1 */
     const struct worker_handlers *handlers;
     void *user;             /* the handlers' */
     struct rpc_client *rpc; /* this worker's control channel; enclave/thread/rpc_client.h */
@@ -56,10 +61,11 @@ struct worker {
     struct doorbell_producer bell_out;
     bool rang;                /* names were pushed since the host was last woken */
     uint32_t quiet_turns;     /* turns since there was last something to do */
-    uint32_t quiet_turns_max; /* how many of them before it parks */
+    struct patience patience; /* how many of them before it parks */
     atomic_bool parked;       /* asleep in the host; loop_post_remote must wake it */
     _Atomic uint64_t exits;   /* ocall_notify calls made by this worker, who alone writes it */
     _Atomic uint64_t quiet;   /* turns that had nothing to do, of its whole life; the same */
+    bool serving;             /* nobody waits for what a turn does: it may end asleep though it did something */
     bool stopping;            /* worker_run has seen that shutdown was asked for */
     struct loop_timer last;   /* and this ends its sleep at the deadline */
 };
@@ -69,7 +75,8 @@ struct worker {
 int worker_init(struct worker *w, uint32_t index, const struct worker_handlers *handlers, void *user,
                 struct channel_desc *control);
 
-/* One turn: what the doorbell says, timers, tasks; then park if there is nothing to do. */
+/* One turn: what the doorbell says, timers, tasks; if there was nothing to do, and looking for it does not pay, it
+ * parks. So whoever turns until something is done sees that it is. */
 void worker_turn(struct worker *w);
 /* Turns until shutdown is asked for and connections have drained, or the shutdown's deadline is over. */
 void worker_run(struct worker *w);

@@ -122,7 +122,7 @@ static void pump_in(struct io *io, struct channel *ch)
 
 static void pump_out(struct io *io, struct channel *ch)
 {
-    int result = ch->fd >= 0 ? channel_send(ch) : 0;
+    int result = ch->fd >= 0 ? channel_send(ch, io->epoll) : 0;
     if (result < 0)
         socket_broken(io, ch);
     if (ch->fd < 0) /* nobody is there to take it */
@@ -209,6 +209,13 @@ static void set_peer(struct channel_desc *desc, const struct sockaddr_storage *p
     }
 }
 
+void channels_set_options(int fd)
+{
+    int on = 1, unsent = UNSENT_MAX;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
+}
+
 int channels_post(struct io *io, const struct channel_desc *desc)
 {
     int32_t result = 0;
@@ -226,7 +233,6 @@ int channels_open(struct io *io, int fd, enum channel_kind kind, const struct so
                   struct channel **out)
 {
     owner_check(&io->owner);
-    int on = 1, unsent = UNSENT_MAX;
     channels_make_room(io);
     struct channel *ch = slots_take(&io->slots);
     if (!ch) {
@@ -235,8 +241,8 @@ int channels_open(struct io *io, int fd, enum channel_kind kind, const struct so
     }
     io->used_count++;
     ch->fd = fd;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
+    if (kind == CHANNEL_EGRESS)
+        channels_set_options(fd);
     struct channel_desc desc;
     slots_describe(&io->slots, ch, kind, io->worker, &desc);
     set_peer(&desc, peer);
@@ -247,8 +253,7 @@ int channels_open(struct io *io, int fd, enum channel_kind kind, const struct so
     }
     ch->readable = ch->writable = true;
     announce(io, ch); /* also without bytes: the enclave times the handshake from now on */
-    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.u64 = ch->link.name};
-    if (epoll_ctl(io->epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
+    if (channel_watch(ch, io->epoll, EPOLL_CTL_ADD) != 0) {
         socket_broken(io, ch); /* the enclave has the channel: it must let go first */
         return -EIO;
     }

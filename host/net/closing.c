@@ -15,7 +15,6 @@
 
 #define NONE UINT32_MAX
 #define DROP_PER_TURN (1u << 20) /* so that one peer's upload does not hold the others up */
-#define EVENTS (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
 
 void closing_init(struct closing *c, int epoll)
 {
@@ -40,7 +39,23 @@ static void detach(struct closing *c, struct slots *s, struct channel *ch)
     c->count--;
 }
 
-int channel_send(struct channel *ch)
+int channel_watch(struct channel *ch, int epoll, int operation)
+{
+    struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET | (ch->awaits_room ? EPOLLOUT : 0),
+                                .data.u64 = ch->link.name};
+    return epoll_ctl(epoll, operation, ch->fd, &event) == 0 ? 0 : -errno;
+}
+
+/* It is full. An edge that came before the kernel was to tell of them is told then. */
+static int await_room(struct channel *ch, int epoll)
+{
+    bool watched = ch->awaits_room;
+    ch->writable = false;
+    ch->awaits_room = true;
+    return watched ? 0 : channel_watch(ch, epoll, EPOLL_CTL_MOD);
+}
+
+int channel_send(struct channel *ch, int epoll)
 {
     int moved = 0;
     while (ch->writable) {
@@ -55,7 +70,9 @@ int channel_send(struct channel *ch)
             queue_consumer_skip(&ch->link.from, (size_t)n);
             moved = 1;
         } else if (errno == EAGAIN) {
-            ch->writable = false;
+            int error = await_room(ch, epoll);
+            if (error != 0)
+                return error;
         } else if (errno != EINTR) {
             return -errno;
         }
@@ -93,23 +110,22 @@ static bool drop_input(struct closing *c, struct channel *ch, uint64_t now_ns)
     ch->discarded += dropped;
     if (dropped > 0 && ch->state == CHANNEL_LINGERING)
         ch->quiet_by_ns = now_ns + CLOSING_QUIET_NS;
-    if (ch->readable && !ch->eof) { /* there is more: have the kernel say so again, after the others' turns */
-        struct epoll_event event = {.events = EVENTS, .data.u64 = ch->link.name};
-        epoll_ctl(c->epoll, EPOLL_CTL_MOD, ch->fd, &event);
-    }
+    if (ch->readable && !ch->eof) /* there is more: have the kernel say so again, after the others' turns */
+        channel_watch(ch, c->epoll, EPOLL_CTL_MOD);
     return ch->discarded <= CLOSING_BYTES_MAX;
 }
 
 /* Once all is sent: our end of the stream. false: the socket is broken. */
-static bool send_rest(struct slots *s, struct channel *ch, uint64_t now_ns)
+static bool send_rest(struct closing *c, struct slots *s, struct channel *ch, uint64_t now_ns)
 {
-    int result = channel_send(ch);
+    int result = channel_send(ch, c->epoll);
     if (result < 0)
         return false;
     if (result > 0)
         ch->quiet_by_ns = now_ns + CLOSING_SEND_QUIET_NS;
     if (queue_consumer_available(&ch->link.from) == 0) {
-        shutdown(ch->fd, SHUT_WR);
+        if (!ch->eof) /* else it is closed at once, which says the same */
+            shutdown(ch->fd, SHUT_WR);
         slots_release_memory(s, ch);
         ch->state = CHANNEL_LINGERING;
         ch->quiet_by_ns = now_ns + CLOSING_QUIET_NS;
@@ -122,7 +138,7 @@ bool closing_turn(struct closing *c, struct slots *s, struct channel *ch, uint64
 {
     bool sound = drop_input(c, ch, now_ns);
     if (sound && ch->state == CHANNEL_SENDING)
-        sound = send_rest(s, ch, now_ns);
+        sound = send_rest(c, s, ch, now_ns);
     if (sound && !(ch->state == CHANNEL_LINGERING && ch->eof))
         return false;
     closing_end(c, s, ch);

@@ -24,8 +24,11 @@ struct closing {
 
 void closing_init(struct closing *c, int epoll);
 
+/* Have the kernel tell of what comes (EPOLL_CTL_ADD, or EPOLL_CTL_MOD: again if it is there already); of room to write
+ * only where there was once none, since there always is at first. 0 or a negative errno. */
+int channel_watch(struct channel *ch, int epoll, int operation);
 /* As much of the ring as the socket takes: 1 if anything was sent, 0 if nothing, or a negative errno. */
-int channel_send(struct channel *ch);
+int channel_send(struct channel *ch, int epoll);
 
 /* The enclave has let go and the socket is there: from here on it is this list's. */
 void closing_begin(struct closing *c, struct slots *s, struct channel *ch, uint64_t now_ns);

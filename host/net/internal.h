@@ -12,6 +12,7 @@
 #include "common/doorbell.h"
 #include "common/ensure.h"
 #include "common/owner.h"
+#include "common/patience.h"
 #include "host/net/closing.h"
 #include "host/net/io.h"
 #include "host/net/slots.h"
@@ -60,7 +61,9 @@ struct io {
     struct slots slots;
     struct closing closing;
     _Atomic uint32_t used_count; /* slots that are not free; others may read it */
-    _Atomic uint64_t spun_ns;    /* of processor time that went into looking for work in vain; others may read it */
+    struct patience looks, naps; /* with an enclave that is awake: turn.c */
+    uint64_t waits_since_ns;     /* for its names; 0: it does not */
+    struct io_waits waits;       /* others may read them */
     uint64_t finish_by_ns;       /* 0: nobody has asked for the end */
 };
 
@@ -71,6 +74,7 @@ void io_wake_if_rang(struct io *io);
 /* channels.c. A channel for a connected socket, which is closed on failure: 0 or a negative errno. */
 int channels_open(struct io *io, int fd, enum channel_kind kind, const struct sockaddr_storage *peer,
                   struct channel **out);
+void channels_set_options(int fd); /* a connection's, or a listener's for all of its connections */
 int channels_post(struct io *io, const struct channel_desc *desc); /* tell the enclave of one */
 /* Slots are short: those that only linger go first. */
 void channels_make_room(struct io *io);

@@ -150,6 +150,7 @@ int io_accept(struct io *io)
 {
     owner_check(&io->maker);
     ENSURE(!io->stopped);
+    channels_set_options(io->listener); /* those that it accepts inherit them */
     int seconds = 1; /* come with the first bytes, or after this: saves the enclave a wake for each connection */
     setsockopt(io->listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof seconds);
     if (listen(io->listener, LISTEN_BACKLOG) != 0)
@@ -192,9 +193,11 @@ uint32_t io_used(const struct io *io)
     return atomic_load_explicit(&io->used_count, memory_order_relaxed);
 }
 
-uint64_t io_spun_ns(const struct io *io)
+void io_add_waits(const struct io *io, struct io_waits *sum)
 {
-    return atomic_load_explicit(&io->spun_ns, memory_order_relaxed);
+    sum->looked_ns += atomic_load_explicit(&io->waits.looked_ns, memory_order_relaxed);
+    sum->naps += atomic_load_explicit(&io->waits.naps, memory_order_relaxed);
+    sum->sleeps += atomic_load_explicit(&io->waits.sleeps, memory_order_relaxed);
 }
 
 void io_join(struct io *io)

@@ -25,12 +25,16 @@
  * Known weakness: an enclave that never reads its doorbell fills it, which ends the process: nothing sensible can
  * follow.
  *
+ * What the thread does when there is nothing to do is judged by how soon there lately was (common/patience.h); with an
+ * enclave that sleeps it sleeps, too, and nothing wakes it but sockets, the host's threads and what closes.
+ *
  * Inside the room: turn.c is the thread's turn, accept.c the listener, channels.c what becomes of a socket, slots.h and
  * closing.h its tables, wake.c who wakes whom. The tables are checked once a second (channels_check).
  */
 #ifndef ENCLAVE_OS_HOST_NET_IO_H
 #define ENCLAVE_OS_HOST_NET_IO_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -46,6 +50,12 @@ struct io_options {
     int listener; /* bound; owned by the io from now on, as the next one */
     int local;    /* for other processes of this machine, which are connections like any; -1: there is none */
     const struct control_backends *backends;
+};
+
+/* How an I/O thread has waited: looking at memory, in nanoseconds of processor time; by naps; and by sleeps, in which
+ * the enclave must wake it. It alone writes them. */
+struct io_waits {
+    _Atomic uint64_t looked_ns, naps, sleeps;
 };
 
 /* Map the shared memory and give the enclave the worker's control channel. 0, or a negative errno with one line in
@@ -69,12 +79,12 @@ void io_destroy(struct io *io);
 
 /* Any thread: how many slots are not free. */
 uint32_t io_used(const struct io *io);
-/* Any thread: nanoseconds of processor time that its thread has spent looking for work where there was none. */
-uint64_t io_spun_ns(const struct io *io);
+/* Any thread: what its thread has waited by so far, added to what is there. */
+void io_add_waits(const struct io *io, struct io_waits *sum);
 
 /* From the enclave's OCALLs, any thread. */
-void io_kick(struct io *io);                              /* wake the I/O thread if it sleeps */
-int io_wait_for_news(struct io *io, uint64_t timeout_ns); /* the worker sleeps: 0 or -ETIMEDOUT */
+void io_kick(struct io *io);                               /* wake the I/O thread if it sleeps */
+void io_wait_for_news(struct io *io, uint64_t timeout_ns); /* the worker sleeps */
 void io_wake_worker(struct io *io);
 
 #endif

@@ -27,6 +27,7 @@ struct channel {
     enum channel_state state;
     int fd;                  /* -1: the socket is gone */
     bool readable, writable; /* since the last EAGAIN */
+    bool awaits_room;        /* there was one when it was written to: from then on the kernel tells of room */
     bool hangup;             /* the peer has ended its side: read until the end shows */
     bool eof;                /* and it has shown */
     struct link link;        /* `to` is empty once the enclave has let go, `from` once the memory is given back */

@@ -1,8 +1,13 @@
 /*
- * The I/O thread's turn: names from the enclave's doorbell, then events of the sockets, then answers that services have
- * ready; at the end one wake for everything that was put into the worker's doorbell. With nothing to do it spins for a
- * moment, takes a few naps, announces that it sleeps (to the enclave by the doorbell's flag, to the host's threads by
- * `asleep`), looks once more, and waits in epoll.
+ * The I/O thread's turn: names from the enclave's doorbell, answers that services have ready, and then it waits for
+ * events of the sockets, which it takes, too: one call of the kernel for all of that. At each step one wake for
+ * everything that was put into the worker's doorbell.
+ *
+ * How it waits. Sockets and the host's threads wake it from any wait; names do not, but from a sleep, in which the
+ * enclave must leave to do it. An enclave that sleeps makes no names, so then it sleeps. With one that is awake it
+ * looks at the doorbell for a moment if names lately came within moments; then it takes naps if they lately came soon
+ * enough for that to be worth it; and then it sleeps, too (common/patience.h). A sleep is announced to the enclave by
+ * the doorbell's flag, and to the host's threads by `asleep`, before a last look.
  */
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -13,20 +18,30 @@
 
 #define EVENTS_MAX 128
 #define NAMES_PER_TURN 256
-/* Waiting, in three steps (measured, docs/benchmarks.md). First it spins, which bridges the gap between a request and
- * its answer. Then, while requests keep coming, it naps: as long as the enclave may count on being looked at, it need
- * not leave to wake anyone. Only when nothing has come for a while does it sleep, and say so. */
-#define SPIN_NS 20000u
+/* What a nap costs, and what a few naps and a wake from the enclave do (measured). */
+#define LOOKS_WORTH_NS 10000u
+#define NAPS_WORTH_NS 250000u
 #define NAP_NS 50000u
-#define NAPS_MAX 20u
 #define NAP_SLACK_NS 5000u
 #define SWEEP_NS 1000000000u
 #define FINISH_NS 2000000000u /* at shutdown: how long to send what is left */
+#define FOREVER_NS UINT64_MAX
 
+/* Names have come, or none will come while the worker sleeps (waited_ns: FOREVER_NS). */
+static void wait_ended(struct io *io, uint64_t waited_ns)
+{
+    patience_learn(&io->looks, waited_ns);
+    patience_learn(&io->naps, waited_ns);
+    io->waits_since_ns = 0;
+}
+
+/* Whether there may be more. */
 static bool read_doorbell(struct io *io)
 {
     channel_name name;
     int count = 0;
+    if (io->waits_since_ns != 0 && doorbell_has_news(&io->from_worker))
+        wait_ended(io, clock_monotonic_ns() - io->waits_since_ns);
     while (count < NAMES_PER_TURN && doorbell_pop(&io->from_worker, &name) == 1) {
         count++;
         if ((uint32_t)name == CHANNEL_CONTROL_ID)
@@ -35,26 +50,22 @@ static bool read_doorbell(struct io *io)
             channels_on_name(io, name);
     }
     io->quiet = count == 0;
-    return count > 0;
+    return count == NAMES_PER_TURN;
 }
 
-#define FOREVER_NS UINT64_MAX
-
-static bool poll_sockets(struct io *io, uint64_t timeout_ns)
+static void poll_sockets(struct io *io, uint64_t timeout_ns)
 {
     struct epoll_event events[EVENTS_MAX];
     struct timespec timeout = {(time_t)(timeout_ns / 1000000000u), (long)(timeout_ns % 1000000000u)};
     int count = epoll_pwait2(io->epoll, events, EVENTS_MAX, timeout_ns == FOREVER_NS ? NULL : &timeout, NULL);
     for (int i = 0; i < count; i++) {
-        uint64_t tag = events[i].data.u64, value;
+        uint64_t tag = events[i].data.u64;
         if (tag == TAG_LISTENER || tag == TAG_LOCAL)
             accept_some(io, tag == TAG_LOCAL ? io->local : io->listener);
-        else if (tag != TAG_WAKE)
+        else if (tag != TAG_WAKE) /* each write to that one is an event of its own, and it is never read */
             channels_on_event(io, tag, events[i].events);
-        else if (read(io->wake, &value, sizeof value) < 0)
-            continue; /* someone else's wake was read already */
     }
-    return count > 0;
+    io_wake_if_rang(io);
 }
 
 static void obey(struct io *io)
@@ -82,12 +93,29 @@ static bool asked(struct io *io)
            (io->finish_by_ns == 0 && atomic_load(&io->asked_finish));
 }
 
+static void count(_Atomic uint64_t *counter, uint64_t more)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + more, memory_order_relaxed);
+}
+
+/* Nothing but names, and no longer than patience lasts. */
+static void look(struct io *io, uint64_t from_ns)
+{
+    uint64_t now = from_ns, until = io->waits_since_ns + patience_ns(&io->looks);
+    while (now < until && !doorbell_has_news(&io->from_worker) && !doorbell_is_asleep(io->bell_in)) {
+        __builtin_ia32_pause();
+        now = clock_monotonic_ns();
+    }
+    count(&io->waits.looked_ns, now - from_ns);
+}
+
 /* Sleep for a moment: sockets and the host's threads wake it, the enclave does not. */
 static void nap(struct io *io)
 {
+    count(&io->waits.naps, 1);
     atomic_store(&io->asleep, 1);
-    if (!control_has_work(&io->control) && !asked(io))
-        poll_sockets(io, NAP_NS);
+    bool nothing = !control_has_work(&io->control) && !asked(io);
+    poll_sockets(io, nothing ? NAP_NS : 0);
     atomic_store(&io->asleep, 0);
 }
 
@@ -101,10 +129,32 @@ static void sleep_once(struct io *io)
         timeout_ns = 20000000u;
     else if (io->closing.count > 0 || (io->accepting && !io->listener_armed))
         timeout_ns = 1000000000u;
-    if (quiet && !control_has_work(&io->control) && !asked(io))
-        poll_sockets(io, timeout_ns);
+    count(&io->waits.sleeps, 1);
+    bool nothing = quiet && !control_has_work(&io->control) && !asked(io);
+    poll_sockets(io, nothing ? timeout_ns : 0);
     doorbell_awake(&io->from_worker);
     atomic_store(&io->asleep, 0);
+}
+
+/* Nothing is to be done until something comes. */
+static void wait_for_news(struct io *io)
+{
+    if (doorbell_is_asleep(io->bell_in)) {
+        if (io->waits_since_ns != 0 && !doorbell_has_news(&io->from_worker))
+            wait_ended(io, FOREVER_NS);
+        sleep_once(io);
+        return;
+    }
+    uint64_t now = clock_monotonic_ns();
+    if (io->waits_since_ns == 0)
+        io->waits_since_ns = now;
+    uint64_t waited = now - io->waits_since_ns;
+    if (waited < patience_ns(&io->looks))
+        look(io, now);
+    else if (waited < patience_ns(&io->naps))
+        nap(io);
+    else
+        sleep_once(io);
 }
 
 /* Nothing more can come: the enclave's threads are out, and what they rang for has been read. */
@@ -124,15 +174,6 @@ static void sweep(struct io *io, uint64_t *next_ns)
     channels_check(io);
 }
 
-/* A turn without work counts from the one before, which had none either: so under load nobody asks for the time. */
-static void count_spinning(struct io *io, bool busy, uint64_t *since_ns)
-{
-    uint64_t now = busy ? 0 : clock_ns(CLOCK_THREAD_CPUTIME_ID);
-    if (now != 0 && *since_ns != 0)
-        atomic_store_explicit(&io->spun_ns, io->spun_ns + now - *since_ns, memory_order_relaxed);
-    *since_ns = now;
-}
-
 void *io_run(void *argument)
 {
     struct io *io = argument;
@@ -141,30 +182,18 @@ void *io_run(void *argument)
     snprintf(name, sizeof name, "io %u", io->worker);
     pthread_setname_np(pthread_self(), name);
     prctl(PR_SET_TIMERSLACK, NAP_SLACK_NS);
-    uint64_t busy_ns = clock_monotonic_ns(), sweep_ns = 0, spins_ns = 0;
-    uint32_t naps = 0;
+    patience_init(&io->looks, LOOKS_WORTH_NS);
+    patience_init(&io->naps, NAPS_WORTH_NS);
+    uint64_t sweep_ns = 0;
     while (!finished(io)) {
-        bool busy = read_doorbell(io);
-        io_wake_if_rang(io);
-        busy |= poll_sockets(io, 0);
+        bool more = read_doorbell(io);
         control_turn(&io->control);
         io_wake_if_rang(io);
         obey(io);
-        count_spinning(io, busy, &spins_ns);
-        uint64_t now = clock_monotonic_ns();
-        if (busy) {
-            busy_ns = now;
-            naps = 0;
-        } else if (naps < NAPS_MAX && now - busy_ns > SPIN_NS) {
-            nap(io);
-            naps++;
-            io_wake_if_rang(io);
-        } else if (now - busy_ns > SPIN_NS) {
-            sleep_once(io);
-            naps = 0;
-            io_wake_if_rang(io);
-            busy_ns = clock_monotonic_ns();
-        }
+        if (more)
+            poll_sockets(io, 0);
+        else
+            wait_for_news(io);
         sweep(io, &sweep_ns);
     }
     pthread_mutex_lock(&io->hold_lock); /* nobody waits for it any more */

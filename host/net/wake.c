@@ -40,19 +40,17 @@ void io_kick(struct io *io)
     }
 }
 
-int io_wait_for_news(struct io *io, uint64_t timeout_ns)
+void io_wait_for_news(struct io *io, uint64_t timeout_ns)
 {
     struct timespec timeout = {(time_t)(timeout_ns / 1000000000u), (long)(timeout_ns % 1000000000u)};
     bool forever = timeout_ns > 1000000000ull * 86400 * 365;
-    io_kick(io);
-    int result = 0;
-    while (atomic_load(&io->bell_in->sleeping) == 1 && result == 0) {
-        if (syscall(SYS_futex, doorbell_futex(io->bell_in), FUTEX_WAIT_PRIVATE, 1, forever ? NULL : &timeout, NULL,
-                    0) != 0 &&
-            errno == ETIMEDOUT)
-            result = -ETIMEDOUT;
-    }
-    return result;
+    if (doorbell_is_unread(io->bell_out)) /* the worker left it to this call to say so */
+        io_kick(io);
+    bool late = false;
+    while (atomic_load(&io->bell_in->sleeping) == 1 && !late)
+        late = syscall(SYS_futex, doorbell_futex(io->bell_in), FUTEX_WAIT_PRIVATE, 1, forever ? NULL : &timeout, NULL,
+                       0) != 0 &&
+               errno == ETIMEDOUT;
 }
 
 void io_wake_worker(struct io *io)

@@ -31,10 +31,11 @@ while [ "$made" -gt 3 ]; do
     loads=$((loads + 1)) made=$(($(counters | number syscalls) - $(echo "$before" | number syscalls)))
     cmp "$work/body" "$work/back" || fail "an echo came back changed"
 done
-# what both sides tell of their looking for work where there is none
+# what both sides tell of how they wait for work
 check metric_reaches quiet_turns_total 1
 counters >/dev/null
-check grep -q '^spinning: [1-9][0-9]* us by I/O threads$' "$work/server.log"
+check grep -q '^spinning: [0-9]* us by I/O threads$' "$work/server.log"
+check grep -q '^waiting:  naps [0-9]* sleeps [1-9][0-9]* by I/O threads$' "$work/server.log"
 counted=$((270 * loads + 1))
 equal "$(get /count/ | grep -o '[0-9]*' | tail -n 1)" $counted "all workers count in one store"
 # a deployment reaches every worker

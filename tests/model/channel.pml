@@ -9,6 +9,7 @@
  *   - no use after release: the enclave never touches memory that is not that of the channel it has (`touch`);
  *   - no lost wake-up: there is no state in which nobody can go on while something is to be says_done (an invalid end state);
  *   - no leak: each connection ends with the slot free on both sides, and what was written before FIN was delivered;
+ *     A nap of the host's (host/net/turn.c) ends by itself: it is one more way of being slow, and no state of its own;
  *   - no doorbell ever holds more than two names of one slot.
  *
  * Each FAULT_... below is a mistake that could be made (the first one was). run.sh has each found.
@@ -162,13 +163,43 @@ inline e_on_name(name)
     fi
 }
 
-/* worker_turn: doorbell_wake */
+/* worker_turn: doorbell_wake; or it goes to sleep at once (is_dry) and leaves the wake to NOTIFY_WAIT */
 inline e_turn_ends()
 {
     if
     :: atomic { e_rang && sleeping_out -> sleeping_out = false; e_rang = false }
-    :: atomic { else -> e_rang = false }
+    :: atomic { !(e_rang && sleeping_out) -> e_rang = false }
+    :: len(bell_in) == 0 -> e_park()
     fi
+}
+
+/* park: doorbell_sleep, and then, outside, io_wait_for_news: what is unread wakes the host's side */
+inline e_park()
+{
+    sleeping_in = true;
+#ifndef FAULT_SLEEP_BLINDLY
+    if
+    :: len(bell_in) > 0 -> sleeping_in = false;
+        if
+        :: atomic { e_rang && sleeping_out -> sleeping_out = false; e_rang = false }
+        :: atomic { else -> e_rang = false }
+        fi
+    :: else -> e_rang = false; e_wait()
+    fi
+#else
+    e_rang = false; e_wait()
+#endif
+}
+
+inline e_wait()
+{
+#ifndef FAULT_WAIT_SILENTLY
+    if
+    :: len(bell_out) > 0 -> sleeping_out = false
+    :: else
+    fi;
+#endif
+    e_asleep = true
 }
 
 active proctype enclave()
@@ -179,16 +210,7 @@ end:
     :: atomic { !e_asleep && len(bell_in) > 0 -> bell_in?name } e_on_name(name); name = 0; e_turn_ends()
     :: !e_asleep && e_name != 0 && e_timer -> e_end(true); e_turn_ends()  /* on_handshake_timeout, abort */
     :: !e_asleep && e_name != 0 && e_timer -> e_end(false); e_turn_ends() /* a time-out of HTTP's, shutdown */
-    :: !e_asleep && len(bell_in) == 0 -> /* park: doorbell_sleep */
-        sleeping_in = true;
-#ifndef FAULT_SLEEP_BLINDLY
-        if
-        :: len(bell_in) > 0 -> sleeping_in = false
-        :: else -> e_asleep = true
-        fi
-#else
-        e_asleep = true
-#endif
+    :: !e_asleep && len(bell_in) == 0 -> e_park()
     :: e_asleep && !sleeping_in -> e_asleep = false
     :: e_asleep && e_timer && e_name != 0 -> sleeping_in = false; e_asleep = false /* NOTIFY_WAIT ran out */
     od
