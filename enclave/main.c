@@ -48,6 +48,7 @@
 #include "enclave/service/witnessing.h"
 #include "enclave/ratls/tls_memory.h"
 #include "enclave/thread/threads.h"
+#include "enclave/thread/ticks.h"
 #include "enclave/wasi/wasi.h"
 #include "enclave/wasm/app.h"
 #include "enclave/wasm/runtime.h"
@@ -59,7 +60,6 @@
 
 static struct http_server server;
 static pthread_t clock_thread, worker_threads[PROTO_MAX_WORKERS];
-static atomic_bool clock_stopping;
 
 /* ---- phases ------------------------------------------------------------------------------------------------- */
 
@@ -101,20 +101,22 @@ static void *worker_body(void *argument)
     return NULL;
 }
 
-/* Advances the epoch, at which computing guests yield. A host that withholds its ticks only starves them. */
-/* The enclave has died: guests that compute yield, and so come back to where the worker looks whether it has. */
+/* Advances the epoch, at which guests that compute yield: at each tick, and once when the enclave has died, so that
+ * they come back to where the worker looks whether it has. */
+static uint64_t yield_guests(void)
+{
+    return wasm_runtime_tick(enclave_system.wasm);
+}
+
 static void stop_guests(void)
 {
-    wasm_runtime_tick(enclave_system.wasm);
+    yield_guests();
 }
 
 static void *clock_body(void *unused)
 {
     (void)unused;
-    for (uint64_t wait_ns = 0; !atomic_load(&clock_stopping); wait_ns = wasm_runtime_tick(enclave_system.wasm)) {
-        int32_t ignored;
-        ocall_notify(&ignored, NOTIFY_THREAD_WAIT, sgx_tcs_index(), wait_ns);
-    }
+    ticks_run(enclave_system.workers, enclave_system.worker_count, yield_guests);
     return NULL;
 }
 
@@ -165,7 +167,7 @@ static bool stop_threads(void)
 {
     for (uint32_t i = 1; i < enclave_system.worker_count; i++)
         pthread_join(worker_threads[i], NULL);
-    atomic_store(&clock_stopping, true);
+    ticks_stop();
     pthread_join(clock_thread, NULL);
     bool computing = change_is_preparing();
     compiler_stop(computing);
@@ -364,6 +366,7 @@ static int open_engine(void)
         .guest_memory = heap_size / 2,
         .workers = enclave_system.worker_count,
         .memory_left = memory_left,
+        .guest_runs = ticks_wanted,
         .code_is_fixed = !sgx_pages_can_change(),
         .stacks = {guest_stack_take, guest_stack_give, (unsigned)sgx_stack_count(ENCLAVE_STACK_GUEST)}};
     enclave_system.wasm = wasm_runtime_new(&config);

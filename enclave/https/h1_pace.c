@@ -119,7 +119,7 @@ static void start_timer(struct h1 *c, uint64_t deadline_ns)
 {
     if (c->timer.heap_index && c->timer.deadline_ns <= deadline_ns)
         return; /* it fires too early, and is started again then */
-    if (loop_timer_start(&c->x.worker->loop, &c->timer, deadline_ns) != 0) {
+    if (loop_timer_start_about(&c->x.worker->loop, &c->timer, deadline_ns) != 0) {
         c->broken = true;
         h1_post(c);
     }

@@ -337,7 +337,7 @@ static struct connection *begin(struct worker *w, const struct channel_desc *d, 
     connections_of(w)->by_channel[(uint32_t)d->name] = c;
     connections_of(w)->count++;
     uint64_t deadline_ns = w->loop.now_ns + CONNECTION_HANDSHAKE_TIMEOUT_MS * 1000000ull;
-    if (loop_timer_start(&w->loop, &c->handshake_timer, deadline_ns) == 0)
+    if (loop_timer_start_about(&w->loop, &c->handshake_timer, deadline_ns) == 0)
         return c;
     finish(c, true);
     return NULL;

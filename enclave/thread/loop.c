@@ -162,6 +162,17 @@ int loop_timer_start(struct loop *loop, struct loop_timer *timer, uint64_t deadl
     return 0;
 }
 
+#define ABOUT_MOST_NS (UINT64_C(1) << 28)
+
+int loop_timer_start_about(struct loop *loop, struct loop_timer *timer, uint64_t deadline_ns)
+{
+    uint64_t left = deadline_ns > loop->now_ns ? deadline_ns - loop->now_ns : 0, grid = 1;
+    while (grid < ABOUT_MOST_NS && grid * 2 <= left / 32)
+        grid *= 2;
+    bool fits = deadline_ns <= UINT64_MAX - grid;
+    return loop_timer_start(loop, timer, fits ? (deadline_ns + grid - 1) & ~(grid - 1) : deadline_ns);
+}
+
 void loop_timer_stop(struct loop *loop, struct loop_timer *timer)
 {
     loop_check(loop);

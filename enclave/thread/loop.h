@@ -80,6 +80,9 @@ void loop_post_remote(struct loop *loop, struct loop_task *task);
 
 /* Start, or move, a timer. Deadlines are monotonic nanoseconds of loop->now_ns's clock. Returns 0 or -ENOMEM. */
 int loop_timer_start(struct loop *loop, struct loop_timer *timer, uint64_t deadline_ns);
+/* For what need not be punctual: up to a 32nd of the time until then later, and a quarter of a second at most, at a
+ * time that it shares with others. Thousands of time-outs then wake a loop a few times a second, and not each. */
+int loop_timer_start_about(struct loop *loop, struct loop_timer *timer, uint64_t deadline_ns);
 void loop_timer_stop(struct loop *loop, struct loop_timer *timer); /* a timer that is not started is left alone */
 
 /* Set now_ns, fire what is due, run what was ready at entry. Returns true if anything ran or is ready. */

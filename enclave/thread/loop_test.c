@@ -151,13 +151,46 @@ static void remote_posts_all_arrive(void **state)
     loop_deinit(&loop);
 }
 
+static uint64_t about(struct loop *loop, uint64_t deadline_ns)
+{
+    struct loop_timer timer = {.fn = note_timer};
+    assert_int_equal(loop_timer_start_about(loop, &timer, deadline_ns), 0);
+    uint64_t made = timer.deadline_ns;
+    loop_timer_stop(loop, &timer);
+    return made;
+}
+
+static void about_is_never_early_and_shared(void **state)
+{
+    struct loop loop;
+    unsigned seed = 3, different = 0;
+    uint64_t last = 0, start = 12345678901;
+    assert_int_equal(loop_init(&loop, NULL), 0);
+    loop_run_once(&loop, start);
+    for (int i = 0; i < 10000; i++) {
+        uint64_t left = (uint64_t)rand_r(&seed) << (i % 16), at = about(&loop, start + left);
+        assert_true(at >= start + left && at - start - left <= left / 32 && at - start - left < 1 << 28);
+    }
+    assert_int_equal(about(&loop, start), start);
+    assert_int_equal(about(&loop, start + 31), start + 31);
+    assert_int_equal(about(&loop, 1), 1); /* due already */
+    assert_int_equal(about(&loop, UINT64_MAX), UINT64_MAX);
+    for (uint64_t i = 0; i < 2000; i++) { /* of a minute each, begun within two seconds */
+        loop_run_once(&loop, start + i * 1000000);
+        uint64_t at = about(&loop, start + i * 1000000 + 60000000000);
+        different += at != last;
+        last = at;
+    }
+    assert_in_range(different, 7, 9);
+    loop_deinit(&loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(tasks_run_in_order_and_once),
-        cmocka_unit_test(timers_fire_when_due),
-        cmocka_unit_test(heap_agrees_with_a_model),
-        cmocka_unit_test(remote_posts_all_arrive),
+        cmocka_unit_test(tasks_run_in_order_and_once),     cmocka_unit_test(timers_fire_when_due),
+        cmocka_unit_test(heap_agrees_with_a_model),        cmocka_unit_test(remote_posts_all_arrive),
+        cmocka_unit_test(about_is_never_early_and_shared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

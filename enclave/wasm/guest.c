@@ -177,6 +177,8 @@ static void guest_turn(struct guest *g)
     ENSURE(!g->polling && !g->computing);
     wasmtime_error_t *error = NULL;
     g->waiting = WAITS_NOT;
+    if (g->app->rt->config.guest_runs)
+        g->app->rt->config.guest_runs();
     deadline_runs(g);
     stacks_enter_app(g->app);
     memories_enter_app(g->app);

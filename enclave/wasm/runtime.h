@@ -6,7 +6,7 @@
  *     struct app *app = app_new(rt, &config, component, why, sizeof why);                    app.h
  *     app_handle(app, exchange);                                     a fresh instance, on the exchange's worker
  *     app_unref(app);                                                the last request keeps its own reference
- *     wait(wasm_runtime_tick(rt));                                   again and again, in a thread of its own
+ *     wait(wasm_runtime_tick(rt));                                   again and again while guests run, in a thread of its own
  *
  * The room's public headers: this one; app.h, apps and their table; settings.h, what an operator sets of one;
  * component.h, what is judged before compiling; limits.h, the bounds; host.h and shim.h, for those who serve guests.
@@ -73,6 +73,8 @@ struct wasm_runtime_config {
     bool code_is_fixed;
     /* How much memory there is for compiling. NULL: as much as is wanted. */
     uint64_t (*memory_left)(void);
+    /* On a worker's thread, each time before it runs a guest: from here on ticks are needed. NULL: they always come. */
+    void (*guest_runs)(void);
 };
 
 /* NULL if memory is short, also guest_memory for so many workers. Lives until the process ends unless deleted after the

@@ -16,12 +16,13 @@
 #include "host/thread/threads.h"
 
 #define TICK_NS 1000000
-#define REST_AFTER_TICKS 50 /* without anyone at work; long enough not to start and stop under load */
+#define REST_AFTER_TICKS 2 /* in which nobody was at work, nor came */
 
 static struct {
     struct time_page *page;
     pthread_t thread;
     _Atomic uint32_t working;
+    _Atomic uint32_t came;    /* how often somebody has begun to work */
     _Atomic uint32_t resting; /* 1: the ticker sleeps on this word */
     atomic_bool stopping;
     bool started;
@@ -45,10 +46,13 @@ static void *tick(void *unused)
 {
     pthread_setname_np(pthread_self(), "clock");
     int idle = 0;
+    uint32_t came = 0;
     while (!atomic_load(&ticker.stopping)) {
         store_time();
         nanosleep(&(struct timespec){0, TICK_NS}, NULL);
-        idle = atomic_load_explicit(&ticker.working, memory_order_relaxed) == 0 ? idle + 1 : 0;
+        uint32_t before = came;
+        came = atomic_load_explicit(&ticker.came, memory_order_relaxed);
+        idle = came == before && atomic_load_explicit(&ticker.working, memory_order_relaxed) == 0 ? idle + 1 : 0;
         if (idle >= REST_AFTER_TICKS)
             rest();
     }
@@ -91,5 +95,6 @@ void clock_thread_works(void)
 {
     store_time();
     atomic_fetch_add(&ticker.working, 1);
+    atomic_fetch_add_explicit(&ticker.came, 1, memory_order_relaxed);
     wake_ticker();
 }

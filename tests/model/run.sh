@@ -47,8 +47,10 @@ effort=2 sound channel "-DGENERATIONS=${1:-3}"
 for fault in $(grep -oE '^#if(n?def) FAULT_[A-Z_]+' channel.pml | awk '{print $2}' | sort -u); do
     found channel "-D$fault"
 done
-sound claim
-for fault in $(grep -oE '^#if(n?def) FAULT_[A-Z_]+' claim.pml | awk '{print $2}' | sort -u); do
-    found claim "-D$fault"
+for model in claim ticks; do
+    sound $model
+    for fault in $(grep -oE '^#if(n?def) FAULT_[A-Z_]+' $model.pml | awk '{print $2}' | sort -u); do
+        found $model "-D$fault"
+    done
 done
 exit $failed
