@@ -121,7 +121,7 @@ static void start_exchange(struct h1 *c)
     c->x.body_max = 0; /* another app's, perhaps */
     http_exchange_check(&c->x);
     c->served++;
-    atomic_fetch_add_explicit(&c->server->counters.requests, 1, memory_order_relaxed);
+    http_count(&http_counters_of(c->server, c->x.worker)->requests);
     if (c->served >= c->server->limits.requests || atomic_load_explicit(&c->server->stopping, memory_order_relaxed))
         c->keep_alive = false;
     h1_enter(c, H1_EXCHANGE);
@@ -313,7 +313,7 @@ int http_connection_start(struct http_server *server, struct worker *worker, str
     transport->waits = waits;
     transport->spared = spared;
     transport->user = c;
-    atomic_fetch_add_explicit(&server->counters.connections, 1, memory_order_relaxed);
+    http_count(&http_counters_of(server, worker)->connections);
     h1_enter(c, H1_IDLE);
     h1_post(c);
     return 0;

@@ -212,7 +212,7 @@ static int frame(struct h1 *c, bool complete, bool has_trailers)
         h1_put_text(&c->out, "connection: keep-alive\r\n");
     h1_put_text(&c->out, "\r\n");
     c->framed = true;
-    atomic_fetch_add_explicit(&c->server->counters.responses[c->status / 100 % 6], 1, memory_order_relaxed);
+    http_count(&http_counters_of(c->server, c->x.worker)->responses[c->status / 100 % 6]);
     return h1_used(&c->early) ? append_early(c) : 0;
 }
 

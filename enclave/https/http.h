@@ -47,6 +47,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/protocol.h"
 #include "enclave/budget/budget.h"
 
 struct http_exchange;
@@ -101,8 +102,11 @@ const void *http_admin_kept(const struct http_admin_reply *reply); /* NULL: noth
 /* The request's body, a charged block (budget.h), becomes the caller's and may outlive the reply. Once. */
 uint8_t *http_admin_take_body(struct http_admin_reply *reply);
 
+/* A worker's own, in lines of the cache that no other worker writes: it alone counts, by http_count, and whoever wants
+ * to know adds them up. */
 struct http_counters {
-    _Atomic uint64_t connections, requests, app_calls;
+    _Alignas(64) _Atomic uint64_t connections;
+    _Atomic uint64_t requests, app_calls;
     _Atomic uint64_t responses[6]; /* by first digit of the status */
 };
 
@@ -124,12 +128,21 @@ struct http_server {
      * with the zero; for /readyz. Any worker. May be NULL. */
     bool (*not_ready)(void *user, char *why, size_t size);
     void *user;
-    _Atomic bool withheld; /* neither apps nor administrators are answered */
-    _Atomic bool stopping; /* answer with "connection: close", accept no further requests */
-    uint64_t started_ns;   /* set by http_server_init */
-    struct http_counters counters;
+    _Atomic bool withheld;      /* neither apps nor administrators are answered */
+    _Atomic bool stopping;      /* answer with "connection: close", accept no further requests */
+    uint64_t started_ns;        /* set by http_server_init */
     struct budget admin_memory; /* requests to the admin routes, with their bodies: 503 beyond */
+    struct http_counters counters[PROTO_MAX_WORKERS];
 };
+
+static inline void http_count(_Atomic uint64_t *counter)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1, memory_order_relaxed);
+}
+
+/* The counters of a worker, on its thread; and of all, on any. */
+struct http_counters *http_counters_of(struct http_server *server, const struct worker *worker);
+void http_counters_sum(const struct http_server *server, struct http_counters *sum);
 
 void http_server_init(struct http_server *server, http_router route, uint64_t now_ns);
 

@@ -41,15 +41,15 @@ struct connection;
 struct http_server;
 
 struct connections {
-    struct worker *worker;
-    struct http_server *http;       /* NULL: nobody is let in yet */
-    struct http_site *site;         /* of new ones, which tls speaks for; NULL: there is no certificate yet */
-    SSL_CTX *tls;                   /* of new ones */
-    struct loop_timer cut;          /* when the first of those whose site is retired is to be cut */
-    struct connection **by_channel; /* by the channel's id, PROTO_MAX_CHANNELS of them */
-    uint32_t count;                 /* of them that are not NULL: clients' and our own */
-    struct crowd crowd;             /* clients' */
-    _Atomic uint64_t handshakes;    /* that clients have finished; others read it */
+    _Alignas(64) struct worker *worker; /* no line is two workers' */
+    struct http_server *http;           /* NULL: nobody is let in yet */
+    struct http_site *site;             /* of new ones, which tls speaks for; NULL: there is no certificate yet */
+    SSL_CTX *tls;                       /* of new ones */
+    struct loop_timer cut;              /* when the first of those whose site is retired is to be cut */
+    struct connection **by_channel;     /* by the channel's id, PROTO_MAX_CHANNELS of them */
+    uint32_t count;                     /* of them that are not NULL: clients' and our own */
+    struct crowd crowd;                 /* clients' */
+    _Atomic uint64_t handshakes;        /* that clients have finished; others read it */
 };
 
 /* What all clients' connections may hold together: filled by boot before the first worker has any. */

@@ -68,15 +68,16 @@ static void status(struct http_server *server, struct http_exchange *x)
 static void metrics(struct http_server *server, struct http_exchange *x)
 {
     http_exchange_check(x);
-    const struct http_counters *c = &server->counters;
+    struct http_counters c;
+    http_counters_sum(server, &c);
     const struct http_number numbers[] = {
-        {"connections_total", c->connections},
-        {"frames_total", c->requests},
-        {"wasm_calls_total", c->app_calls},
-        {"responses_2xx_total", c->responses[2]},
-        {"responses_3xx_total", c->responses[3]},
-        {"responses_4xx_total", c->responses[4]},
-        {"responses_5xx_total", c->responses[5]},
+        {"connections_total", c.connections},
+        {"frames_total", c.requests},
+        {"wasm_calls_total", c.app_calls},
+        {"responses_2xx_total", c.responses[2]},
+        {"responses_3xx_total", c.responses[3]},
+        {"responses_4xx_total", c.responses[4]},
+        {"responses_5xx_total", c.responses[5]},
         {"uptime_seconds", (x->worker->loop.now_ns - server->started_ns) / 1000000000u},
     };
     json_t *body = json_object();
@@ -214,7 +215,7 @@ static bool route_own(struct http_server *server, struct http_exchange *x)
 /* To the app, whose the request is. */
 static void route_app(struct http_server *server, struct http_exchange *x, struct app *app)
 {
-    atomic_fetch_add_explicit(&server->counters.app_calls, 1, memory_order_relaxed);
+    http_count(&http_counters_of(server, x->worker)->app_calls);
     forward(x, app);
 }
 
