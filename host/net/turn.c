@@ -18,9 +18,10 @@
 
 #define EVENTS_MAX 128
 #define NAMES_PER_TURN 256
-/* What a nap costs, and what a few naps and a wake from the enclave do (measured). */
+/* What a nap costs; and how long a few naps last that cost what a wake from the enclave does. Each is as long as the
+ * wait was before it, so that their number grows with the logarithm of the wait. */
 #define LOOKS_WORTH_NS 10000u
-#define NAPS_WORTH_NS 250000u
+#define NAPS_WORTH_NS 1000000u
 #define NAP_NS 50000u
 #define NAP_SLACK_NS 5000u
 #define SWEEP_NS 1000000000u
@@ -110,12 +111,12 @@ static void look(struct io *io, uint64_t from_ns)
 }
 
 /* Sleep for a moment: sockets and the host's threads wake it, the enclave does not. */
-static void nap(struct io *io)
+static void nap(struct io *io, uint64_t waited_ns)
 {
     count(&io->waits.naps, 1);
     atomic_store(&io->asleep, 1);
     bool nothing = !control_has_work(&io->control) && !asked(io);
-    poll_sockets(io, nothing ? NAP_NS : 0);
+    poll_sockets(io, !nothing ? 0 : waited_ns > NAP_NS ? waited_ns : NAP_NS);
     atomic_store(&io->asleep, 0);
 }
 
@@ -152,7 +153,7 @@ static void wait_for_news(struct io *io)
     if (waited < patience_ns(&io->looks))
         look(io, now);
     else if (waited < patience_ns(&io->naps))
-        nap(io);
+        nap(io, waited);
     else
         sleep_once(io);
 }
