@@ -167,11 +167,17 @@ static bool stop_threads(void)
 {
     for (uint32_t i = 1; i < enclave_system.worker_count; i++)
         pthread_join(worker_threads[i], NULL);
-    ticks_stop();
-    pthread_join(clock_thread, NULL);
     bool computing = change_is_preparing();
     compiler_stop(computing);
     return computing;
+}
+
+/* Last of all: while the store is closed the owner's loop still turns, and a guest whose client is gone may compute on
+ * it until its time is up; without ticks it would never yield. */
+static void stop_clock(void)
+{
+    ticks_stop();
+    pthread_join(clock_thread, NULL);
 }
 
 /* ---- boot --------------------------------------------------------------------------------------------------- */
@@ -469,5 +475,6 @@ int main(void)
     worker_run(enclave_system.owner);
     bool computing = stop_threads();
     close_store();
+    stop_clock();
     return computing ? PROTO_RUN_COMPUTING : 0;
 }
