@@ -10,8 +10,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "enclave/https/fields.h"
 #include "common/container.h"
+#include "enclave/https/date.h"
+#include "enclave/https/fields.h"
 #include "enclave/https/h1_internal.h"
 #include "enclave/https/reason.h"
 
@@ -25,18 +26,16 @@ static struct h1 *of(struct http_exchange *x)
     return c;
 }
 
-static const char *date_line(void)
+/* Of this second: written once for each. */
+static struct http_field date_field(void)
 {
     static _Thread_local time_t second;
-    static _Thread_local char line[48];
+    static _Thread_local char text[HTTP_DATE_SIZE];
     time_t now = time(NULL);
-    if (now != second) {
-        struct tm utc;
-        gmtime_r(&now, &utc);
-        strftime(line, sizeof line, "date: %a, %d %b %Y %H:%M:%S GMT\r\n", &utc);
-        second = now;
-    }
-    return line;
+    if (now != second || !text[0])
+        http_date_text(now, text);
+    second = now;
+    return (struct http_field){HTTP_TEXT("date"), {text, HTTP_DATE_SIZE - 1}};
 }
 
 /* Reading ------------------------------------------------------------------------------------------------------- */
@@ -84,8 +83,9 @@ static int put_response(struct h1 *c, int status, const struct http_field *field
         h1_put_field(&c->out, &fields[i]);
         dated |= http_name_is(fields[i].name, "date");
     }
+    struct http_field date = date_field();
     if (!dated)
-        h1_put_text(&c->out, date_line());
+        h1_put_field(&c->out, &date);
     c->head_size = h1_used(&c->out) - used;
     c->responded = true;
     c->length = content_length;
