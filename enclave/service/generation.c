@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <openssl/evp.h>
 #include <openssl/sha.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,9 +24,53 @@
 #include "enclave/wasm/settings.h"
 #include "enclave/witness/set.h"
 
+/* ---- those that are there ---------------------------------------------------------------------------------------- */
+
+struct standing {
+    struct http_site *site; /* borrowed: it leaves before it goes */
+    struct standing *next;
+};
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct standing *all;
+
+static bool join(struct http_site *site)
+{
+    struct standing *one = malloc(sizeof *one);
+    if (!one)
+        return false;
+    pthread_mutex_lock(&lock);
+    *one = (struct standing){site, all};
+    all = one;
+    pthread_mutex_unlock(&lock);
+    return true;
+}
+
+static void leave(const struct http_site *site)
+{
+    pthread_mutex_lock(&lock);
+    struct standing **at = &all;
+    while (*at && (*at)->site != site)
+        at = &(*at)->next;
+    struct standing *one = *at; /* NULL: there was no memory for it */
+    if (one)
+        *at = one->next;
+    pthread_mutex_unlock(&lock);
+    free(one);
+}
+
+void generation_hurry_retired(void)
+{
+    pthread_mutex_lock(&lock);
+    for (const struct standing *one = all; one; one = one->next)
+        if (http_site_cut_ns(one->site))
+            http_site_retire(one->site, SITE_CUT_AT_ONCE);
+    pthread_mutex_unlock(&lock);
+}
+
 static void generation_release(struct http_site *site)
 {
     struct generation *g = generation_of(site);
+    leave(site);
     app_table_free(g->site.apps);
     egress_trust_unref(g->trust);
     administrators_unref(g->administrators);
@@ -263,7 +308,7 @@ struct generation *generation_make(uint64_t number, struct generation_parts *par
     g->recovery = parts->recovery;
     *parts = (struct generation_parts){0};
     g->request_peers = ecall_run_args()->request_client_certificates;
-    if (add_leaves(g) == 0) {
+    if (join(&g->site) && add_leaves(g) == 0) {
         manifest_root(&g->manifest, g->root);
         g->manifest_json = manifest_json(&g->manifest, number, identity_instance(), &g->manifest_size);
     }

@@ -75,6 +75,9 @@ void generation_parts_release(struct generation_parts *parts);
 /* Takes what parts has, in any case. One reference, the caller's; NULL: no memory. The identity must be open. */
 struct generation *generation_make(uint64_t number, struct generation_parts *parts);
 
+/* The time of all that were retired is over at once, whatever they were given. */
+void generation_hurry_retired(void);
+
 static inline struct generation *generation_of(const struct http_site *site)
 {
     return CONTAINER_OF(site, struct generation, site);

@@ -137,6 +137,8 @@ void installation_begin(struct installation *i, uint64_t cut_ns, void (*done)(vo
     ENSURE(!current || i->generation == current || i->is_again || i->generation->site.number > current->site.number);
     if (current && i->generation != current)
         http_site_retire(&current->site, cut_ns);
+    if (cut_ns == SITE_CUT_AT_ONCE) /* and of those before, whose time would be over later */
+        generation_hurry_retired();
     make_current(i->generation, i->is_again);
     if (!i->is_again)
         plan_renewal();
