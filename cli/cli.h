@@ -29,6 +29,7 @@ int policy_main(int argc, char **argv);
 int keygen_main(int argc, char **argv);
 int admin_main(int argc, char **argv);
 int app_main(int argc, char **argv);
+int fetch_main(int argc, char **argv);
 int get_main(int argc, char **argv);
 int egress_ca_main(int argc, char **argv);
 int upgrade_main(int argc, char **argv);

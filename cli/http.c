@@ -117,8 +117,10 @@ static char *make_head(const struct connection *c, const struct http_request *r,
         fprintf(out, "Enclave-Approval: %s\r\n", r->approvals[i]);
     if (r->publication)
         fprintf(out, "Enclave-Publication: %s\r\n", r->publication);
-    fprintf(out, "Accept: application/json\r\nContent-Length: %zu\r\n%sConnection: close\r\n\r\n", r->body_size,
-            r->body_size ? "Content-Type: application/wasm\r\n" : "");
+    if (r->body_size)
+        fprintf(out, "Content-Type: %s\r\n", r->content_type ? r->content_type : "application/wasm");
+    fprintf(out, "Accept: %s\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n",
+            r->content_type ? "*/*" : "application/json", r->body_size);
     if (fclose(out) != 0) {
         free(head);
         return NULL;

@@ -12,6 +12,7 @@ struct http_request {
     const char *publication;      /* of an app's code (publish.c); NULL: none */
     const char *const *approvals; /* other administrators' tokens, approval_count of them */
     size_t approval_count;
+    const char *content_type; /* of the body; NULL: a component's */
     const void *body;
     size_t body_size;
 };

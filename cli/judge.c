@@ -245,6 +245,42 @@ static struct verifier_result *judge_connection(struct trust_options *t, struct 
     return result;
 }
 
+/* Its manifest, over a connection of its own, to whoever answers. */
+static bool get_manifest_from(struct trust_options *t, const char *url)
+{
+    struct connection c;
+    if (connection_open(&c, url) != 0)
+        return false;
+    bool answered = get_manifest(t, &c, url);
+    connection_close(&c);
+    return answered;
+}
+
+struct verifier_result *trust_judge_shown(struct trust_options *t, const char *url, const uint8_t *certificate,
+                                          size_t certificate_size, const uint8_t *issuer, size_t issuer_size)
+{
+    struct verifier_collateral *collateral = NULL;
+    struct verifier_result *result = NULL;
+    const uint8_t *der = certificate;
+    trust_forget(t);
+    t->seen.leaf = d2i_X509(NULL, &der, (long)certificate_size);
+    t->seen.certificate = OPENSSL_memdup(certificate, certificate_size);
+    t->seen.issuer = OPENSSL_memdup(issuer, issuer_size);
+    if (!t->seen.leaf || !t->seen.certificate || !t->seen.issuer) {
+        complain("%s: no certificate", url);
+        return NULL;
+    }
+    t->seen.certificate_size = (int)certificate_size;
+    t->seen.issuer_size = (int)issuer_size;
+    t->seen.source = (struct history_source){.url = url, .leaf = t->seen.leaf};
+    verifier_policy_set_live(t->policy, true);
+    if (get_collateral(t, t->seen.leaf, &collateral) == 0 &&
+        (!verifier_policy_needs_manifest(t->policy) || get_manifest_from(t, url)))
+        result = judge(t, collateral, url, has_log(t->seen.leaf) && needs_log(t));
+    verifier_collateral_destroy(collateral);
+    return result;
+}
+
 /* A server may close a connection that seems idle to it just when it is asked something (RFC 9112, 9.3.1); what it is
  * asked here may be asked again, of a new connection that is judged anew. */
 struct verifier_result *trust_judge(struct trust_options *t, struct connection *c, const char *url, bool all)

@@ -137,6 +137,11 @@ void trust_forget(struct trust_options *t);
  * for --log-state, or the conflict with that is. NULL: it could not be judged, which was told: something that is needed
  * for that did not come, which says nothing of the server. */
 struct verifier_result *trust_judge(struct trust_options *t, struct connection *c, const char *url, bool all);
+/* The same of an enclave that is not at the other end of a connection, but has shown with its key, by a signature that
+ * was verified, that the certificate is its own: live, as a handshake is. What else is needed comes from url, whoever
+ * answers there. */
+struct verifier_result *trust_judge_shown(struct trust_options *t, const char *url, const uint8_t *certificate,
+                                          size_t certificate_size, const uint8_t *issuer, size_t issuer_size);
 /* Write down for --log-state, if that was given, what the log showed, of which result is. 0, or 1, which was told. */
 int trust_remember(struct trust_options *t, const char *url, const struct verifier_result *result);
 /* What it was judged by, as it was seen; borrowed from t until it judges again. */

@@ -34,6 +34,7 @@
 #include "enclave/service/identity.h"
 #include "enclave/kvstore/kvstore.h"
 #include "enclave/kvstore/store.h"
+#include "enclave/ohttp/ohttp.h"
 #include "enclave/service/generations.h"
 #include "enclave/service/lineage.h"
 #include "enclave/service/log_public.h"
@@ -211,7 +212,7 @@ static uint64_t memory_left(void)
 
 static bool more_routes(void *user, struct http_exchange *x)
 {
-    return handover_answer(user, x) || evidence_answer(user, x) || public_answer(user, x);
+    return handover_answer(user, x) || evidence_answer(user, x) || ohttp_answer(&server, x) || public_answer(user, x);
 }
 
 static bool not_ready(void *user, char *why, size_t size)
@@ -424,7 +425,9 @@ static int boot(char *error, size_t error_size)
         return result;
     phase("threads");
     configure_http();
-    result = start_threads();
+    result = ohttp_open(&enclave_system.owner->loop);
+    if (result == 0)
+        result = start_threads();
     if (result < 0)
         snprintf(error, error_size, "boot: a thread cannot be made (error %d)", -result);
     while (result == 0 && !generations_installed())
@@ -474,6 +477,7 @@ int main(void)
     thread_runs_guests();
     worker_run(enclave_system.owner);
     bool computing = stop_threads();
+    ohttp_close();
     close_store();
     stop_clock();
     return computing ? PROTO_RUN_COMPUTING : 0;

@@ -24,10 +24,11 @@ static int put_piece(const char *text, size_t size, void *exchange)
     return x->ops->write_body(x, text, size) == (ssize_t)size ? 0 : -1;
 }
 
-void http_answer_value_with(struct http_exchange *x, int status, struct http_field field, json_t *value)
+static void answer_json(struct http_exchange *x, int status, struct http_text type, struct http_field field,
+                        json_t *value)
 {
     const struct http_field fields[] = {
-        {HTTP_TEXT("content-type"), HTTP_TEXT("application/json")},
+        {HTTP_TEXT("content-type"), type},
         {HTTP_TEXT("cache-control"), HTTP_TEXT("no-store")},
         field,
     };
@@ -41,6 +42,17 @@ void http_answer_value_with(struct http_exchange *x, int status, struct http_fie
         x->ops->fail(x, 503, HTTP_NO_MEMORY);
     }
     json_decref(value);
+}
+
+void http_answer_value_with(struct http_exchange *x, int status, struct http_field field, json_t *value)
+{
+    answer_json(x, status, (struct http_text)HTTP_TEXT("application/json"), field, value);
+}
+
+void http_answer_problem(struct http_exchange *x, int status, const char *type, const char *title)
+{
+    json_t *value = json_pack("{s:s,s:s}", "type", type, "title", title);
+    answer_json(x, status, (struct http_text)HTTP_TEXT("application/problem+json"), (struct http_field){0}, value);
 }
 
 void http_answer_value(struct http_exchange *x, int status, json_t *value)

@@ -25,6 +25,8 @@ void http_refuse(struct http_exchange *x, int status, const char *why, struct ht
 void http_answer_value(struct http_exchange *x, int status, json_t *value);
 /* With one field more, if it has a name. */
 void http_answer_value_with(struct http_exchange *x, int status, struct http_field field, json_t *value);
+/* A problem (RFC 9457) of a type that is registered, for clients that look for it. */
+void http_answer_problem(struct http_exchange *x, int status, const char *type, const char *title);
 /* Members that are numbers, such as counters. 0 or -ENOMEM. */
 struct http_number {
     const char *name;

@@ -123,3 +123,14 @@ size_t http_fields_find(const struct http_field *fields, size_t count, const cha
     }
     return found;
 }
+
+bool http_fields_are_twice(const struct http_field *fields, size_t count)
+{
+    static const char *const single[] = {"host",         "content-length", "transfer-encoding",
+                                         "content-type", "authorization",  "max-forwards"};
+    struct http_text first;
+    for (size_t i = 0; i < COUNT(single); i++)
+        if (http_fields_find(fields, count, single[i], &first) > 1)
+            return true;
+    return false;
+}

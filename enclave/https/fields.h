@@ -18,6 +18,9 @@ bool http_list_has(struct http_text list, struct http_text name);
 /* Compact fields to those that may be trailers: how many. */
 size_t http_keep_trailers(struct http_field *fields, size_t count);
 
+/* Is one that says one thing there twice? Which of them would a filter in front have believed? */
+bool http_fields_are_twice(const struct http_field *fields, size_t count);
+
 /* How many fields have the name (lower case); the first one's value. */
 size_t http_fields_find(const struct http_field *fields, size_t count, const char *name, struct http_text *value);
 

@@ -11,18 +11,6 @@ static size_t find(const struct h1 *c, const char *name, struct http_text *value
     return http_fields_find(c->fields, c->field_count, name, value);
 }
 
-/* A field that says one thing cannot be there twice: which of them would a filter in front have believed? */
-static bool has_duplicates(const struct h1 *c)
-{
-    static const char *const single[] = {"host",         "content-length", "transfer-encoding",
-                                         "content-type", "authorization",  "max-forwards"};
-    struct http_text first;
-    for (size_t i = 0; i < sizeof single / sizeof *single; i++)
-        if (find(c, single[i], &first) > 1)
-            return true;
-    return false;
-}
-
 /* Whoever looks at the field instead must not find another name there (RFC 9112, section 3.2.2). */
 static void set_host(struct h1 *c, struct http_text authority)
 {
@@ -147,11 +135,11 @@ enum h1_fault h1_make_request(struct h1 *c)
     if (!c->fields)
         return H1_NO_MEMORY;
     int parsed = connects ? 0 : http_target_parse(target, h1_method_is(c, "OPTIONS"), &request->target);
-    enum h1_fault fault = parsed == 414       ? H1_LONG_TARGET
-                          : parsed            ? H1_BAD_TARGET
-                          : has_duplicates(c) ? H1_FIELD_TWICE
-                          : lists_too_much(c) ? H1_LONG_CONNECTION
-                                              : take_host(c, &request->target);
+    enum h1_fault fault = parsed == 414                                      ? H1_LONG_TARGET
+                          : parsed                                           ? H1_BAD_TARGET
+                          : http_fields_are_twice(c->fields, c->field_count) ? H1_FIELD_TWICE
+                          : lists_too_much(c)                                ? H1_LONG_CONNECTION
+                                                                             : take_host(c, &request->target);
     if (!fault)
         fault = take_framing(c, request);
     if (!fault)

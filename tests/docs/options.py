@@ -11,10 +11,10 @@ import subprocess
 import sys
 
 SHARED = {"cli/README.md": {"## Which server": ("verify", "policy", "log", "monitor", "ca", "app", "admin", "egress-ca", "witness",
-                                                 "upgrade-rule", "upgrade", "salvage", "get", "recover", "recovery"),
+                                                 "upgrade-rule", "upgrade", "salvage", "get", "fetch", "recover", "recovery"),
                             "## Who asks": ("app", "admin", "egress-ca", "witness", "upgrade-rule", "upgrade", "salvage", "get", "recovery")}}
 COMMANDS = {"cli/README.md": ("enclavectl", ("verify", "policy", "log", "monitor", "ca", "app", "admin", "egress-ca", "witness",
-                                             "upgrade-rule", "upgrade-rule agree", "upgrade", "salvage", "get", "keygen",
+                                             "upgrade-rule", "upgrade-rule agree", "upgrade", "salvage", "get", "fetch", "keygen",
                                              "publish", "recover", "recovery", "backup", "restore", "measure", "sign")),
             "host/README.md": ("enclave-os", ("serve", "doctor"))}
 SOURCES = ["cli/*.[ch]", "sgx/sign/sign.c", "host/options.c", "host/doctor.c"]

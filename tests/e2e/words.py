@@ -88,7 +88,7 @@ def check_options(ctl, host, given):
     common = given.get("verify", set())
     failed = 0
     for name, command in [*((c, [ctl, c]) for c in ("verify", "policy", "log", "monitor", "ca", "app", "admin", "egress-ca", "witness",
-                                                    "get", "keygen", "publish", "backup", "restore", "measure", "sign")),
+                                                    "get", "fetch", "keygen", "publish", "backup", "restore", "measure", "sign")),
                           ("serve", [host, "serve"]), ("doctor", [host, "doctor"])]:
         status, text, _ = run(command + ["--help"])
         shown = options_of(text) - {"--help", "--allow-simulation", "--allow-debug", "--require-collateral", "--fresh", "--any-instance",

@@ -12,6 +12,7 @@
 #include "common/json.h"
 #include "enclave/kvstore/kvstore.h"
 #include "enclave/ratls/limits.h"
+#include "enclave/ohttp/limits.h"
 #include "enclave/service/change.h"
 #include "enclave/service/lineage.h"
 #include "common/recovery_share.h"
@@ -91,6 +92,12 @@ static const struct limit limits[] = {
     LIMIT(EVIDENCE_REQUESTS_MAX),
     LIMIT(EVIDENCE_QUOTES_MAX),
     LIMIT(EVIDENCE_CLIENT_MAX),
+    LIMIT(OHTTP_REQUEST_MAX),
+    LIMIT(OHTTP_ANSWER_MAX),
+    LIMIT(OHTTP_MEMORY),
+    LIMIT(OHTTP_KEYS_MAX),
+    COUNT(OHTTP_DATE_WINDOW_S),
+    COUNT(OHTTP_SEEN_MAX),
     LIMIT(HANDOVER_REQUESTS_MAX),
     LIMIT(RECOVERY_HOLDERS_MAX),
     LIMIT(SETTINGS_SIZE_MAX),
