@@ -27,6 +27,7 @@ static const char usage[] =
     "  recovery show | set FILE.json: who holds shares of the data, with the same options\n"
     "  salvage ls | give-up LIST: what of the store is lost, and going on without it, with the same options\n"
     "  egress-ca set FILE.pem | show | rm: whom apps' outgoing requests trust, with the same options\n"
+    "  issuer set CERTIFICATE.pem KEY.pem | show | rm: a CA of yours that issues certificates, with the same options\n"
     "  get /readyz | /status | /metrics, with the same options as app\n"
     "  fetch https://HOST:PORT/PATH   ask through whatever terminates TLS in between, encrypted to the enclave itself\n"
     "  keygen FILE [--recovery]   make an admin key, or one for shares: FILE (secret) and FILE.pub\n"
@@ -51,7 +52,7 @@ int main(int argc, char **argv)
         {"sign", sign_main},       {"witness", witness_main}, {"upgrade-rule", upgrade_rule_main},
         {"upgrade", upgrade_main}, {"backup", backup_main},   {"restore", restore_main},
         {"salvage", salvage_main}, {"recover", recover_main}, {"recovery", recovery_main},
-        {"fetch", fetch_main},
+        {"fetch", fetch_main},     {"issuer", issuer_main},
     };
     signal(SIGPIPE, SIG_IGN); /* a server that refuses an upload closes: what it said is read and told */
     if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0))

@@ -32,6 +32,7 @@
 #include "enclave/handover/recover.h"
 #include "enclave/https/http.h"
 #include "enclave/service/identity.h"
+#include "enclave/service/issuer.h"
 #include "enclave/kvstore/kvstore.h"
 #include "enclave/kvstore/store.h"
 #include "enclave/ohttp/ohttp.h"
@@ -391,6 +392,8 @@ static int load_generation(char *error, size_t error_size)
     int result = !parts.apps ? -ENOMEM : handed_over ? 0 : apps_load(parts.apps, error, error_size);
     if (result == 0)
         result = egress_trust_load(&parts.trust, error, error_size);
+    if (result == 0)
+        result = issuer_load(&parts.issuer, error, error_size);
     if (result == 0)
         result = administrators_boot(&parts.administrators, error, error_size);
     if (result == 0)

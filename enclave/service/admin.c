@@ -22,6 +22,7 @@
 #include "enclave/service/witness_change.h"
 #include "enclave/https/http.h"
 #include "enclave/service/identity.h"
+#include "enclave/service/issuer_change.h"
 #include "enclave/service/recovery_change.h"
 #include "enclave/service/rule.h"
 #include "enclave/service/salvage.h"
@@ -30,6 +31,7 @@
 
 #define APPS_PATH "/_enclave/apps"
 #define EGRESS_CA_PATH "/_enclave/egress-ca"
+#define ISSUER_PATH "/_enclave/issuer"
 #define ADMINISTRATORS_PATH "/_enclave/administrators"
 #define RECOVERY_PATH "/_enclave/recovery"
 #define UPGRADE_RULE_PATH "/_enclave/upgrade-rule"
@@ -66,15 +68,16 @@ static struct change_asker asker_of(struct worker *worker, struct http_admin_rep
                                  .exclusive = query->exclusive};
 }
 
-/* What a path names: all apps, one app, its settings, the CA bundle of outgoing requests, who administers, which
- * enclave may have the instance next, who can recover it, who cosigns, what is lost, or that the instance be given to
- * one that has shown itself. */
+/* What a path names: all apps, one app, its settings, the CA bundle of outgoing requests, who issues certificates, who
+ * administers, which enclave may have the instance next, who can recover it, who cosigns, what is lost, or that the
+ * instance be given to one that has shown itself. */
 enum target {
     NO_TARGET,
     APPS,
     APP,
     SETTINGS,
     EGRESS_CA,
+    ISSUER,
     ADMINISTRATORS,
     UPGRADE_RULE,
     RECOVERY,
@@ -95,6 +98,8 @@ static enum target target_of(const char *path, char name[APP_NAME_MAX + 1])
     size_t size = strlen(APPS_PATH);
     if (path_is(path, EGRESS_CA_PATH))
         return EGRESS_CA;
+    if (path_is(path, ISSUER_PATH))
+        return ISSUER;
     if (path_is(path, ADMINISTRATORS_PATH))
         return ADMINISTRATORS;
     if (path_is(path, UPGRADE_RULE_PATH))
@@ -153,7 +158,7 @@ static bool is_together(enum target target)
 static struct authority_asked asked_of(const struct http_admin_request *r, enum target target)
 {
     bool reads = strcmp(r->method, "GET") == 0, together = is_together(target);
-    bool whole = target == EGRESS_CA || together;
+    bool whole = target == EGRESS_CA || target == ISSUER || together;
     return (struct authority_asked){.administrators = administrators_in_force(),
                                     .audience = identity_spki_sha256(),
                                     .method = r->method,
@@ -192,6 +197,7 @@ static const char *methods(struct http_admin_hook *hook, const char *path)
                                      [APP] = "PUT, DELETE",
                                      [SETTINGS] = "GET, PUT",
                                      [EGRESS_CA] = "GET, PUT, DELETE",
+                                     [ISSUER] = "GET, PUT, DELETE",
                                      [ADMINISTRATORS] = "GET, PUT",
                                      [UPGRADE_RULE] = "GET, PUT",
                                      [RECOVERY] = "GET, PUT",
@@ -279,6 +285,19 @@ static void handle_egress_ca(const struct change_asker *asker, const struct http
         show_egress_ca(generation_of(r->site)->trust, reply);
     else
         reply_error(reply, 405, "PUT a PEM bundle, GET its hash, or DELETE it");
+}
+
+static void handle_issuer(const struct change_asker *asker, const struct http_admin_request *r,
+                          struct http_admin_reply *reply)
+{
+    char why[ISSUER_WHY_SIZE];
+    bool put = !strcmp(r->method, "PUT");
+    if (put && r->body_size == 0)
+        reply_error(reply, 422, "it is empty; for the enclave's own CA, remove the one that was given");
+    else if (put || !strcmp(r->method, "DELETE"))
+        reply_refused(reply, issuer_set(asker, (const char *)r->body, put ? r->body_size : 0, why), why);
+    else
+        http_admin_reply_value(reply, 200, issuer_json(generation_of(r->site)->issuer));
 }
 
 static void handle_administrators(const struct change_asker *asker, const struct http_admin_request *r,
@@ -429,6 +448,8 @@ static void handle_query(struct worker *worker, enum target target, const char *
         handle_witnesses(&asker, r, reply);
     else if (target == SALVAGE)
         handle_salvage(&asker, r, reply);
+    else if (target == ISSUER)
+        handle_issuer(&asker, r, reply);
     else if (target == EGRESS_CA)
         handle_egress_ca(&asker, r, reply);
     else if (!strcmp(r->method, "GET"))

@@ -18,6 +18,7 @@
 #include "enclave/ratls/tls_names.h"
 #include "enclave/service/generation.h"
 #include "enclave/service/identity.h"
+#include "enclave/service/issuer.h"
 #include "enclave/service/lineage.h"
 #include "enclave/service/quote.h"
 #include "enclave/service/rule.h"
@@ -145,8 +146,10 @@ static SSL_CTX *make_context(const struct attestation *a, const uint8_t *evidenc
     struct leaf_content content = content_of(a);
     content.dice = evidence;
     content.dice_size = evidence_size;
-    X509 *leaf = certificate_make_leaf(a->key, identity_ca_key(), identity_ca(), &content);
-    SSL_CTX *tls = leaf ? tls_context_new(a->key, leaf, identity_ca(), requests_peers(a)) : NULL;
+    const struct issuer *issuer = a->generation->issuer;
+    X509 *ca = issuer_certificate(issuer);
+    X509 *leaf = certificate_make_leaf(a->key, issuer_signing_key(issuer), ca, &content);
+    SSL_CTX *tls = leaf ? tls_context_new(a->key, leaf, ca, requests_peers(a)) : NULL;
     if (leaf)
         foresee_refusals(leaf, a->mrenclave, a->generation->lineage);
     X509_free(leaf);
@@ -209,7 +212,7 @@ static void on_quote(void *user, int error, const uint8_t *quote, size_t size, c
         a->quote_size = size;
         memcpy(a->mrenclave, self->mrenclave, sizeof a->mrenclave);
         const struct leaf_content content = content_of(a);
-        error = dice_claims_make(a->key, identity_ca(), &content, &a->claims);
+        error = dice_claims_make(a->key, issuer_certificate(a->generation->issuer), &content, &a->claims);
     }
     if (error == 0) {
         dice_report_data(&a->claims, data);

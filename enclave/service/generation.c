@@ -15,6 +15,7 @@
 #include "enclave/service/administrators.h"
 #include "enclave/history/history.h"
 #include "enclave/service/identity.h"
+#include "enclave/service/issuer.h"
 #include "enclave/service/lineage.h"
 #include "enclave/service/recovery.h"
 #include "enclave/service/system.h"
@@ -73,6 +74,7 @@ static void generation_release(struct http_site *site)
     leave(site);
     app_table_free(g->site.apps);
     egress_trust_unref(g->trust);
+    issuer_unref(g->issuer);
     administrators_unref(g->administrators);
     upgrade_rule_unref(g->upgrade_rule);
     lineage_unref(g->lineage);
@@ -187,11 +189,12 @@ static void add_recovery(struct collect *c)
 static void add_ca(struct collect *c)
 {
     uint8_t *ca = NULL;
-    int size = i2d_X509(identity_ca(), &ca);
+    const struct issuer *issuer = c->generation->issuer;
+    int size = i2d_X509(issuer_certificate(issuer), &ca);
     if (size <= 0 && c->error == 0)
         c->error = -EIO;
     add(c, "ca-certificate", ca, size > 0 ? (size_t)size : 0);
-    add(c, "ca-key", identity_ca_key_sha256(), 32);
+    add(c, "ca-key", issuer_key_sha256(issuer), 32);
     OPENSSL_free(ca);
 }
 
@@ -238,6 +241,7 @@ int generation_parts_of(const struct generation *g, struct generation_parts *out
     if (!out->apps)
         return -ENOMEM;
     out->trust = egress_trust_ref(g->trust);
+    out->issuer = issuer_ref(g->issuer);
     out->administrators = administrators_ref(g->administrators);
     out->upgrade_rule = upgrade_rule_ref(g->upgrade_rule);
     out->lineage = lineage_ref(g->lineage);
@@ -250,6 +254,12 @@ void generation_parts_trust(struct generation_parts *parts, struct egress_trust 
 {
     egress_trust_unref(parts->trust);
     parts->trust = trust;
+}
+
+void generation_parts_issuer(struct generation_parts *parts, struct issuer *issuer)
+{
+    issuer_unref(parts->issuer);
+    parts->issuer = issuer;
 }
 
 void generation_parts_administrators(struct generation_parts *parts, struct administrators *administrators)
@@ -282,6 +292,7 @@ void generation_parts_release(struct generation_parts *parts)
 {
     app_table_free(parts->apps);
     egress_trust_unref(parts->trust);
+    issuer_unref(parts->issuer);
     administrators_unref(parts->administrators);
     upgrade_rule_unref(parts->upgrade_rule);
     lineage_unref(parts->lineage);
@@ -301,6 +312,7 @@ struct generation *generation_make(uint64_t number, struct generation_parts *par
     }
     http_site_init(&g->site, number, parts->apps, generation_release);
     g->trust = parts->trust;
+    g->issuer = parts->issuer;
     g->administrators = parts->administrators;
     g->upgrade_rule = parts->upgrade_rule;
     g->lineage = parts->lineage;

@@ -27,6 +27,7 @@
 
 struct administrators;
 struct egress_trust;
+struct issuer;
 struct lineage;
 struct recovery;
 struct upgrade_rule;
@@ -36,6 +37,7 @@ struct generation {
     struct http_site site; /* first: what connections hold. Its apps are the generation's, its number is from 1 on and
                             * never used twice for what was served */
     struct egress_trust *trust;
+    struct issuer *issuer; /* NULL: the enclave's own */
     struct administrators *administrators;
     struct upgrade_rule *upgrade_rule;
     struct lineage *lineage; /* NULL: no image before this one had the instance */
@@ -54,6 +56,7 @@ struct generation {
 struct generation_parts {
     struct app_table *apps;     /* changed in place (wasm/app.h) */
     struct egress_trust *trust; /* NULL: nobody is trusted */
+    struct issuer *issuer;      /* NULL: the enclave's own */
     struct administrators *administrators;
     struct upgrade_rule *upgrade_rule;
     struct lineage *lineage;       /* NULL is the empty one */
@@ -65,6 +68,7 @@ struct generation_parts {
 int generation_parts_of(const struct generation *g, struct generation_parts *out);
 /* The reference takes the place of the one that there is. */
 void generation_parts_trust(struct generation_parts *parts, struct egress_trust *trust);
+void generation_parts_issuer(struct generation_parts *parts, struct issuer *issuer);
 void generation_parts_administrators(struct generation_parts *parts, struct administrators *administrators);
 void generation_parts_upgrade_rule(struct generation_parts *parts, struct upgrade_rule *rule);
 void generation_parts_witnesses(struct generation_parts *parts, struct witness_set *witnesses);

@@ -37,6 +37,7 @@ static_assert(DEPLOYED_CHUNK <= KV_VALUE_MAX, "a chunk is a value of the store")
 #define RULE_VERSION_MAX (1ull << 53)  /* as far as every JSON parser counts */
 #define RULE_MEMORY_MIB_MAX (1u << 20) /* of what a publication can fix */
 #define RULE_TIMEOUT_MS_MAX (1u << 30)
+#define ISSUER_JSON_MAX 16384u       /* a CA that is given, with its key */
 #define EGRESS_BUNDLE_MAX (1u << 20) /* of PEM */
 static_assert(EGRESS_BUNDLE_MAX <= KV_VALUE_MAX, "the bundle is a value of the store");
 

@@ -77,6 +77,10 @@ contains "$rule" "egress=api.example.com:443"
 
 # ---- by hand: every request, every part of it ----
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null -subj /CN=one -out "$work/ca.pem" 2>/dev/null
+for name in issuer another; do
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$work/$name.key" -subj "/CN=$name" -out "$work/$name.pem" \
+        -addext basicConstraints=critical,CA:TRUE,pathlen:0 -addext keyUsage=critical,keyCertSign,cRLSign 2>/dev/null
+done
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null -subj /CN=two -out "$work/evil.pem" 2>/dev/null
 publish table "$wasm" --version 3 --egress api.example.com --out "$work/table-meant"
 publish table "$wasm" --version 1 --out "$work/table-worse"
