@@ -25,7 +25,7 @@ browse() {
     visits=$((visits + 1))
     HOME=$work/home timeout "$hang" chromium --headless --no-sandbox --disable-gpu --disable-dev-shm-usage --no-first-run \
         --user-data-dir="$work/profile$visits-$RANDOM" --disable-background-networking --disable-component-update \
-        --host-resolver-rules="MAP * ~NOTFOUND, EXCLUDE localhost" --no-proxy-server \
+        --host-resolver-rules="MAP hello.example.com 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE localhost" --no-proxy-server \
         --log-net-log="$work/$1.json" --dump-dom "$2" 2>"$work/$1.err" ||
         fail "chromium ended with $? at $2: $(tail -n 5 "$work/$1.err")"
 }
@@ -56,6 +56,20 @@ page default /hello/ "Hello from C inside the enclave"
 ! asked default || fail "the browser was asked for a certificate"
 page nobody /echo/client nobody
 ! asked nobody || fail "the browser was asked for a certificate"
+
+# an app under its own name is all of its origin, and the browser takes the certificate for it
+named() { # LOG
+    local shown
+    shown=$(browse "$1" "https://hello.example.com:$port/")
+    contains "$shown" "Hello from C inside the enclave"
+    ! distrusted "$1" || fail "$1: an error of the name's certificate"
+}
+shown=$(browse nameless "https://hello.example.com:$port/")
+case $shown in *"inside the enclave"*) fail "shown under a name that nobody has" ;; esac
+distrusted nameless || fail "the browser had nothing against another name's certificate"
+echo '{"hostnames": ["hello.example.com"]}' >"$work/settings.json"
+ctl app settings hello "$work/settings.json" "${to[@]}" >/dev/null
+named name
 
 # an app that wants to know its peers: asked, by names, so nothing that the person has will do, and the page is shown
 echo '{"peers": "request"}' >"$work/settings.json"
