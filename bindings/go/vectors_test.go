@@ -245,29 +245,3 @@ func TestJSON(t *testing.T) {
 		t.Error("too many members are taken")
 	}
 }
-
-// What reads strangers' bytes ends, whatever they are.
-func FuzzVerify(f *testing.F) {
-	paths, _ := filepath.Glob(filepath.Join(vectorFolder, "good-*.json"))
-	for _, path := range paths {
-		data, _ := os.ReadFile(path)
-		v := &vector{}
-		if json.Unmarshal(data, v) == nil && v.Manifest != nil {
-			f.Add(v.Certificate, []byte(*v.Manifest), v.Collateral["tcb-info.json"], v.Collateral["pck.crl"])
-		}
-	}
-	policy, err := LoadPolicy(filepath.Join(policyFolder, "good-configuration.json"))
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Fuzz(func(t *testing.T, certificate, manifest, info, list []byte) {
-		c := &Collateral{TCBInfo: info, TCBInfoChain: info, QEIdentity: info, QEIdentityChain: info, RootCRL: list, PCKCRL: list}
-		readTCBInfo(info)
-		readQEIdentity(info)
-		readManifest(manifest)
-		parseNote(manifest)
-		if r := Verify(policy, &Evidence{Certificate: certificate, Manifest: manifest, Collateral: c, Live: true}); r.Verdict == Verified {
-			t.Error("verified")
-		}
-	})
-}

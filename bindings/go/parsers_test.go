@@ -1,0 +1,131 @@
+package verifier
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// FuzzParsers: what reads strangers' bytes ends, whatever they are.
+func FuzzParsers(f *testing.F) {
+	paths, _ := filepath.Glob(filepath.Join(vectorFolder, "good-*.json"))
+	for _, path := range paths {
+		data, _ := os.ReadFile(path)
+		v := &vector{}
+		if json.Unmarshal(data, v) != nil {
+			f.Fatal(path)
+		}
+		f.Add(v.Certificate)
+		f.Add([]byte(v.Policy))
+		for _, files := range []map[string][]byte{v.Collateral, v.Log} {
+			for _, file := range files {
+				f.Add(file)
+			}
+		}
+		if v.Manifest != nil {
+			f.Add([]byte(*v.Manifest))
+		}
+		if leaf, err := parseCertificate(v.Certificate); err == nil {
+			quote, _ := leaf.extension(oidQuote)
+			f.Add(quote)
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		parse(data)
+	})
+}
+
+func parse(data []byte) {
+	if c, err := parseCertificate(data); err == nil {
+		c.formProblem()
+		c.commonName()
+		c.lineage()
+		readPlatform(c)
+	}
+	if q, err := parseQuote(data); err == nil {
+		q.bindsKey()
+		readCertificates(q.chain, 8)
+	}
+	if l := parseList(data); l != nil {
+		l.problem(&certificate{})
+	}
+	readTCBInfo(data)
+	readQEIdentity(data)
+	if m, err := readManifest(data); err == nil {
+		m.agrees()
+		m.threshold()
+		for _, label := range m.labels {
+			m.administratorOf(label)
+			m.rule(strings.TrimPrefix(label, "rule:"))
+		}
+	}
+	if n, err := parseNote(data); err == nil {
+		n.checkpoint()
+	}
+	ParsePolicy(data)
+	isHandOver(data)
+	(&Fresh{Answer: data}).quote()
+}
+
+// A quote of real hardware with Intel's own collateral, under the root that is built in: tests/interop/golang.sh has them from the
+// crate of another verifier.
+func TestRealQuote(t *testing.T) {
+	folder := os.Getenv("REAL_QUOTE")
+	if folder == "" {
+		t.Skip("tests/interop/golang.sh runs it")
+	}
+	quote, err := os.ReadFile(filepath.Join(folder, "sgx_quote"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(filepath.Join(folder, "sgx_quote_collateral.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var c map[string]string
+	if err := json.Unmarshal(data, &c); err != nil {
+		t.Fatal(err)
+	}
+	// as it was served before the crate took it apart
+	signed := func(name, member string) []byte {
+		return []byte(`{"` + name + `":` + c[member] + `,"signature":"` + c[member+"_signature"] + `"}`)
+	}
+	collateral := &Collateral{signed("tcbInfo", "tcb_info"), []byte(c["tcb_info_issuer_chain"]),
+		signed("enclaveIdentity", "qe_identity"), []byte(c["qe_identity_issuer_chain"]), []byte(c["root_ca_crl"]), []byte(c["pck_crl"])}
+	judge := func(policy, day string, quote []byte) *Result {
+		now, _ := time.Parse(time.DateOnly, day)
+		v := begin(policyOf(t, policy), &Evidence{Collateral: collateral, Time: now})
+		if q, err := parseQuote(quote); err == nil {
+			v.expected = q.body.reportData()
+		}
+		v.checkQuote(quote)
+		return v.conclude()
+	}
+	accepted := `,"allow_debug":true,"collateral":{"accept_tcb":["ConfigurationAndSWHardeningNeeded"]}`
+	r := judge(accepted, "2025-06-25", quote)
+	if r.Verdict != Genuine || r.TCBStatus != ConfigurationAndSWHardeningNeeded || !r.passed("root") || r.Simulated {
+		t.Errorf("%s, %s: %s", r.Verdict, r.TCBStatus, r.Failures())
+	}
+	if r = judge("", "2025-06-25", quote); !r.failed("tcb status") {
+		t.Errorf("strictly: %s", r.Failures())
+	}
+	if r = judge(accepted, "2025-06-18", quote); !r.failed("tcb info time") {
+		t.Errorf("too early: %s", r.Failures())
+	}
+	if r = judge(accepted, "2025-08-01", quote); !r.failed("qe identity time") || !r.failed("pck crl time") {
+		t.Errorf("too late: %s", r.Failures())
+	}
+	for at, check := range map[int]string{112: "quote signature", 368: "quote signature", 436: "quote signature", 500: "attestation key",
+		948: "quoting enclave's report"} {
+		damaged := slices.Clone(quote)
+		damaged[at] ^= 1
+		if r = judge(accepted, "2025-06-25", damaged); !r.failed(check) {
+			t.Errorf("byte %d: %s", at, hex.EncodeToString(damaged[at:at+4]))
+		}
+	}
+}
