@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "common/dice.h"
 #include "verifier/testing/vectors.h"
 
 #define BEFORE(name, statement)      \
@@ -92,6 +93,25 @@ static void unbound(json_t *vector)
     from_file(vector);
     json_object_del(policy_of(vector), "issuer");
     json_object_del(policy_of(vector), "extensions");
+}
+
+/* ---- its DICE evidence ------------------------------------------------------------------------------------------ */
+
+BEFORE(evidence, m->options.evidences = 1)
+BEFORE(evidence_alone, (m->options.evidences = 1, m->options.quotes = 0))
+BEFORE(evidence_of_key_alone, {
+    m->options.evidences = 1;
+    m->options.evidence.missing_claims = CLAIM_EXTENSIONS;
+})
+BEFORE(evidence_by_sha512, {
+    m->options.evidences = 1;
+    m->options.evidence.algorithm = DICE_SHA512;
+    m->options.evidence.unknown = true;
+})
+static void bound_by_evidence(json_t *vector)
+{
+    from_file(vector);
+    json_object_del(policy_of(vector), "issuer");
 }
 
 /* ---- roots and collateral -------------------------------------------------------------------------------------- */
@@ -258,7 +278,14 @@ BEFORE(strange_lineage, {
 
 const struct vector_case vector_cases[] = {
     {"good-all", "Everything is expected that a policy file can say, and all of it holds.", NULL,
-     MANIFEST | LOG | FRESH, NULL, NULL},
+     MANIFEST | LOG | FRESH, evidence, NULL},
+    {"good-dice", "A certificate from a file, whose DICE evidence binds its extensions.", NULL, LEAN, evidence,
+     bound_by_evidence},
+    {"good-dice-alone", "The same without any other quote.", NULL, LEAN, evidence_alone, bound_by_evidence},
+    {"good-dice-sha512", "Evidence with a longer hash, and a claim that nobody knows.", NULL, LEAN, evidence_by_sha512,
+     bound_by_evidence},
+    {"dice-of-key-alone", "Evidence that says nothing of the extensions, which are nobody's word then.", "extension",
+     LEAN, evidence_of_key_alone, bound_by_evidence},
     {"good-manifest", "Everything is expected but a log, and all of it holds.", NULL, MANIFEST, NULL, NULL},
     {"good-certificate", "What a certificate alone shows is expected, and holds.", NULL, LEAN, NULL, NULL},
     {"good-simulation", "A simulation's debug enclave, under a root that the policy allows and pins.", NULL, LEAN,

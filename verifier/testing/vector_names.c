@@ -35,6 +35,8 @@ void vector_made_name(size_t i, char out[VECTOR_NAME_SIZE])
 {
     const char *check = made_cases[i].name;
     unsigned number = 1;
+    for (size_t k = 0; k < world_case_count; k++)
+        number += strcmp(world_cases[k].name, check) == 0 && vector_world_name(k, out);
     for (size_t k = 0; k < i; k++)
         number += strcmp(made_cases[k].name, check) == 0;
     put(check, number, out);

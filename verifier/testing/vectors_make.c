@@ -193,6 +193,7 @@ static void write_world(size_t i)
     struct world *w = calloc(1, sizeof *w);
     assert_non_null(w);
     w->options = m->options;
+    w->options.evidences = strcmp(k->name, "dice evidence") == 0 || strcmp(k->name, "report data") == 0;
     if (k->before)
         k->before(w);
     m->options = w->options;
