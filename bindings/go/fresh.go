@@ -51,26 +51,11 @@ func (v *verification) checkFresh() {
 		return
 	}
 	expected := sha512.Sum512(bytes.Join([][]byte{v.spkiHash, f.Context, f.Exported}, nil))
-	alone := begin(v.policy, &Evidence{Collateral: v.evidence.Collateral, Time: v.now})
-	alone.expected = expected[:]
-	alone.checkQuote(data)
-	for _, c := range alone.Checks {
-		if c.Outcome != Failed || v.failed(c.Name) {
-			continue
-		}
-		if c.Name == "report data" {
-			c.Reason = "it is not over this key, this challenge and this connection"
-		}
-		v.fail(check, "%s: %s", c.Name, c.Reason)
-		return
-	}
-	switch {
-	case len(f.Context) != 32 || len(f.Exported) != 32 || !alone.passed("report data"):
-		v.fail(check, "its quote could not be judged")
-	case !bytes.Equal(alone.MRENCLAVE, v.MRENCLAVE) || !bytes.Equal(alone.MRSIGNER, v.MRSIGNER) || alone.SVN != v.SVN ||
-		alone.Debug != v.Debug:
-		v.fail(check, "it is another enclave's than the certificate's quote")
-	default:
+	if len(f.Context) != 32 || len(f.Exported) != 32 {
+		v.fail(check, "neither challenge nor connection is known")
+	} else if problem := v.isAsGood(data, expected[:], "it is not over this key, this challenge and this connection"); problem != "" {
+		v.fail(check, "%s", problem)
+	} else {
 		v.pass(check, "a quote over this key, this challenge and this connection")
 	}
 }

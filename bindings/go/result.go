@@ -104,6 +104,7 @@ var checks = []struct {
 	{"tcb status", ofCollateral},
 	{"collateral freshness", optional},
 	{"report data", ofCertificate},
+	{"dice evidence", optional},
 	{"fresh evidence", optional},
 	{"debug", always},
 	{"mrenclave", optional},

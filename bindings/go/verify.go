@@ -48,7 +48,12 @@ type verification struct {
 	root       *certificate
 	chainHolds bool
 	platform   *platform
-	manifest   *manifest // once it is proven to be the certificate's configuration
+	hasDICE    bool
+	dice       *dice  // nil: there is none, or something is wrong with it:
+	diceWrong  string // that
+	// The certificate has no other quote than the evidence's; the evidence holds, and so the extensions count.
+	diceIsQuote, diceBound bool
+	manifest               *manifest // once it is proven to be the certificate's configuration
 }
 
 // Verify judges what a server showed by a policy. The result is never nil.
@@ -61,12 +66,19 @@ func Verify(policy *Policy, evidence *Evidence) *Result {
 		return v.conclude()
 	}
 	v.leaf = leaf
+	v.readDICE()
 	v.checkCertificate()
-	if data, count := leaf.extension(oidQuote); count == 1 {
+	data, count := leaf.extension(oidQuote)
+	v.diceIsQuote = count == 0 && v.dice != nil
+	switch {
+	case v.diceIsQuote:
+		v.checkQuote(v.dice.quote)
+	case count == 1:
 		v.checkQuote(data)
-	} else {
+	default:
 		v.fail("quote", "the certificate does not carry exactly one SGX quote")
 	}
+	v.checkDICE()
 	v.checkFresh()
 	v.checkConfiguration()
 	return v.conclude()
@@ -253,12 +265,28 @@ func (v *verification) checkBinding() {
 	if v.spkiHash == nil {
 		return
 	}
+	if v.diceIsQuote {
+		v.checkClaimsBinding()
+		return
+	}
 	minute := v.leaf.notBefore.UTC().Format("2006-01-02T15:04Z")
 	expected := sha512.Sum512(append(append([]byte(nil), v.spkiHash...), minute...))
 	if bytes.Equal(expected[:], v.quote.body.reportData()) {
 		v.pass("report data", "binds the certificate's key and the minute of its NotBefore")
 	} else {
 		v.fail("report data", "is not that of this certificate's key and NotBefore")
+	}
+}
+
+// checkClaimsBinding: in place of the minute, the evidence's quote binds claims, which say it.
+func (v *verification) checkClaimsBinding() {
+	switch {
+	case !v.dice.bindsTime:
+		v.fail("report data", "is over claims that do not say when the certificate is valid")
+	case !bytes.Equal(v.dice.reportData, v.quote.body.reportData()):
+		v.fail("report data", "is not that of the claims of this certificate's evidence")
+	default:
+		v.pass("report data", "binds the claims about the certificate's key and times")
 	}
 }
 
@@ -326,8 +354,10 @@ func (v *verification) compare(check string, index int, is string, expected *str
 // ---- the certificate's extensions -------------------------------------------------------------------------------
 
 // bound says whether the certificate's extensions are the enclave's word: by a handshake that proves the attested key, whose
-// holder chose this certificate, or by a signature of the enclave's own CA that the caller pinned.
-func (v *verification) bound() bool { return v.evidence.Live || v.passed("certificate issuer") }
+// holder chose this certificate, by DICE evidence, or by a signature of the enclave's own CA that the caller pinned.
+func (v *verification) bound() bool {
+	return v.evidence.Live || v.diceBound || v.passed("certificate issuer")
+}
 
 const unbound = "not bound (no live handshake, no pinned issuer)"
 
@@ -343,7 +373,7 @@ func (v *verification) checkConfiguration() {
 	if root := v.read(oidMerkleRoot, 32); root == nil {
 		v.fail("configuration root", "the certificate does not carry exactly one root of 32 bytes")
 	} else if v.MerkleRoot = root; v.bound() {
-		v.pass("configuration root", "%x, vouched for by the handshake or the issuer", root)
+		v.pass("configuration root", "%x, vouched for by the handshake, the evidence or the issuer", root)
 	} else {
 		v.skip("configuration root", "%x; extensions: %s", root, unbound)
 	}
