@@ -32,7 +32,9 @@ func FuzzParsers(f *testing.F) {
 		}
 		if leaf, err := parseCertificate(v.Certificate); err == nil {
 			quote, _ := leaf.extension(oidQuote)
+			evidence, _ := leaf.extension(oidDICE)
 			f.Add(quote)
+			f.Add(evidence)
 		}
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -54,6 +56,9 @@ func parse(data []byte) {
 	if l := parseList(data); l != nil {
 		l.problem(&certificate{})
 	}
+	if d, err := parseDICE(data); err == nil {
+		d.contradiction(&certificate{})
+	}
 	readTCBInfo(data)
 	readQEIdentity(data)
 	if m, err := readManifest(data); err == nil {
@@ -70,6 +75,30 @@ func parse(data []byte) {
 	ParsePolicy(data)
 	isHandOver(data)
 	(&Fresh{Answer: data}).quote()
+}
+
+// Claims are CBOR of definite lengths and shortest forms, none of ours twice, and nothing behind them.
+func TestClaims(t *testing.T) {
+	hash := strings.Repeat("h", 32)
+	pair := "\x6bpubkey-hash\x58\x24\x82\x01\x58\x20" + hash
+	for text, good := range map[string]bool{
+		"\xa1" + pair: true, "\xa2" + pair + "\x65nonce\x43any": true, "\xa2\x65nonce\x40" + pair: true,
+		"\xa3\x61a\x40\x61a\x40" + pair: true, "": false, "\xbf" + pair + "\xff": false, "\xb8\x01" + pair: false, "\xa0": false,
+		"\xa1\x65nonce\x43any": false, "\xa2" + pair + pair: false, "\xa1" + pair + "\x00": false, "\xa2" + pair: false,
+		"\xa2" + pair + "\x01\x43any": false, "\xa2" + pair + "\x65nonce\x63any": false, "\xa2" + pair + "\x61\xff\x40": false,
+		"\xa2" + pair + "\x65nonce\x5b\xff\xff\xff\xff\xff\xff\xff\xff": false,
+		"\xa2" + pair + "\x69not-after\x471234567":                      false, "\xb8\x21" + pair: false,
+	} {
+		d := &dice{claims: map[string][]byte{}}
+		if err := d.readClaims([]byte(text)); (err == nil) != good {
+			t.Errorf("%.40q: %v", text, err)
+		}
+	}
+	for _, size := range []int{diceMin - 1, diceMax + 1} {
+		if _, err := parseDICE(make([]byte, size)); err == nil || !strings.Contains(err.Error(), "shorter or longer") {
+			t.Errorf("%d bytes: %v", size, err)
+		}
+	}
 }
 
 // A quote of real hardware with Intel's own collateral, under the root that is built in: tests/interop/golang.sh has them from the
