@@ -19,21 +19,23 @@
 #include "enclave/https/fields.h"
 #include "enclave/https/site.h"
 #include "enclave/https/transport.h"
+#include "enclave/history/history.h"
+#include "enclave/service/generation.h"
 #include "enclave/service/identity.h"
 #include "enclave/service/quote.h"
 #include "enclave/service/system.h"
 #include "enclave/thread/errand.h"
 
-#define PATH "/__privasys/attest"
-
 struct asking {
     struct errand errand; /* first */
     struct worker *worker;
     struct http_exchange *x; /* NULL: the client is gone */
-    char client[48];         /* its address */
+    const struct evidence_form *form;
+    char client[48]; /* its address */
     struct evidence_request request;
     char time[EVIDENCE_TIME_SIZE];
     uint8_t report_data[64];
+    char *claims;  /* of a form that has them */
     int error;     /* -EBUSY: too many at once */
     uint8_t *text; /* the quote, as base64url with a zero */
     struct asking *next;
@@ -46,6 +48,7 @@ static void asking_free(struct asking *a)
 {
     ENSURE(atomic_fetch_sub(&asking_count, 1) > 0);
     free(a->text);
+    free(a->claims);
     free(a);
 }
 
@@ -53,8 +56,11 @@ static void asking_free(struct asking *a)
 
 static json_t *answer_of(const struct asking *a)
 {
-    return json_pack("{s:i,s:s,s:s,s:s,s:s,s:n,s:I}", "v", 2, "mode",
-                     a->request.mode == EVIDENCE_CHALLENGE ? "challenge" : "deterministic", "tee", "sgx", "quote",
+    const char *mode = a->request.mode == EVIDENCE_CHALLENGE ? "challenge" : "deterministic";
+    if (a->claims)
+        return json_pack("{s:s,s:s,s:s,s:s,s:s}", "format", "enclave-os-evidence/1", "mode", mode, "tee", "sgx",
+                         "claims", a->claims, "quote", (const char *)a->text);
+    return json_pack("{s:i,s:s,s:s,s:s,s:s,s:n,s:I}", "v", 2, "mode", mode, "tee", "sgx", "quote",
                      (const char *)a->text, "quote_time", a->time, "gpu_evidence", "generation",
                      (json_int_t)a->x->site->number);
 }
@@ -132,6 +138,7 @@ static void arrive(struct loop_task *task)
 /* What has come of a question: its connection's, which is charged for it, until all of it is there. */
 struct question {
     struct http_exchange *x;
+    const struct evidence_form *form;
     size_t size;
     char body[EVIDENCE_BODY_MAX + 1];
 };
@@ -156,6 +163,20 @@ static bool shows(struct transport *t, const uint8_t leaf[32])
     return memcmp(shown, leaf, sizeof shown) == 0;
 }
 
+static char *claims_of(const struct http_exchange *x, const char *time, int64_t not_after_s)
+{
+    const struct generation *g = generation_of(x->site);
+    struct history_head head = history_head(enclave_system.history);
+    const struct evidence_claims claims = {.generation = g->site.number,
+                                           .log_size = head.size,
+                                           .instance = identity_instance(),
+                                           .root = g->root,
+                                           .log_root = head.root,
+                                           .not_after_s = not_after_s,
+                                           .time = time};
+    return evidence_claims_text(&claims);
+}
+
 /* What the quote is to be over. 0; or a status, and why. */
 static int judge(const struct http_exchange *x, struct asking *a, char why[EVIDENCE_WHY_SIZE])
 {
@@ -168,12 +189,20 @@ static int judge(const struct http_exchange *x, struct asking *a, char why[EVIDE
         return 409;
     }
     if (a->request.mode == EVIDENCE_CHALLENGE &&
-        (!t || !t->export_key || !t->export_key(t, EVIDENCE_EXPORTER, a->request.context, exported))) {
+        (!t || !t->export_key || !t->export_key(t, a->form->exporter, a->request.context, exported))) {
         snprintf(why, EVIDENCE_WHY_SIZE, "this connection has nothing that a challenge could be bound to");
         return 503;
     }
     evidence_time(time(NULL), a->time);
-    evidence_report_data(&a->request, a->time, exported, a->report_data);
+    if (a->form->has_claims) {
+        int64_t not_after_s = t && t->shown_until ? t->shown_until(t) : -1;
+        a->claims = not_after_s >= 0 ? claims_of(x, a->time, not_after_s) : NULL;
+        if (!a->claims) {
+            snprintf(why, EVIDENCE_WHY_SIZE, "there is nothing to claim, or no memory for it");
+            return 503;
+        }
+    }
+    evidence_report_data(&a->request, a->time, a->claims, exported, a->report_data);
     return 0;
 }
 
@@ -192,8 +221,9 @@ static void ask(struct question *q)
     http_exchange_check(x);
     ENSURE(q->size <= EVIDENCE_BODY_MAX);
     char why[EVIDENCE_WHY_SIZE] = "others are asking for evidence right now";
+    const struct evidence_form *form = q->form;
     struct evidence_request request;
-    int status = evidence_request_read(q->body, q->size, &request, why) < 0 ? 400 : 0;
+    int status = evidence_request_read(q->body, q->size, form->version, &request, why) < 0 ? 400 : 0;
     charged_free(q);
     bool has_place = status == 0 && atomic_fetch_add(&asking_count, 1) < EVIDENCE_REQUESTS_MAX;
     if (status == 0 && !has_place)
@@ -202,6 +232,7 @@ static void ask(struct question *q)
     if (has_place && !a)
         atomic_fetch_sub(&asking_count, 1);
     if (a) {
+        a->form = form;
         a->request = request;
         status = judge(x, a, why);
     } else if (status == 0) {
@@ -263,7 +294,7 @@ static void on_event(struct http_exchange *x, enum http_event event, void *user)
         gather(q);
 }
 
-static void start(struct http_exchange *x)
+static void start(struct http_exchange *x, const struct evidence_form *form)
 {
     http_exchange_check(x);
     ENSURE(!x->on_event); /* nobody answers it yet */
@@ -273,6 +304,7 @@ static void start(struct http_exchange *x)
         return;
     }
     q->x = x;
+    q->form = form;
     x->on_event = on_event;
     x->user = q;
     gather(q);
@@ -282,10 +314,14 @@ bool evidence_answer(void *user, struct http_exchange *x)
 {
     (void)user;
     struct http_text path = x->request.target.path;
-    if (path.size != sizeof PATH - 1 || memcmp(path.data, PATH, path.size) != 0)
+    const struct evidence_form *form = NULL;
+    for (size_t i = 0; i < sizeof evidence_forms / sizeof *evidence_forms; i++)
+        if (path.size == strlen(evidence_forms[i].path) && memcmp(path.data, evidence_forms[i].path, path.size) == 0)
+            form = &evidence_forms[i];
+    if (!form)
         return false;
     if (http_name_is(x->request.method, "POST"))
-        start(x);
+        start(x, form);
     else
         http_refuse(x, 405, "Allow says which methods there are",
                     (struct http_field){HTTP_TEXT("allow"), HTTP_TEXT("POST")});

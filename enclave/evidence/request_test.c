@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -18,7 +19,7 @@
 static int reads(const char *text, struct evidence_request *request, char *why)
 {
     why[0] = 0;
-    return evidence_request_read(text, strlen(text), request, why);
+    return evidence_request_read(text, strlen(text), 2, request, why);
 }
 
 static void both_modes_are_read(void **state)
@@ -86,19 +87,69 @@ static void report_data_is_what_it_says(void **state)
     memset(exported, 3, 32);
     evidence_time(1795816799, time);
     assert_string_equal(time, "2026-11-27T21:59Z");
-    evidence_report_data(&request, time, exported, data);
+    evidence_report_data(&request, time, NULL, exported, data);
     assert_memory_equal(data, deterministic, 8);
     request.mode = EVIDENCE_CHALLENGE;
-    evidence_report_data(&request, time, exported, data);
+    evidence_report_data(&request, time, NULL, exported, data);
     assert_memory_equal(data, challenge, 8);
+}
+
+static void each_form_has_its_version(void **state)
+{
+    static const char two[] = "{\"v\":2,\"mode\":\"deterministic\",\"leaf\":\"" ZEROES "\"}",
+                      one[] = "{\"v\":1,\"mode\":\"deterministic\",\"leaf\":\"" ZEROES "\"}";
+    struct evidence_request request;
+    char why[EVIDENCE_WHY_SIZE];
+    assert_int_equal(evidence_request_read(two, sizeof two - 1, 2, &request, why), 0);
+    assert_int_equal(evidence_request_read(one, sizeof one - 1, 1, &request, why), 0);
+    assert_int_equal(evidence_request_read(two, sizeof two - 1, 1, &request, why), -EINVAL);
+    assert_string_equal(why, "v: only version 1 is known here");
+    assert_int_equal(evidence_request_read(one, sizeof one - 1, 2, &request, why), -EINVAL);
+    assert_string_not_equal(evidence_forms[0].exporter, evidence_forms[1].exporter);
+}
+
+/* The text is what it says; python3 -c "import hashlib; c = hashlib.sha256(b'...').digest();
+ * print(hashlib.sha512(b'\1'*32 + c).hexdigest(), hashlib.sha512(b'\1'*32 + b'\2'*32 + b'\3'*32 + c).hexdigest())" */
+static void claims_are_in_the_quote(void **state)
+{
+    static const uint8_t deterministic[8] = {0xb2, 0x0f, 0xee, 0x4b, 0xac, 0x65, 0x74, 0x39},
+                         challenge[8] = {0x8d, 0x06, 0x48, 0x41, 0xa3, 0xf3, 0x63, 0xc2};
+    uint8_t instance[32], root[32], log_root[32], exported[32], data[64];
+    memset(instance, 0xaa, 32);
+    memset(root, 0xbb, 32);
+    memset(log_root, 0xcc, 32);
+    memset(exported, 3, 32);
+    const struct evidence_claims claims = {.generation = 7,
+                                           .log_size = 12,
+                                           .instance = instance,
+                                           .root = root,
+                                           .log_root = log_root,
+                                           .not_after_s = 1795816799,
+                                           .time = "2026-11-27T20:00Z"};
+    char *text = evidence_claims_text(&claims);
+#define EIGHT(x) x x x x x x x x
+#define HEX32(x) EIGHT(x) EIGHT(x) EIGHT(x) EIGHT(x)
+    assert_string_equal(
+        text, "{\"generation\":7,\"instance\":\"" HEX32("aa") "\",\"log\":{\"root\":\"" HEX32(
+                  "cc") "\",\"size\":12},\"merkle_root\":\"" HEX32("bb") "\",\"not_after\":\"2026-11-27T21:59:59Z\","
+                                                                         "\"time\":\"2026-11-27T20:00Z\"}");
+    struct evidence_request request = {.mode = EVIDENCE_DETERMINISTIC};
+    memset(request.leaf, 1, 32);
+    memset(request.context, 2, 32);
+    evidence_report_data(&request, claims.time, text, exported, data);
+    assert_memory_equal(data, deterministic, 8);
+    request.mode = EVIDENCE_CHALLENGE;
+    evidence_report_data(&request, claims.time, text, exported, data);
+    assert_memory_equal(data, challenge, 8);
+    free(text);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(both_modes_are_read),
-        cmocka_unit_test(what_is_wrong_is_named),
-        cmocka_unit_test(report_data_is_what_it_says),
+        cmocka_unit_test(both_modes_are_read),         cmocka_unit_test(what_is_wrong_is_named),
+        cmocka_unit_test(report_data_is_what_it_says), cmocka_unit_test(each_form_has_its_version),
+        cmocka_unit_test(claims_are_in_the_quote),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

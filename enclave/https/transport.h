@@ -49,6 +49,9 @@ struct transport {
     /* SHA-256 of the SubjectPublicKeyInfo of the certificate that its handshake showed the client. NULL: it showed
      * none. False: not now. */
     bool (*shown_key)(struct transport *t, uint8_t sha256[32]);
+    /* When the certificate that its client was shown ends, in seconds since 1970. NULL: none was shown. Negative: it is
+     * not known. */
+    int64_t (*shown_until)(struct transport *t);
     struct http_site *site;  /* what a client is answered with (site.h); lives as long as the transport */
     struct budget *memory;   /* what is allocated for the connection is charged here; NULL: nobody is */
     bool broken;             /* nothing can be read or written any more: on_ready, then close or abort it */

@@ -183,6 +183,16 @@ static bool tls_shown_key(struct transport *t, uint8_t sha256[32])
     return size > 0;
 }
 
+static int64_t tls_shown_until(struct transport *t)
+{
+    struct connection *c = connection_of(t);
+    struct tm until;
+    connection_check(c);
+    ENSURE(c->ssl && c->phase == SERVING);
+    X509 *shown = SSL_get_certificate(c->ssl);
+    return shown && ASN1_TIME_to_tm(X509_get0_notAfter(shown), &until) == 1 ? timegm(&until) : -1;
+}
+
 static void on_handshake_timeout(struct loop_timer *timer)
 {
     give_up(CONTAINER_OF(timer, struct connection, handshake_timer), true, CALL_CONNECT_TIMEOUT, 0);
@@ -217,6 +227,7 @@ static void begin_serving(struct connection *c)
     }
     c->transport.export_key = tls_export;
     c->transport.shown_key = tls_shown_key;
+    c->transport.shown_until = tls_shown_until;
     struct connections *cs = connections_of(c->worker);
     uint64_t handshakes = atomic_load_explicit(&cs->handshakes, memory_order_relaxed);
     atomic_store_explicit(&cs->handshakes, handshakes + 1, memory_order_relaxed); /* nobody else writes it */

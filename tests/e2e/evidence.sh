@@ -40,6 +40,39 @@ assert "=" not in answer["quote"] and len(answer["quote_time"]) == 17
 assert quote[368:432] == hashlib.sha512(decode(sys.argv[2]) + answer["quote_time"].encode()).digest()
 PYTHON
 
+# ---- our own form: what answers there is in the quote, too --------------------------------------------------------------
+asked() { judged "$1" >"$work/claims"; head -n 1 "$work/claims"; }
+equal "$(asked claims)" bound
+get /_enclave/manifest >"$work/manifest"
+get /_enclave/log/checkpoint >"$work/checkpoint"
+until=$(openssl s_client -connect "127.0.0.1:$port" </dev/null 2>/dev/null | openssl x509 -noout -enddate | cut -d= -f2)
+python3 - "$work/claims" "$work/manifest" "$work/checkpoint" "$(date -u -d "$until" +%Y-%m-%dT%H:%M:%SZ)" <<'PYTHON' || fail "$(cat "$work/claims")"
+import base64, json, re, sys
+text = open(sys.argv[1]).read().splitlines()[1]
+claims, manifest, checkpoint = json.loads(text), json.load(open(sys.argv[2])), open(sys.argv[3]).read().splitlines()
+assert text == json.dumps(claims, sort_keys=True, separators=(",", ":"))
+assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\dZ", claims.pop("time"))
+assert claims == {"generation": manifest["generation"], "instance": manifest["instance"],
+                  "merkle_root": manifest["merkle_root"], "not_after": sys.argv[4],
+                  "log": {"size": int(checkpoint[1]), "root": base64.b64decode(checkpoint[2]).hex()}}
+PYTHON
+equal "$(asked claims-relayed)" "not bound"
+equal "$(asked claims-changed)" "not bound"
+ours() { printf '{"v":1,"mode":"deterministic","leaf":"%s"}' "$leaf"; }
+get /_enclave/evidence --data-binary "$(ours)" >"$work/answer"
+python3 - "$work/answer" "$leaf" <<'PYTHON' || fail "the answer: $(cat "$work/answer")"
+import base64, hashlib, json, sys
+answer = json.load(open(sys.argv[1]))
+decode = lambda text: base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+assert sorted(answer) == ["claims", "format", "mode", "quote", "tee"]
+assert answer["format"] == "enclave-os-evidence/1" and answer["mode"] == "deterministic" and answer["tee"] == "sgx"
+claims = hashlib.sha256(answer["claims"].encode()).digest()
+assert decode(answer["quote"])[368:432] == hashlib.sha512(decode(sys.argv[2]) + claims).digest()
+PYTHON
+equal "$(status /_enclave/evidence)" 405
+equal "$(status /_enclave/evidence --data-binary "$(question deterministic)")" 400 "another form's version"
+equal "$(status /__privasys/attest --data-binary "$(ours)")" 400 "the same"
+
 # ---- asked wrongly: the member is named -------------------------------------------------------------------------------
 refused() { # STATUS WHAT curl's...
     equal "$(get /__privasys/attest -o "$work/why" -w '%{http_code}' "${@:3}")" "$1" "$2"
@@ -62,6 +95,7 @@ done
 await "the first question" test -e "$LIE.held"
 crowded() { [ "$(status /__privasys/attest --data-binary "$(question deterministic)")" = 503 ]; }
 await "the second" crowded
+equal "$(status /_enclave/evidence --data-binary "$(ours)")" 503 "places for both forms together"
 equal "$(status /healthz)" 200
 (attest "$(question deterministic)" --interface 127.0.0.2 >"$work/held3") & # another address
 waiting[3]=$!
