@@ -13,7 +13,8 @@ tar -xzf "$work"/enclave-verifier-*.tgz -C "$work/client/node_modules/enclave-ve
 cp "$(dirname "$0")/attested_fetch.mjs" "$work/client/"
 client() { node "$work/client/attested_fetch.mjs" "$@" || fail "the client: $*"; }
 
-check start
+collateral_port=$(free_port)
+check start --collateral-listen "127.0.0.1:$collateral_port"
 push hello hello-c
 push echo echo
 first_use
@@ -39,6 +40,8 @@ collateral=
 alike "$policy"
 sed 's/"allow_simulation": true/"allow_simulation": false/' "$policy" >"$work/hardware.json"
 alike "$work/hardware.json"
+
+client pccs "$url" "$policy" "http://127.0.0.1:$collateral_port"
 
 # a fetch: many connections, each judged; bodies both ways; a change of the server's configuration in between
 client fetch "$url" "$policy" "$pki"

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { createInterface } from "node:readline/promises";
 import { createServer } from "node:tls";
-import { NoAnswer, NotVerified, attestedFetch } from "enclave-verifier";
+import { NoAnswer, NotVerified, attestedFetch, collateralFrom } from "enclave-verifier";
 
 const FILES = ["tcb-info.json", "tcb-info-chain.pem", "qe-identity.json", "qe-identity-chain.pem", "root.crl", "pck.crl"];
 const folder = (path) =>
@@ -77,6 +77,19 @@ const commands = {
     console.log(`generation ${f.result.claims.generation}`);
     await f.close();
     process.stdin.destroy();
+  },
+
+  /** Collateral from a server of it; and none from one that has none. */
+  async pccs(url, policyFile, pccs) {
+    const policy = readFileSync(policyFile);
+    for (const address of [pccs, `${pccs}/sgx/certification/v4/`]) {
+      const result = await judged(url, policy, { collateral: collateralFrom(address) });
+      assert.equal(result.claims.tcbStatus, "UpToDate");
+      assert.equal(result.verdict, "verified");
+    }
+    for (const address of [`${pccs}/elsewhere`, "http://127.0.0.1:1"])
+      await assert.rejects(attestedFetch(url, policy, { collateral: collateralFrom(address) }), NoAnswer);
+    assert.equal(await collateralFrom(pccs)(new Uint8Array(100)), null);
   },
 
   async refused(url, policyFile, names) {

@@ -8,7 +8,7 @@ import { timeProblem } from "./time.js";
 import { DIGITAL_SIGNATURE, readCertificates, signedBy } from "./x509.js";
 
 /** Intel SGX Root CA's public key (x, y), as in the certificate that Intel publishes. */
-const INTEL_ROOT_KEY = readHex(
+export const INTEL_ROOT_KEY = readHex(
   "0ba9c4c0c0c86193a3fe23d6b02cda10a8bbd4e88e48b4458561a36e705525f5" +
     "67918e2edc88e40d860bd0cc4ee26aacc988e505a953558c453f6b0904ae7394",
 );

@@ -93,6 +93,12 @@ export function needsLog(policy: Policy): boolean;
  * qe-identity-chain.pem, root.crl, pck.crl. */
 export type Collateral = Record<string, Uint8Array | string> | Map<string, Uint8Array>;
 
+/** What fetches collateral for a certificate from a PCCS, or Intel's PCS. */
+export function collateralFrom(
+  url: string | URL,
+  options?: { timeout?: number },
+): (certificate: Uint8Array) => Promise<Collateral | null>;
+
 export interface LogView {
   checkpoint: Uint8Array;
 }
@@ -134,7 +140,7 @@ export interface Transport {
 }
 
 export interface AttestedFetchOptions extends PolicyOptions {
-  collateral?: Collateral | ((certificate: Uint8Array) => Collateral | Promise<Collateral>) | null;
+  collateral?: Collateral | ((certificate: Uint8Array) => Collateral | null | Promise<Collateral | null>) | null;
   /** Judge the server's history though the policy remembers nothing of it; Node alone. */
   history?: boolean;
   /** Milliseconds for a connection and all that it is judged by; Node alone. */

@@ -1,9 +1,9 @@
 /** The types, as somebody uses them: tsc reads this, nothing runs it. */
-import { attestedFetch, readPolicy, verify } from "enclave-verifier";
+import { attestedFetch, collateralFrom, readPolicy, verify } from "enclave-verifier";
 import type { Verdict } from "enclave-verifier";
 
 export async function greet(text: string): Promise<string> {
-  const f = await attestedFetch("https://enclave.example:8443", text, { fresh: true, collateral: async () => new Map() });
+  const f = await attestedFetch("https://enclave.example:8443", text, { fresh: true, collateral: collateralFrom("https://pccs.example") });
   const response = await f("/hello/", { method: "POST", body: "name" });
   await f.close();
   return `${f.result.verdict}: ${await response.text()}`;

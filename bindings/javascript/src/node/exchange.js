@@ -24,25 +24,45 @@ function readHead(head, limit) {
   return { status: Number(status[1]), size: Number(length), close: field("connection")?.toLowerCase() === "close" };
 }
 
-/** Where the empty line begins; -1: it has not come. @param {Uint8Array} data */
-function endOfHead(data) {
-  return latin1(data.subarray(0, HEAD_SIZE_MAX)).indexOf("\r\n\r\n");
-}
+/** What has come of an answer. It grows by doubling: a server may send a byte at a time. */
+class Answer {
+  constructor(limit) {
+    this.limit = limit;
+    this.data = new Uint8Array(4096);
+    this.size = 0;
+    this.head = null;
+    this.bodyAt = 0;
+  }
 
-/** The answer, once it is whole. @returns {{status: number, body: Uint8Array, close: boolean} | null} */
-function readAnswer(data, limit) {
-  const end = endOfHead(data);
-  if (end < 0) return data.length > HEAD_SIZE_MAX ? malformed("its answer's head is too long") : null;
-  const head = readHead(latin1(data.subarray(0, end)), limit);
-  const body = data.subarray(end + 4);
-  if (body.length > head.size) malformed("there is more behind its answer");
-  return body.length === head.size ? { status: head.status, body, close: head.close } : null;
+  /** Takes what has come; true: it is whole. Throws Malformed. @param {Uint8Array} chunk */
+  take(chunk) {
+    if (this.size + chunk.length > HEAD_SIZE_MAX + this.limit) malformed("its answer is too long");
+    while (this.size + chunk.length > this.data.length) this.data = concat(this.data, this.data);
+    this.data.set(chunk, this.size);
+    const searched = Math.max(0, this.size - 3);
+    this.size += chunk.length;
+    if (!this.head && !this.#findHead(searched)) return false;
+    const length = this.size - this.bodyAt;
+    return length > this.head.size ? malformed("there is more behind its answer") : length === this.head.size;
+  }
+
+  #findHead(from) {
+    const at = latin1(this.data.subarray(from, Math.min(this.size, HEAD_SIZE_MAX))).indexOf("\r\n\r\n");
+    if (at < 0) return this.size < HEAD_SIZE_MAX ? false : malformed("its answer's head is too long");
+    this.head = readHead(latin1(this.data.subarray(0, from + at)), this.limit);
+    this.bodyAt = from + at + 4;
+    return true;
+  }
+
+  get body() {
+    return this.data.slice(this.bodyAt, this.size);
+  }
 }
 
 /** What comes until the answer is whole. @param {import("node:tls").TLSSocket} socket */
 function receive(socket, limit, deadline) {
   return new Promise((resolve, reject) => {
-    let data = new Uint8Array();
+    const answer = new Answer(limit);
     const over = (settle, value) => {
       clearTimeout(timer);
       socket.off("data", onData).off("end", onEnd).off("error", onEnd).off("close", onEnd);
@@ -50,10 +70,8 @@ function receive(socket, limit, deadline) {
       settle(value);
     };
     const onData = (chunk) => {
-      data = concat(data, chunk);
       try {
-        const answer = readAnswer(data, limit);
-        if (answer) over(resolve, answer);
+        if (answer.take(chunk)) over(resolve, answer);
       } catch (error) {
         over(reject, error);
       }
@@ -76,7 +94,10 @@ export async function exchange(socket, host, deadline, { path, limit, json }) {
   const answer = receive(socket, limit, deadline);
   const fields = json ? `Content-Type: application/json\r\nContent-Length: ${utf8(json).length}\r\n` : "Accept: */*\r\n";
   socket.write(`${json ? "POST" : "GET"} ${path} HTTP/1.1\r\nHost: ${host}\r\n${fields}\r\n${json ?? ""}`);
-  const { status, body, close } = await answer;
+  const {
+    head: { status, close },
+    body,
+  } = await answer;
   if (close) socket.destroy();
   if (status >= 500 || status === 408 || status === 429) throw new NoAnswer(`${path}: it answers ${status} now`);
   if (status === 404) return null;
