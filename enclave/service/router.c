@@ -240,7 +240,7 @@ static bool begins(struct http_text path, const char *with)
 static bool is_proof(struct http_text path)
 {
     return text_is(path, "/_enclave/manifest") || begins(path, "/_enclave/proof/") || begins(path, LOG_PATH) ||
-           text_is(path, "/__privasys/attest");
+           text_is(path, "/__privasys/attest") || text_is(path, "/_enclave/evidence");
 }
 
 static void route_named(struct http_server *server, struct http_exchange *x)
