@@ -37,6 +37,7 @@ export const CHECKS = Object.freeze([
   ["tcb status", "of collateral", "the status of platform and quoting enclave is accepted by the caller"],
   ["collateral freshness", "optional", "both documents' tcbEvaluationDataNumber is at least the caller's"],
   ["report data", "of certificate", "ReportData binds the certificate's key, in the caller's mode"],
+  ["dice evidence", "optional", "its own quote, of the same enclave, binds key, times and extensions"],
   ["fresh evidence", "optional", "the same enclave made a quote for this connection when it was asked to"],
   ["debug", "always", "the enclave is initialised, and not for debugging unless the caller allows it"],
   ["mrenclave", "optional", "MRENCLAVE is one of those that the caller pinned"],

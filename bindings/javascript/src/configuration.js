@@ -26,7 +26,8 @@ function checkRoot(v) {
     return;
   }
   v.claims.merkleRoot = root;
-  if (v.bound) v.pass("configuration root", `${hex(root)}, vouched for by the ${v.live ? "handshake" : "issuer"}`);
+  const voucher = v.live ? "handshake" : v.diceBound ? "evidence: extensions are bound" : "issuer";
+  if (v.bound) v.pass("configuration root", `${hex(root)}, vouched for by the ${voucher}`);
   else v.skip("configuration root", `${hex(root)}; extensions: ${UNBOUND}`);
 }
 

@@ -54,6 +54,14 @@ function checkEnclave(v) {
 
 /* ---- what ReportData binds ---------------------------------------------------------------------------------------- */
 
+/** The certificate's only quote is that of its DICE evidence: in place of the minute it binds claims, which say it. */
+function checkDiceBinding(v) {
+  if (!v.dice.bindsTime) v.fail("report data", "is over claims that do not say when the certificate is valid");
+  else if (!equal(v.dice.reportData, v.quote.body.reportData))
+    v.fail("report data", "is not that of the claims of this certificate's evidence");
+  else v.pass("report data", "binds the claims about the certificate's key and times");
+}
+
 async function checkBinding(v) {
   const { reportData } = v.quote.body;
   if (!v.leaf) {
@@ -62,6 +70,10 @@ async function checkBinding(v) {
     return;
   }
   if (!v.claims.spkiSha256) return;
+  if (v.diceIsQuote) {
+    checkDiceBinding(v);
+    return;
+  }
   const minute = v.leaf.notBefore >= 0 && v.leaf.notBefore !== null ? formatTime(v.leaf.notBefore).slice(0, 16) : null;
   const expected = minute && (await sha512(concat(v.claims.spkiSha256, utf8(`${minute}Z`))));
   if (expected && equal(expected, reportData))
@@ -94,6 +106,24 @@ export async function checkQuote(v, bytes) {
   checkEnclave(v);
 }
 
+/* ---- another one of the same enclave ------------------------------------------------------------------------------ */
+
+/** Whether another quote, which must carry reportData, holds as the certificate's does, and is of the same enclave: null, or
+ * why not. @param {Verification} v @param {string} unbound what is said if it carries something else */
+export async function isAsGood(v, quote, reportData, unbound) {
+  const alone = new Verification(v.policy, v);
+  alone.expectedReportData = reportData;
+  await checkQuote(alone, quote);
+  const before = new Set(v.result.checks.filter((c) => c.outcome === "failed").map((c) => c.name));
+  const failure = alone.result.checks.find((c) => c.outcome === "failed" && !before.has(c.name));
+  if (failure) return `${failure.name}: ${failure.name === "report data" ? unbound : failure.reason}`;
+  if (!alone.passed("report data")) return "its quote could not be judged";
+  const same =
+    ["mrenclave", "mrsigner"].every((name) => equal(alone.claims[name], v.claims[name])) &&
+    ["svn", "prodId", "debug"].every((name) => alone.claims[name] === v.claims[name]);
+  return same ? null : "it is another enclave's than the certificate's quote";
+}
+
 /* ---- behind the handshake (docs/protocol.md) ----------------------------------------------------------------------- */
 
 /** The answer's quote. Throws Malformed. @param {Uint8Array} answer */
@@ -109,23 +139,11 @@ function readAnswer(answer) {
 }
 
 async function judgeFresh(v, quote) {
-  const { claims } = v;
-  const alone = new Verification(v.policy, v);
-  alone.expectedReportData = await sha512(concat(claims.spkiSha256, v.fresh.context, v.fresh.exported));
-  await checkQuote(alone, quote);
-  const before = new Set(v.result.checks.filter((c) => c.outcome === "failed").map((c) => c.name));
-  const failure = alone.result.checks.find((c) => c.outcome === "failed" && !before.has(c.name));
-  const same = ["mrenclave", "mrsigner"].every((name) => alone.claims[name] && equal(alone.claims[name], claims[name]));
-  if (failure) {
-    const notOver = "it is not over this key, this challenge and this connection";
-    v.fail("fresh evidence", `${failure.name}: ${failure.name === "report data" ? notOver : failure.reason}`);
-  } else if (!alone.passed("report data")) {
-    v.fail("fresh evidence", "its quote could not be judged");
-  } else if (!same || alone.claims.svn !== claims.svn || alone.claims.debug !== claims.debug) {
-    v.fail("fresh evidence", "it is another enclave's than the certificate's quote");
-  } else {
-    v.pass("fresh evidence", "a quote over this key, this challenge and this connection");
-  }
+  const expected = await sha512(concat(v.claims.spkiSha256, v.fresh.context, v.fresh.exported));
+  const over = "it is not over this key, this challenge and this connection";
+  const wrong = await isAsGood(v, quote, expected, over);
+  if (wrong) v.fail("fresh evidence", wrong);
+  else v.pass("fresh evidence", "a quote over this key, this challenge and this connection");
 }
 
 /** @param {Verification} v */

@@ -20,6 +20,9 @@ export class Verification {
     this.manifestText = null;
     /** @type {import("./manifest.js").Manifest | null} */
     this.manifest = null; // set once it is proven to be the certificate's configuration
+    this.dice = null; // what the certificate has of DICE evidence (dice.js)
+    this.diceIsQuote = false; // and no other quote
+    this.diceBound = false; // it holds, and so the extensions count
     this.log = null;
     this.fresh = null;
     /** @type {Uint8Array | null} */
@@ -49,9 +52,10 @@ export class Verification {
   }
 
   /** Whether the certificate's extensions are the enclave's word: they are not in the quote. What makes them that is a
-   * handshake that proves the attested key, whose holder chose this certificate, or the pinned CA's signature. */
+   * handshake that proves the attested key, whose holder chose this certificate, the pinned CA's signature, or DICE evidence
+   * that binds them. */
   get bound() {
-    return this.live || this.passed("certificate issuer");
+    return this.live || this.diceBound || this.passed("certificate issuer");
   }
 
   /** The leaf's extension, if it stands there exactly once and has this size; else null. */

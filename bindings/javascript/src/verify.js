@@ -3,6 +3,7 @@ import { DOCUMENTS } from "./appraisal.js";
 import { asBytes, utf8 } from "./bytes.js";
 import { checkCertificate } from "./certificate.js";
 import { checkConfiguration } from "./configuration.js";
+import { checkDice, readDice } from "./dice.js";
 import { checkFresh, checkQuote } from "./evidence.js";
 import { DOCUMENT_SIZE_MAX } from "./json.js";
 import { attempt, malformed } from "./malformed.js";
@@ -83,8 +84,12 @@ export async function verify(policy, evidence) {
     return v.result;
   }
   v.leaf = leaf;
+  const { count, value } = leaf.extension(OID_QUOTE);
+  await readDice(v);
+  v.diceIsQuote = count === 0 && v.dice !== null && !v.dice.wrong;
   await checkCertificate(v);
-  await checkQuote(v, leaf.extension(OID_QUOTE).value);
+  await checkQuote(v, v.diceIsQuote ? v.dice.quote : value);
+  await checkDice(v);
   await checkFresh(v);
   await checkConfiguration(v);
   return v.result;

@@ -72,13 +72,13 @@ function readCommonName(name) {
   return "";
 }
 
-/** {oid, critical, value} of each. */
+/** {oid, critical, value, bytes} of each. */
 function readExtensions(list) {
   return list.sequence().map((extension) => {
     const parts = extension.sequence();
     const critical = parts.length === 3 && parts[1].boolean();
     if (parts.length !== (critical ? 3 : 2)) malformed("an extension is malformed");
-    return { oid: parts[0].oid(), critical, value: parts[parts.length - 1].octets() };
+    return { oid: parts[0].oid(), critical, value: parts[parts.length - 1].octets(), bytes: extension.bytes };
   });
 }
 
@@ -141,7 +141,7 @@ export class Certificate {
     const last = rest[rest.length - 1];
     const list = last?.tag === 0xa3 ? last.sequence(0xa3) : null;
     if (rest.length > (list ? 1 : 0) || (list && list.length !== 1)) malformed("not a certificate");
-    /** @type {{oid: string, critical: boolean, value: Uint8Array}[]} */
+    /** @type {{oid: string, critical: boolean, value: Uint8Array, bytes: Uint8Array}[]} */
     this.extensions = list ? readExtensions(list[0]) : [];
     this.known = readKnown(this.extensions);
     this.unknownCritical = this.extensions.some((e) => e.critical && !KNOWN.includes(e.oid));

@@ -40,7 +40,7 @@ async function tryAll(t, name, input, judge) {
   return accepted;
 }
 
-for (const file of ["good-all", "good-issuer", "good-simulation"]) {
+for (const file of ["good-all", "good-issuer", "good-simulation", "good-dice", "good-dice-alone"]) {
   const vector = JSON.parse(readFileSync(`${VECTORS}/${file}.json`, "utf8"));
   const policy = await readPolicy(vector.policy);
   const evidence = await evidenceOf(vector, policy);
