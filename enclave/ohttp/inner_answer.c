@@ -173,6 +173,18 @@ static size_t write_space(struct http_exchange *x)
     return WRITTEN_AT_ONCE; /* what is too much, the write tells */
 }
 
+/* It fits, and there is memory. */
+static bool put_content(struct inner *i, const void *data, size_t size)
+{
+    if (i->no_body || size == 0)
+        return true;
+    if (!make_room(i, size))
+        return false;
+    memcpy(i->out + i->out_size, data, size);
+    i->out_size += size;
+    return true;
+}
+
 static ssize_t write_body(struct http_exchange *x, const void *buf, size_t size)
 {
     struct inner *i = of(x);
@@ -182,16 +194,11 @@ static ssize_t write_body(struct http_exchange *x, const void *buf, size_t size)
     if (i->length >= 0 && i->written + (int64_t)size > i->length)
         return -EMSGSIZE;
     i->written += (int64_t)size;
-    if (i->no_body || size == 0)
+    bool fits = i->no_body || (size <= OHTTP_ANSWER_MAX && i->out_size + size <= OHTTP_ANSWER_MAX);
+    if (fits && put_content(i, buf, size))
         return (ssize_t)size;
-    bool fits = size <= OHTTP_ANSWER_MAX && i->out_size + size <= OHTTP_ANSWER_MAX;
-    if (!fits || !make_room(i, size)) {
-        inner_refuse_later(i, fits ? 503 : 502, fits ? HTTP_NO_MEMORY : too_large);
-        return -EPIPE;
-    }
-    memcpy(i->out + i->out_size, buf, size);
-    i->out_size += size;
-    return (ssize_t)size;
+    inner_refuse_later(i, fits ? 503 : 502, fits ? HTTP_NO_MEMORY : too_large);
+    return -EPIPE;
 }
 
 static void push(struct http_exchange *x)
@@ -231,6 +238,14 @@ static int problem_text(const struct inner_refusal *refusal, char out[H1_WHY_MAX
     return size <= H1_WHY_MAX ? (int)size : 0;
 }
 
+static void drop_answer(struct inner *i)
+{
+    charged_free(i->out);
+    i->out = NULL;
+    i->out_size = i->out_capacity = 0;
+    i->responded = false;
+}
+
 void inner_refuse(struct inner *i, const struct inner_refusal *refusal)
 {
     char body[H1_WHY_MAX], date[HTTP_DATE_SIZE];
@@ -242,20 +257,12 @@ void inner_refuse(struct inner *i, const struct inner_refusal *refusal)
     if (refusal->problem)
         fields[0].value = (struct http_text)HTTP_TEXT("application/problem+json");
     http_date_text(refusal->problem ? refusal->clock_s : time(NULL), date);
-    charged_free(i->out); /* whatever was answered: this is a little of it */
-    i->out = NULL;
-    i->out_size = i->out_capacity = 0;
-    i->responded = false;
+    drop_answer(i);
     i->refused = 0;
     bool ok = respond(&i->x, refusal->status, fields, 2, size) == 0;
-    if (ok)
-        ok = write_body(&i->x, body, (size_t)size) == size && complete(i, NULL, 0);
-    if (ok)
-        return;
-    charged_free(i->out); /* inner_send says so in the clear */
-    i->out = NULL;
-    i->out_size = i->out_capacity = 0;
-    i->responded = false;
+    i->written = size;
+    if (!ok || !put_content(i, body, (size_t)size) || !complete(i, NULL, 0))
+        drop_answer(i); /* inner_send says so in the clear */
 }
 
 static int finish(struct http_exchange *x, const struct http_field *fields, size_t count)

@@ -49,6 +49,13 @@ equal "$(ctl fetch "$front/counter/" --allow-simulation 2>&1 >/dev/null | grep -
 sed 's/"instance": *"[0-9a-f]*"/"instance":"'"$(printf '0%.0s' {1..64})"'"/' "$policy" >"$work/other.json"
 refusal=$(ctl fetch "$front/counter/" --policy "$work/other.json" 2>&1) && fail "another instance is taken for it"
 contains "$refusal" 'instance: '
+# what else is judged comes through it, too: the manifest, and the history
+code=$(sha256sum "$BUILD/apps/hello-c.wasm" | cut -c1-64)
+equal "$(fetch /hello/ --app "hello=$code")" "Hello from C inside the enclave"
+refusal=$(fetch /hello/ --app "hello=$(printf '0%.0s' {1..64})" 2>&1) && fail "other code is taken for it"
+contains "$refusal" 'app: hello: '
+for _ in 1 2; do equal "$(fetch /healthz --log-state "$work/log.state")" '{"status":"ok"}'; done
+check test -s "$work/log.state"
 # the server's answers, and what is not asked this way
 says() { # WHAT PATH OPTION...
     local said
