@@ -6,7 +6,7 @@
 # The package as it would be published, into a project of somebody's; what it needs is what its lock file pins.
 package=$SOURCE/bindings/javascript
 mkdir -p "$work/client/node_modules/enclave-verifier"
-cp -r "$("$package/test/packages.sh")"/{asn1js,@peculiar,undici} "$work/client/node_modules/"
+cp -r "$("$package/test/packages.sh")"/{asn1js,@peculiar,@hpke,undici} "$work/client/node_modules/"
 cp -r "$package" "$work/source"
 (cd "$work/source" && npm pack --silent --pack-destination "$work" >/dev/null)
 tar -xzf "$work"/enclave-verifier-*.tgz -C "$work/client/node_modules/enclave-verifier" --strip-components 1

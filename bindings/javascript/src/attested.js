@@ -12,10 +12,10 @@ import { verify } from "./verify.js";
 
 /** The enclave is none that the policy accepts: `result` says why, check by check. Nothing was sent to it. */
 export class NotVerified extends Error {
-  /** @param {import("./result.js").Result} result */
-  constructor(result) {
+  /** @param {import("./result.js").Result} result @param {string} [words] what is wrong beside that */
+  constructor(result, words) {
     const reasons = result.failed.map(({ name, reason }) => `${name}: ${reason}`);
-    super(reasons.length > 0 ? reasons.join("; ") : "nothing says whose enclave it is");
+    super(words ?? (reasons.length > 0 ? reasons.join("; ") : "nothing says whose enclave it is"));
     this.name = "NotVerified";
     this.result = result;
   }

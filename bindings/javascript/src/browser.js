@@ -1,25 +1,23 @@
 /**
- * attestedFetch for browsers. A page cannot see the TLS certificate of its own connections, and so cannot judge them: what
- * it can judge is a key to which requests are encrypted beneath TLS (Oblivious HTTP, RFC 9458), if the server serves
- * evidence that binds it. That needs a transport, which this version does not bring: without one, attestedFetch refuses.
- * verify and everything else works here as it does in Node.
+ * attestedFetch for browsers. A page cannot see the TLS certificate of its own connections, and so cannot judge them. What it
+ * can judge is a key of the enclave's to which requests are encrypted beneath TLS (ohttp.js): who terminates TLS, or serves
+ * the page's other files, sees that something is asked, and nothing of it.
+ *
+ * Who serves this very script could have changed it: a page proves nothing about its own server to somebody who has the page
+ * from there.
  */
-import { NotSupported, openAttested } from "./attested.js";
+import { openAttested } from "./attested.js";
+import { ohttpTransport } from "./ohttp.js";
 
 export * from "./index.js";
 export { NotSupported, NotVerified } from "./attested.js";
+export { ohttpTransport } from "./ohttp.js";
 
 /**
  * @param {string | URL} url
  * @param {import("./policy.js").Policy | string | object} policy
- * @param {{transport?: {open: Function}, anyInstance?: boolean, fresh?: boolean, collateral?: any}} [options]
- *   transport: as attested.js describes one
+ * @param {import("./index.d.ts").AttestedFetchOptions} [options]
  */
 export async function attestedFetch(url, policy, options = {}) {
-  if (!options.transport)
-    throw new NotSupported(
-      "a browser does not show a page the TLS certificate of its connections, so that there is nothing to judge: this " +
-        "needs requests that are encrypted to the enclave itself (options.transport)",
-    );
-  return openAttested(options.transport, url, policy, options);
+  return openAttested(options.transport ?? ohttpTransport(options), url, policy, options);
 }

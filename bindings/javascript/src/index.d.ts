@@ -139,15 +139,24 @@ export interface Transport {
   ): Promise<{ fetch: (target: any, init?: any) => Promise<any>; close: () => Promise<void> }>;
 }
 
+/** Requests that are encrypted to the enclave itself, whoever terminates TLS in between. */
+export function ohttpTransport(options?: {
+  /** What carries the encrypted bytes; the platform's, if it is not given. */
+  fetch?: typeof globalThis.fetch;
+  /** Where to they are posted; the server's own gateway, if it is not given. */
+  relay?: string | URL;
+  history?: boolean;
+}): Transport;
+
 export interface AttestedFetchOptions extends PolicyOptions {
   collateral?: Collateral | ((certificate: Uint8Array) => Collateral | null | Promise<Collateral | null>) | null;
-  /** Judge the server's history though the policy remembers nothing of it; Node alone. */
+  /** Judge the server's history though the policy remembers nothing of it. */
   history?: boolean;
   /** Milliseconds for a connection and all that it is judged by; Node alone. */
   timeout?: number;
   /** Called with each result, also of a refusal. */
   onResult?: (result: Result) => void;
-  /** How to reach the enclave; browsers alone, which have none of their own. */
+  /** Another way to reach the enclave than the platform's: TLS in Node, ohttpTransport() in browsers. */
   transport?: Transport;
 }
 

@@ -8,6 +8,7 @@ import { connectJudged } from "./node/connection.js";
 
 export * from "./index.js";
 export { NotSupported, NotVerified } from "./attested.js";
+export { ohttpTransport } from "./ohttp.js";
 
 const TIMEOUT = 30000;
 
@@ -46,5 +47,5 @@ const transportWith = ({ history = false, timeout = TIMEOUT }) => ({
  * @throws {import("./attested.js").NotVerified | import("./log.js").NoAnswer | import("./policy.js").PolicyError}
  */
 export async function attestedFetch(url, policy, options = {}) {
-  return openAttested(transportWith(options), url, policy, options);
+  return openAttested(options.transport ?? transportWith(options), url, policy, options);
 }

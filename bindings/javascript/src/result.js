@@ -86,15 +86,14 @@ export class Result {
 
   /** Nothing failed, and all that carries the conclusion passed. */
   get ok() {
-    return this.records.every(
-      ({ outcome, weight, demanded }) =>
-        outcome === PASSED ||
-        (outcome === NOT_CHECKED &&
-          !demanded &&
-          weight !== "always" &&
-          !(weight === "of certificate" && this.ofCertificate) &&
-          !(weight === "of collateral" && this.hasCollateral)),
-    );
+    return this.records.every((record) => this.#holds(record));
+  }
+
+  #holds({ outcome, weight, demanded }) {
+    const mayBeSkipped =
+      !demanded && weight !== "always" && !(weight === "of certificate" && this.ofCertificate) &&
+      !(weight === "of collateral" && this.hasCollateral);
+    return outcome === PASSED || (outcome === NOT_CHECKED && mayBeSkipped);
   }
 
   /** "verified": all that is expected holds, and it says whose it is; "genuine": nothing is wrong, but nothing says whose
@@ -116,11 +115,10 @@ export class Result {
     return this.records.map(({ name, outcome, reason }) => ({ name, outcome, reason }));
   }
 
-  /** Those that failed; where none did and it is refused all the same, those that had to pass and were not reached. */
+  /** Those that failed; where none did and it is refused all the same, those that had to pass and were not made. */
   get failed() {
     const failed = this.checks.filter((check) => check.outcome === FAILED);
-    if (failed.length > 0 || this.ok) return failed;
-    return this.checks.filter((check) => check.outcome === NOT_CHECKED && check.reason.startsWith("not reached"));
+    return failed.length > 0 ? failed : this.checks.filter((_, i) => !this.#holds(this.records[i]));
   }
 
   /** In the format of docs/verify.schema.json. */

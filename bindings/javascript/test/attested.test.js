@@ -45,12 +45,13 @@ test("no answer is no refusal", async (t) => {
   await assert.rejects(attestedFetch("https://127.0.0.1:1", mine), NoAnswer);
 });
 
-test("a browser is told why it cannot", async () => {
-  await assert.rejects(browser.attestedFetch("https://localhost", mine), (error) => {
-    assert.ok(error instanceof browser.NotSupported);
-    assert.match(error.message, /does not show a page the TLS certificate/);
-    return true;
-  });
+test("a server without a key for a browser's requests", async () => {
+  const answering = (body, status) => ({ fetch: async () => new Response(body, { status }) });
+  const open = (options) => browser.attestedFetch("https://localhost", mine, options);
+  await assert.rejects(open(answering("", 404)), browser.NotSupported);
+  for (const body of ["", "{}", "[".repeat(100), "x".repeat(100000)]) await assert.rejects(open(answering(body, 200)), NoAnswer);
+  await assert.rejects(open(answering("", 503)), NoAnswer);
+  await assert.rejects(open({ fetch: () => Promise.reject(new TypeError("no network")) }), NoAnswer);
 });
 
 /** Evidence of a vector, over nothing: what a transport that brings its own way of connecting looks like. */

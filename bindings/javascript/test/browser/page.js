@@ -1,13 +1,13 @@
 /** Judges all vectors, and posts what came of each. */
-import { NotSupported, attestedFetch } from "enclave-verifier";
+import { PolicyError, attestedFetch } from "enclave-verifier";
 import { judgeVector } from "../vector.js";
 
 async function refused() {
   try {
-    await attestedFetch(location.origin.replace("http:", "https:"), {});
+    await attestedFetch(location.origin.replace("http:", "https:"), { format: "enclave-os-policy/1" });
     return "";
   } catch (error) {
-    return error instanceof NotSupported ? error.message : String(error);
+    return error instanceof PolicyError ? error.message : String(error);
   }
 }
 
