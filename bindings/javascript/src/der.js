@@ -102,10 +102,19 @@ function take(block) {
   return new Element(bytes, content, children);
 }
 
+/** What asn1js makes of it. Some values it converts at once, and throws where there is nothing to convert. */
+function parse(bytes, options) {
+  try {
+    return fromBER(bytes, options);
+  } catch {
+    return malformed("no DER");
+  }
+}
+
 /** The one element that these bytes are. Throws Malformed. @param {Uint8Array} bytes */
 export function readDer(bytes, maxNodes = 4096) {
   if (bytes.length < 2) malformed("no DER");
-  const { offset, result } = fromBER(bytes, { maxDepth: DEPTH_MAX, maxNodes, parseEmbedded: false });
+  const { offset, result } = parse(bytes, { maxDepth: DEPTH_MAX, maxNodes, parseEmbedded: false });
   if (offset !== bytes.length || result.error) malformed("no DER");
   return take(result);
 }

@@ -45,6 +45,8 @@ test("DER", () => {
     ...["", "30", "3001", "300000", "3080" + "0000", "048100", "04820001ff", "1f8101" + "00", "30020101"],
     "3081" + "03" + "0101ff", // a length that needs no second byte
     "30".repeat(40),
+    "17022d2d", // times that are none
+    "1802" + "2d2d",
   ];
   for (const text of right) assert.ok(readDer(readHex(text)), text);
   for (const text of wrong) assert.throws(() => readDer(readHex(text)), Malformed, text);
