@@ -5,6 +5,8 @@
  *   /write   blocks of 4,096 bytes without end      /poll    the same, waiting with poll for room alone
  *   /both    waiting for room or a time far away    /read    its body, then it answers
  *   /sleep   waits for a time far away
+ *   /nap     waits for a second, a hundred calls deep; then answers whether all on its stack is as it was
+ *   /nap/deep  the same, two thousand deep
  */
 #include "../common/wasi_http.h"
 
@@ -12,6 +14,7 @@
 #define CLOCK "wasi:clocks/monotonic-clock@0.2.12"
 #define STDOUT "wasi:cli/stdout@0.2.12"
 #define FAR UINT64_C(1000000000000000)
+#define SECOND UINT64_C(1000000000)
 
 struct count_result {
     uint8_t error;
@@ -46,6 +49,24 @@ static void say(struct text line)
 static void far_away(void)
 {
     pollable_block(subscribe_duration(FAR));
+}
+
+/* Each level keeps values that it needs when those above it are done. */
+__attribute__((noinline)) static uint64_t nap(unsigned depth, uint64_t seed, bool sleeps)
+{
+    uint64_t a = seed * 0x9e3779b97f4a7c15u + depth, b = a ^ (seed << 7), c = b * 3 + seed;
+    if (depth == 0 && sleeps)
+        pollable_block(subscribe_duration(SECOND));
+    uint64_t above = depth == 0 ? seed : nap(depth - 1, a ^ c, sleeps);
+    return (above ^ a) * 31 + (b ^ seed) * 17 + c;
+}
+
+static void nap_and_tell(uint32_t stream, unsigned depth, uint64_t seed)
+{
+    struct stream_result ignored;
+    struct text same = TEXT("as it was\n"), other = TEXT("something else\n");
+    struct text said = nap(depth, seed, true) == nap(depth, seed, false) ? same : other;
+    stream_write(stream, said.data, said.size, &ignored);
 }
 
 static void write_blocks(uint32_t stream)
@@ -106,6 +127,8 @@ EXPORT("wasi:http/incoming-handler@0.2.12#handle") void handle(uint32_t request,
         write_blocks(stream);
     else if (text_starts(path.text, TEXT("/sleep")))
         far_away();
+    else if (text_starts(path.text, TEXT("/nap")))
+        nap_and_tell(stream, text_starts(path.text, TEXT("/nap/deep")) ? 2000 : 100, path.text.size);
     else
         write_when_there_is_room(stream, text_starts(path.text, TEXT("/both")));
     if (stays)

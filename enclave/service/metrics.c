@@ -96,6 +96,7 @@ static int add_runtime(json_t *into)
         {"store_mended", store_mended_count(enclave_system.store)},
         {"store_stopped", store_has_stopped(enclave_system.store)},
         {"guest_memory_bytes", wasm_runtime_guest_memory(enclave_system.wasm)},
+        {"guest_stacks_put_away_total", wasm_runtime_stacks_put_away()},
         {"outgoing_requests_total", atomic_load(&http_call_counters.requests)},
         {"outgoing_failures_total", atomic_load(&http_call_counters.failures)},
         {"outgoing_connections_total", atomic_load(&http_call_counters.connections)},

@@ -87,7 +87,6 @@ struct app *app_new(struct wasm_runtime *rt, const struct app_config *config, st
     app->name = app->path + 1;
     app->rt = rt;
     budget_init_shared(&app->memory, app->name, &rt->guests);
-    budget_init_shared(&app->stacks, "stacks", &rt->stacks);
     budget_init(&app->calls_out, "calls out", NULL, APP_CALLS_OUT_MAX);
     budget_init_shared(&app->kept, "kept connections", &rt->kept);
     app->keeper =
@@ -157,7 +156,6 @@ void app_unref(struct app *app)
     free(app->rule);
     free(app->stopped);
     budget_deinit(&app->memory);
-    budget_deinit(&app->stacks);
     budget_deinit(&app->calls_out);
     budget_deinit(&app->kept);
     free(app);

@@ -34,6 +34,40 @@ static void end_late(struct guest *g)
     end_exchange(g, 504, why);
 }
 
+static void guest_refuse(struct guest *g, const char *why, wasmtime_error_t *error);
+static void drop_call(struct guest *g);
+
+/* Its frames cannot be put away, for want of memory: it ends. */
+static void end_in_place(struct guest *g)
+{
+    ENSURE(!g->polling && g->call);
+    drop_call(g);
+    if (g->ended)
+        return; /* and is freed soon */
+    if (g->computing)
+        turns_leave(g);
+    const char *why = "no memory is left to keep the app's stack while it waits";
+    guest_refuse(g, why, wasmtime_error_new(why));
+}
+
+/* So that its call can be polled or deleted. */
+static void enter_stack(struct guest *g)
+{
+    struct guest *other;
+    while ((other = stacks_enter(g)))
+        end_in_place(other);
+}
+
+static void drop_call(struct guest *g)
+{
+    if (!g->call)
+        return;
+    enter_stack(g);
+    enclave_call_delete(g->call);
+    g->call = NULL;
+    stacks_leave(g, true);
+}
+
 /* Everything that belongs to the guest. Never from inside its own call. */
 static void guest_free(struct guest *g)
 {
@@ -42,7 +76,7 @@ static void guest_free(struct guest *g)
     loop_timer_stop(&g->worker->loop, &g->deadline);
     loop_timer_stop(&g->worker->loop, &g->wakeup);
     g->app->rt->config.world->abandon(g);
-    enclave_call_delete(g->call);
+    drop_call(g);
     wasmtime_store_delete(g->store);
     charge_give(&g->tables);
     charge_give(&g->passed);
@@ -116,10 +150,10 @@ static void guest_end(struct guest *g, wasmtime_error_t *error)
 }
 
 /* There is no stack for it: its client is told to come again. */
-static void guest_refuse(struct guest *g, wasmtime_error_t *error)
+static void guest_refuse(struct guest *g, const char *why, wasmtime_error_t *error)
 {
     if (!g->responded)
-        end_exchange(g, 503, "the app has no stack left for another request");
+        end_exchange(g, 503, why);
     guest_end(g, error);
 }
 
@@ -146,6 +180,7 @@ static uint64_t ticks(const struct wasm_runtime *rt)
  * do for it meanwhile; waiting is none of it. */
 static bool take_turn(struct guest *g, wasmtime_error_t **error)
 {
+    enter_stack(g);
     uint64_t began_ns = clock_monotonic_ns();
     ENSURE(!g->polling && !g->ended);
     ENSURE(g->call && g->worker->index < PROTO_MAX_WORKERS);
@@ -153,6 +188,7 @@ static bool take_turn(struct guest *g, wasmtime_error_t **error)
     g->polling = true;
     bool over = enclave_call_poll(g->call, error);
     g->polling = false;
+    stacks_leave(g, over);
     uint64_t took_ns = clock_monotonic_ns() - began_ns;
     if (took_ns < GUEST_TURN_MIN_US * 1000)
         took_ns = GUEST_TURN_MIN_US * 1000;
@@ -180,13 +216,12 @@ static void guest_turn(struct guest *g)
     if (g->app->rt->config.guest_runs)
         g->app->rt->config.guest_runs();
     deadline_runs(g);
-    stacks_enter_app(g->app);
     memories_enter_app(g->app);
     bool over = take_turn(g, &error);
     guest_check(g);
     if (over) {
         if (stacks_refused())
-            guest_refuse(g, error);
+            guest_refuse(g, "the app has no stack left for another request", error);
         else
             guest_end(g, error);
         return;

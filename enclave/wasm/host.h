@@ -69,7 +69,6 @@ struct wasm_runtime {
     _Atomic uint64_t queued_ns; /* when a guest last had to queue for its turn; 0: none has */
     struct budget guests;       /* what all apps' guests hold */
     uint64_t set_aside;         /* bytes, for what host calls read of their memory before anybody can be charged */
-    struct budget stacks;       /* of all apps' guests: a number */
     struct budget kept;         /* connections of all apps that wait: a number */
 };
 
@@ -107,8 +106,7 @@ struct app {
     _Atomic uint64_t over_cpu; /* requests that were ended at cpu_limit_ns */
     struct budget memory;      /* what its guests hold, of the runtime's */
     struct budget calls_out;   /* requests to servers elsewhere, at this moment: a number, not bytes */
-    struct budget stacks;      /* of its guests: a number too */
-    struct budget kept;        /* connections to servers elsewhere that wait for its next request: the same */
+    struct budget kept;        /* connections to servers elsewhere that wait for its next request: a number too */
     struct http_keeper keeper; /* of these */
     struct fs *fs;             /* what the world keeps its files in: host_world.files_of */
     uint8_t sha256[32];
@@ -251,6 +249,7 @@ struct guest {
     struct http_exchange *x; /* NULL once the exchange is over */
     wasmtime_store_t *store;
     enclave_call_t *call;
+    struct stack *stack; /* of its fiber, once it has one: stacks.c */
     struct loop_task task;
     struct loop_timer deadline; /* of the request */
     struct loop_timer wakeup;   /* earliest pollable that it waits for */

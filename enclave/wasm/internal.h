@@ -40,10 +40,13 @@ int link_find_entry(const wasmtime_component_t *component, struct link_entry *ou
 /* What went wrong at last, in one line, without what was being done. Takes error; NULL: no memory. To be freed. */
 char *error_cause(wasmtime_error_t *error);
 
-/* Fiber stacks: what runs now, so that stacks are charged, and scrubbed between apps. */
-void stacks_install(wasm_config_t *config, const struct wasm_stack_source *from, struct budget *all);
-void stacks_enter_app(struct app *app);
-bool stacks_refused(void); /* since then: there was no stack left, which is no fault of the guest's */
+/* Fiber stacks. Before a guest's call is polled or deleted it enters, and its frames are where they were; NULL. Or a
+ * guest whose frames lie there and cannot be put away for want of memory: that one's call has to be deleted first.
+ * Afterwards it leaves, with its call over or suspended. */
+void stacks_install(wasm_config_t *config, const struct wasm_stack_source *from, unsigned workers);
+struct guest *stacks_enter(struct guest *g);
+void stacks_leave(struct guest *g, bool over);
+bool stacks_refused(void); /* since it entered: there was no stack for it, which is no fault of the guest's */
 /* turns.c: whose turn it is, among the guests of one worker. */
 bool turns_may(struct guest *g); /* whether it may have one now */
 /* Otherwise: until its turn comes, when turn is called (always the same one; the guest may be gone afterwards), or

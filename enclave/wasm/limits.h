@@ -86,11 +86,12 @@
 #define SCRATCH_SIZE 65536u /* what a reply points to */
 #define PASSED_SLOT 64u     /* of a list that passes: an element as wasmtime keeps it, a slot, what is borrowed */
 #define PASSED_FREE (SCRATCH_SIZE + 64u * PASSED_SLOT) /* of what passes in one call, before the app is charged */
+#define GUEST_FRAMES_FREE KIB(16)                      /* of a stack that is put away, before the app is charged */
 #define GUEST_STRUCTURE KIB(8)                         /* struct guest: its first resources and replies are in it */
 
 /* What an instance takes beside its memories, tables, stack and contexts. */
 #define GUEST_OWN_COST KIB(192)
-#define GUEST_OWN_NEEDED (SCRATCH_SIZE + PASSED_FREE + 2u * LINE_MAX_SIZE + GUEST_STRUCTURE)
+#define GUEST_OWN_NEEDED (SCRATCH_SIZE + PASSED_FREE + GUEST_FRAMES_FREE + 2u * LINE_MAX_SIZE + GUEST_STRUCTURE)
 static_assert(GUEST_OWN_NEEDED + KIB(32) <= GUEST_OWN_COST, "the rest is for wasmtime's store");
 
 #endif

@@ -45,7 +45,7 @@ static wasm_config_t *engine_config(struct wasm_runtime *rt, const struct wasm_r
     wasmtime_config_max_wasm_stack_set(config, GUEST_WASM_STACK);
     wasmtime_config_wasm_wide_arithmetic_set(config, true); /* the rest is as wasmtime has it: docs/limits.md */
     wasmtime_config_cranelift_opt_level_set(config, WASMTIME_OPT_LEVEL_SPEED);
-    stacks_install(config, &own->stacks, &rt->stacks);
+    stacks_install(config, &own->stacks, own->workers);
     code_install(config, &rt->code, own->code_is_fixed);
     memories_install(config);
     return config;
@@ -82,7 +82,6 @@ void wasm_runtime_delete(struct wasm_runtime *rt)
     if (rt) {
         wasm_engine_delete(rt->engine);
         budget_deinit(&rt->guests);
-        budget_deinit(&rt->stacks);
         budget_deinit(&rt->kept);
     }
     free(rt);

@@ -85,6 +85,8 @@ void wasm_runtime_delete(struct wasm_runtime *rt);
 /* Bytes that all guests hold now. */
 uint64_t wasm_runtime_guest_memory(const struct wasm_runtime *rt);
 
+/* How often a guest's frames were put away, since others needed their place (stacks.c). */
+uint64_t wasm_runtime_stacks_put_away(void);
 /* Advance the epoch: every computing guest yields soon. Returns after how many nanoseconds it should be called again:
  * sooner where guests queue for their turns. Any thread; async-signal-safe. */
 uint64_t wasm_runtime_tick(struct wasm_runtime *rt);
