@@ -1,9 +1,9 @@
 /*
  * How long a thread that has run out of work looks for more before it sleeps.
  *
- * Sleeping costs the sleeper and whoever wakes it, an exit of the enclave or two among that; looking costs the processor
- * for as long as it lasts. Looking pays where work comes again sooner than a sleep would have cost, and whether it will
- * is judged by whether it lately did:
+ * Sleeping costs the sleeper and whoever wakes it, an exit of the enclave or two among that; looking costs the
+ * processor for as long as it lasts. Looking pays where work comes again sooner than a sleep would have cost, and
+ * whether it will is judged by whether it lately did:
  *
  *     struct patience p;
  *     patience_init(&p, WORTH_NS);

@@ -5,8 +5,8 @@
  *     {"v":2, "mode":"challenge", "leaf":b64url(SHA-256(SPKI)), "context":b64url(32 bytes)}
  *
  * There are two forms: other makers' (v 2), whose quote binds a key and a time or a connection, and ours (v 1), whose
- * quote binds claims about what answers there as well. b64url is base64url without padding; SPKI the SubjectPublicKeyInfo (DER) of the certificate that the client saw.
- * docs/protocol.md has the format. Any thread.
+ * quote binds claims about what answers there as well. b64url is base64url without padding; SPKI the
+ * SubjectPublicKeyInfo (DER) of the certificate that the client saw. docs/protocol.md has the format. Any thread.
  */
 #ifndef ENCLAVE_OS_ENCLAVE_EVIDENCE_REQUEST_H
 #define ENCLAVE_OS_ENCLAVE_EVIDENCE_REQUEST_H

@@ -7,9 +7,9 @@
 
 #include "common/ensure.h"
 
-/* At start-up, what the host calls storage keys need be none, and may have been chosen to meet in one place. So they are
- * hashed under keys that it does not know: a multilinear sum, which no two of its choice are likely to share, and the
- * mixing of MurmurHash3, without which keys in a row would have places in a row. */
+/* At start-up, what the host calls storage keys need be none, and may have been chosen to meet in one place. So they
+ * are hashed under keys that it does not know: a multilinear sum, which no two of its choice are likely to share, and
+ * the mixing of MurmurHash3, without which keys in a row would have places in a row. */
 static size_t home(const struct index *x, const uint8_t *storage_key)
 {
     uint32_t words[INDEX_HASH_WORDS];

@@ -30,7 +30,7 @@
 #include "sgx/include/arch.h"
 #include "verifier/verifier.h"
 
-/* What gets a certificate: the server, or an app's own name. Both are the generation's, or live as long as the enclave. */
+/* What gets a certificate: the server, or an app's own name. Both texts outlive the attestation. */
 struct subject {
     struct app *app; /* NULL: the server */
     const char *names;

@@ -6,7 +6,7 @@
  *     struct app *app = app_new(rt, &config, component, why, sizeof why);                    app.h
  *     app_handle(app, exchange);                                     a fresh instance, on the exchange's worker
  *     app_unref(app);                                                the last request keeps its own reference
- *     wait(wasm_runtime_tick(rt));                                   again and again while guests run, in a thread of its own
+ *     wait(wasm_runtime_tick(rt));                                   while guests run, in a thread of its own
  *
  * The room's public headers: this one; app.h, apps and their table; settings.h, what an operator sets of one;
  * component.h, what is judged before compiling; limits.h, the bounds; host.h and shim.h, for those who serve guests.
