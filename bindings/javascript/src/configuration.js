@@ -8,11 +8,11 @@ import { checkHandOver } from "./hand_over.js";
 import { checkHistory } from "./history.js";
 import { attempt } from "./malformed.js";
 import { Manifest } from "./manifest.js";
-import { OID_INSTANCE, OID_MERKLE_ROOT, needsManifest } from "./policy.js";
+import { OID_GENERATION, OID_INSTANCE, OID_MERKLE_ROOT } from "./oids.js";
+import { needsManifest } from "./policy.js";
 import { FAILED, PASSED } from "./result.js";
 import { checkLineage, checkUpgradeRule } from "./upgrades.js";
 
-const OID_GENERATION = "1.3.6.1.4.1.65230.4.1";
 const UNBOUND = "not bound (no live handshake, no pinned issuer)";
 
 /** @typedef {import("./verification.js").Verification} Verification */

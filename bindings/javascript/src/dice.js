@@ -6,10 +6,8 @@
 import { bigEndian, concat, equal, readUtf8, sha256 } from "./bytes.js";
 import { isAsGood } from "./evidence.js";
 import { attempt, malformed } from "./malformed.js";
-import { OID_MERKLE_ROOT } from "./policy.js";
+import { OID_DICE, OID_GENERATION, OID_MERKLE_ROOT } from "./oids.js";
 
-const OID = "2.23.133.5.4.9";
-const OID_GENERATION = "1.3.6.1.4.1.65230.4.1";
 const TAG = 60000n;
 const SIZE_MIN = 256;
 const SIZE_MAX = 8192;
@@ -121,7 +119,7 @@ async function contradiction(v, claims) {
   if (!isExtension("generation", OID_GENERATION, 8)) return "its claims are about another generation";
   if (!isTime("not-before", leaf.notBefore)) return "its claims are about another NotBefore";
   if (!isTime("not-after", leaf.notAfter)) return "its claims are about another NotAfter";
-  const others = leaf.extensions.filter((e) => e.oid !== OID).map((e) => e.bytes);
+  const others = leaf.extensions.filter((e) => e.oid !== OID_DICE).map((e) => e.bytes);
   const all = claims.get("extensions");
   if (all && !equal(all, await sha256(concat(...others)))) return "its claims are about other extensions";
   return null;
@@ -129,7 +127,7 @@ async function contradiction(v, claims) {
 
 /** What the certificate has of it, for other checks; records none. @param {Verification} v */
 export async function readDice(v) {
-  const { count, value } = v.leaf.extension(OID);
+  const { count, value } = v.leaf.extension(OID_DICE);
   if (count === 0) return;
   const dice = { quote: null, reportData: null, wrong: null, bindsTime: false, bindsAll: false };
   const read = await attempt(async () => {

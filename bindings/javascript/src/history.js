@@ -6,11 +6,10 @@
 import { bigEndian, equal, hex } from "./bytes.js";
 import { consistencyRoots } from "./merkle.js";
 import { ED25519, keyText, makeKey, parseCheckpoint, parseNote, verifyNote } from "./note.js";
+import { OID_LOG_HEAD, OID_LOG_KEY } from "./oids.js";
 import { needsLog } from "./policy.js";
 import { FAILED, NOT_CHECKED, PASSED } from "./result.js";
 
-const OID_LOG_HEAD = "1.3.6.1.4.1.65230.4.3";
-const OID_LOG_KEY = "1.3.6.1.4.1.65230.4.4";
 
 /** @typedef {import("./verification.js").Verification} Verification */
 

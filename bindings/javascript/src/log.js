@@ -8,6 +8,7 @@ import { isHandOver } from "./hand_over.js";
 import { Malformed, malformed } from "./malformed.js";
 import { leafHash, merkleRoot, nodeHash } from "./merkle.js";
 import { parseCheckpoint, parseNote } from "./note.js";
+import { OID_LINEAGE, OID_LOG_HEAD } from "./oids.js";
 import { Certificate } from "./x509.js";
 
 const WIDTH = 256n;
@@ -17,8 +18,6 @@ const ENTRY_SIZE_MAX = 4096;
 const BUNDLE_SIZE_MAX = 256 * (2 + ENTRY_SIZE_MAX);
 const TILES_MAX = 64; // that are kept
 const SEARCH_MAX = 65536n; // entries
-const OID_LOG_HEAD = "1.3.6.1.4.1.65230.4.3";
-const OID_LINEAGE = "1.3.6.1.4.1.65230.4.5";
 
 /** No whole answer came: nothing is known of the server then, and it is not refused. */
 export class NoAnswer extends Error {

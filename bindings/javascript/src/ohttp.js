@@ -5,6 +5,7 @@
  */
 import { NotSupported, NotVerified } from "./attested.js";
 import { writeRequest, readResponse } from "./bhttp.js";
+import { readBody } from "./body.js";
 import { concat, latin1, readBase64url, sha256, utf8 } from "./bytes.js";
 import { readSignature, signatureHolds } from "./ecdsa.js";
 import { readKeys, seal } from "./hpke.js";
@@ -22,19 +23,6 @@ const PROBLEMS = "https://iana.org/assignments/http-problem-types#";
 const WITHOUT_CONTENT = [204, 205, 304];
 const SAFE = ["GET", "HEAD", "OPTIONS"];
 const LEFT_OUT = ["connection", "content-length", "host", "keep-alive", "te", "transfer-encoding", "upgrade"];
-
-/** The body of an answer in the clear, of at most limit bytes. Throws NoAnswer. */
-async function readBody(response, limit) {
-  const chunks = [];
-  let size = 0;
-  const reader = response.body?.getReader();
-  for (let next = await reader?.read(); next && !next.done; next = await reader.read()) {
-    size += next.value.length;
-    if (size > limit) throw new NoAnswer(`an answer of more than ${limit} bytes`);
-    chunks.push(next.value);
-  }
-  return concat(...chunks);
-}
 
 /** What is asked in the clear: {status, type, body}. Throws NoAnswer. */
 async function ask(fetch, address, init, limit) {

@@ -2,40 +2,28 @@
  * Collateral from a PCCS or from Intel's PCS (API version 4): four requests, which need the platform's FMSPC and the kind
  * of its PCK CA, both read from the PCK certificate in a quote. Nothing here is verified: that is verify's job.
  */
-import { concat, equal, hex, latin1 } from "./bytes.js";
+import { readBody } from "./body.js";
+import { equal, hex, latin1 } from "./bytes.js";
 import { INTEL_ROOT_KEY } from "./chain.js";
 import { readDer } from "./der.js";
 import { DOCUMENT_SIZE_MAX } from "./json.js";
 import { NoAnswer } from "./log.js";
 import { attempt, malformed } from "./malformed.js";
+import { OID_QUOTE } from "./oids.js";
 import { readPlatform } from "./platform.js";
 import { Quote } from "./quote.js";
 import { Certificate, readCertificates, signedBy } from "./x509.js";
 
 const API = "/sgx/certification/v4";
-const OID_QUOTE = "1.2.840.113741.1.13.1.0";
 const OID_DISTRIBUTION_POINTS = "2.5.29.31";
 const TIMEOUT = 20000;
-
-/** The body of an answer, of at most a document's size. @param {Response} response */
-async function readBody(response) {
-  const chunks = [];
-  let size = 0;
-  const reader = response.body?.getReader();
-  for (let next = await reader?.read(); next && !next.done; next = await reader.read()) {
-    size += next.value.length;
-    if (size > DOCUMENT_SIZE_MAX) throw new Error("it is too large");
-    chunks.push(next.value);
-  }
-  return concat(...chunks);
-}
 
 /** An answer with its body. Throws NoAnswer. @param {string} address @param {AbortSignal} signal */
 async function ask(address, signal) {
   try {
     const response = await fetch(address, { signal, redirect: "error" });
     if (response.status !== 200) throw Object.assign(new Error(`it answers ${response.status}`), { status: response.status });
-    return { response, body: await readBody(response) };
+    return { response, body: await readBody(response, DOCUMENT_SIZE_MAX) };
   } catch (error) {
     const why = error.cause?.message ?? error.message;
     throw Object.assign(new NoAnswer(`collateral: ${address}: ${why}`, { cause: error }), { status: error.status });

@@ -8,6 +8,7 @@ import { parseJson } from "./json.js";
 import { Malformed } from "./malformed.js";
 import { ROLES } from "./manifest.js";
 import { COSIGNATURE, ED25519, parseKey } from "./note.js";
+import { OID_INSTANCE, OID_MERKLE_ROOT } from "./oids.js";
 import { readUpgradeRule } from "./upgrade_rule.js";
 import { readCertificates } from "./x509.js";
 
@@ -15,8 +16,6 @@ const FORMAT = "enclave-os-policy/1";
 const INT32_MAX = 0x7fffffff;
 const INT64_MAX = (1n << 63n) - 1n;
 const LIFETIME_DEFAULT = 86400;
-export const OID_MERKLE_ROOT = "1.3.6.1.4.1.65230.1.1";
-export const OID_INSTANCE = "1.3.6.1.4.1.65230.4.2";
 const MOST = { roots: 8, mrenclave: 64, extensions: 16, apps: 256, administrators: 64, predecessors: 256, witnesses: 16 };
 const SIZES = { name: 64, limits: 1024, egress: 8192, extension: 1024 };
 

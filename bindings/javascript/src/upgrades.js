@@ -1,8 +1,8 @@
 /** What an instance may become, and what it has been: its upgrade rule, and the images that have had it before. */
 import { equal, hex, latin1 } from "./bytes.js";
+import { OID_LINEAGE } from "./oids.js";
 import { readUpgradeRuleText } from "./upgrade_rule.js";
 
-const OID_LINEAGE = "1.3.6.1.4.1.65230.4.5";
 
 /** @typedef {import("./verification.js").Verification} Verification */
 

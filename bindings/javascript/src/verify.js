@@ -7,10 +7,10 @@ import { checkDice, readDice } from "./dice.js";
 import { checkFresh, checkQuote } from "./evidence.js";
 import { DOCUMENT_SIZE_MAX } from "./json.js";
 import { attempt, malformed } from "./malformed.js";
+import { OID_QUOTE } from "./oids.js";
 import { Verification } from "./verification.js";
 import { Certificate } from "./x509.js";
 
-const OID_QUOTE = "1.2.840.113741.1.13.1.0";
 
 /** What a caller has done wrong; never what a server shows. */
 function need(right, words) {
