@@ -1,8 +1,7 @@
 /*
  * Evidence after the handshake: a quote that is made when a client asks, over a connection that it has, as often as it
  * wants. POST /__privasys/attest, other makers' form, and POST /_enclave/evidence, ours, whose quote binds as well what
- * answers there; request.h has what is asked, docs/protocol.md both formats. They share one thread and one set of
- * places.
+ * answers there. request.h has what is asked, docs/protocol.md both formats. They share a thread and all places.
  *
  *     server.more_routes = ... evidence_answer(user, x) ...
  *
