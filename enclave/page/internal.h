@@ -5,7 +5,7 @@
 #include "enclave/page/html.h"
 #include "enclave/page/page.h"
 
-/* page.c */
+/* leaves.c */
 /* The leaf whose label is kind and name together; NULL: there is none. */
 const struct page_leaf *page_leaf(const struct page_facts *facts, const char *kind, const char *name, size_t size);
 /* What follows kind in its label; NULL: it is of another kind. */

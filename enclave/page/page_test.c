@@ -78,9 +78,9 @@ static void contains(const char *part)
 
 /* ---- what it says ---------------------------------------------------------------------------------------------- */
 
-#define LEAF(label, text)                                \
-    {                                                    \
-        label, (const uint8_t *)(text), sizeof(text) - 1 \
+#define LEAF(label, text)                               \
+    {                                                   \
+        label, (const uint8_t *)(text), sizeof text - 1 \
     }
 
 static json_t *entries_of(const char *text)

@@ -59,6 +59,7 @@ static void refuse(struct page_request *r, int status, const char *why)
 static char *render(const struct page_request *r, size_t *size)
 {
     const struct generation *g = r->generation;
+    ENSURE(r->next == r->log_size); /* all entries are there */
     struct page_leaf *leaves = calloc(g->manifest.count, sizeof *leaves);
     const struct page_leaf *instance = NULL;
     for (size_t i = 0; leaves && i < g->manifest.count; i++) {
@@ -91,6 +92,7 @@ static void answer(struct page_request *r)
                                                {HTTP_TEXT("referrer-policy"), HTTP_TEXT("no-referrer")},
                                                NOSNIFF};
     size_t size;
+    http_exchange_check(r->x);
     char *page = render(r, &size);
     if (!page) {
         refuse(r, 503, HTTP_NO_MEMORY);
@@ -107,6 +109,7 @@ static int take_entries(struct page_request *r, uint64_t first, const uint8_t *d
 {
     const uint8_t *at = data, *end = data + size;
     ENSURE(first <= r->next);
+    ENSURE(json_array_size(r->entries) < PAGE_ENTRIES_MAX);
     for (uint64_t index = first; at < end; index++) {
         size_t length = end - at >= 2 ? (size_t)at[0] << 8 | at[1] : SIZE_MAX;
         if (length > (size_t)(end - at) - 2)
