@@ -57,8 +57,8 @@ static void test_seldom_does_not_look(void **state)
     assert_int_equal(patience_ns(&p), 0);
 }
 
-/* However waits follow each other, what was looked in vain is less than what the short ones that gave the patience
- * would have cost as sleeps, and the first loss: each doubling is spent at most twice. */
+/* However waits follow each other: each short one gives patience that is lost within two of what it is
+ * worth, and without short ones nothing is looked for. */
 static void test_vain_is_paid_for(void **state)
 {
     for (unsigned seed = 1; seed <= 200; seed++) {
