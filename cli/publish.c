@@ -39,9 +39,8 @@ static const char usage[] =
     "  --timeout-ms N           how long a request may take at most; default: as the server has it\n"
     "  --settings NAMES         what else the administrator may set: arguments, config, durable, environment, "
     "hostnames, "
-    "                           peers; "
-    "default: "
-    "nothing\n"
+    "peers;\n"
+    "                           default: nothing\n"
     "  --out FILE               where to; default: standard output\n";
 
 struct publish_options {

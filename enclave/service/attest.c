@@ -46,7 +46,7 @@ struct attestation {
     SSL_CTX *tls; /* the server's, as soon as it is there; then its apps' names come, one after the other */
 
     /* Of the subject that is under way: */
-    EVP_PKEY *key;
+    EVP_PKEY *key;  /* the boot's, or a name's, which is owned */
     uint8_t *quote; /* the first, over the key */
     size_t quote_size;
     uint8_t mrenclave[32];
@@ -60,7 +60,8 @@ struct attestation {
 
 static void subject_end(struct attestation *a)
 {
-    EVP_PKEY_free(a->key);
+    if (a->at > 0)
+        EVP_PKEY_free(a->key);
     free(a->quote);
     a->key = NULL;
     a->quote = NULL;
@@ -202,7 +203,8 @@ static void on_quote(void *user, int error, const uint8_t *quote, size_t size, c
 {
     struct attestation *a = user;
     uint8_t data[64];
-    ENSURE(a->key && !a->quote);
+    ENSURE(!a->quote);
+    ENSURE(a->at < a->count);
     if (error == 0) {
         a->quote = malloc(size);
         error = a->quote ? 0 : -ENOMEM;
@@ -249,11 +251,8 @@ static int begin_subject(struct attestation *a)
     int error = app ? describe(a, app) : 0;
     if (error < 0)
         return error;
-    if (app)
-        a->key = certificate_make_key();
-    else if (EVP_PKEY_up_ref(identity_key()))
-        a->key = identity_key();
-    error = a->key ? certificate_report_data(a->key, a->not_before_s, data) : -ENOMEM;
+    a->key = app ? certificate_make_key() : identity_key();
+    error = a->key || !app ? certificate_report_data(a->key, a->not_before_s, data) : -ENOMEM;
     return error == 0 ? quote_make(data, on_quote, a) : error;
 }
 
