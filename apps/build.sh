@@ -45,6 +45,15 @@ stride-table-references text_component guests/strides/table-references.wat
 stride-memory   text_component guests/strides/memory.wat
 stride-grow     text_component guests/strides/grow.wat
 stride-collect  text_component guests/strides/collect.wat
+secrets         text_component guests/secrets.wat
+reset-shim      text_component guests/resets/shim.wat
+reset-caller    text_component guests/resets/caller.wat
+reset-table     text_component guests/resets/table.wat
+reset-shifted   text_component guests/resets/shifted.wat
+reset-entered   text_component guests/resets/entered.wat
+reset-late      text_component guests/resets/late.wat
+reset-memories  text_component guests/resets/memories.wat
+reset-inner     text_component guests/resets/inner.wat
 hostile         c_app guests/hostile.c common/handler-hostile.wit
 hoard           c_app guests/hoard.c common/handler-kv.wit
 interim         c_app guests/interim.c common/handler.wit

@@ -36,15 +36,12 @@ static void add_app(void *user, struct app *app)
     ENSURE(memory->limit > 0);
     apps->stopped += app_stopped(app) != NULL;
     const struct app_refusals refused = app_refusals(app);
-    const struct http_number numbers[] = {{"stopped", app_stopped(app) != NULL},
-                                          {"lost_records", app_lost(app)},
-                                          {"memory_bytes", budget_used(memory)},
-                                          {"memory_limit_bytes", memory->limit},
-                                          {"requests_running", app_running(app)},
-                                          {"requests_refused_busy_total", refused.busy},
-                                          {"requests_refused_fast_total", refused.fast},
-                                          {"requests_refused_large_total", refused.large},
-                                          {"memory_refused_total", atomic_load(&memory->refused)}};
+    const struct http_number numbers[] = {
+        {"stopped", app_stopped(app) != NULL},           {"lost_records", app_lost(app)},
+        {"memory_bytes", budget_used(memory)},           {"memory_limit_bytes", memory->limit},
+        {"requests_running", app_running(app)},          {"requests_in_used_memory_total", app_recycled(app)},
+        {"requests_refused_busy_total", refused.busy},   {"requests_refused_fast_total", refused.fast},
+        {"requests_refused_large_total", refused.large}, {"memory_refused_total", atomic_load(&memory->refused)}};
     json_t *entry = json_object();
     if (http_add_numbers(entry, numbers, sizeof numbers / sizeof *numbers) < 0 ||
         json_object_set(apps->of, app_name(app), entry) < 0)
@@ -94,6 +91,7 @@ static int add_runtime(json_t *into)
         {"store_mended", store_mended_count(enclave_system.store)},
         {"store_stopped", store_has_stopped(enclave_system.store)},
         {"guest_memory_bytes", wasm_runtime_guest_memory(enclave_system.wasm)},
+        {"kept_memory_bytes", wasm_runtime_kept_memory(enclave_system.wasm)},
         {"outgoing_requests_total", atomic_load(&http_call_counters.requests)},
         {"outgoing_failures_total", atomic_load(&http_call_counters.failures)},
         {"outgoing_connections_total", atomic_load(&http_call_counters.connections)},

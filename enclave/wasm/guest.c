@@ -39,6 +39,8 @@ static void guest_free(struct guest *g)
     g->app->rt->config.world->abandon(g);
     enclave_call_delete(g->call);
     wasmtime_store_delete(g->store);
+    g->store = NULL;
+    recycled_settle(g);
     charge_give(&g->tables);
     charge_give(&g->passed);
     for (int i = 0; i < 2; i++) {
@@ -211,7 +213,7 @@ static void guest_run(struct loop_task *task)
     g->waiting = WAITS_NOT;
     deadline_runs(g);
     stacks_enter_app(g->app);
-    memories_enter_app(g->app);
+    memories_enter(g);
     g->polling = true;
     bool over = enclave_call_poll(g->call, &error);
     g->polling = false;
