@@ -315,6 +315,8 @@ bool evidence_answer(void *user, struct http_exchange *x)
     (void)user;
     struct http_text path = x->request.target.path;
     const struct evidence_form *form = NULL;
+    http_exchange_check(x);
+    ENSURE(path.data || path.size == 0);
     for (size_t i = 0; i < sizeof evidence_forms / sizeof *evidence_forms; i++)
         if (path.size == strlen(evidence_forms[i].path) && memcmp(path.data, evidence_forms[i].path, path.size) == 0)
             form = &evidence_forms[i];
