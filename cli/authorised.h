@@ -5,6 +5,7 @@
 #ifndef ENCLAVE_OS_CLI_AUTHORISED_H
 #define ENCLAVE_OS_CLI_AUTHORISED_H
 
+#include "cli/context.h"
 #include "cli/http.h"
 #include "cli/trust.h"
 
@@ -43,13 +44,14 @@ struct upgrade_options {
     size_t agreement_count;
 };
 
-/* Their part of a usage text, before TRUST_USAGE. */
+/* Their part of a usage text, before TRUST_USAGE; the first without --context. */
 // clang-format off
-#define AUTHORISED_USAGE \
+#define AUTHORISED_OPTIONS_USAGE \
     "  --url https://HOST:PORT  the server\n" \
     "  --admin-key FILE         the secret half of the key that may deploy there (enclavectl keygen), or pkcs11:URI\n" \
     "  --pkcs11-module FILE     the library that a pkcs11:URI is for; default: as OpenSSL is configured\n" \
     "  --any-instance           send it though nothing says whose enclave it is to be\n"
+#define AUTHORISED_USAGE AUTHORISED_OPTIONS_USAGE CONTEXT_USAGE
 // clang-format on
 
 /* A command whole: read the options into o, run it with what is left of the arguments, free the options. Returns the

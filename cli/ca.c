@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/context.h"
 #include "cli/input.h"
 #include "cli/output.h"
 #include "cli/report.h"
@@ -26,7 +27,7 @@ static const char usage[] =
     "enclave it is to be. A measurement names a program: anybody can run it. Compare the CA's SHA-256, which is\n"
     "printed, with what its operator says, or add --extension with the configuration's root.\n"
     "  --out FILE               where to; a file with another certificate in it is left alone, and told of\n"
-    "  --any-instance           save it though nothing says which enclave it is to be\n" TRUST_USAGE;
+    "  --any-instance           save it though nothing says which enclave it is to be\n" CONTEXT_USAGE TRUST_USAGE;
 
 struct ca_options {
     const char *out;

@@ -39,6 +39,7 @@ int upgrade_rule_main(int argc, char **argv);
 int witness_main(int argc, char **argv);
 int salvage_main(int argc, char **argv);
 int ca_main(int argc, char **argv);
+int context_main(int argc, char **argv);
 int publish_main(int argc, char **argv);
 int log_main(int argc, char **argv);
 int log_compare_main(int argc, char **argv);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/context.h"
 #include "cli/history.h"
 #include "cli/report.h"
 #include "cli/trust.h"
@@ -19,7 +20,7 @@ static const char usage[] =
     "to\n"
     "stand in the log whose head the enclave has signed, and which goes on from the head in its certificate.\n"
     "  --from N                 from the N'th entry on; default: 0, all\n"
-    "  --json                   print one JSON object, with the head and all entries\n" TRUST_USAGE;
+    "  --json                   print one JSON object, with the head and all entries\n" CONTEXT_USAGE TRUST_USAGE;
 
 struct log_options {
     uint64_t from;

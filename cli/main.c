@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/context.h"
 #include "cli/report.h"
 #include "sgx/sign/sign.h"
 
@@ -30,6 +31,7 @@ static const char usage[] =
     "  issuer set CERTIFICATE.pem KEY.pem | show | rm: a CA of yours that issues certificates, with the same options\n"
     "  get /readyz | /status | /metrics, with the same options as app\n"
     "  fetch https://HOST:PORT/PATH   ask through whatever terminates TLS in between, encrypted to the enclave itself\n"
+    "  context add NAME | ls | show NAME | use NAME | rm NAME   which server is meant, said once, for all of these\n"
     "  keygen FILE [--recovery]   make an admin key, or one for shares: FILE (secret) and FILE.pub\n"
     "  publish NAME FILE.wasm --key FILE --version N   sign that some code may be pushed as an app of yours\n"
     "  recover --dry-run | --request FILE, with --key FILE   open a share of the data, or give it to a new enclave\n"
@@ -39,27 +41,57 @@ static const char usage[] =
     "  sign ...               sign an enclave image\n"
     "each command has --help\n";
 
+/* Offline as they are, though their commands connect otherwise. */
+static bool is_offline(int argc, char **argv)
+{
+    return argc >= 2 && ((strcmp(argv[0], "log") == 0 && strcmp(argv[1], "compare") == 0) ||
+                         (strcmp(argv[0], "upgrade-rule") == 0 && strcmp(argv[1], "agree") == 0));
+}
+
+static int run(int (*command)(int argc, char **argv), enum context_use use, int argc, char **argv)
+{
+    int result = context_apply(is_offline(argc, argv) ? CONTEXT_NONE : use, &argc, &argv);
+    return result == 0 ? command(argc, argv) : result;
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
         const char *name;
         int (*run)(int argc, char **argv);
+        enum context_use use;
     } commands[] = {
-        {"verify", verify_main},   {"policy", policy_main},   {"ca", ca_main},
-        {"app", app_main},         {"admin", admin_main},     {"egress-ca", egress_ca_main},
-        {"get", get_main},         {"keygen", keygen_main},   {"publish", publish_main},
-        {"log", log_main},         {"monitor", monitor_main}, {"measure", measure_main},
-        {"sign", sign_main},       {"witness", witness_main}, {"upgrade-rule", upgrade_rule_main},
-        {"upgrade", upgrade_main}, {"backup", backup_main},   {"restore", restore_main},
-        {"salvage", salvage_main}, {"recover", recover_main}, {"recovery", recovery_main},
-        {"fetch", fetch_main},     {"issuer", issuer_main},
+        {"verify", verify_main, CONTEXT_VISIT},
+        {"policy", policy_main, CONTEXT_VISIT},
+        {"ca", ca_main, CONTEXT_VISIT},
+        {"app", app_main, CONTEXT_ASK},
+        {"admin", admin_main, CONTEXT_ASK},
+        {"egress-ca", egress_ca_main, CONTEXT_ASK},
+        {"get", get_main, CONTEXT_ASK},
+        {"keygen", keygen_main, CONTEXT_NONE},
+        {"publish", publish_main, CONTEXT_NONE},
+        {"log", log_main, CONTEXT_VISIT},
+        {"monitor", monitor_main, CONTEXT_VISIT},
+        {"measure", measure_main, CONTEXT_NONE},
+        {"sign", sign_main, CONTEXT_NONE},
+        {"witness", witness_main, CONTEXT_ASK},
+        {"upgrade-rule", upgrade_rule_main, CONTEXT_ASK},
+        {"upgrade", upgrade_main, CONTEXT_ASK},
+        {"backup", backup_main, CONTEXT_NONE},
+        {"restore", restore_main, CONTEXT_NONE},
+        {"salvage", salvage_main, CONTEXT_ASK},
+        {"recover", recover_main, CONTEXT_NONE},
+        {"recovery", recovery_main, CONTEXT_ASK},
+        {"fetch", fetch_main, CONTEXT_NONE},
+        {"issuer", issuer_main, CONTEXT_ASK},
+        {"context", context_main, CONTEXT_NONE},
     };
     signal(SIGPIPE, SIG_IGN); /* a server that refuses an upload closes: what it said is read and told */
     if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0))
         return show_usage(usage, true);
     for (size_t i = 0; argc >= 2 && i < sizeof commands / sizeof commands[0]; i++)
         if (strcmp(argv[1], commands[i].name) == 0)
-            return commands[i].run(argc - 1, argv + 1);
+            return run(commands[i].run, commands[i].use, argc - 1, argv + 1);
     if (argc >= 2)
         return wrong("unknown command '%s' (see enclavectl --help)", argv[1]);
     return show_usage(usage, false);

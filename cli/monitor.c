@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/context.h"
 #include "cli/history.h"
 #include "cli/report.h"
 #include "cli/trust.h"
@@ -25,7 +26,7 @@ static const char usage[] =
     "  --from N                 begin with the N'th entry; default: what comes from now on, or behind --log-state's\n"
     "  --count N                end after so many entries\n"
     "  --interval S             ask every S seconds, 1 to 86400; default: 10\n"
-    "  --json                   print each as a JSON object, in one line\n" TRUST_USAGE;
+    "  --json                   print each as a JSON object, in one line\n" CONTEXT_USAGE TRUST_USAGE;
 
 struct monitor {
     struct trust_options trust;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/context.h"
 #include "cli/input.h"
 #include "cli/output.h"
 #include "cli/report.h"
@@ -18,7 +19,8 @@ static const char usage[] =
     "operator\n"
     "says, by another way.\n"
     "  --out FILE               where to, instead of standard output; a file with something else in it is left alone\n"
-    "  --who                    only which program, and whose: for its operator, who changes the rest\n" TRUST_USAGE;
+    "  --who                    only which program, and whose: for its operator, who changes the rest\n" CONTEXT_USAGE
+        TRUST_USAGE;
 
 struct policy_options {
     const char *out;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/context.h"
 #include "cli/report.h"
 #include "cli/trust.h"
 
@@ -58,7 +59,7 @@ static const char usage[] =
     "Exit status: 0 if it is verified; 3 if it is genuine, but nothing says whose enclave it is to be; 1 if it is "
     "refused\n"
     "or could not be judged.\n"
-    "  --json                   print the result as JSON (docs/verify.schema.json)\n" TRUST_USAGE;
+    "  --json                   print the result as JSON (docs/verify.schema.json)\n" CONTEXT_USAGE TRUST_USAGE;
 
 static int verify(const char *url, struct trust_options *trust, bool json)
 {

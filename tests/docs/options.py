@@ -10,10 +10,10 @@ import re
 import subprocess
 import sys
 
-SHARED = {"cli/README.md": {"## Which server": ("verify", "policy", "log", "monitor", "ca", "app", "admin", "egress-ca", "issuer", "witness",
+SHARED = {"cli/README.md": {"## Which server": ("verify", "policy", "log", "monitor", "ca", "context", "app", "admin", "egress-ca", "issuer", "witness",
                                                  "upgrade-rule", "upgrade", "salvage", "get", "fetch", "recover", "recovery"),
                             "## Who asks": ("app", "admin", "egress-ca", "issuer", "witness", "upgrade-rule", "upgrade", "salvage", "get", "recovery")}}
-COMMANDS = {"cli/README.md": ("enclavectl", ("verify", "policy", "log", "monitor", "ca", "app", "admin", "egress-ca", "issuer", "witness",
+COMMANDS = {"cli/README.md": ("enclavectl", ("verify", "policy", "log", "monitor", "ca", "context", "app", "admin", "egress-ca", "issuer", "witness",
                                              "upgrade-rule", "upgrade-rule agree", "upgrade", "salvage", "get", "fetch", "keygen",
                                              "publish", "recover", "recovery", "backup", "restore", "measure", "sign")),
             "host/README.md": ("enclave-os", ("serve", "doctor"))}
@@ -79,7 +79,9 @@ def check(build, source):
     known = set()
     for pattern in SOURCES:
         for path in source.glob(pattern):
-            known |= {"--" + o for o in re.findall(r'\{"([a-z0-9-]+)", [01], (?:0|NULL),', path.read_text())}
+            text = path.read_text()
+            known |= {"--" + o for o in re.findall(r'\{"([a-z0-9-]+)", [01], (?:0|NULL),', text)}
+            known |= set(re.findall(r'is_option\([^,]+, "(--[a-z0-9-]+)"\)', text))  # which no table has
     problems += [f"no --help shows {option}" for option in sorted(known - helped)]
     problems += [f"the sources do not know {option}" for option in sorted(helped - known)]
     return problems

@@ -8,6 +8,8 @@ set -euo pipefail
 
 hang=${HANG:-300} # seconds; a test that has waited so long for one thing would wait for ever
 work=$(mktemp -d)
+export XDG_CONFIG_HOME=$work/config # no context of the user's own
+unset ENCLAVECTL_CONTEXT
 port=$(free_port)
 url=https://127.0.0.1:$port
 server=
