@@ -126,9 +126,12 @@ void connection_cut(struct connection *c)
         c->transport.on_ready(&c->transport, c->transport.user);
 }
 
+/* Whoever has the transport hears of its end only when on_ready comes to it, and may use it until then. */
 static void tls_flush(struct transport *t)
 {
-    tls_publish(connection_of(t));
+    struct connection *c = connection_of(t);
+    if (c->phase != CLOSED)
+        tls_publish(c);
 }
 
 static void tls_close(struct transport *t)
@@ -162,7 +165,9 @@ static bool tls_export(struct transport *t, const char *label, const uint8_t con
 {
     struct connection *c = connection_of(t);
     connection_check(c);
-    ENSURE(c->ssl && c->phase == SERVING);
+    if (c->phase != SERVING)
+        return false;
+    ENSURE(c->ssl);
     bool ok = SSL_export_keying_material(c->ssl, out, 32, label, strlen(label), context, 32, 1) == 1;
     ERR_clear_error();
     return ok;
@@ -173,7 +178,9 @@ static bool tls_shown_key(struct transport *t, uint8_t sha256[32])
     struct connection *c = connection_of(t);
     uint8_t *spki = NULL;
     connection_check(c);
-    ENSURE(c->ssl && c->phase == SERVING);
+    if (c->phase != SERVING)
+        return false;
+    ENSURE(c->ssl);
     X509 *shown = SSL_get_certificate(c->ssl);
     int size = shown ? i2d_X509_PUBKEY(X509_get_X509_PUBKEY(shown), &spki) : -1;
     if (size > 0)
@@ -188,7 +195,9 @@ static int64_t tls_shown_until(struct transport *t)
     struct connection *c = connection_of(t);
     struct tm until;
     connection_check(c);
-    ENSURE(c->ssl && c->phase == SERVING);
+    if (c->phase != SERVING)
+        return -1;
+    ENSURE(c->ssl);
     X509 *shown = SSL_get_certificate(c->ssl);
     return shown && ASN1_TIME_to_tm(X509_get0_notAfter(shown), &until) == 1 ? timegm(&until) : -1;
 }

@@ -59,7 +59,7 @@ static struct doorbell_shared *bell_in, *bell_out;
 static struct doorbell_producer ring_worker;
 static struct doorbell_consumer from_worker;
 static SSL_CTX *client_context;
-static uint64_t random_state, clock_offset_ns, ends_seen, handshakes;
+static uint64_t random_state, clock_offset_ns, ends_seen, handshakes, broken;
 
 /* ---- what the enclave has around it ------------------------------------------------------------------------- */
 
@@ -102,10 +102,26 @@ int peer_describe(SSL *ssl, bool debug, char out[256])
 /* An echo in HTTP's place; ends at "." or with its peer. */
 static struct http_site site;
 
+/* Its channel is the host's again: nothing may reach into it any more. */
+static void use_broken(struct transport *t)
+{
+    uint8_t byte = 0, bytes[32] = {0};
+    assert_true(t->ops->read(t, &byte, 1) < 0);
+    assert_true(t->ops->write(t, &byte, 1) < 0);
+    t->ops->flush(t);
+    assert_false(t->ops->reusable(t));
+    assert_false(t->export_key(t, "EXPORTER-test", bytes, bytes));
+    assert_false(t->shown_key(t, bytes));
+    assert_true(t->shown_until(t) < 0);
+    broken++;
+}
+
 static void on_ready(struct transport *t, void *user)
 {
     uint8_t buffer[700];
     ssize_t got = -EAGAIN;
+    if (t->broken)
+        use_broken(t);
     while (!t->broken && (got = t->ops->read(t, buffer, sizeof buffer)) > 0) {
         ssize_t put = t->ops->write(t, buffer, (size_t)got); /* what does not fit is lost: the host's doing */
         if ((put < 0 && put != -EAGAIN) || buffer[0] == '.')
@@ -414,6 +430,7 @@ static void test_hostile_host(void **state)
     print_message("%llu channels ended, %llu of them after a handshake\n", (unsigned long long)ends_seen,
                   (unsigned long long)handshakes);
     assert_true(handshakes > (uint64_t)count && ends_seen > handshakes);
+    assert_true(broken > 0);
 }
 
 /* What another has left in this thread's queue of errors says nothing of a connection. */

@@ -65,6 +65,11 @@ done
 for path in /short /cut/100 /chunk-size; do # the head came: the client's answer is cut as well
     via $path -f -o /dev/null && fail "$path was taken for whole"
 done
+# one that is not there any more, while an answer is waited for and while it comes: also where nothing is left to be sent
+for _ in 1 2 3 4 5; do
+    equal "$(via /reset)" "error $terminated" /reset
+    via /reset-body -f -o /dev/null && fail "a body that a reset ended was taken for whole"
+done
 equal "$(via /never -H 'x-timeout: 2000')" "error $response_timeout"
 via /never-body -f -H "x-timeout: 2000" -o /dev/null && fail "a body that stands still was taken for whole"
 # a request whose body breaks off is not whole for the server either

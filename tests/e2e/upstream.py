@@ -4,8 +4,10 @@ A connection is kept as long as answers are honest. Raw sockets: a library would
 """
 import hashlib
 import itertools
+import os
 import socket
 import ssl
+import struct
 import sys
 import threading
 import time
@@ -163,6 +165,11 @@ def answer(s, method, path, headers, body):
         s.sendall(OK + b"content-length: 4\r\n\r\nab")
         s.recv(1)
         return True
+    elif path in ("/reset", "/reset-body"):  # not even a FIN: the other side's TCP is told that there is no connection
+        if path == "/reset-body":
+            s.sendall(OK + b"content-length: 4\r\n\r\nab")
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        os.close(s.detach())
     elif path == "/trickle":
         s.sendall(OK + b"content-length: 6\r\n\r\n")
         for c in b"abcdef":
