@@ -69,12 +69,26 @@ static bool get_manifest(struct trust_options *t, struct connection *c, const ch
 
 #define FRESH_ATTEMPTS 10 /* while others ask */
 
-/* Its evidence for this connection, if the policy wants it. Whether there is an answer. */
-static bool get_fresh(struct trust_options *t, struct connection *c, const char *url)
+static bool has_extension(X509 *leaf, const char *text)
+{
+    ASN1_OBJECT *oid = OBJ_txt2obj(text, 1);
+    bool found = oid && X509_get_ext_by_OBJ(leaf, oid, -1) >= 0;
+    ASN1_OBJECT_free(oid);
+    return found;
+}
+
+/* Whether the certificate has a quote, of one kind or the other: else it is judged by what comes behind it. */
+static bool has_quote(X509 *leaf)
+{
+    return has_extension(leaf, "1.2.840.113741.1.13.1.0") || has_extension(leaf, "2.23.133.5.4.9");
+}
+
+/* Its evidence for this connection, if the policy wants it, or there is no other. Whether there is an answer. */
+static bool get_fresh(struct trust_options *t, struct connection *c, X509 *leaf, const char *url)
 {
     char error[256];
     bool reusable;
-    if (!t->fresh)
+    if (!t->fresh && has_quote(leaf))
         return true;
     static const struct timespec pause = {.tv_sec = 1}; /* as the server's retry-after says */
     int result = -EAGAIN;
@@ -99,10 +113,7 @@ static bool get_fresh(struct trust_options *t, struct connection *c, const char 
 /* Whether the certificate names a log. */
 static bool has_log(X509 *leaf)
 {
-    ASN1_OBJECT *oid = OBJ_txt2obj("1.3.6.1.4.1.65230.4.4", 1);
-    bool found = oid && X509_get_ext_by_OBJ(leaf, oid, -1) >= 0;
-    ASN1_OBJECT_free(oid);
-    return found;
+    return has_extension(leaf, "1.3.6.1.4.1.65230.4.4");
 }
 
 static bool needs_log(const struct trust_options *t)
@@ -234,7 +245,8 @@ static struct verifier_result *judge_connection(struct trust_options *t, struct 
     }
     verifier_policy_set_live(t->policy, !SSL_session_reused(c->ssl));
     bool manifest = all || verifier_policy_needs_manifest(t->policy);
-    if (get_collateral(t, leaf, &collateral) == 0 && get_fresh(t, c, url) && (!manifest || get_manifest(t, c, url))) {
+    if (get_collateral(t, leaf, &collateral) == 0 && get_fresh(t, c, leaf, url) &&
+        (!manifest || get_manifest(t, c, url))) {
         t->seen.leaf = X509_dup(leaf);
         t->seen.source = (struct history_source){.url = url, .given = t->seen.spent ? NULL : c, .leaf = t->seen.leaf};
         result = judge(t, collateral, url, has_log(leaf) && (all || needs_log(t)));

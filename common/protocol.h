@@ -157,7 +157,8 @@ struct run_args {
     uint32_t drain_timeout_ms;   /* 0: CHANGE_DRAIN_MS of enclave/service/change.h */
     uint32_t app_memory_max_mib; /* linear memory of one instance */
     uint32_t app_disk_max_mib;   /* records of one app; 0: KV_DISK_DEFAULT. Only a refusal depends on it */
-    uint32_t edmm; /* 1: pages may be added and changed while the enclave runs. A lie only stops the enclave */
+    uint32_t edmm;  /* 1: pages may be added and changed while the enclave runs. A lie only stops the enclave */
+    uint32_t ratls; /* 2: certificates without a quote, evidence behind the handshake; 0, 1: with */
     uint32_t request_client_certificates; /* 1: of every client; 0: where an app's settings say so */
     /* Of the first boot; later ones compare. 0 stands for the default in enclave/witness/set.h */
     uint32_t witness_quorum, witness_seconds, witness_commits;
@@ -172,7 +173,7 @@ struct run_args {
     uint32_t recover, recover_share_count;
     uint8_t recover_shares[PROTO_RECOVERY_KEYS_MAX][PROTO_RECOVER_SHARE_SIZE];
 };
-#define PROTO_VERSION 8u
+#define PROTO_VERSION 9u
 
 /* What the boot thread's ecall_run returns instead of 0 when all is in order, but a thread is still inside that
  * computes: it does nothing that can be seen outside, and may go on for as long as the process lives. */

@@ -62,6 +62,9 @@ static const char usage[] =
     "  --san NAMES              names and IP addresses for the certificate, separated by commas, beside localhost,\n"
     "                           127.0.0.1, ::1 and the address of --listen\n"
     "  --no-localhost           leave localhost, 127.0.0.1 and ::1 out of the certificate\n"
+    "  --ratls v1|v2            v1: the certificate has the quotes; v2: it has none, and a client asks for one behind "
+    "the\n"
+    "                           handshake; default v1\n"
     "  --request-client-certificates  ask every client for an RA-TLS certificate, without requiring one; default: "
     "only\n"
     "                           while an app's settings have \"peers\": \"request\"\n"
@@ -230,6 +233,13 @@ static enum enclave_backend parse_backend(const char *text)
     wrong("--backend %s: expected auto, sgx or emulator", text);
 }
 
+static void read_ratls(struct options *o, const char *text)
+{
+    if (strcmp(text, "v1") != 0 && strcmp(text, "v2") != 0)
+        wrong("--ratls %s: expected v1 or v2", text);
+    o->ratls = (unsigned)(text[1] - '0');
+}
+
 static uint32_t parse_upgrade_rule(const char *text)
 {
     static const char *const names[] = {[PROTO_UPGRADE_NONE] = "none",
@@ -294,6 +304,7 @@ enum option_id {
     LISTEN_FROM,
     SAN,
     NO_LOCALHOST,
+    RATLS,
     REQUEST_CLIENT_CERTIFICATES,
     SIM_DIR,
     COLLATERAL_LISTEN,
@@ -335,6 +346,7 @@ static const struct option table[] = {
     {"listen-from", 1, 0, LISTEN_FROM},
     {"san", 1, 0, SAN},
     {"no-localhost", 0, 0, NO_LOCALHOST},
+    {"ratls", 1, 0, RATLS},
     {"request-client-certificates", 0, 0, REQUEST_CLIENT_CERTIFICATES},
     {"sim-dir", 1, 0, SIM_DIR},
     {"collateral-listen", 1, 0, COLLATERAL_LISTEN},
@@ -446,6 +458,27 @@ static void read_take_over(struct options *o, const char *text)
     o->take_over = text;
 }
 
+/* Of the server's certificate, and its clients'. False: it is another option. */
+static bool set_certificate(struct options *o, int id, const char *text)
+{
+    switch (id) {
+    case SAN:
+        o->san = text; /* judged with the names that are there anyway */
+        return true;
+    case NO_LOCALHOST:
+        o->no_localhost = true;
+        return true;
+    case RATLS:
+        read_ratls(o, text);
+        return true;
+    case REQUEST_CLIENT_CERTIFICATES:
+        o->request_client_certificates = true;
+        return true;
+    default:
+        return false;
+    }
+}
+
 static void set_option(struct options *o, int id, const char *name, const char *text)
 {
     switch (id) {
@@ -481,15 +514,6 @@ static void set_option(struct options *o, int id, const char *name, const char *
     case TAKE_OVER:
         read_take_over(o, text);
         break;
-    case SAN:
-        o->san = text; /* judged with the names that are there anyway */
-        break;
-    case NO_LOCALHOST:
-        o->no_localhost = true;
-        break;
-    case REQUEST_CLIENT_CERTIFICATES:
-        o->request_client_certificates = true;
-        break;
     case SIM_DIR:
         need_folder(name, text);
         o->machine_dir = text;
@@ -514,7 +538,7 @@ static void set_option(struct options *o, int id, const char *name, const char *
         o->grace_ms = (uint32_t)number(name, text, 0, 3600000);
         break;
     default:
-        if (!set_recovery(o, id, name, text))
+        if (!set_certificate(o, id, text) && !set_recovery(o, id, name, text))
             set_limit(o, id, name, text);
         break;
     }

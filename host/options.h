@@ -20,6 +20,7 @@ struct options {
     char names[PROTO_SAN_MAX]; /* the certificate's, judged, separated by commas; never empty */
     bool no_localhost;
     bool request_client_certificates;
+    unsigned ratls; /* 1 or 2; 0: not given */
     enum enclave_backend backend;
     bool debug;
     bool no_edmm;

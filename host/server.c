@@ -282,6 +282,7 @@ static void fill_run_args(void)
     a->drain_timeout_ms = o->drain_timeout_ms;
     a->app_memory_max_mib = o->app_memory_mib;
     a->app_disk_max_mib = o->app_disk_mib;
+    a->ratls = o->ratls;
     a->request_client_certificates = o->request_client_certificates;
     a->edmm = enclave_memory(server.enclave)->edmm;
 }

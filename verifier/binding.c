@@ -102,6 +102,13 @@ void verifier__check_binding(struct verification *v)
         return;
     else if (v->dice_is_quote)
         check_dice_binding(v);
+    else if (v->is_v2 && v->policy->mode == VERIFIER_DETERMINISTIC && /* no other challenge is expected */
+             memcmp(v->expected_report_data, BODY_REPORT_DATA(v->quote.body), 64) == 0)
+        verifier__pass(v, CHECK_REPORT_DATA,
+                       "binds the certificate's key, a challenge behind the handshake and this connection");
+    else if (v->is_v2)
+        verifier__fail(v, CHECK_REPORT_DATA,
+                       "is not that of this certificate's key, the challenge and this connection");
     else if (expected_report_data(v, expected) && memcmp(expected, BODY_REPORT_DATA(v->quote.body), 64) == 0)
         verifier__pass(v, CHECK_REPORT_DATA, "%s", good[v->policy->mode]);
     else

@@ -17,6 +17,10 @@ bool verifier__bound(const struct verification *v)
 bool verifier__read_extension(const struct verification *v, const char *oid_text, uint8_t *out, size_t size)
 {
     int count;
+    if (v->is_v2 && (strcmp(oid_text, OID_GENERATION) == 0 || strcmp(oid_text, OID_INSTANCE) == 0))
+        return false; /* these numbers stand for something else there; the manifest tells them */
+    if (v->is_v2 && strcmp(oid_text, OID_MERKLE_ROOT) == 0)
+        oid_text = OID_V2_MERKLE_ROOT;
     ASN1_OBJECT *oid = v->leaf ? OBJ_txt2obj(oid_text, 1) : NULL;
     const ASN1_OCTET_STRING *value = oid ? verifier__extension(v->leaf, oid, &count) : NULL;
     bool found = value && (size_t)ASN1_STRING_length(value) == size;

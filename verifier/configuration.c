@@ -47,7 +47,8 @@ static void check_extension(struct verification *v, size_t index)
         outcome = VERIFIER_PASSED;
         reason = "has the expected value";
         v->result->extension_names_instance |=
-            strcmp(e->text, OID_MERKLE_ROOT) == 0 || strcmp(e->text, OID_INSTANCE) == 0;
+            v->is_v2 ? strcmp(e->text, OID_V2_MERKLE_ROOT) == 0
+                     : strcmp(e->text, OID_MERKLE_ROOT) == 0 || strcmp(e->text, OID_INSTANCE) == 0;
     }
     verifier__set(v, CHECK_EXTENSION, index, outcome, "%s %s", e->text, reason);
 }

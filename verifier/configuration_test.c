@@ -365,20 +365,71 @@ static void test_words_are_printable(void **state)
     made_close(m);
 }
 
+/* The outcome of a check, whose reason must have that word. */
+static void expect_outcome(const struct verifier_result *r, const char *name, enum verifier_outcome outcome,
+                           const char *word)
+{
+    struct verifier_check c = find(r, name);
+    if (c.outcome != outcome || !strstr(c.reason, word))
+        fail_msg("%s: %d %s", c.name, c.outcome, c.reason);
+}
+
+/* A server of version 2: no quote is in its certificate, and all of it holds by what it makes behind the handshake. */
+static void test_version_2(void **state)
+{
+    struct made *m = made_open();
+    m->options.v2 = true;
+    made_build(m);
+    struct verifier_result *r = made_verify(m);
+    if (verifier_result_verdict(r) != VERIFIER_VERIFIED)
+        print(r);
+    assert_int_equal(verifier_result_verdict(r), VERIFIER_VERIFIED);
+    expect_outcome(r, "report data", VERIFIER_PASSED, "behind the handshake");
+    expect_outcome(r, "fresh evidence", VERIFIER_PASSED, "this connection");
+    expect_outcome(r, "instance", VERIFIER_PASSED, "1d0203");
+    expect_outcome(r, "lineage", VERIFIER_PASSED, "");
+    assert_true(verifier_result_claims(r)->generation == 41);
+    verifier_result_destroy(r);
+
+    m->fresh.exported[0] ^= 1; /* somebody is in between */
+    r = made_verify(m);
+    assert_int_equal(verifier_result_verdict(r), VERIFIER_REFUSED);
+    expect_outcome(r, "report data", VERIFIER_FAILED, "is not that");
+    assert_int_equal(find(r, "fresh evidence").outcome, VERIFIER_NOT_CHECKED);
+    verifier_result_destroy(r);
+    m->fresh.exported[0] ^= 1;
+
+    m->evidence.fresh = NULL; /* it is not asked */
+    r = made_verify(m);
+    assert_int_equal(verifier_result_verdict(r), VERIFIER_REFUSED);
+    expect_outcome(r, "quote", VERIFIER_FAILED, "none was asked for behind a handshake");
+    verifier_result_destroy(r);
+    m->evidence.fresh = &m->fresh;
+
+    m->fresh.answer_size = 1; /* it answers something else */
+    r = made_verify(m);
+    assert_int_equal(verifier_result_verdict(r), VERIFIER_REFUSED);
+    expect_outcome(r, "quote", VERIFIER_FAILED, "the answer to the challenge");
+    verifier_result_destroy(r);
+    m->fresh.answer_size = strlen(m->fresh.answer);
+
+    verifier_policy_set_live(m->policy, false); /* a file: whoever has it can ask the enclave, too */
+    r = made_verify(m);
+    assert_int_equal(verifier_result_verdict(r), VERIFIER_REFUSED);
+    expect_outcome(r, "quote", VERIFIER_FAILED, "none was asked for behind a handshake");
+    verifier_result_destroy(r);
+    made_close(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all_hold),
-        cmocka_unit_test(test_one_fails),
-        cmocka_unit_test(test_unbound),
-        cmocka_unit_test(test_lineage),
-        cmocka_unit_test(test_hand_over_is_proven),
-        cmocka_unit_test(test_hand_over_since),
-        cmocka_unit_test(test_hand_over_unanswered),
-        cmocka_unit_test(test_successor),
-        cmocka_unit_test(test_verdicts),
-        cmocka_unit_test(test_nobody_is_nobodys),
-        cmocka_unit_test(test_words_are_printable),
+        cmocka_unit_test(test_all_hold),          cmocka_unit_test(test_version_2),
+        cmocka_unit_test(test_one_fails),         cmocka_unit_test(test_unbound),
+        cmocka_unit_test(test_lineage),           cmocka_unit_test(test_hand_over_is_proven),
+        cmocka_unit_test(test_hand_over_since),   cmocka_unit_test(test_hand_over_unanswered),
+        cmocka_unit_test(test_successor),         cmocka_unit_test(test_verdicts),
+        cmocka_unit_test(test_nobody_is_nobodys), cmocka_unit_test(test_words_are_printable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

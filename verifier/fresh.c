@@ -47,14 +47,21 @@ static uint8_t *read_answer(const struct verifier_fresh *fresh, size_t *size, co
     return quote;
 }
 
-static void judge(struct verification *v, const uint8_t *quote, size_t size)
+/* What its ReportData must be. */
+static bool report_data(const struct verification *v, uint8_t out[64])
 {
-    uint8_t input[96], expected[64];
-    char why[REASON_SIZE];
+    uint8_t input[96];
     memcpy(input, v->result->claims.spki_sha256, 32);
     memcpy(input + 32, v->fresh->context, 32);
     memcpy(input + 64, v->fresh->exported, 32);
-    if (EVP_Digest(input, sizeof input, expected, NULL, EVP_sha512(), NULL) != 1)
+    return EVP_Digest(input, sizeof input, out, NULL, EVP_sha512(), NULL) == 1;
+}
+
+static void judge(struct verification *v, const uint8_t *quote, size_t size)
+{
+    uint8_t expected[64];
+    char why[REASON_SIZE];
+    if (!report_data(v, expected))
         verifier__fail(v, CHECK_FRESH, "out of memory");
     else if (!verifier__is_as_good(v, quote, size, expected,
                                    "it is not over this key, this challenge and this connection", why))
@@ -63,10 +70,37 @@ static void judge(struct verification *v, const uint8_t *quote, size_t size)
         verifier__pass(v, CHECK_FRESH, "a quote over this key, this challenge and this connection");
 }
 
+void verifier__check_only_fresh(struct verification *v)
+{
+    uint8_t expected[64];
+    size_t size = 0;
+    const char *why = "";
+    if (!v->fresh || !v->live) {
+        verifier__fail(v, CHECK_QUOTE,
+                       "the certificate carries no SGX quote, and none was asked for behind a handshake");
+        return;
+    }
+    if (!v->result->claims.has_spki)
+        return;
+    uint8_t *quote = report_data(v, expected) ? read_answer(v->fresh, &size, &why) : NULL;
+    if (quote) {
+        v->expected_report_data = expected;
+        verifier__check_quote(v, quote, size);
+        v->expected_report_data = NULL;
+        if (verifier__passed(v, CHECK_REPORT_DATA))
+            verifier__pass(v, CHECK_FRESH, "a quote over this key, this challenge and this connection");
+    } else {
+        verifier__fail(v, CHECK_QUOTE, "the certificate carries none, and the answer to the challenge: %s", why);
+    }
+    free(quote);
+}
+
 void verifier__check_fresh(struct verification *v)
 {
     size_t size = 0;
     const char *why = NULL;
+    if (v->is_v2 && v->fresh)
+        return; /* that was the quote */
     if (!v->fresh) {
         verifier__skip(v, CHECK_FRESH, "none was asked for behind the handshake");
         return;

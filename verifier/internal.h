@@ -52,11 +52,12 @@
 /* ---- extensions of the certificate (docs/attestation.md) ------------------------------------------------------ */
 
 #define OID_MERKLE_ROOT "1.3.6.1.4.1.65230.1.1"
-#define OID_GENERATION "1.3.6.1.4.1.65230.4.1" /* 8 bytes, big endian */
-#define OID_INSTANCE "1.3.6.1.4.1.65230.4.2"   /* 32 bytes */
-#define OID_LOG_HEAD "1.3.6.1.4.1.65230.4.3"   /* size, 8 bytes, big endian; root, 32 bytes */
-#define OID_LOG_KEY "1.3.6.1.4.1.65230.4.4"    /* 32 bytes: Ed25519 */
-#define OID_LINEAGE "1.3.6.1.4.1.65230.4.5"    /* 32 bytes for each */
+#define OID_V2_MERKLE_ROOT "1.3.6.1.4.1.65230.2.1" /* of a leaf without a quote */
+#define OID_GENERATION "1.3.6.1.4.1.65230.4.1"     /* 8 bytes, big endian */
+#define OID_INSTANCE "1.3.6.1.4.1.65230.4.2"       /* 32 bytes */
+#define OID_LOG_HEAD "1.3.6.1.4.1.65230.4.3"       /* size, 8 bytes, big endian; root, 32 bytes */
+#define OID_LOG_KEY "1.3.6.1.4.1.65230.4.4"        /* 32 bytes: Ed25519 */
+#define OID_LINEAGE "1.3.6.1.4.1.65230.4.5"        /* 32 bytes for each */
 
 /* ---- the checks ----
  * name; whether a result stands or falls with it; what it holds for. docs/verify.md carries the same words (a test
@@ -287,6 +288,7 @@ struct verification {
     int64_t now_s;
     bool live;
     X509 *leaf;                /* NULL: a quote alone */
+    bool is_v2;                /* it has no quote: what its server made behind the handshake is judged */
     const char *manifest_text; /* NULL: none was given */
     size_t manifest_size;
     const struct verifier_log_view *log; /* NULL: none was given */
@@ -346,8 +348,10 @@ void verifier__check_binding(struct verification *v);         /* binding.c */
 void verifier__read_dice(struct verification *v);             /* dice.c: of a certificate; checks nothing */
 void verifier__check_dice(struct verification *v);            /* dice.c */
 void verifier__check_fresh(struct verification *v);           /* fresh.c */
-void verifier__check_enclave(struct verification *v);         /* enclave.c */
-void verifier__check_configuration(struct verification *v);   /* configuration.c */
+/* fresh.c: of a certificate without a quote, all that a quote is judged by. */
+void verifier__check_only_fresh(struct verification *v);
+void verifier__check_enclave(struct verification *v);       /* enclave.c */
+void verifier__check_configuration(struct verification *v); /* configuration.c */
 /* contents.c, history.c, upgrades.c and apps.c: of the configuration, what the manifest lists, and of the log. */
 void verifier__check_contents(struct verification *v);
 void verifier__check_history(struct verification *v);

@@ -25,7 +25,8 @@ extern "C" {
  * handshake shows no certificate. Server names and CAs are not looked at. 0, -ENOMEM, or -EINVAL: the policy does not
  * say whose enclave it is to be (verifier_policy_names_instance), or expects what only a manifest or a log tells, which
  * come behind the handshake: see below. A handshake whose verdict is "genuine" fails as well, unless the policy takes
- * any instance. */
+ * any instance; so does one with a server whose certificate has no quote (serve --ratls v2): it has yet to be asked
+ * for it. */
 VERIFIER_API int verifier_openssl_use(SSL_CTX *ctx, const struct verifier_policy *policy,
                                       const struct verifier_collateral *collateral);
 

@@ -9,6 +9,14 @@
 
 #define OID_QUOTE "1.2.840.113741.1.13.1.0"
 
+/* A certificate without a quote: whether it says what it says by the numbers of version 2. */
+static bool is_v2(const struct verification *v)
+{
+    uint8_t root[32], generation[8];
+    return verifier__read_extension(v, OID_V2_MERKLE_ROOT, root, sizeof root) &&
+           !verifier__read_extension(v, OID_GENERATION, generation, sizeof generation);
+}
+
 /* All of a certificate, from which v was begun. */
 static struct verifier_result *judge(struct verification v, X509 *certificate)
 {
@@ -22,9 +30,12 @@ static struct verifier_result *judge(struct verification v, X509 *certificate)
     ASN1_OBJECT_free(oid);
     verifier__read_dice(&v);
     v.dice_is_quote = oid && count == 0 && v.has_dice && !v.dice_wrong;
+    v.is_v2 = oid && count == 0 && !v.has_dice && is_v2(&v);
     verifier__check_certificate(&v);
     if (v.dice_is_quote)
         verifier__check_quote(&v, v.dice.quote, v.dice.quote_size);
+    else if (v.is_v2)
+        verifier__check_only_fresh(&v);
     else
         verifier__check_quote(&v, value ? ASN1_STRING_get0_data(value) : NULL,
                               value ? (size_t)ASN1_STRING_length(value) : 0);

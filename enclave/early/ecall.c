@@ -40,7 +40,7 @@ static bool run_args_ok(const struct run_args *a)
     return a->version == PROTO_VERSION && a->workers >= 1 && a->workers <= PROTO_MAX_WORKERS &&
            a->cpuid_count <= PROTO_CPUID_MAX && a->admin_key_size <= PROTO_ADMIN_KEY_MAX &&
            a->san[PROTO_SAN_MAX - 1] == 0 && a->take_over[PROTO_TAKE_OVER_MAX - 1] == 0 && limits_ok(a) &&
-           a->request_client_certificates <= 1 && a->witnesses_size <= PROTO_WITNESSES_MAX &&
+           a->request_client_certificates <= 1 && a->ratls <= 2 && a->witnesses_size <= PROTO_WITNESSES_MAX &&
            a->upgrade_rule <= PROTO_UPGRADE_SIGNER && a->recovery_count <= PROTO_RECOVERY_KEYS_MAX &&
            a->recovery_threshold <= PROTO_RECOVERY_KEYS_MAX && a->recover <= 1 &&
            a->recover_share_count <= PROTO_RECOVERY_KEYS_MAX && a->time_page % 8 == 0 &&

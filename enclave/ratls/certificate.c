@@ -35,6 +35,19 @@
 
 #define KEY_SOURCE "generated" /* what an app stores is sealed under keys that were made in here */
 #define COMMON_NAME_MAX 64u    /* RFC 5280, appendix A.1: ub-common-name */
+
+/* Version 2: no quote, and 4.1 and 4.2 stand for something else there, of apps' certificates. What both would say is in
+ * the manifest. */
+#define OID_V2_RUNTIME_HASH "1.3.6.1.4.1.65230.1.1"
+#define OID_V2_MERKLE_ROOT "1.3.6.1.4.1.65230.2.1"
+#define OID_V2_EGRESS_CA_HASH "1.3.6.1.4.1.65230.2.2"
+#define OID_V2_WORKLOADS_HASH "1.3.6.1.4.1.65230.2.4"
+#define OID_V2_APP_ID "1.3.6.1.4.1.65230.4.1"
+#define OID_V2_APP_CODE "1.3.6.1.4.1.65230.4.2"
+#define OID_V2_APP_ROOT "1.3.6.1.4.1.65230.5.1"
+#define OID_V2_APP_SETTINGS "1.3.6.1.4.1.65230.5.2"
+#define OID_V2_APP_KEY_SOURCE "1.3.6.1.4.1.65230.6.1"
+
 #define CA_LIFETIME_S (10ll * 365 * 86400)
 
 static _Atomic uint64_t leaves_made;
@@ -220,13 +233,26 @@ static int add_log(X509 *x, const struct leaf_content *c)
 static int add_subject(X509 *x, const struct leaf_content *c)
 {
     const struct leaf_app *app = c->app;
+    bool v1 = c->quote != NULL;
     if (app)
-        return add_raw(x, OID_APP_ROOT, app->root, 32) && add_raw(x, OID_APP_CODE, app->code, 32) &&
-               add_raw(x, OID_APP_KEY_SOURCE, (const uint8_t *)KEY_SOURCE, sizeof KEY_SOURCE - 1) &&
-               add_raw(x, OID_APP_SETTINGS, app->settings, 32) && add_raw(x, OID_APP_ID, app->id, 16);
-    return (!c->egress_hash || add_raw(x, OID_EGRESS_CA_HASH, c->egress_hash, 32)) &&
-           add_raw(x, OID_RUNTIME_HASH, c->runtime_hash, 32) &&
-           (!c->workloads_hash || add_raw(x, OID_WORKLOADS_HASH, c->workloads_hash, 32));
+        return add_raw(x, v1 ? OID_APP_ROOT : OID_V2_APP_ROOT, app->root, 32) &&
+               add_raw(x, v1 ? OID_APP_CODE : OID_V2_APP_CODE, app->code, 32) &&
+               add_raw(x, v1 ? OID_APP_KEY_SOURCE : OID_V2_APP_KEY_SOURCE, (const uint8_t *)KEY_SOURCE,
+                       sizeof KEY_SOURCE - 1) &&
+               add_raw(x, v1 ? OID_APP_SETTINGS : OID_V2_APP_SETTINGS, app->settings, 32) &&
+               add_raw(x, v1 ? OID_APP_ID : OID_V2_APP_ID, app->id, 16);
+    return (!c->egress_hash || add_raw(x, v1 ? OID_EGRESS_CA_HASH : OID_V2_EGRESS_CA_HASH, c->egress_hash, 32)) &&
+           add_raw(x, v1 ? OID_RUNTIME_HASH : OID_V2_RUNTIME_HASH, c->runtime_hash, 32) &&
+           (!c->workloads_hash || add_raw(x, v1 ? OID_WORKLOADS_HASH : OID_V2_WORKLOADS_HASH, c->workloads_hash, 32));
+}
+
+/* Which configuration that is. */
+static int add_configuration(X509 *x, const struct leaf_content *c)
+{
+    if (!c->quote)
+        return add_raw(x, OID_V2_MERKLE_ROOT, c->merkle_root, 32);
+    return add_raw(x, OID_SGX_QUOTE, c->quote, c->quote_size) && add_raw(x, OID_MERKLE_ROOT, c->merkle_root, 32) &&
+           add_generation(x, c->generation) && add_raw(x, OID_INSTANCE, c->instance, 32);
 }
 
 X509 *certificate_draft_leaf(EVP_PKEY *key, X509 *ca, const struct leaf_content *c)
@@ -237,9 +263,7 @@ X509 *certificate_draft_leaf(EVP_PKEY *key, X509 *ca, const struct leaf_content 
         add_standard(x, ca, NID_basic_constraints, "critical,CA:FALSE") &&
         add_standard(x, ca, NID_key_usage, "critical,digitalSignature") &&
         add_standard(x, ca, NID_ext_key_usage, "serverAuth") && add_alternative_names(x, c->names) &&
-        add_standard(x, ca, NID_authority_key_identifier, "keyid") &&
-        add_raw(x, OID_SGX_QUOTE, c->quote, c->quote_size) && add_raw(x, OID_MERKLE_ROOT, c->merkle_root, 32) &&
-        add_generation(x, c->generation) && add_raw(x, OID_INSTANCE, c->instance, 32) && add_log(x, c) &&
+        add_standard(x, ca, NID_authority_key_identifier, "keyid") && add_configuration(x, c) && add_log(x, c) &&
         (!c->lineage || add_raw(x, OID_LINEAGE, c->lineage, c->lineage_size)) && add_subject(x, c))
         return x;
     X509_free(x);

@@ -45,7 +45,7 @@ struct leaf_content {
     /* NULL: it is the server's, which says what all apps share. Else an app's under names, which is one: its subject,
      * where that has 64 characters at most, and runtime_hash, workloads_hash and egress_hash are not in it. */
     const struct leaf_app *app;
-    const uint8_t *quote;
+    const uint8_t *quote; /* NULL: version 2 of RA-TLS, whose leaves have none, and other numbers for what they say */
     size_t quote_size;
     const uint8_t *merkle_root; /* 32 bytes */
     uint64_t generation;

@@ -77,8 +77,88 @@ static void test_leaf(void **state)
     EVP_PKEY_free(ca_key);
 }
 
+static int size_of(X509 *leaf, const char *text)
+{
+    ASN1_OBJECT *oid = OBJ_txt2obj(text, 1);
+    int at = X509_get_ext_by_OBJ(leaf, oid, -1);
+    ASN1_OBJECT_free(oid);
+    return at < 0 ? -1 : ASN1_STRING_length(X509_EXTENSION_get_data(X509_get_ext(leaf, at)));
+}
+
+/* The same, said by the numbers of either version: a leaf without a quote has no number that means something else. */
+static void test_versions(void **state)
+{
+    static const struct {
+        const char *oid;
+        int v1, v2;
+    } extensions[] = {{"1.2.840.113741.1.13.1.0", 32, -1}, {"1.3.6.1.4.1.65230.1.1", 32, 32},
+                      {"1.3.6.1.4.1.65230.2.1", 32, 32},   {"1.3.6.1.4.1.65230.2.2", -1, 32},
+                      {"1.3.6.1.4.1.65230.2.4", 32, 32},   {"1.3.6.1.4.1.65230.2.5", 32, -1},
+                      {"1.3.6.1.4.1.65230.4.1", 8, -1},    {"1.3.6.1.4.1.65230.4.2", 32, -1},
+                      {"1.3.6.1.4.1.65230.4.3", 40, 40},   {"1.3.6.1.4.1.65230.4.4", 32, 32}};
+    EVP_PKEY *key = certificate_make_key(), *ca_key = certificate_make_key();
+    X509 *ca = certificate_make_ca(ca_key, NOW);
+    for (int version = 1; version <= 2; version++) {
+        struct leaf_content content = {.not_before_s = certificate_not_before(NOW),
+                                       .names = "localhost",
+                                       .quote = version == 1 ? thirty_two : NULL,
+                                       .quote_size = sizeof thirty_two,
+                                       .merkle_root = thirty_two,
+                                       .instance = thirty_two,
+                                       .log_root = thirty_two,
+                                       .log_key = thirty_two,
+                                       .runtime_hash = thirty_two,
+                                       .workloads_hash = thirty_two,
+                                       .egress_hash = thirty_two};
+        X509 *leaf = certificate_make_leaf(key, ca_key, ca, &content);
+        for (size_t i = 0; i < sizeof extensions / sizeof *extensions; i++)
+            assert_int_equal(size_of(leaf, extensions[i].oid), version == 1 ? extensions[i].v1 : extensions[i].v2);
+        X509_free(leaf);
+    }
+    X509_free(ca);
+    EVP_PKEY_free(key);
+    EVP_PKEY_free(ca_key);
+}
+
+static void test_versions_of_apps(void **state)
+{
+    static const struct {
+        const char *v1, *v2;
+        int size;
+    } extensions[] = {{"1.3.6.1.4.1.65230.3.1", "1.3.6.1.4.1.65230.5.1", 32},
+                      {"1.3.6.1.4.1.65230.3.2", "1.3.6.1.4.1.65230.4.2", 32},
+                      {"1.3.6.1.4.1.65230.3.4", "1.3.6.1.4.1.65230.6.1", 9},
+                      {"1.3.6.1.4.1.65230.3.5", "1.3.6.1.4.1.65230.5.2", 32},
+                      {"1.3.6.1.4.1.65230.3.6", "1.3.6.1.4.1.65230.4.1", 16}};
+    EVP_PKEY *key = certificate_make_key(), *ca_key = certificate_make_key();
+    X509 *ca = certificate_make_ca(ca_key, NOW);
+    const struct leaf_app app = {.root = thirty_two, .code = thirty_two, .settings = thirty_two, .id = thirty_two};
+    for (int version = 1; version <= 2; version++) {
+        struct leaf_content content = {.not_before_s = certificate_not_before(NOW),
+                                       .names = "localhost",
+                                       .app = &app,
+                                       .quote = version == 1 ? thirty_two : NULL,
+                                       .quote_size = sizeof thirty_two,
+                                       .merkle_root = thirty_two,
+                                       .instance = thirty_two,
+                                       .log_root = thirty_two,
+                                       .log_key = thirty_two};
+        X509 *leaf = certificate_make_leaf(key, ca_key, ca, &content);
+        for (size_t i = 0; i < sizeof extensions / sizeof *extensions; i++) {
+            assert_int_equal(size_of(leaf, version == 1 ? extensions[i].v1 : extensions[i].v2), extensions[i].size);
+            assert_int_equal(size_of(leaf, version == 1 ? "1.3.6.1.4.1.65230.6.1" : extensions[i].v1), -1);
+        }
+        assert_int_equal(size_of(leaf, "1.3.6.1.4.1.65230.2.4"), -1);
+        X509_free(leaf);
+    }
+    X509_free(ca);
+    EVP_PKEY_free(key);
+    EVP_PKEY_free(ca_key);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_names), cmocka_unit_test(test_leaf)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_names), cmocka_unit_test(test_leaf),
+                                       cmocka_unit_test(test_versions), cmocka_unit_test(test_versions_of_apps)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

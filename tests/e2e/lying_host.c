@@ -32,10 +32,19 @@ static const struct {
     {                                                                                 \
 #field, offsetof(struct run_args, field), sizeof((struct run_args *)0)->field \
     }
-    NUMBER(http_max_header_bytes),  NUMBER(http_max_headers),     NUMBER(http_max_body_bytes),
-    NUMBER(http_header_timeout_ms), NUMBER(http_idle_timeout_ms), NUMBER(http_request_timeout_ms),
-    NUMBER(http_min_rate),          NUMBER(http_rate_grace_ms),   NUMBER(drain_timeout_ms),
-    NUMBER(app_memory_max_mib),     NUMBER(app_disk_max_mib),     NUMBER(request_client_certificates),
+    NUMBER(http_max_header_bytes),
+    NUMBER(http_max_headers),
+    NUMBER(http_max_body_bytes),
+    NUMBER(http_header_timeout_ms),
+    NUMBER(http_idle_timeout_ms),
+    NUMBER(http_request_timeout_ms),
+    NUMBER(http_min_rate),
+    NUMBER(http_rate_grace_ms),
+    NUMBER(drain_timeout_ms),
+    NUMBER(app_memory_max_mib),
+    NUMBER(app_disk_max_mib),
+    NUMBER(request_client_certificates),
+    NUMBER(ratls),
 };
 
 static void lie_about_numbers(struct run_args *args)

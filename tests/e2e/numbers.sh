@@ -8,11 +8,11 @@ echo "SEED=$seed"
 RANDOM=$seed
 declare -A least=([http_max_header_bytes]=256 [http_max_headers]=1 [http_max_body_bytes]=1 [http_header_timeout_ms]=1
     [http_idle_timeout_ms]=1 [http_request_timeout_ms]=1 [http_min_rate]=1 [http_rate_grace_ms]=1 [drain_timeout_ms]=1 [app_memory_max_mib]=1
-    [app_disk_max_mib]=1 [request_client_certificates]=0)
+    [app_disk_max_mib]=1 [request_client_certificates]=0 [ratls]=1)
 declare -A most=([http_max_header_bytes]=1048576 [http_max_headers]=4096 [http_max_body_bytes]=0x4000000000000000
     [http_header_timeout_ms]=86400000 [http_idle_timeout_ms]=86400000 [http_request_timeout_ms]=86400000
     [http_min_rate]=0x40000000 [http_rate_grace_ms]=86400000 [drain_timeout_ms]=86400000 [app_memory_max_mib]=4096 [app_disk_max_mib]=65536
-    [request_client_certificates]=1)
+    [request_client_certificates]=1 [ratls]=2)
 
 # alive: whatever it answers, or not, to a request in time, another connection is taken
 alive() { kill -0 "$server" || fail "with $lie the server is gone"; }

@@ -147,6 +147,7 @@ static const struct number {
     NUMBER(app_memory_max_mib, 1, 4096, 0),
     NUMBER(app_disk_max_mib, 1, PROTO_APP_DISK_MIB_MAX, 0),
     NUMBER(request_client_certificates, 0, 1, 0),
+    NUMBER(ratls, 0, 2, 0),
     NUMBER(witness_seconds, 1, PROTO_WITNESS_SECONDS_MAX, 0),
     NUMBER(witness_commits, 1, PROTO_WITNESS_COMMITS_MAX, 0),
     NUMBER(witnesses_size, 0, PROTO_WITNESSES_MAX, 0),

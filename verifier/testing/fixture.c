@@ -249,15 +249,17 @@ X509 *fixture_leaf(const struct fixture *f, const struct fixture_options *o, con
     MUST(X509_set_version(x, X509_VERSION_3) && ASN1_TIME_set(X509_getm_notBefore(x), (time_t)o->leaf_from_s) &&
          ASN1_TIME_set(X509_getm_notAfter(x), (time_t)o->leaf_until_s) && X509_set_pubkey(x, key_of(LEAF)) &&
          X509_set_issuer_name(x, X509_get_subject_name(f->leaf_issuer)));
-    for (int i = 0; i < o->quotes; i++)
+    for (int i = 0; i < (o->v2 ? 0 : o->quotes); i++)
         fixture_add_extension(x, "1.2.840.113741.1.13.1.0", f->quote, f->quote_size);
     for (int i = 0; i < o->roots; i++)
-        fixture_add_extension(x, "1.3.6.1.4.1.65230.1.1", f->merkle_root, 32);
+        fixture_add_extension(x, o->v2 ? "1.3.6.1.4.1.65230.2.1" : "1.3.6.1.4.1.65230.1.1", f->merkle_root, 32);
     if (f->numbered) {
         uint8_t generation[8] = {[7] = o->generation_differs ? 40 : 41};
         uint8_t instance[32] = {o->instance_differs ? 0x2d : 0x1d, 2, 3};
-        fixture_add_extension(x, "1.3.6.1.4.1.65230.4.1", generation, sizeof generation);
-        fixture_add_extension(x, "1.3.6.1.4.1.65230.4.2", instance, sizeof instance);
+        if (!o->v2) {
+            fixture_add_extension(x, "1.3.6.1.4.1.65230.4.1", generation, sizeof generation);
+            fixture_add_extension(x, "1.3.6.1.4.1.65230.4.2", instance, sizeof instance);
+        }
         if (o->lineage_size > 0)
             fixture_add_extension(x, "1.3.6.1.4.1.65230.4.5", o->lineage, o->lineage_size);
         if (o->log_head)

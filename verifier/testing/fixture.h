@@ -41,6 +41,7 @@ struct fixture_options {
     bool partial_crl; /* the PCK CA's says, in a critical extension, that it is not the whole list */
     int64_t leaf_from_s, leaf_until_s;
     int quotes, roots; /* how often these extensions stand in the leaf: 1 */
+    bool v2;           /* no quote in it, and the root under the number of version 2 */
     int evidences;     /* of DICE: 0 */
     struct fixture_evidence evidence;
     uint8_t merkle_root[32];
