@@ -244,7 +244,8 @@ static struct verifier_result *judge_connection(struct trust_options *t, struct 
         return NULL;
     }
     verifier_policy_set_live(t->policy, !SSL_session_reused(c->ssl));
-    bool manifest = all || verifier_policy_needs_manifest(t->policy);
+    /* What a certificate with a quote says of generation and instance, only the manifest tells of one without. */
+    bool manifest = all || verifier_policy_needs_manifest(t->policy) || !has_quote(leaf);
     if (get_collateral(t, leaf, &collateral) == 0 && get_fresh(t, c, leaf, url) &&
         (!manifest || get_manifest(t, c, url))) {
         t->seen.leaf = X509_dup(leaf);

@@ -34,6 +34,7 @@ var (
 	ErrNobody = errors.New("the policy does not say whose enclave it is to be (AnyInstance overrules)")
 	// ErrNeedsMore is said of a policy that a handshake alone cannot answer: Dial and Transport can.
 	ErrNeedsMore = errors.New("the policy needs the manifest, the log or fresh evidence, which come behind the handshake")
+	errLater     = errors.New("") // behind a status that may be another one soon
 	errSpent     = errors.New("the server's configuration has just changed: connect again")
 )
 
@@ -70,7 +71,8 @@ func bare(verify func(tls.ConnectionState) error) *tls.Config {
 }
 
 // TLSConfig is for connections of any protocol, whose handshake fails unless the certificate is what the policy expects. What
-// only the manifest, the log or fresh evidence can show comes later: ErrNeedsMore.
+// only the manifest, the log or fresh evidence can show comes later: ErrNeedsMore. A server whose certificate has no quote (serve
+// --ratls v2) fails this handshake: it has yet to be asked for it, as Dial does.
 func (c *Client) TLSConfig() (*tls.Config, error) {
 	if !c.Policy.NamesInstance() {
 		return nil, ErrNobody
@@ -187,13 +189,15 @@ func (c *Client) ask(ctx context.Context, p *pages) (*Result, error) {
 	if e.Collateral, err = c.collateral(ctx, e.Certificate); err != nil {
 		return nil, fmt.Errorf("collateral: %w", err)
 	}
-	if c.Policy.NeedsManifest() {
+	leaf, err := parseCertificate(e.Certificate)
+	isV2 := err == nil && leaf.isV2() // what version 1 says of generation and instance, only its manifest tells
+	if c.Policy.NeedsManifest() || isV2 {
 		if e.Manifest, err = p.get("/_enclave/manifest", documentMax); err != nil && !errors.Is(err, ErrNotFound) {
 			return nil, fmt.Errorf("the manifest: %w", err)
 		}
 	}
-	if c.Policy.requireFresh {
-		if e.Fresh, err = p.fresh(&state); err != nil && !errors.Is(err, ErrNotFound) {
+	if c.Policy.requireFresh || isV2 {
+		if e.Fresh, err = p.fresh(ctx, &state); err != nil && !errors.Is(err, ErrNotFound) {
 			return nil, fmt.Errorf("fresh evidence: %w", err)
 		}
 	}
@@ -263,14 +267,15 @@ func (p *pages) exchange(line string, body []byte, limit int) ([]byte, error) {
 	case status == http.StatusOK:
 		return data, nil
 	case status >= 500 || status == http.StatusRequestTimeout || status == http.StatusTooManyRequests:
-		return nil, fmt.Errorf("it answers %d", status) // perhaps later
+		return nil, fmt.Errorf("it answers %d%w", status, errLater)
 	default: // it does not show it: the check that needs it says so
 		return nil, fmt.Errorf("it answers %d: %w", status, ErrNotFound)
 	}
 }
 
 // fresh challenges the server (docs/protocol.md): what both ends of the connection know of it will be in the answer.
-func (p *pages) fresh(state *tls.ConnectionState) (*Fresh, error) {
+// A server that has others to answer first is asked once more each second, while ctx has time.
+func (p *pages) fresh(ctx context.Context, state *tls.ConnectionState) (*Fresh, error) {
 	f := &Fresh{Context: make([]byte, 32)}
 	rand.Read(f.Context)
 	leaf, err := parseCertificate(state.PeerCertificates[0].Raw)
@@ -283,6 +288,15 @@ func (p *pages) fresh(state *tls.ConnectionState) (*Fresh, error) {
 	digest := sha256.Sum256(leaf.spki)
 	challenge := fmt.Sprintf(`{"v":2,"mode":"challenge","leaf":"%s","context":"%s"}`,
 		base64.RawURLEncoding.EncodeToString(digest[:]), base64.RawURLEncoding.EncodeToString(f.Context))
-	f.Answer, err = p.exchange("POST /__privasys/attest", []byte(challenge), freshMax)
-	return f, err
+	for {
+		f.Answer, err = p.exchange("POST /__privasys/attest", []byte(challenge), freshMax)
+		if !errors.Is(err, errLater) || p.spent {
+			return f, err
+		}
+		select {
+		case <-ctx.Done():
+			return f, err
+		case <-time.After(time.Second): // as its Retry-After says
+		}
+	}
 }

@@ -31,12 +31,48 @@ func (f *Fresh) quote() ([]byte, error) {
 	return quote, nil
 }
 
+const ofThisConnection = "a quote over this key, this challenge and this connection"
+
+// knows says whether both challenge and connection are there.
+func (f *Fresh) knows() bool { return len(f.Context) == 32 && len(f.Exported) == 32 }
+
+// reportData is what the answer's quote must carry.
+func (f *Fresh) reportData(spkiHash []byte) []byte {
+	data := sha512.Sum512(bytes.Join([][]byte{spkiHash, f.Context, f.Exported}, nil))
+	return data[:]
+}
+
+// checkOnlyFresh judges a server of version 2: the quote that it made behind the handshake is the one that all checks are about.
+func (v *verification) checkOnlyFresh() {
+	f := v.evidence.Fresh
+	if f == nil || f.Answer == nil || !f.knows() || !v.evidence.Live {
+		v.fail("quote", "the certificate carries no SGX quote, and none came behind a handshake")
+		return
+	}
+	if v.spkiHash == nil {
+		return
+	}
+	data, err := f.quote()
+	if err != nil {
+		v.fail("quote", "the certificate carries none, and the answer to the challenge: %v", err)
+		return
+	}
+	v.expected = f.reportData(v.spkiHash)
+	v.checkQuote(data)
+	if v.passed("report data") {
+		v.pass("fresh evidence", ofThisConnection)
+	}
+}
+
 func (v *verification) checkFresh() {
 	const check = "fresh evidence"
 	f := v.evidence.Fresh
 	if f == nil {
 		v.skip(check, "none was asked for behind the handshake")
 		return
+	}
+	if v.isV2 {
+		return // that was the quote
 	}
 	if !v.evidence.Live || v.spkiHash == nil || v.quote == nil {
 		return // it would prove something about nobody
@@ -50,12 +86,11 @@ func (v *verification) checkFresh() {
 		v.fail(check, "the answer: %v", err)
 		return
 	}
-	expected := sha512.Sum512(bytes.Join([][]byte{v.spkiHash, f.Context, f.Exported}, nil))
-	if len(f.Context) != 32 || len(f.Exported) != 32 {
+	if !f.knows() {
 		v.fail(check, "neither challenge nor connection is known")
-	} else if problem := v.isAsGood(data, expected[:], "it is not over this key, this challenge and this connection"); problem != "" {
+	} else if problem := v.isAsGood(data, f.reportData(v.spkiHash), "it is not over this key, this challenge and this connection"); problem != "" {
 		v.fail(check, "%s", problem)
 	} else {
-		v.pass(check, "a quote over this key, this challenge and this connection")
+		v.pass(check, ofThisConnection)
 	}
 }

@@ -15,6 +15,7 @@ import (
 var (
 	oidQuote      = asn1.ObjectIdentifier{1, 2, 840, 113741, 1, 13, 1, 0}
 	oidMerkleRoot = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 65230, 1, 1}
+	oidRootOfV2   = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 65230, 2, 1} // of a leaf without a quote
 	oidGeneration = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 65230, 4, 1}
 	oidInstance   = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 65230, 4, 2}
 	oidLogHead    = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 65230, 4, 3}
@@ -41,7 +42,8 @@ type verification struct {
 	evidence   *Evidence
 	now        time.Time
 	leaf       *certificate // nil: a quote alone
-	expected   []byte       // ReportData of a quote alone
+	isV2       bool         // the leaf has no quote: what its server made behind the handshake is judged
+	expected   []byte       // ReportData of a quote alone, or of a server of version 2
 	quote      *quote
 	spkiHash   []byte // of the certificate's key; nil: it is not one to be judged
 	pck, pckCA *certificate
@@ -70,7 +72,10 @@ func Verify(policy *Policy, evidence *Evidence) *Result {
 	v.checkCertificate()
 	data, count := leaf.extension(oidQuote)
 	v.diceIsQuote = count == 0 && v.dice != nil
+	v.isV2 = leaf.isV2()
 	switch {
+	case v.isV2:
+		v.checkOnlyFresh()
 	case v.diceIsQuote:
 		v.checkQuote(v.dice.quote)
 	case count == 1:
@@ -82,6 +87,16 @@ func Verify(policy *Policy, evidence *Evidence) *Result {
 	v.checkFresh()
 	v.checkConfiguration()
 	return v.conclude()
+}
+
+// isV2 says whether it is of a server of version 2: without a quote of one kind or the other, and saying what it says by the
+// numbers of that version (docs/attestation.md).
+func (c *certificate) isV2() bool {
+	_, quotes := c.extension(oidQuote)
+	_, evidences := c.extension(oidDICE)
+	root, roots := c.extension(oidRootOfV2)
+	generation, generations := c.extension(oidGeneration)
+	return quotes == 0 && evidences == 0 && roots == 1 && len(root) == 32 && !(generations == 1 && len(generation) == 8)
 }
 
 func begin(policy *Policy, evidence *Evidence) *verification {
@@ -233,13 +248,15 @@ func (v *verification) checkChain() {
 	v.pass("pck certificate", "FMSPC %x, PCE id %x, PCESVN %d", v.platform.fmspc, v.platform.pceID, v.platform.pceSVN)
 }
 
-func (v *verification) checkQuotingEnclave() {
-	problem := func(ok bool, what string) string {
-		if ok {
-			return ""
-		}
-		return what
+// problem is what judge wants: nothing, or what is wrong.
+func problem(ok bool, what string) string {
+	if ok {
+		return ""
 	}
+	return what
+}
+
+func (v *verification) checkQuotingEnclave() {
 	q := v.quote
 	if v.pck != nil {
 		v.judge("quoting enclave's report", problem(signatureHolds(v.pck.key, q.qeSignature, q.qeBody),
@@ -267,6 +284,12 @@ func (v *verification) checkBinding() {
 	}
 	if v.diceIsQuote {
 		v.checkClaimsBinding()
+		return
+	}
+	if v.isV2 {
+		v.judge("report data", problem(bytes.Equal(v.expected, v.quote.body.reportData()),
+			"is not that of this certificate's key, the challenge and this connection"),
+			"binds the certificate's key, a challenge behind the handshake and this connection")
 		return
 	}
 	minute := v.leaf.notBefore.UTC().Format("2006-01-02T15:04Z")
@@ -361,8 +384,15 @@ func (v *verification) bound() bool {
 
 const unbound = "not bound (no live handshake, no pinned issuer)"
 
-// read is the value of the only extension of that OID, if it has this size; else nil.
+// read is the value of the only extension of that OID, if it has this size; else nil. Of version 2, whose numbers are others,
+// the OIDs of version 1 stand for what they mean: the root has another one, and generation and instance have none.
 func (v *verification) read(oid asn1.ObjectIdentifier, size int) []byte {
+	switch {
+	case v.isV2 && (oid.Equal(oidGeneration) || oid.Equal(oidInstance)):
+		return nil
+	case v.isV2 && oid.Equal(oidMerkleRoot):
+		oid = oidRootOfV2
+	}
 	if data, count := v.leaf.extension(oid); count == 1 && len(data) == size {
 		return data
 	}
@@ -400,9 +430,17 @@ func (v *verification) checkExtension(index int, e expectedExtension) {
 		reason = "has the expected value, but extensions are " + unbound
 	default:
 		outcome = Passed
-		v.extensionNamesInstance = v.extensionNamesInstance || e.oid.Equal(oidMerkleRoot) || e.oid.Equal(oidInstance)
+		v.extensionNamesInstance = v.extensionNamesInstance || v.extensionIsInstance(e.oid)
 	}
 	v.set("extension", index, outcome, "%v %s", e.oid, reason)
+}
+
+// extensionIsInstance says whether nobody else's certificate has the same value there.
+func (v *verification) extensionIsInstance(oid asn1.ObjectIdentifier) bool {
+	if v.isV2 {
+		return oid.Equal(oidRootOfV2)
+	}
+	return oid.Equal(oidMerkleRoot) || oid.Equal(oidInstance)
 }
 
 // twice is a value that both the certificate and the manifest have: from either, as far as it is bound.

@@ -56,20 +56,21 @@ static void longer_certificate(json_t *vector)
     free(der);
 }
 
-/* RFC 5280, section 4.2: what one must understand and does not. */
-static void critical_extension(json_t *vector)
+/* The certificate with one extension more. Anybody signs it: no issuer is expected then. */
+static void add_extension(json_t *vector, const char *oid_text, bool critical, const void *data, int length)
 {
     size_t size;
     uint8_t *der = vector_bytes(json_object_get(vector, "certificate"), &size), *out = NULL;
     const uint8_t *at = der;
     X509 *leaf = d2i_X509(NULL, &at, (long)size);
-    ASN1_OBJECT *oid = OBJ_txt2obj("1.2.3.4", 1);
+    ASN1_OBJECT *oid = OBJ_txt2obj(oid_text, 1);
     ASN1_OCTET_STRING *value = ASN1_OCTET_STRING_new();
-    X509_EXTENSION *extension = X509_EXTENSION_create_by_OBJ(NULL, oid, 1, value);
+    assert_true(ASN1_OCTET_STRING_set(value, data, length));
+    X509_EXTENSION *extension = X509_EXTENSION_create_by_OBJ(NULL, oid, critical, value);
     assert_true(X509_add_ext(leaf, extension, -1));
     EVP_PKEY *anybody = EVP_EC_gen("P-256");
-    assert_true(X509_sign(leaf, anybody, EVP_sha256()) > 0); /* who signs it, nobody asks */
-    int length = i2d_X509(leaf, &out);
+    assert_true(X509_sign(leaf, anybody, EVP_sha256()) > 0);
+    length = i2d_X509(leaf, &out);
     assert_true(length > 0);
     set_certificate(vector, out, (size_t)length);
     json_object_del(policy_of(vector), "issuer");
@@ -81,6 +82,8 @@ static void critical_extension(json_t *vector)
     X509_free(leaf);
     free(der);
 }
+/* RFC 5280, section 4.2: what one must understand and does not. */
+AFTER(critical_extension, add_extension(vector, "1.2.3.4", true, "", 0))
 AFTER(no_certificate, set_certificate(vector, "no DER", 6))
 BEFORE(no_root, m->options.roots = 0)
 AFTER(other_extension,
@@ -112,6 +115,37 @@ static void bound_by_evidence(json_t *vector)
 {
     from_file(vector);
     json_object_del(policy_of(vector), "issuer");
+}
+
+/* ---- without a quote: version 2 -------------------------------------------------------------------------------- */
+
+BEFORE(version_2, m->options.v2 = true)
+AFTER(other_measurement,
+      json_object_set_new(policy_of(vector), "mrenclave",
+                          json_pack("[s]", "00ababababababababababababababababababababababababababababababab")))
+AFTER(with_generation, add_extension(vector, "1.3.6.1.4.1.65230.4.1", false, "\0\0\0\0\0\0\0\51", 8))
+AFTER(with_no_evidence, add_extension(vector, DICE_OID, false, "no CBOR", 7))
+static void change_fresh(json_t *vector, const char *member, const char *from, const char *to)
+{
+    json_t *fresh = json_object_get(vector, "fresh");
+    char *text = strdup(json_string_value(json_object_get(fresh, member))), *at = strstr(text, from);
+    assert_true(at && strlen(from) == strlen(to));
+    memcpy(at, to, strlen(to));
+    json_object_set_new(fresh, member, json_string(text));
+    free(text);
+}
+AFTER(replayed, change_fresh(vector, "context", "c0", "c1"))
+AFTER(relayed, change_fresh(vector, "exported", "e0", "e1"))
+AFTER(misspelt, change_fresh(vector, "answer", "challenge", "chollenge"))
+AFTER(unended, change_fresh(vector, "answer", "\"}", "\" "))
+static void tampered(json_t *vector)
+{
+    json_t *fresh = json_object_get(vector, "fresh");
+    char *text = strdup(json_string_value(json_object_get(fresh, "answer")));
+    char *at = strstr(text, "quote") + 100; /* within the report */
+    *at = *at == 'A' ? 'B' : 'A';
+    json_object_set_new(fresh, "answer", json_string(text));
+    free(text);
 }
 
 /* ---- roots and collateral -------------------------------------------------------------------------------------- */
@@ -351,6 +385,23 @@ const struct vector_case vector_cases[] = {
     {"tcb-status-hardening", NULL, "tcb status", LEAN, hardening, accept_out_of_date},
     {"tcb-status-converged", "The quoting enclave brings the platform's status down.", "tcb status", LEAN,
      configuration_low, accept_configuration},
+    {"good-v2", "Version 2, without a quote in the certificate: all holds by what is made behind the handshake.", NULL,
+     MANIFEST | LOG | FRESH, version_2, NULL},
+    {"v2-unasked", "The same, but nobody asked it behind the handshake.", "quote", MANIFEST, version_2, NULL},
+    {"v2-file", "The same from a file: whoever has it can ask the enclave, too.", "quote", MANIFEST | FRESH, version_2,
+     from_file},
+    {"v2-replayed", "The answer is to another challenge.", "report data", MANIFEST | FRESH, version_2, replayed},
+    {"v2-relayed", "The answer is of another connection.", "report data", MANIFEST | FRESH, version_2, relayed},
+    {"v2-measurement", "The answer is of another program.", "mrenclave", MANIFEST | FRESH, version_2,
+     other_measurement},
+    {"v2-tampered", "A bit of the answer's quote is another than was signed.", "quote signature", MANIFEST | FRESH,
+     version_2, tampered},
+    {"v2-mode", NULL, "quote", MANIFEST | FRESH, version_2, misspelt},
+    {"v2-unended", NULL, "quote", MANIFEST | FRESH, version_2, unended},
+    {"v2-generation", "A number of version 1 stands in it: it is not of version 2, and lacks a quote.", "quote",
+     MANIFEST | FRESH, version_2, with_generation},
+    {"v2-dice", "It has DICE evidence, which is none: what is made behind the handshake does not replace it.", "quote",
+     MANIFEST | FRESH, version_2, with_no_evidence},
     {"lineage-unknown", NULL, "lineage", LEAN, strange_lineage, unknown_predecessor},
 };
 const size_t vector_case_count = sizeof vector_cases / sizeof vector_cases[0];

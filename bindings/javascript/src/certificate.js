@@ -1,7 +1,19 @@
 /** The peer's certificate itself: its key, its time, and who signed it. */
 import { sha256 } from "./bytes.js";
+import { OID_DICE, OID_GENERATION, OID_QUOTE, OID_V2_MERKLE_ROOT } from "./oids.js";
 import { duration, timeProblem } from "./time.js";
 import { signedBy } from "./x509.js";
+
+/**
+ * Whether it is of a server of version 2: without a quote of one kind or the other, and saying what it says by the numbers of
+ * that version (docs/attestation.md).
+ * @param {import("./x509.js").Certificate} leaf
+ */
+export function isV2(leaf) {
+  const has = (oid, size) => leaf.extension(oid).value?.length === size;
+  const none = (oid) => leaf.extension(oid).count === 0;
+  return none(OID_QUOTE) && none(OID_DICE) && has(OID_V2_MERKLE_ROOT, 32) && !has(OID_GENERATION, 8);
+}
 
 async function checkForm(v) {
   const { leaf, claims } = v;

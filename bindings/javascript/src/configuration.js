@@ -8,7 +8,7 @@ import { checkHandOver } from "./hand_over.js";
 import { checkHistory } from "./history.js";
 import { attempt } from "./malformed.js";
 import { Manifest } from "./manifest.js";
-import { OID_GENERATION, OID_INSTANCE, OID_MERKLE_ROOT } from "./oids.js";
+import { OID_GENERATION, OID_INSTANCE, OID_MERKLE_ROOT, OID_V2_MERKLE_ROOT } from "./oids.js";
 import { needsManifest } from "./policy.js";
 import { FAILED, PASSED } from "./result.js";
 import { checkLineage, checkUpgradeRule } from "./upgrades.js";
@@ -37,7 +37,7 @@ function checkExtension(v, { oid, value: expected }, index) {
   if (!value) wrong = count > 0 ? "stands more than once" : "is missing";
   else if (!equal(value, expected)) wrong = "has another value than the caller expects";
   else if (!v.bound) wrong = `has the expected value, but extensions are ${UNBOUND}`;
-  else v.result.extensionNamesInstance ||= oid === OID_MERKLE_ROOT || oid === OID_INSTANCE;
+  else v.result.extensionNamesInstance ||= (v.isV2 ? [OID_V2_MERKLE_ROOT] : [OID_MERKLE_ROOT, OID_INSTANCE]).includes(oid);
   v.set("extension", index, wrong ? FAILED : PASSED, `${oid} ${wrong ?? "has the expected value"}`);
 }
 

@@ -62,6 +62,13 @@ function checkDiceBinding(v) {
   else v.pass("report data", "binds the claims about the certificate's key and times");
 }
 
+/** There is none but what was made behind the handshake. */
+function checkFreshBinding(v) {
+  if (equal(v.expectedReportData, v.quote.body.reportData))
+    v.pass("report data", "binds the certificate's key, a challenge behind the handshake and this connection");
+  else v.fail("report data", "is not that of this certificate's key, the challenge and this connection");
+}
+
 async function checkBinding(v) {
   const { reportData } = v.quote.body;
   if (!v.leaf) {
@@ -70,8 +77,8 @@ async function checkBinding(v) {
     return;
   }
   if (!v.claims.spkiSha256) return;
-  if (v.diceIsQuote) {
-    checkDiceBinding(v);
+  if (v.diceIsQuote || v.isV2) {
+    (v.isV2 ? checkFreshBinding : checkDiceBinding)(v);
     return;
   }
   const minute = v.leaf.notBefore >= 0 && v.leaf.notBefore !== null ? formatTime(v.leaf.notBefore).slice(0, 16) : null;
@@ -138,16 +145,39 @@ function readAnswer(answer) {
   return quote;
 }
 
+const THIS_CONNECTION = "a quote over this key, this challenge and this connection";
+
+/** What its ReportData must be. */
+const freshReportData = (v) => sha512(concat(v.claims.spkiSha256, v.fresh.context, v.fresh.exported));
+
 async function judgeFresh(v, quote) {
-  const expected = await sha512(concat(v.claims.spkiSha256, v.fresh.context, v.fresh.exported));
   const over = "it is not over this key, this challenge and this connection";
-  const wrong = await isAsGood(v, quote, expected, over);
+  const wrong = await isAsGood(v, quote, await freshReportData(v), over);
   if (wrong) v.fail("fresh evidence", wrong);
-  else v.pass("fresh evidence", "a quote over this key, this challenge and this connection");
+  else v.pass("fresh evidence", THIS_CONNECTION);
+}
+
+/** Of a server of version 2: the quote that it made behind the handshake is the one that all checks are about.
+ * @param {Verification} v */
+export async function checkOnlyFresh(v) {
+  if (!v.fresh || !v.live) {
+    v.fail("quote", "the certificate carries no SGX quote, and none was asked for behind a handshake");
+    return;
+  }
+  if (!v.claims.spkiSha256) return;
+  const { value: quote, wrong } = await attempt(() => readAnswer(v.fresh.answer));
+  if (wrong) {
+    v.fail("quote", `the certificate carries none, and the answer to the challenge: ${wrong}`);
+    return;
+  }
+  v.expectedReportData = await freshReportData(v);
+  await checkQuote(v, quote);
+  if (v.passed("report data")) v.pass("fresh evidence", THIS_CONNECTION);
 }
 
 /** @param {Verification} v */
 export async function checkFresh(v) {
+  if (v.isV2 && v.fresh) return; // that was the quote
   if (!v.fresh) {
     v.skip("fresh evidence", "none was asked for behind the handshake");
     return;

@@ -1,5 +1,6 @@
 /** One verification: what it is of, and its checks as they are recorded. */
 import { bigEndian, equal } from "./bytes.js";
+import { OID_GENERATION, OID_INSTANCE, OID_MERKLE_ROOT, OID_V2_MERKLE_ROOT } from "./oids.js";
 import { FAILED, NOT_CHECKED, PASSED, Result } from "./result.js";
 
 export class Verification {
@@ -16,6 +17,7 @@ export class Verification {
     this.claims = this.result.claims;
     /** @type {import("./x509.js").Certificate | null} */
     this.leaf = null; // null: a quote alone
+    this.isV2 = false; // it has no quote: what its server made behind the handshake is judged
     /** @type {Uint8Array | null} */
     this.manifestText = null;
     /** @type {import("./manifest.js").Manifest | null} */
@@ -26,7 +28,7 @@ export class Verification {
     this.log = null;
     this.fresh = null;
     /** @type {Uint8Array | null} */
-    this.expectedReportData = null; // of a quote alone
+    this.expectedReportData = null; // of a quote alone, or of a server of version 2
     this.chainHolds = false; // signed up to a root that is accepted: the certificates' contents count
   }
 
@@ -58,9 +60,12 @@ export class Verification {
     return this.live || this.diceBound || this.passed("certificate issuer");
   }
 
-  /** The leaf's extension, if it stands there exactly once and has this size; else null. */
+  /** The leaf's extension, if it stands there exactly once and has this size; else null. Of version 2, whose numbers are
+   * others, those of version 1 stand for what they mean: the root has another one, generation and instance have none. */
   extension(oid, size) {
-    const value = this.leaf?.extension(oid).value ?? null;
+    if (this.isV2 && (oid === OID_GENERATION || oid === OID_INSTANCE)) return null;
+    const number = this.isV2 && oid === OID_MERKLE_ROOT ? OID_V2_MERKLE_ROOT : oid;
+    const value = this.leaf?.extension(number).value ?? null;
     return value && value.length === size ? value : null;
   }
 

@@ -1,10 +1,10 @@
 /** A verification from beginning to end: the certificate, the quote in it, who vouches for the quote, what it says. */
 import { DOCUMENTS } from "./appraisal.js";
 import { asBytes, utf8 } from "./bytes.js";
-import { checkCertificate } from "./certificate.js";
+import { checkCertificate, isV2 } from "./certificate.js";
 import { checkConfiguration } from "./configuration.js";
 import { checkDice, readDice } from "./dice.js";
-import { checkFresh, checkQuote } from "./evidence.js";
+import { checkFresh, checkOnlyFresh, checkQuote } from "./evidence.js";
 import { DOCUMENT_SIZE_MAX } from "./json.js";
 import { attempt, malformed } from "./malformed.js";
 import { OID_QUOTE } from "./oids.js";
@@ -85,10 +85,12 @@ export async function verify(policy, evidence) {
   }
   v.leaf = leaf;
   const { count, value } = leaf.extension(OID_QUOTE);
+  v.isV2 = isV2(leaf);
   await readDice(v);
   v.diceIsQuote = count === 0 && v.dice !== null && !v.dice.wrong;
   await checkCertificate(v);
-  await checkQuote(v, v.diceIsQuote ? v.dice.quote : value);
+  if (v.isV2) await checkOnlyFresh(v);
+  else await checkQuote(v, v.diceIsQuote ? v.dice.quote : value);
   await checkDice(v);
   await checkFresh(v);
   await checkConfiguration(v);

@@ -130,6 +130,7 @@ class Policy:
     file         all that a policy file can say (docs/policy.md): its text, or what json.loads makes of it; the other arguments add
                  to it
     any_instance nothing says whose enclave it is to be, and any will do
+    fresh        the server must prove itself once more, for the very connection
     log_state    the file in which the largest head of its log is remembered that was seen; made at the first use. Its history must
                  go on from there
     """
@@ -138,7 +139,7 @@ class Policy:
                  allow_simulation=False, allow_debug=False, accept_tcb=(), require_collateral=False, extensions=None,
                  now=0, instance=None, apps=None, app_settings=None, egress=None, only_apps=False, administrators=None,
                  admin_threshold=1, file=None, any_instance=False, log_state=None,
-                 upgrade_rule=None, predecessors=()):
+                 upgrade_rule=None, predecessors=(), fresh=False):
         self._policy = lib.policy_create()
         self._lock = threading.Lock()  # whether a certificate is live is part of the C policy
         if not self._policy:
@@ -180,6 +181,8 @@ class Policy:
             if allowed:
                 allow(self._policy, True)
         lib.policy_set_time(self._policy, now)
+        self.requires_fresh = bool(fresh)
+        lib.policy_require_fresh(self._policy, self.requires_fresh)
         self.log_state = log_state
         self._recall()
 
@@ -334,7 +337,7 @@ def _read(result, conflict, policy):
     return Result(json.loads(_take(text)), policy.any_instance, conflict)
 
 
-def _evidence(der, issuer=None, manifest=None, log=None, policy=None):
+def _evidence(der, issuer=None, manifest=None, log=None, policy=None, fresh=None):
     if isinstance(manifest, str):
         manifest = manifest.encode()
     view = None
@@ -343,7 +346,7 @@ def _evidence(der, issuer=None, manifest=None, log=None, policy=None):
         view = lib.log_view(log._log, policy._policy, der, len(der))
         if not view:
             raise log._error(lib.log_error(log._log))
-    return lib.Evidence(der, len(der), issuer, len(issuer or b""), manifest, len(manifest or b""), view)
+    return lib.Evidence(der, len(der), issuer, len(issuer or b""), manifest, len(manifest or b""), view, structure(fresh))
 
 
 def _failed(values, *names):
@@ -393,13 +396,14 @@ def _renewed(log, size):
         log._renew()
 
 
-def verify_certificate(der, policy, collateral=None, *, live=False, manifest=None, log=None):
+def verify_certificate(der, policy, collateral=None, *, live=False, manifest=None, log=None, fresh=None):
     """Judge a certificate in DER. live: it comes from a TLS 1.3 handshake just now, which was not resumed. manifest is what
-    GET /_enclave/manifest answers, log a Log. What policy.log_state remembers is written, unless the enclave is refused. Raises
+    GET /_enclave/manifest answers, log a Log, fresh what POST /__privasys/attest answered, the 32 bytes that it was challenged with, and the
+    32 that TLS exports for them. What policy.log_state remembers is written, unless the enclave is refused. Raises
     LogUnanswered if what proves the log's head does not come."""
     with policy._lock:
         _renewed(log, policy._recall())
-        return _read(*_verify(policy, collateral, _evidence(der, None, manifest, log, policy), log, live), policy)
+        return _read(*_verify(policy, collateral, _evidence(der, None, manifest, log, policy, fresh), log, live), policy)
 
 
 def verify_quote(quote, policy, collateral=None, *, report_data=None):
@@ -426,37 +430,37 @@ def _peer(tls):
     return der
 
 
-def _judge(der, policy, collateral=None, *, manifest=None, log=None):
+def _judge(der, policy, collateral=None, *, manifest=None, log=None, fresh=None):
     """judge, of what _peer gave."""
-    return verify_certificate(der, policy, _collateral_for(collateral, der), live=True, manifest=manifest, log=log)
+    return verify_certificate(der, policy, _collateral_for(collateral, der), live=True, manifest=manifest, log=log, fresh=fresh)
 
 
-def judge(tls, policy, collateral=None, *, manifest=None, log=None):
-    """The Result for the peer of a connected ssl.SSLSocket, whatever it comes to. collateral may be a PCCS's address, or a function that
-    is given the certificate in DER."""
-    return _judge(_peer(tls), policy, collateral, manifest=manifest, log=log)
+def judge(tls, policy, collateral=None, *, manifest=None, log=None, fresh=None):
+    """The Result for the peer of a connected ssl.SSLSocket, whatever it comes to: nothing is sent. collateral may be a PCCS's address, or
+    a function that is given the certificate in DER."""
+    return _judge(_peer(tls), policy, collateral, manifest=manifest, log=log, fresh=fresh)
 
 
 def verify_socket(tls, policy, collateral=None):
     """Verify the peer of a connected ssl.SSLSocket, before anything else is sent; raises NotVerified. The policy must say whose
-    enclave it is to be. If it expects something of the configuration, or the history, manifest and log are asked for over this
-    connection, which ConnectionSpent says if it takes no further request: connect again then. NoAnswer is raised if what is needed
+    enclave it is to be. If it expects something of the configuration, or the history, or wants fresh evidence, or the certificate has no
+    quote, then manifest, log and evidence are asked for over this connection, which ConnectionSpent says if it takes no further request: connect again then. NoAnswer is raised if what is needed
     does not come: nothing is known of the server then. collateral may be a PCCS's address."""
     policy.require_instance()
     der = _peer(tls)
-    manifest, reusable = fetch_manifest(tls) if policy.needs_manifest else (None, True)
+    manifest, fresh, reusable = _seen(tls, "enclave", policy)
     log, spent = None, [] if reusable else [True]
     try:
         if policy.needs_log and reusable:
             fetch, spent = fetch_over(tls)
             log = Log(fetch)
-        result = _judge(der, policy, collateral, manifest=manifest, log=log) if not (policy.needs_log and spent) else None
+        result = _judge(der, policy, collateral, manifest=manifest, log=log, fresh=fresh) if not (policy.needs_log and spent) else None
     except LogUnanswered:
         if not spent:
             raise
         result = None
     except LogError:  # there is none: the check says so
-        result = _judge(der, policy, collateral, manifest=manifest)
+        result = _judge(der, policy, collateral, manifest=manifest, fresh=fresh)
     if result is not None and not (policy.needs_log and spent):
         result.raise_unless_verified()
     if spent:
@@ -464,30 +468,20 @@ def verify_socket(tls, policy, collateral=None):
     return result
 
 
-def _seen(tls, host, policy, tell=None):
-    """(manifest, whether the connection takes another request): what policy needs; with tell all that there is, if it comes, and else
-    tell is told why not."""
-    if not policy.needs_manifest and not tell:
-        return None, True
-    try:
-        return fetch_manifest(tls, host)
-    except NoAnswer as e:
-        if policy.needs_manifest:
-            raise NoAnswer(f"no manifest: {e}") from e
-        tell(f"no manifest: {e}")
-        return None, False
-
-
 def client_context():
-    """An ssl.SSLContext whose connections verify_socket can judge: TLS 1.3, no CA asked, since the quote decides."""
+    """An ssl.SSLContext whose connections verify_socket can judge: TLS 1.3, no CA asked, since the quote decides. Where there may be
+    servers of version 2, or fresh evidence is wanted, each connection needs a context of its own: else that is refused."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context._key_log = KeyLog(context)
     return context
 
 
+from ._fresh import KeyLog, structure  # noqa: E402
 from ._manifest import ConnectionSpent, NoAnswer, fetch_manifest  # noqa: E402
+from ._shown import _fresh_of, _seen  # noqa: E402
 from ._log import Log, LogError, LogUnanswered, fetch_over  # noqa: E402
 from ._ca import ExistsError, fetch_ca, policy_from, save_ca  # noqa: E402 (it is made of the above)
 from ._history import compare_logs, fetch_log  # noqa: E402

@@ -138,6 +138,7 @@ def _add_trust(command):
     command.add_argument("--only-apps", action="store_true", help="no app may run but those that are named")
     command.add_argument("--log-state", action=Once, metavar="FILE",
                          help="its history must go on from what FILE remembers, which is written there")
+    command.add_argument("--fresh", action="store_true", help="it must prove itself once more, for this very connection")
     command.add_argument("--allow-simulation", action="store_true",
                          help="accept simulated quotes, which prove nothing about hardware")
     command.add_argument("--allow-debug", action="store_true", help="accept a debug enclave, which its host can read")
@@ -236,7 +237,7 @@ def _policy(options):
                   egress=_named_once("--egress", options.egress), only_apps=options.only_apps and options.command != "policy",
                   administrators=_administrators(options), admin_threshold=options.admin_threshold or 1, extensions=extensions, accept_tcb=options.accept_tcb, allow_simulation=options.allow_simulation,
                   allow_debug=options.allow_debug, require_collateral=options.require_collateral,
-                  log_state=options.log_state)
+                  log_state=options.log_state, fresh=options.fresh)
 
 
 def _keep_conflict(options, result):
@@ -280,15 +281,15 @@ def _verify(options, policy, collateral):
     with socket.create_connection((host, port), 600) as raw:
         with client_context().wrap_socket(raw, server_hostname=host) as tls:
             der = _peer(tls)
-            manifest, reusable = _seen(tls, host, policy, tell)
+            manifest, fresh, reusable = _seen(tls, host, policy, tell)
             try:
                 log = log_of(tls, der, host, port, reusable=reusable)
-                result = _judge(der, policy, collateral, manifest=manifest, log=log)
+                result = _judge(der, policy, collateral, manifest=manifest, log=log, fresh=fresh)
             except LogUnanswered as e:
                 if policy.needs_log:
                     raise
                 tell(e)
-                result = _judge(der, policy, collateral, manifest=manifest)
+                result = _judge(der, policy, collateral, manifest=manifest, fresh=fresh)
     _keep_conflict(options, result)
     if options.json:
         print(json.dumps({"url": options.url, **result.values}, indent=2))

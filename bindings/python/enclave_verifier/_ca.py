@@ -9,7 +9,7 @@ import stat
 import tempfile
 import urllib.parse
 
-from . import (NotVerified, Policy, Result, _collateral_for, _evidence, _judge, _peer, _renewed, _seen, _take, _verify, client_context,
+from . import (NotVerified, Policy, Result, _collateral_for, _evidence, _fresh_of, _judge, _peer, _renewed, _seen, _take, _verify, client_context,
                verify_certificate)
 from . import _library as lib
 from ._log import Log, LogError, LogUnanswered, Source, has_log
@@ -81,9 +81,9 @@ def fetch_ca(url, policy, collateral=None, *, any_instance=False, timeout=600):
     with socket.create_connection((host, port), timeout) as raw:
         with client_context().wrap_socket(raw, server_hostname=host) as tls:
             der, chain = _peer(tls), _chain(tls)
-            manifest, reusable = _seen(tls, host, policy)
+            manifest, fresh, reusable = _seen(tls, host, policy)
             log = log_of(tls, der, host, port, timeout, reusable) if policy.needs_log else None
-            result = _judge(der, policy, collateral, manifest=manifest, log=log)
+            result = _judge(der, policy, collateral, manifest=manifest, log=log, fresh=fresh)
             if result.verdict == "refused":
                 raise NotVerified(result)
             return _issuer(chain)
@@ -101,13 +101,14 @@ def policy_from(url, policy, collateral=None, *, who=False, only_apps=False, tim
     with socket.create_connection((host, port), timeout) as raw:
         with client_context().wrap_socket(raw, server_hostname=host) as tls:
             chain, (manifest, reusable) = _chain(tls), fetch_manifest(tls, host)
+            fresh, reusable = _fresh_of(tls, chain[0], host, policy, reusable)
             collateral = _collateral_for(collateral, chain[0])
             log = log_of(tls, chain[0], host, port, timeout, reusable)
             if log:
                 log._source.release()
     with policy._lock:
         _renewed(log, policy._recall())
-        evidence = _evidence(chain[0], chain[1] if len(chain) == 2 else None, manifest, log, policy)
+        evidence = _evidence(chain[0], chain[1] if len(chain) == 2 else None, manifest, log, policy, fresh)
         result, conflict = _verify(policy, collateral, evidence, log, True)
         try:
             if only_apps:

@@ -129,13 +129,13 @@ class Seen:
             with client_context().wrap_socket(raw, server_hostname=host) as tls:
                 self._der = _peer(tls)
                 collateral = _collateral_for(collateral, self._der)
-                manifest, reusable = _seen(tls, host, policy, lambda why: teller.complain(f"{url}: {why}"))
+                manifest, fresh, reusable = _seen(tls, host, policy, lambda why: teller.complain(f"{url}: {why}"))
                 self.log = log_of(tls, self._der, host, port, reusable=reusable)
                 for attempt in range(COSIGNED_ATTEMPTS):
                     if attempt > 0:
                         time.sleep(COSIGNED_PAUSE_S)
                         self.log._renew()
-                    self._judge(collateral, manifest)
+                    self._judge(collateral, manifest, fresh)
                     values = self.result.values
                     if (not self.log or not _failed(values, "log witnesses") or
                             _failed(values, "log history", "log checkpoint")):
@@ -143,10 +143,10 @@ class Seen:
                 if self.log:
                     self.log._source.release()
 
-    def _judge(self, collateral, manifest):
+    def _judge(self, collateral, manifest, fresh):
         self.close()
         with self.policy._lock:
-            evidence = _evidence(self._der, None, manifest, self.log, self.policy)
+            evidence = _evidence(self._der, None, manifest, self.log, self.policy, fresh)
             self._handle, conflict = _verify(self.policy, collateral, evidence, self.log, True, remember=False)
         if not self._handle:
             raise MemoryError

@@ -16,10 +16,10 @@ def fetch_log(url, policy, collateral=None, *, timeout=600):
     with socket.create_connection((host, port), timeout) as raw:
         with client_context().wrap_socket(raw, server_hostname=host) as tls:
             der = _peer(tls)
-            manifest, reusable = _seen(tls, host, policy)
+            manifest, fresh, reusable = _seen(tls, host, policy)
             source = Source(tls, der, host, port, client_context(), timeout, reusable)
             log = Log(source)
-            result = _judge(der, policy, collateral, manifest=manifest, log=log)
+            result = _judge(der, policy, collateral, manifest=manifest, log=log, fresh=fresh)
             source.release()
     if result.verdict == "refused":
         raise NotVerified(result)

@@ -23,10 +23,15 @@ class Inclusion(ctypes.Structure):
     _fields_ = [("leaf_index", ctypes.c_uint64), ("tree_size", ctypes.c_uint64), ("path", _bytes), ("path_count", _size)]
 
 
+class Fresh(ctypes.Structure):
+    """struct verifier_fresh"""
+    _fields_ = [("answer", _bytes), ("answer_size", _size), ("context", ctypes.c_uint8 * 32), ("exported", ctypes.c_uint8 * 32)]
+
+
 class Evidence(ctypes.Structure):
     """struct verifier_evidence"""
     _fields_ = [("certificate", _bytes), ("certificate_size", _size), ("issuer", _bytes), ("issuer_size", _size),
-                ("manifest", _bytes), ("manifest_size", _size), ("log", _pointer), ("fresh", _pointer)]
+                ("manifest", _bytes), ("manifest_size", _size), ("log", _pointer), ("fresh", ctypes.POINTER(Fresh))]
 
 
 class Administrator(ctypes.Structure):
@@ -75,6 +80,7 @@ policy_names_instance = _declare("policy_names_instance", _bool, _pointer)
 policy_names_enclave = _declare("policy_names_enclave", _bool, _pointer)
 policy_names_program = _declare("policy_names_program", _bool, _pointer)
 policy_needs_manifest = _declare("policy_needs_manifest", _bool, _pointer)
+policy_require_fresh = _declare("policy_require_fresh", None, _pointer, _bool)
 policy_needs_log = _declare("policy_needs_log", _bool, _pointer)
 policy_read = _declare("policy_read", _int, _pointer, _bytes, _size, _bytes, _size)
 policy_write = _declare("policy_write", _pointer, _pointer, _pointer, ctypes.POINTER(Evidence), _bool)

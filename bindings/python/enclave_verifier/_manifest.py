@@ -44,11 +44,13 @@ def _receive(tls, limit):
     return data if whole == len(data) else None
 
 
-def fetch_page(tls, path, limit, host="enclave"):
-    """(status, body, whether the connection takes another request); the status is None if what it answers cannot be read. Raises
-    NoAnswer."""
+def fetch_page(tls, path, limit, host="enclave", content=None):
+    """(status, body, whether the connection takes another request); the status is None if what it answers cannot be read. With content,
+    which is JSON, it is a POST. Raises NoAnswer."""
     try:
-        tls.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: */*\r\n\r\n".encode())
+        method, fields = ("GET", "") if content is None else (
+            "POST", f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n")
+        tls.sendall(f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nAccept: */*\r\n{fields}\r\n".encode() + (content or b""))
         data = _receive(tls, limit)
     except NoAnswer:
         raise

@@ -17,6 +17,7 @@ def _connection_class(policy, collateral):
     class EnclaveConnection(urllib3.connection.HTTPSConnection):
         def connect(self):
             for attempt in range(_ATTEMPTS):
+                self.ssl_context = client_context()  # of this connection alone, so that what it exports is known
                 super().connect()
                 try:
                     verify_socket(self.sock, policy, collateral)

@@ -6,7 +6,9 @@
 import { randomBytes } from "node:crypto";
 import { isIP } from "node:net";
 import { connect } from "node:tls";
+import { setTimeout as sleep } from "node:timers/promises";
 import { base64url, sha256 } from "../bytes.js";
+import { isV2 } from "../certificate.js";
 import { DOCUMENT_SIZE_MAX } from "../json.js";
 import { Log, NoAnswer } from "../log.js";
 import { Malformed, attempt } from "../malformed.js";
@@ -16,6 +18,7 @@ import { exchange } from "./exchange.js";
 
 const LABEL = "EXPORTER-privasys-ratls-attest-v2";
 const FRESH_SIZE_MAX = 32768;
+const PAUSE = 1000; // milliseconds, as the server's Retry-After says
 const ATTEMPTS = 5; // while the server's configuration changes, or it closes what seems idle
 
 /** @param {URL} address */
@@ -50,15 +53,20 @@ function handshake(address, deadline) {
 }
 
 /** The server's answer to a challenge over this very connection; and what both of its ends know of it. */
-async function challenge(socket, ask, certificate) {
-  const { value: leaf } = await attempt(() => new Certificate(certificate));
-  if (!leaf) return null; // there is nobody whom it could be about: other checks say so
+async function challenge(socket, ask, leaf, deadline) {
   const context = randomBytes(32);
   const exported = socket.exportKeyingMaterial(32, LABEL, context);
   const key = base64url(await sha256(leaf.spki));
   const json = JSON.stringify({ v: 2, mode: "challenge", leaf: key, context: base64url(context) });
-  const answer = await ask({ path: "/__privasys/attest", limit: FRESH_SIZE_MAX, json });
-  return { answer: answer ?? "", context, exported };
+  for (;;) {
+    try {
+      const answer = await ask({ path: "/__privasys/attest", limit: FRESH_SIZE_MAX, json });
+      return { answer: answer ?? "", context, exported };
+    } catch (error) {
+      if (!error.later || socket.destroyed || Date.now() + PAUSE >= deadline) throw error;
+      await sleep(PAUSE); // others are asking, too
+    }
+  }
 }
 
 /** What a server that answers something else than a page is to be judged by: nothing, or an answer that is none. */
@@ -82,7 +90,8 @@ async function gather(socket, address, { policy, history, deadline }) {
     const log = await orElse(Log.open(fetch), null);
     evidence.log = log && (await log.view(policy, certificate));
   }
-  if (policy.requireFresh) evidence.fresh = await orElse(challenge(socket, ask, certificate), null);
+  const { value: leaf } = await attempt(() => new Certificate(certificate)); // null: other checks say so
+  if (leaf && (policy.requireFresh || isV2(leaf))) evidence.fresh = await orElse(challenge(socket, ask, leaf, deadline), null);
   return evidence;
 }
 

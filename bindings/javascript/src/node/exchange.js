@@ -99,7 +99,8 @@ export async function exchange(socket, host, deadline, { path, limit, json }) {
     body,
   } = await answer;
   if (close) socket.destroy();
-  if (status >= 500 || status === 408 || status === 429) throw new NoAnswer(`${path}: it answers ${status} now`);
+  if (status >= 500 || status === 408 || status === 429)
+    throw Object.assign(new NoAnswer(`${path}: it answers ${status} now`), { later: true });
   if (status === 404) return null;
   return status === 200 ? body : malformed(`${path}: it answers ${status}`);
 }
