@@ -57,11 +57,14 @@ static const char *text_of(const json_t *object, const char *member)
 
 static void print_app(const json_t *app)
 {
-    const json_t *version = json_object_get(app, "version");
+    const json_t *version = json_object_get(app, "version"), *name;
+    size_t i;
     printf("%-24s %s  id %s  %s", text_of(app, "name"), text_of(app, "sha256"), text_of(app, "id"),
            text_of(app, "rule"));
     if (version)
         printf(" %s, version %" JSON_INTEGER_FORMAT, text_of(app, "publisher"), json_integer_value(version));
+    json_array_foreach(json_object_get(app, "hostnames"), i, name)
+        printf("%s %s", i ? "," : "  at", json_string_value(name) ? json_string_value(name) : "");
     printf("\n");
 }
 

@@ -43,8 +43,9 @@ static json_t *app_json(struct app *app)
     char sha[65];
     hex_text(app_sha256(app), 32, sha);
     json_t *version = of_rule(app, "version="), *publisher = of_rule(app, "key=");
-    json_t *entry = json_pack("{s:s,s:s,s:o,s:o}", "name", app_name(app), "sha256", sha, "id", of_rule(app, "id="),
-                              "rule", of_rule(app, "rule="));
+    json_t *entry =
+        json_pack("{s:s,s:s,s:o,s:o,s:o}", "name", app_name(app), "sha256", sha, "id", of_rule(app, "id="), "rule",
+                  of_rule(app, "rule="), "hostnames", app_settings_hostnames_json(app_settings_of(app)));
     int error = 0;
     if (json_is_string(publisher))
         error = json_object_set(entry, "publisher", publisher) |

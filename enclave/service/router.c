@@ -13,6 +13,7 @@
 #include "enclave/https/transport.h"
 #include "enclave/service/log_public.h"
 #include "enclave/wasm/app.h"
+#include "enclave/wasm/settings.h"
 #include "enclave/thread/worker.h"
 
 #define HTTP_METHODS "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"
@@ -45,8 +46,9 @@ static json_t *status_of(struct app *app)
     char hash[65];
     hex_text(app_sha256(app), 32, hash);
     json_t *lost = app_lost(app) ? json_integer((json_int_t)app_lost(app)) : NULL;
-    return json_pack("{s:s,s:{s:s,s:I,s:s*,s:o*,s:s*}}", "name", app_name(app), "details", "sha256", hash, "calls",
-                     (json_int_t)app_calls(app), "stopped", app_stopped(app), "lost_records", lost, "remedy",
+    return json_pack("{s:s,s:{s:s,s:I,s:o,s:s*,s:o*,s:s*}}", "name", app_name(app), "details", "sha256", hash, "calls",
+                     (json_int_t)app_calls(app), "hostnames", app_settings_hostnames_json(app_settings_of(app)),
+                     "stopped", app_stopped(app), "lost_records", lost, "remedy",
                      lost ? "the app is refused these: see which with enclavectl salvage ls" : NULL);
 }
 

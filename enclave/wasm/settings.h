@@ -26,6 +26,8 @@
 
 #include "enclave/wasm/admission.h"
 
+struct json_t;
+
 #define SETTINGS_SIZE_MAX 65536u /* bytes of JSON */
 #define SETTINGS_SALT_SIZE 16u
 #define APP_HOSTNAMES_MAX 8u /* of one app: each has a certificate, and so a quote, of its own */
@@ -79,6 +81,8 @@ bool app_settings_may_connect(const struct app_settings *s, const char *host, ui
 char *app_settings_egress_text(const struct app_settings *s);
 /* Its names, joined by commas; malloc'ed. NULL: no memory. */
 char *app_settings_hostnames_text(const struct app_settings *s);
+/* The same as an array, the caller's, which is empty where it has none. NULL: no memory. */
+struct json_t *app_settings_hostnames_json(const struct app_settings *s);
 /* The first rule that reaches a server which those of bound (NULL: they reach all) do not; NULL: there is none. */
 const struct egress_rule *app_settings_egress_beyond(const struct app_settings *s, const struct app_settings *bound);
 

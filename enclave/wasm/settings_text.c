@@ -1,4 +1,5 @@
 /* Settings as text: see settings.h. */
+#include <jansson.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,4 +53,15 @@ char *app_settings_egress_text(const struct app_settings *s)
 char *app_settings_hostnames_text(const struct app_settings *s)
 {
     return joined(s->hostnames.names, s->hostnames.count);
+}
+
+json_t *app_settings_hostnames_json(const struct app_settings *s)
+{
+    json_t *out = json_array();
+    for (size_t i = 0; out && i < s->hostnames.count; i++)
+        if (json_array_append_new(out, json_string(s->hostnames.names[i])) < 0) {
+            json_decref(out);
+            out = NULL;
+        }
+    return out;
 }

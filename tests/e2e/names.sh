@@ -36,6 +36,14 @@ before=$(metric certificates_made_total)
 settings shop '{"hostnames": ["Shop.example.com", "shop.example.org"]}' >/dev/null
 equal "$(metric certificates_made_total)" $((before + 3)) "the server's, and one for each name"
 
+contains "$(ctl app list "${to[@]}" | grep '^shop ')" "  at shop.example.com, shop.example.org"
+equal "$(ctl app list "${to[@]}" | grep -c '  at ')" 1 "apps with names"
+ctl get /status "${to[@]}" | python3 -c '
+import json, sys
+names = {one["name"]: one["details"].get("hostnames") for one in json.load(sys.stdin)}
+assert names == {"_enclave": None, "environment": [], "other": [], "shop": ["shop.example.com", "shop.example.org"]}, names' ||
+    fail "/status"
+
 # ---- what is shown --------------------------------------------------------------------------------------------------------
 equal "$(subject shop.example.com)" "CN=shop.example.com,O=Enclave OS"
 equal "$(subject SHOP.EXAMPLE.ORG)" "CN=shop.example.org,O=Enclave OS"
