@@ -318,14 +318,17 @@ bool evidence_answer(void *user, struct http_exchange *x)
     http_exchange_check(x);
     ENSURE(path.data || path.size == 0);
     for (size_t i = 0; i < sizeof evidence_forms / sizeof *evidence_forms; i++)
-        if (path.size == strlen(evidence_forms[i].path) && memcmp(path.data, evidence_forms[i].path, path.size) == 0)
+        if (http_text_is(path, evidence_forms[i].path))
             form = &evidence_forms[i];
     if (!form)
         return false;
+    x->shared = true;
     if (http_name_is(x->request.method, "POST"))
         start(x, form);
+    else if (http_name_is(x->request.method, "OPTIONS"))
+        http_answer_options(x, "POST, OPTIONS");
     else
         http_refuse(x, 405, "Allow says which methods there are",
-                    (struct http_field){HTTP_TEXT("allow"), HTTP_TEXT("POST")});
+                    (struct http_field){HTTP_TEXT("allow"), HTTP_TEXT("POST, OPTIONS")});
     return true;
 }

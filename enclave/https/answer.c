@@ -60,6 +60,20 @@ void http_answer_value(struct http_exchange *x, int status, json_t *value)
     http_answer_value_with(x, status, (struct http_field){0}, value);
 }
 
+void http_answer_options(struct http_exchange *x, const char *methods)
+{
+    struct http_text names = {methods, strlen(methods)};
+    const struct http_field fields[] = {{HTTP_TEXT("allow"), names},
+                                        {HTTP_TEXT("access-control-allow-methods"), names},
+                                        {HTTP_TEXT("access-control-allow-headers"), HTTP_TEXT("content-type")},
+                                        {HTTP_TEXT("access-control-max-age"), HTTP_TEXT("600")}};
+    http_exchange_check(x);
+    if (x->ops->respond(x, 204, fields, x->shared ? 4 : 1, 0) != 0)
+        x->ops->fail(x, 503, HTTP_NO_MEMORY);
+    else
+        x->ops->finish(x, NULL, 0);
+}
+
 bool http_send_pieces(struct http_exchange *x, struct http_pieces *p)
 {
     http_exchange_check(x);

@@ -27,6 +27,8 @@ void http_answer_value(struct http_exchange *x, int status, json_t *value);
 void http_answer_value_with(struct http_exchange *x, int status, struct http_field field, json_t *value);
 /* A problem (RFC 9457) of a type that is registered, for clients that look for it. */
 void http_answer_problem(struct http_exchange *x, int status, const char *type, const char *title);
+/* What OPTIONS asks of a path that has these methods; browsers do before a page of another origin may POST JSON. */
+void http_answer_options(struct http_exchange *x, const char *methods);
 /* Members that are numbers, such as counters. 0 or -ENOMEM. */
 struct http_number {
     const char *name;

@@ -280,6 +280,30 @@ static void values_have_fields_and_statuses(void **state)
     assert_string_equal(peer_statuses(), "503 ");
 }
 
+/* A connection's next answer is none, and what says that a request failed is. */
+static void shared_answers_may_be_read(void **state)
+{
+    static const char may[] = "access-control-allow-origin: *\r\n";
+    struct http_exchange *x = peer_take(POST "\r\n" GET "\r\n");
+    x->shared = true;
+    http_answer_options(x, "POST, OPTIONS");
+    peer_hang_up();
+    peer.out[peer.out_size] = 0;
+    assert_string_equal(peer_statuses(), "204 404 ");
+    assert_int_equal(peer_count(may), 1);
+    assert_int_equal(peer_count("access-control-allow-methods: POST, OPTIONS\r\n"), 1);
+    x = peer_take(POST "\r\n");
+    x->shared = true;
+    x->ops->fail(x, 503, "no");
+    peer_hang_up();
+    assert_string_equal(peer_statuses(), "503 ");
+    assert_int_equal(peer_count(may), 1);
+    x = peer_take(POST "\r\n");
+    http_answer_options(x, "POST, OPTIONS");
+    peer_hang_up();
+    assert_int_equal(peer_count("access-control-"), 0);
+}
+
 static void answers_twice(void)
 {
     struct http_exchange *x = peer_take(POST "\r\n");
@@ -339,6 +363,7 @@ int main(void)
         cmocka_unit_test(behind_head_answers_are_whole),
         cmocka_unit_test(values_come_whole),
         cmocka_unit_test(values_have_fields_and_statuses),
+        cmocka_unit_test(shared_answers_may_be_read),
         cmocka_unit_test(exchanges_have_rules),
     };
     peer_setup(NULL, NULL);

@@ -80,6 +80,7 @@ struct http_exchange {
     uint64_t body_max;  /* of the request, set by the answerer; 0: what the server has for all */
     bool head;          /* the answer's body is counted but not sent */
     bool spared;        /* set by the answerer: its connection is not cut because its site's time is over */
+    bool shared;        /* set by the answerer, before it answers: browsers let pages of any origin read the answer */
     void (*on_event)(struct http_exchange *x, enum http_event event, void *user); /* set by the answerer */
     void *user;
 };

@@ -11,6 +11,17 @@ bool http_name_is(struct http_text name, const char *wanted)
     return name.size == strlen(wanted) && strncasecmp(name.data, wanted, name.size) == 0;
 }
 
+bool http_text_is(struct http_text path, const char *wanted)
+{
+    return path.size == strlen(wanted) && memcmp(path.data, wanted, path.size) == 0;
+}
+
+bool http_text_begins(struct http_text path, const char *with)
+{
+    size_t size = strlen(with);
+    return path.size >= size && memcmp(path.data, with, size) == 0;
+}
+
 static bool is_any(struct http_text name, const char *const *names, size_t count)
 {
     for (size_t i = 0; i < count; i++)

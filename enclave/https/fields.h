@@ -1,4 +1,5 @@
-/* What a field's name says about where it may stand (RFC 9110, sections 6.5.1 and 7.6.1). Names are in lower case. */
+/* What a field's name says about where it may stand (RFC 9110, sections 6.5.1 and 7.6.1). Names are in lower case. And
+ * texts compared with those that are looked for. */
 #ifndef ENCLAVE_OS_ENCLAVE_HTTPS_FIELDS_H
 #define ENCLAVE_OS_ENCLAVE_HTTPS_FIELDS_H
 
@@ -7,6 +8,9 @@
 #include "enclave/https/exchange.h"
 
 bool http_name_is(struct http_text name, const char *wanted);
+/* The same of what case counts in: paths, methods. */
+bool http_text_is(struct http_text path, const char *wanted);
+bool http_text_begins(struct http_text path, const char *with);
 /* It concerns one connection, and goes no further. */
 bool http_is_hop_by_hop(struct http_text name);
 /* It frames or routes a message, says who asks, or must be known before the content: it is no trailer. */

@@ -118,6 +118,7 @@ static void start_exchange(struct h1 *c)
     c->early.start = c->early.end = 0;
     c->x.on_event = NULL;
     c->x.spared = false;
+    c->x.shared = false;
     c->x.body_max = 0; /* another app's, perhaps */
     http_exchange_check(&c->x);
     c->served++;

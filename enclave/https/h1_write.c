@@ -8,12 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/container.h"
-#include "enclave/https/date.h"
 #include "enclave/https/fields.h"
 #include "enclave/https/h1_internal.h"
+#include "enclave/https/head.h"
 #include "enclave/https/reason.h"
 
 /* The connection whose exchange it is, which is not over. */
@@ -24,18 +23,6 @@ static struct h1 *of(struct http_exchange *x)
     h1_check(c);
     ENSURE(c->state == H1_EXCHANGE);
     return c;
-}
-
-/* Of this second: written once for each. */
-static struct http_field date_field(void)
-{
-    static _Thread_local time_t second;
-    static _Thread_local char text[HTTP_DATE_SIZE];
-    time_t now = time(NULL);
-    if (now != second || !text[0])
-        http_date_text(now, text);
-    second = now;
-    return (struct http_field){HTTP_TEXT("date"), {text, HTTP_DATE_SIZE - 1}};
 }
 
 /* Reading ------------------------------------------------------------------------------------------------------- */
@@ -72,20 +59,18 @@ static int put_response(struct h1 *c, int status, const struct http_field *field
 {
     ENSURE(!c->responded && content_length >= -1);
     ENSURE(fields || count == 0);
-    if (h1_room(&c->out, 128 + h1_fields_size(fields, count)) != 0)
+    if (h1_room(&c->out, 192 + h1_fields_size(fields, count)) != 0)
         return -ENOMEM;
     uint32_t used = h1_used(&c->out);
     char line[64];
     snprintf(line, sizeof line, "HTTP/1.1 %d %s\r\n", status, http_reason(status));
     h1_put_text(&c->out, line);
-    bool dated = false;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         h1_put_field(&c->out, &fields[i]);
-        dated |= http_name_is(fields[i].name, "date");
-    }
-    struct http_field date = date_field();
-    if (!dated)
-        h1_put_field(&c->out, &date);
+    struct http_field own[HTTP_HEAD_OWN];
+    size_t own_count = http_head_own(&c->x, fields, count, own);
+    for (size_t i = 0; i < own_count; i++)
+        h1_put_field(&c->out, &own[i]);
     c->head_size = h1_used(&c->out) - used;
     c->responded = true;
     c->length = content_length;

@@ -37,14 +37,14 @@ static void on_event(struct http_exchange *x, enum http_event event, void *user)
         send_more(x, user);
 }
 
-void http_answer_owned(struct http_exchange *x, const struct http_field *fields, size_t count, void *data, size_t size,
-                       struct charge *charge)
+/* Takes data, NULL if it is nobody's to free, and the charge. */
+static void answer(struct http_exchange *x, const struct http_field *fields, size_t count, void *data,
+                   struct http_pieces pieces, struct charge *charge)
 {
     http_exchange_check(x);
-    ENSURE(data);
-    ENSURE(charge->bytes >= size + HTTP_OWNED_COST);
+    ENSURE(pieces.data && pieces.sent == 0);
     struct owned *o = calloc(1, sizeof *o);
-    if (!o || x->ops->respond(x, 200, fields, count, (int64_t)size) != 0) {
+    if (!o || x->ops->respond(x, 200, fields, count, (int64_t)pieces.size) != 0) {
         free(o);
         free(data);
         charge_give(charge);
@@ -53,8 +53,23 @@ void http_answer_owned(struct http_exchange *x, const struct http_field *fields,
     }
     charge_move(&o->charge, charge);
     o->data = data;
-    o->pieces = (struct http_pieces){data, size, 0};
+    o->pieces = pieces;
     x->on_event = on_event;
     x->user = o;
     send_more(x, o);
+}
+
+void http_answer_owned(struct http_exchange *x, const struct http_field *fields, size_t count, void *data, size_t size,
+                       struct charge *charge)
+{
+    ENSURE(data);
+    ENSURE(charge->bytes >= size + HTTP_OWNED_COST);
+    answer(x, fields, count, data, (struct http_pieces){data, size, 0}, charge);
+}
+
+void http_answer_lasting(struct http_exchange *x, const struct http_field *fields, size_t count, const void *data,
+                         size_t size)
+{
+    struct charge none = {0};
+    answer(x, fields, count, NULL, (struct http_pieces){data, size, 0}, &none);
 }

@@ -17,5 +17,8 @@
  * On the exchange's worker; x's events are this answer's from then on. */
 void http_answer_owned(struct http_exchange *x, const struct http_field *fields, size_t count, void *data, size_t size,
                        struct charge *charge);
+/* The same of bytes that are there as long as the program; who may be sent them is bounded as connections are. */
+void http_answer_lasting(struct http_exchange *x, const struct http_field *fields, size_t count, const void *data,
+                         size_t size);
 
 #endif

@@ -14,6 +14,7 @@
 #include "enclave/https/answer.h"
 #include "enclave/https/date.h"
 #include "enclave/https/fields.h"
+#include "enclave/https/head.h"
 #include "enclave/https/reason.h"
 #include "enclave/ohttp/internal.h"
 
@@ -107,13 +108,6 @@ static void end_section(struct bytes_writer *w, size_t at)
     bhttp_put_later(w->data + at, (uint32_t)(w->size - at - BHTTP_LATER_SIZE));
 }
 
-static void put_date(struct bytes_writer *w, int64_t seconds)
-{
-    char text[HTTP_DATE_SIZE];
-    http_date_text(seconds, text);
-    put_line(w, (struct http_text)HTTP_TEXT("date"), (struct http_text){text, HTTP_DATE_SIZE - 1});
-}
-
 /* What says how long the content is, which over TLS is the framing: for HEAD there is nothing else that does. */
 static void put_length(struct bytes_writer *w, int64_t length)
 {
@@ -139,13 +133,12 @@ static int respond(struct http_exchange *x, int status, const struct http_field 
     bhttp_put_int(&w, (unsigned)status);
     size_t section = w.size;
     bytes_add(&w, BHTTP_LATER_SIZE);
-    bool dated = false;
-    for (size_t k = 0; k < count; k++) {
+    for (size_t k = 0; k < count; k++)
         put_line(&w, fields[k].name, fields[k].value);
-        dated |= http_name_is(fields[k].name, "date");
-    }
-    if (!dated)
-        put_date(&w, time(NULL));
+    struct http_field own[HTTP_HEAD_OWN];
+    size_t own_count = http_head_own(x, fields, count, own);
+    for (size_t k = 0; k < own_count; k++)
+        put_line(&w, own[k].name, own[k].value);
     if (x->head && content_length >= 0)
         put_length(&w, content_length);
     end_section(&w, section);

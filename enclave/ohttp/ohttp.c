@@ -123,20 +123,16 @@ static void start(struct http_server *server, struct http_exchange *x)
     gather(x, i);
 }
 
-static bool path_is(const struct http_exchange *x, const char *wanted)
-{
-    struct http_text path = x->request.target.path;
-    return path.size == strlen(wanted) && memcmp(path.data, wanted, path.size) == 0;
-}
-
 bool ohttp_answer(struct http_server *server, struct http_exchange *x)
 {
-    bool requests = path_is(x, "/_enclave/ohttp"), keys = path_is(x, "/_enclave/ohttp-keys");
-    bool evidence = path_is(x, "/_enclave/ohttp-keys/evidence");
+    struct http_text path = x->request.target.path;
+    bool requests = http_text_is(path, "/_enclave/ohttp"), keys = http_text_is(path, "/_enclave/ohttp-keys");
+    bool evidence = http_text_is(path, "/_enclave/ohttp-keys/evidence");
     http_exchange_check(x);
     bool reads = http_name_is(x->request.method, "GET") || http_name_is(x->request.method, "HEAD");
     if (!requests && !keys && !evidence)
         return false;
+    x->shared = !requests; /* what they answer may be an app's, which says itself who may read it */
     if (requests ? !http_name_is(x->request.method, "POST") : !reads)
         http_refuse(x, 405, "Allow says which methods there are",
                     (struct http_field){HTTP_TEXT("allow"), requests ? (struct http_text)HTTP_TEXT("POST")

@@ -98,9 +98,8 @@ static void answer_recovery(struct http_exchange *x)
 static struct http_text behind(struct http_text path, const char *prefix)
 {
     size_t size = strlen(prefix);
-    if (path.size < size || memcmp(path.data, prefix, size) != 0)
-        return (struct http_text){0};
-    return (struct http_text){path.data + size, path.size - size};
+    return http_text_begins(path, prefix) ? (struct http_text){path.data + size, path.size - size}
+                                          : (struct http_text){0};
 }
 
 /* Who answers for the page of this path; NULL: it is none. */
@@ -115,7 +114,7 @@ static public_reader reader_of(struct http_text path)
                  {MANIFEST_PATH, answer_manifest},
                  {RECOVERY_SHARES_PATH, answer_recovery}};
     for (size_t i = 0; i < sizeof pages / sizeof *pages; i++)
-        if (path.size == strlen(pages[i].path) && memcmp(path.data, pages[i].path, path.size) == 0)
+        if (http_text_is(path, pages[i].path))
             return pages[i].answer;
     return NULL;
 }
@@ -128,6 +127,8 @@ bool public_answer(void *user, struct http_exchange *x)
     http_exchange_check(x);
     if (!answer && !label.data && !log.data)
         return false;
+    /* what a page of another origin needs that judges us */
+    x->shared = label.data || log.data || answer == answer_manifest;
     if (!http_name_is(x->request.method, "GET") && !http_name_is(x->request.method, "HEAD"))
         http_refuse(x, 405, "Allow says which methods there are",
                     (struct http_field){HTTP_TEXT("allow"), HTTP_TEXT("GET, HEAD")});

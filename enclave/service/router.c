@@ -106,8 +106,7 @@ static const struct route {
 
 static bool method_is(const struct http_exchange *x, const char *method)
 {
-    return x->request.method.size == strlen(method) &&
-           memcmp(x->request.method.data, method, x->request.method.size) == 0;
+    return http_text_is(x->request.method, method);
 }
 
 static bool reads(const struct http_exchange *x)
@@ -142,11 +141,7 @@ static void answer_route(struct http_server *server, const struct route *route, 
 /* OPTIONS for the server as a whole (RFC 9110, section 9.3.7): what may be allowed somewhere. */
 static void answer_server(struct http_exchange *x)
 {
-    struct http_field allow = {HTTP_TEXT("allow"), HTTP_TEXT(HTTP_METHODS)};
-    if (x->ops->respond(x, 204, &allow, 1, 0) != 0)
-        x->ops->fail(x, 503, HTTP_NO_MEMORY);
-    else
-        x->ops->finish(x, NULL, 0);
+    http_answer_options(x, HTTP_METHODS);
 }
 
 /* An app's own name was asked for: nothing of the path says which app it is. */
@@ -177,11 +172,6 @@ static void forward(struct http_exchange *x, struct app *app)
     app_handle(app, x);
 }
 
-static bool text_is(struct http_text text, const char *wanted)
-{
-    return text.size == strlen(wanted) && memcmp(text.data, wanted, text.size) == 0;
-}
-
 /* Neither apps nor administrators may have an answer: then this is it. */
 static bool withheld(struct http_server *server, struct http_exchange *x)
 {
@@ -198,7 +188,7 @@ static bool route_own(struct http_server *server, struct http_exchange *x)
     ENSURE(server && x->site);
     ENSURE(path.data || path.size == 0);
     for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
-        if (text_is(path, routes[i].path)) {
+        if (http_text_is(path, routes[i].path)) {
             answer_route(server, &routes[i], x);
             return true;
         }
@@ -207,7 +197,7 @@ static bool route_own(struct http_server *server, struct http_exchange *x)
         return true;
     if (withheld(server, x))
         return true;
-    if (path.size >= 10 && memcmp(path.data, "/_enclave/", 10) == 0)
+    if (http_text_begins(path, "/_enclave/"))
         http_admin_start(server, x);
     else
         return false;
@@ -233,16 +223,12 @@ static bool is_for_host(const struct http_exchange *x)
     return http_name_is(host, x->transport->server_name);
 }
 
-static bool begins(struct http_text path, const char *with)
-{
-    return path.size >= strlen(with) && memcmp(path.data, with, strlen(with)) == 0;
-}
-
 /* What proves that it is this app, in this enclave: everybody may have that, and it changes nothing. */
 static bool is_proof(struct http_text path)
 {
-    return text_is(path, "/_enclave/manifest") || begins(path, "/_enclave/proof/") || begins(path, LOG_PATH) ||
-           text_is(path, "/__privasys/attest") || text_is(path, "/_enclave/evidence");
+    return http_text_is(path, "/_enclave/manifest") || http_text_begins(path, "/_enclave/proof/") ||
+           http_text_begins(path, LOG_PATH) || http_text_is(path, "/__privasys/attest") ||
+           http_text_is(path, "/_enclave/evidence");
 }
 
 static void route_named(struct http_server *server, struct http_exchange *x)
@@ -252,10 +238,10 @@ static void route_named(struct http_server *server, struct http_exchange *x)
     ENSURE(name && x->transport->server_name);
     struct app *app = app_table_find(x->site->apps, name, strlen(name));
     ENSURE(app); /* its generation's certificate is what was shown */
-    bool is_servers = text_is(first, "_enclave") || text_is(first, "__privasys");
+    bool is_servers = http_text_is(first, "_enclave") || http_text_is(first, "__privasys");
     if (!is_for_host(x))
         x->ops->fail(x, 421, "this connection was opened for another host, whose certificate it has shown");
-    else if (text_is(path, "*"))
+    else if (http_text_is(path, "*"))
         answer_server(x);
     else if (is_servers && !is_proof(path))
         x->ops->fail(x, 404, "under an app's own name the server has nothing but what proves it");
@@ -275,7 +261,7 @@ void route_request(struct http_server *server, struct http_exchange *x)
         route_named(server, x);
         return;
     }
-    if (text_is(x->request.target.path, "*")) {
+    if (http_text_is(x->request.target.path, "*")) {
         answer_server(x);
         return;
     }
