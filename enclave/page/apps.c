@@ -77,10 +77,11 @@ void page_apps(struct html *h, const struct page_facts *facts)
         if (!name || ++count > PAGE_APPS_MAX)
             continue;
         if (count == 1)
-            html_put(h, "<div class=\"wide\" role=\"region\" aria-labelledby=\"apps\" tabindex=\"0\">\n<table>\n<thead>"
-                        "<tr><th scope=\"col\">Name</th><th scope=\"col\">SHA-256 of its code</th>"
-                        "<th scope=\"col\">Who decides about its code</th><th scope=\"col\">May connect to</th>"
-                        "<th scope=\"col\">Settings</th></tr></thead>\n<tbody>\n");
+            html_put(h,
+                     "<div class=\"wide\" role=\"region\" aria-label=\"Table: apps\" tabindex=\"0\">\n<table>\n<thead>"
+                     "<tr><th scope=\"col\">Name</th><th scope=\"col\">SHA-256 of its code</th>"
+                     "<th scope=\"col\">Who decides about its code</th><th scope=\"col\">May connect to</th>"
+                     "<th scope=\"col\">Settings</th></tr></thead>\n<tbody>\n");
         app_row(h, facts, &facts->leaves[i], name);
     }
     if (count == 0) {

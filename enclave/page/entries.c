@@ -85,7 +85,7 @@ void page_history(struct html *h, const struct page_facts *facts)
     html_put(h, count < facts->log_size ? ", of which these are the newest" : "");
     html_put(
         h, ". Times are by the host's clock.</p>\n"
-           "<div class=\"wide\" role=\"region\" aria-labelledby=\"history\" tabindex=\"0\">\n<table>\n<thead><tr>"
+           "<div class=\"wide\" role=\"region\" aria-label=\"Table: history\" tabindex=\"0\">\n<table>\n<thead><tr>"
            "<th scope=\"col\">No.</th><th scope=\"col\">When</th><th scope=\"col\">Kind</th><th scope=\"col\">What</th>"
            "<th scope=\"col\">By whose key</th><th scope=\"col\">Generation</th></tr></thead>\n<tbody>\n");
     for (size_t i = count; i-- > 0;)

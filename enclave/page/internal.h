@@ -17,6 +17,9 @@ void page_apps(struct html *h, const struct page_facts *facts);
 /* people.c: who may change it, and who else is named. */
 void page_people(struct html *h, const struct page_facts *facts);
 
+/* steps.c */
+void page_steps(struct html *h);
+
 /* entries.c */
 void page_history(struct html *h, const struct page_facts *facts);
 /* When the newest change of what is served was, in seconds since 1970; 0: it is not among the entries. */

@@ -11,7 +11,10 @@ static const char head[] =
     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n"
     "<meta name=\"color-scheme\" content=\"light dark\"/>\n"
     "<title>What runs here: Enclave OS</title>\n<link rel=\"stylesheet\" "
-    "href=\"/_enclave/page.css\"/>\n</head>\n<body>\n"
+    "href=\"/_enclave/page.css\"/>\n<script defer=\"defer\" src=\"/_enclave/page.js\" integrity=\"";
+
+static const char body[] =
+    "\"></script>\n</head>\n<body>\n"
     "<a class=\"skip\" href=\"#main\">Skip to the facts</a>\n"
     "<header>\n<p class=\"mark\">Enclave OS</p>\n<h1>What runs here</h1>\n"
     "<p class=\"lead\">This is what the enclave at the other end of your connection says of itself: its code, who may "
@@ -85,10 +88,13 @@ char *page_render(const struct page_facts *facts, size_t *size)
     ENSURE(facts->instance && facts->root && facts->authority);
     ENSURE(json_is_array(facts->entries));
     html_put(&h, head);
+    html_put(&h, page_script_integrity);
+    html_put(&h, body);
     in_short(&h, facts);
     page_apps(&h, facts);
     page_people(&h, facts);
     page_history(&h, facts);
+    page_steps(&h);
     check(&h, facts);
     html_put(&h, foot);
     return html_take(&h, size);

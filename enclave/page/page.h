@@ -32,8 +32,9 @@ struct page_facts {
 /* malloc'ed, *size bytes. NULL: no memory. */
 char *page_render(const struct page_facts *facts, size_t *size);
 
-/* page.css, as it is served. */
-extern const char page_style[];
-extern const size_t page_style_size;
+/* Its style and its script, as they are served; and the script's SHA-256, in hexadecimal and as the page's integrity
+ * attribute has it. */
+extern const char page_style[], page_script[], page_script_sha256[], page_script_integrity[];
+extern const size_t page_style_size, page_script_size;
 
 #endif

@@ -18,7 +18,8 @@ static const uint8_t zeros[32];
 /* ---- as a browser reads it ------------------------------------------------------------------------------------ */
 
 struct seen {
-    unsigned elements, links, rows;
+    unsigned elements, links, rows, scripts;
+    bool in_script;
     size_t size;
     char text[1 << 20]; /* all that is not markup */
 };
@@ -27,9 +28,9 @@ static struct seen seen;
 static void on_element(void *user, const char *name, const char **attributes)
 {
     static const char *const known[] = {
-        "html", "head",  "meta",   "title",   "link", "body",   "a",    "header", "p",     "h1",    "h2",
-        "main", "aside", "strong", "section", "dl",   "div",    "dt",   "dd",     "code",  "small", "table",
-        "tr",   "thead", "th",     "td",      "b",    "footer", "time", "pre",    "tbody",
+        "html", "head",  "meta",   "title",   "link", "body",   "a",    "header", "p",     "h1",     "h2",
+        "main", "aside", "strong", "section", "dl",   "div",    "dt",   "dd",     "code",  "small",  "table",
+        "tr",   "thead", "th",     "td",      "b",    "footer", "time", "pre",    "tbody", "script",
     };
     bool is_known = false;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
@@ -38,8 +39,14 @@ static void on_element(void *user, const char *name, const char **attributes)
         fail_msg("an element %s", name);
     seen.elements++;
     seen.rows += strcmp(name, "tr") == 0;
+    seen.in_script = strcmp(name, "script") == 0;
+    seen.scripts += seen.in_script;
     for (; *attributes; attributes += 2) {
         assert_true(strncmp(attributes[0], "on", 2) != 0 && strcmp(attributes[0], "style") != 0);
+        if (strcmp(attributes[0], "src") == 0)
+            assert_string_equal(attributes[1], "/_enclave/page.js");
+        if (strcmp(attributes[0], "integrity") == 0)
+            assert_string_equal(attributes[1], page_script_integrity);
         if (strcmp(attributes[0], "href") != 0)
             continue;
         assert_true(attributes[1][0] == '#' || (attributes[1][0] == '/' && attributes[1][1] != '/'));
@@ -47,8 +54,14 @@ static void on_element(void *user, const char *name, const char **attributes)
     }
 }
 
+static void on_end(void *user, const char *name)
+{
+    seen.in_script = false;
+}
+
 static void on_text(void *user, const char *text, int size)
 {
+    assert_false(seen.in_script); /* it has a file, and nothing beside it */
     assert_true(seen.size + (size_t)size < sizeof seen.text);
     memcpy(seen.text + seen.size, text, (size_t)size);
     seen.size += (size_t)size;
@@ -62,10 +75,11 @@ static void read_page(const struct page_facts *facts)
     assert_non_null(page);
     memset(&seen, 0, sizeof seen);
     XML_Parser parser = XML_ParserCreate("UTF-8");
-    XML_SetElementHandler(parser, on_element, NULL);
+    XML_SetElementHandler(parser, on_element, on_end);
     XML_SetCharacterDataHandler(parser, on_text);
     if (XML_Parse(parser, page, (int)size, 1) != XML_STATUS_OK)
         fail_msg("line %lu: %s", XML_GetCurrentLineNumber(parser), XML_ErrorString(XML_GetErrorCode(parser)));
+    assert_int_equal(seen.scripts, 1);
     XML_ParserFree(parser);
     free(page);
 }
@@ -177,7 +191,7 @@ static void keeps_text_text(void **state)
                                      .entries = entries,
                                      .log_size = 1,
                                      .authority = "x;rm -rf /"};
-    read_page(&facts); /* no script, which is no known element, and well formed */
+    read_page(&facts); /* no script but its own, and well formed */
     contains("</code><script>alert(1)</script>\"'&\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
     contains("</td><script>");
     contains("https://HOST:8443");

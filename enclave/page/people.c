@@ -26,7 +26,8 @@ static void administrators(struct html *h, const struct page_facts *facts)
         const char *thumbprint = page_named(&facts->leaves[i], "admin:");
         if (thumbprint && count++ == 0)
             html_put(
-                h, "<div class=\"wide\" role=\"region\" aria-labelledby=\"people\" tabindex=\"0\">\n<table>\n<thead>"
+                h, "<div class=\"wide\" role=\"region\" aria-label=\"Table: administrators\" "
+                   "tabindex=\"0\">\n<table>\n<thead>"
                    "<tr><th scope=\"col\">SHA-256 of the key</th><th scope=\"col\">Role</th></tr></thead>\n<tbody>\n");
         if (thumbprint)
             administrator(h, &facts->leaves[i], thumbprint);

@@ -60,7 +60,6 @@ static_assert(HISTORY_READS_AT_ONCE * HISTORY_PART_MAX < LOG_MEMORY / 2u, "those
 /* Of one request for the page: two parts of the log, one behind the other, what is taken of them, and the page. */
 #define PAGE_COST (HISTORY_READ_COST + HISTORY_PART_MAX + PAGE_ENTRIES_MAX * 4u * HISTORY_ENTRY_MAX + PAGE_SIZE_MAX)
 #define PAGE_MEMORY (24u << 20) /* of all requests for the page together */
-#define PAGE_STYLE_MAX 6144u    /* of page.css: goes at once into an answer's buffer */
 #define LABEL_SENT_MAX 512u     /* no leaf's label is so long, however it is encoded */
 
 /* Connections to elsewhere ---------------------------------------------------------------------------------------- */

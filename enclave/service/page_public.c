@@ -22,8 +22,10 @@ void page_public_open(void)
     budget_init(&memory, "page", NULL, PAGE_MEMORY);
 }
 
-/* It loads nothing from elsewhere and runs nothing, and nobody frames it. */
-#define POLICY "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+/* It loads nothing from elsewhere, runs nothing but its own file, makes no markup of texts, and nobody frames it. */
+#define POLICY                                                                                                   \
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; form-action " \
+    "'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 #define NOSNIFF                                                   \
     {                                                             \
         HTTP_TEXT("x-content-type-options"), HTTP_TEXT("nosniff") \
@@ -201,12 +203,13 @@ void page_public_style(struct http_exchange *x)
     static const struct http_field fields[] = {{HTTP_TEXT("content-type"), HTTP_TEXT("text/css; charset=utf-8")},
                                                {HTTP_TEXT("cache-control"), HTTP_TEXT("no-cache")},
                                                NOSNIFF};
-    http_exchange_check(x);
-    ENSURE(page_style_size <= PAGE_STYLE_MAX);
-    if (x->ops->respond(x, 200, fields, sizeof fields / sizeof *fields, (int64_t)page_style_size) != 0) {
-        x->ops->fail(x, 503, HTTP_NO_MEMORY);
-        return;
-    }
-    x->ops->write_body(x, page_style, page_style_size); /* what cannot be written breaks off, as finish sees */
-    x->ops->finish(x, NULL, 0);
+    http_answer_lasting(x, fields, sizeof fields / sizeof *fields, page_style, page_style_size);
+}
+
+void page_public_script(struct http_exchange *x)
+{
+    static const struct http_field fields[] = {{HTTP_TEXT("content-type"), HTTP_TEXT("text/javascript; charset=utf-8")},
+                                               {HTTP_TEXT("cache-control"), HTTP_TEXT("no-cache")},
+                                               NOSNIFF};
+    http_answer_lasting(x, fields, sizeof fields / sizeof *fields, page_script, page_script_size);
 }

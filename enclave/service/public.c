@@ -111,6 +111,7 @@ static public_reader reader_of(struct http_text path)
         public_reader answer;
     } pages[] = {{PAGE_PATH, page_public_answer},
                  {PAGE_STYLE_PATH, page_public_style},
+                 {PAGE_SCRIPT_PATH, page_public_script},
                  {MANIFEST_PATH, answer_manifest},
                  {RECOVERY_SHARES_PATH, answer_recovery}};
     for (size_t i = 0; i < sizeof pages / sizeof *pages; i++)

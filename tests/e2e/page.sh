@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The page for people at /_enclave/: what runs here, read without any script, by curl and by a real browser.
+# The page for people at /_enclave/: what runs here, read without any script, by curl and by a real browser; the verdict of the
+# JavaScript verifier on it, step by step; and the same as a file of one's own.
 . "$(dirname "$0")/lib.sh"
 check start
 push hello hello-c
@@ -14,11 +15,15 @@ for part in "By itself, nothing." "$code" "$root" "api.example.com:443" "the ope
     "app settings echo" "threshold=1" "$(ctl measure "$BUILD/enclave_os.signed")" "verify https://127.0.0.1:$port --policy"; do
     contains "$shown" "$part"
 done
-case $shown in *"<script"*) fail "it has a script" ;; esac
+equal "$(grep -o '<script' <<<"$shown" | wc -l)" 1 "its scripts"
+get /_enclave/page.js >"$work/page.js"
+hash=$(openssl dgst -sha256 -binary "$work/page.js" | base64)
+contains "$shown" "<script defer=\"defer\" src=\"/_enclave/page.js\" integrity=\"sha256-$hash\"></script>"
+contains "$shown" "$(sha256sum <"$work/page.js" | cut -d' ' -f1)"
 
 # It says the same as the certificate's generation: a connection that was there before a change sees what it began with.
 fields=$(get /_enclave/ -D - -o /dev/null)
-for field in "text/html; charset=utf-8" "content-security-policy: default-src 'none'; style-src 'self'" "x-content-type-options: nosniff" \
+for field in "text/html; charset=utf-8" "content-security-policy: default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';" "x-content-type-options: nosniff" \
     "cache-control: no-store"; do
     contains "${fields,,}" "$field"
 done
@@ -52,18 +57,40 @@ for i in $(seq 40); do
 done
 contains "$(get /_enclave/)" "</html>" # nothing is left of them
 
-# A browser shows it, with its style and without an error of its own.
+# What proves something, pages of other origins may read, and nothing else.
+shared() { get "$1" -D - -o /dev/null "${@:2}" | tr -d '\r' | grep -ci '^access-control-allow-origin: \*$' || true; }
+leaf='{"v":1,"mode":"deterministic","leaf":"'$(python3 -c 'import base64, sys; print(base64.urlsafe_b64encode(bytes.fromhex(sys.argv[1])).decode().rstrip("="))' "$(spki_sha256)")'"}'
+for path in manifest proof/app:hello proof/nobody log/checkpoint log/nobody ohttp-keys ohttp-keys/evidence; do
+    equal "$(shared "/_enclave/$path")" 1 "leave to read $path"
+done
+equal "$(shared /_enclave/evidence -H 'Content-Type: application/json' -d "$leaf")" 1 "leave to read evidence"
+equal "$(status /_enclave/evidence -X OPTIONS)" 204 "what a browser asks before"
+for path in /_enclave/evidence /__privasys/attest; do
+    fields=$(get "$path" -X OPTIONS -D - -o /dev/null)
+    for field in "access-control-allow-origin: *" "access-control-allow-methods: POST, OPTIONS" "access-control-allow-headers: content-type"; do
+        contains "${fields,,}" "${field,,}"
+    done
+done
+for path in /hello/ /echo/ /_enclave/ /_enclave/page.js /_enclave/apps /_enclave/recovery/shares /healthz /metrics /nobody; do
+    equal "$(shared "$path")" 0 "leave to read $path"
+done
+equal "$(shared /_enclave/ohttp -X OPTIONS)" 0 "leave to send encrypted requests"
+equal "$(shared /_enclave/ohttp -H 'Content-Type: message/ohttp-req' -d x)" 0 "leave to read their answers"
+
+# A browser shows it, with its style and without an error of its own, and judges it.
 if command -v chromium >/dev/null && command -v certutil >/dev/null; then
     mkdir -p "$work/home/.pki/nssdb"
     certutil -N -d "sql:$work/home/.pki/nssdb" --empty-password
     check ctl ca "https://localhost:$port" --out "$work/ca.pem" --allow-simulation --mrenclave "$(ctl measure "$BUILD/enclave_os.signed")" >/dev/null
     certutil -A -d "sql:$work/home/.pki/nssdb" -n enclave -t C,, -i "$work/ca.pem"
-    HOME=$work/home timeout "$hang" chromium --headless --no-sandbox --disable-gpu --disable-dev-shm-usage --no-first-run \
-        --user-data-dir="$work/profile" --disable-background-networking --disable-component-update --no-proxy-server \
-        --host-resolver-rules="MAP * ~NOTFOUND, EXCLUDE localhost" --enable-logging=stderr --window-size=1200,2200 \
-        --screenshot="${SCREENSHOT:-$work/page.png}" "https://localhost:$port/_enclave/" 2>"$work/browser.log" ||
-        fail "chromium ended with $?: $(tail -n 5 "$work/browser.log")"
-    [ -s "${SCREENSHOT:-$work/page.png}" ] || fail "no picture: $(tail -n 5 "$work/browser.log")"
-    ! grep -E 'CONSOLE|Refused to' "$work/browser.log" || fail "the browser has something against it"
+    python3 - "$policy" "$work" <<'PYTHON'
+import json, sys
+policy = json.load(open(sys.argv[1]))
+json.dump({**policy, "instance": "00" * 32}, open(sys.argv[2] + "/other.json", "w"))
+json.dump({**policy, "nobody": 1}, open(sys.argv[2] + "/nonsense.json", "w"))
+PYTHON
+    cp "$("$SOURCE/bindings/javascript/test/packages.sh")/axe-core/axe.min.js" "$work/axe.js"
+    timeout "$hang" node "$(dirname "$0")/page.mjs" "https://localhost:$port" "$BUILD/check.html" "$work" || fail "in the browser"
+    [ -z "${PICTURES:-}" ] || cp "$work"/page-*.png "$PICTURES/"
 fi
 check stop

@@ -13,7 +13,8 @@ chmod 755 "$work"
 cp -r "$WASMTIME_DIR" "$work/wasmtime"
 cp -r "$OPENSSL_INSIDE_DIR" "$work/openssl"
 cp -r "$("$SOURCE/http-parsers/fetch.sh")" "$work/http-parsers"
-chmod -R a+rX "$work/wasmtime" "$work/openssl" "$work/http-parsers"
+cp -r "$("$SOURCE/enclave/page/script.sh")" "$work/page-script"
+chmod -R a+rX "$work/wasmtime" "$work/openssl" "$work/http-parsers" "$work/page-script"
 
 # source_into FOLDER: the tracked files, as they are in the working tree
 source_into() {
@@ -26,7 +27,7 @@ source_into() {
 cat >"$work/build.sh" <<'INNER'
 set -euo pipefail
 cmake -S "$1" -B "$2" -G Ninja -DCMAKE_BUILD_TYPE=Release -DWASMTIME_DIR="$3" -DOPENSSL_INSIDE_DIR="$4" \
-    -DHTTP_PARSERS_DIR="$5" >"$2.log" 2>&1 &&
+    -DHTTP_PARSERS_DIR="$5" -DPAGE_SCRIPT_DIR="$6" >"$2.log" 2>&1 &&
     ninja -C "$2" signed_image >>"$2.log" 2>&1 || { tail -n 30 "$2.log" >&2; exit 1; }
 "$2/bin/enclavectl" measure "$2/enclave_os.signed"
 INNER
@@ -47,7 +48,14 @@ if [ "$(id -u)" -eq 0 ]; then
 fi
 [ "${#run[@]}" -gt 0 ] || echo "note: not root, so both builds may be by one user"
 other_mrenclave=$("${run[@]}" "${other[@]}" "$work/build.sh" "$second" "$work/out/build-tree" "$work/wasmtime" \
-    "$work/openssl" "$work/http-parsers")
+    "$work/openssl" "$work/http-parsers" "$work/page-script")
+
+# The page's script is made once more, in another place, of the packages that are there.
+mkdir "$work/cache"
+ln -s "$(dirname "$("$SOURCE/bindings/javascript/test/packages.sh")")" "$work/cache/"
+made=$(cd "$second" && env -i "PATH=$PATH" "HOME=$work/home" LC_ALL=C.UTF-8 TZ=Pacific/Kiritimati ENCLAVE_OS_CACHE="$work/cache" \
+    bash enclave/page/script.sh)
+diff -r "$work/page-script" "$made" || fail "the page's script differs"
 
 first=$("$BUILD/bin/enclavectl" measure "$BUILD/enclave_os.signed")
 [[ $first =~ ^[0-9a-f]{64}$ ]] || fail "no measurement: '$first'"

@@ -11,6 +11,7 @@ import { ohttpTransport } from "./ohttp.js";
 
 export * from "./index.js";
 export { NotSupported, NotVerified } from "./attested.js";
+export { STEPS, inspect } from "./inspect.js";
 export { ohttpTransport } from "./ohttp.js";
 
 /**

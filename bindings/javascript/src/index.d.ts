@@ -131,6 +131,22 @@ export interface Evidence {
 
 export function verify(policy: Policy, evidence: Evidence): Promise<Result>;
 
+/** Everything that an enclave shows to everybody, asked for and judged. sealed: encrypted
+ * requests can be sent, since the page is of the server's own origin. result: null where nothing could be judged. */
+export function inspect(
+  url: string | URL,
+  policy: Policy,
+  options?: {
+    fetch?: typeof globalThis.fetch;
+    sealed?: boolean;
+    collateral?: Collateral | null;
+    timeout?: number;
+    onStep?: (step: Check) => void;
+  },
+): Promise<{ steps: Check[]; result: Result | null; manifest: Uint8Array | null }>;
+/** Name and meaning of each step, in order. */
+export const STEPS: readonly (readonly [name: string, meaning: string])[];
+
 export interface Transport {
   open(
     address: URL,

@@ -8,6 +8,7 @@ import { connectJudged } from "./node/connection.js";
 
 export * from "./index.js";
 export { NotSupported, NotVerified } from "./attested.js";
+export { STEPS, inspect } from "./inspect.js";
 export { ohttpTransport } from "./ohttp.js";
 
 const TIMEOUT = 30000;

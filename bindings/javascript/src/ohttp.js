@@ -17,7 +17,7 @@ import { Certificate } from "./x509.js";
 
 const FORMAT = "enclave-os-ohttp-keys/1";
 const SIGNED = "enclave-os OHTTP key configuration, version 1\0";
-const EVIDENCE_SIZE_MAX = 64 << 10;
+export const EVIDENCE_SIZE_MAX = 64 << 10;
 const ANSWER_SIZE_MAX = 6 << 20;
 const PROBLEMS = "https://iana.org/assignments/http-problem-types#";
 const WITHOUT_CONTENT = [204, 205, 304];
@@ -25,7 +25,7 @@ const SAFE = ["GET", "HEAD", "OPTIONS"];
 const LEFT_OUT = ["connection", "content-length", "host", "keep-alive", "te", "transfer-encoding", "upgrade"];
 
 /** What is asked in the clear: {status, type, body}. Throws NoAnswer. */
-async function ask(fetch, address, init, limit) {
+export async function ask(fetch, address, init, limit) {
   try {
     const response = await fetch(address.href, { ...init, cache: "no-store", credentials: "omit", redirect: "error" });
     const body = await readBody(response, limit);
@@ -37,7 +37,7 @@ async function ask(fetch, address, init, limit) {
 }
 
 /** What shows whose the key is. Throws Malformed. @param {Uint8Array} text */
-function readEvidence(text) {
+export function readEvidence(text) {
   const all = parseJson(text);
   const bytes = (name) =>
     readBase64url(all.member(name, "string")?.text(EVIDENCE_SIZE_MAX) ?? "!") ?? malformed(`its ${name} is malformed`);
@@ -46,7 +46,7 @@ function readEvidence(text) {
 }
 
 /** Whether the holder of the certificate's key says that the key configuration is his: what a handshake's signature is. */
-async function isSigned({ certificate, keys, signature }) {
+export async function isSigned({ certificate, keys, signature }) {
   const { value } = await attempt(() => ({ leaf: new Certificate(certificate), rs: readSignature(signature) }));
   if (!value) return false;
   const said = concat(utf8(" ".repeat(64) + SIGNED), await sha256(certificate), await sha256(keys));
@@ -54,7 +54,7 @@ async function isSigned({ certificate, keys, signature }) {
 }
 
 /** One enclave's key, and requests under it. */
-class Sealed {
+export class Sealed {
   constructor(fetch, address, relay, key) {
     this.fetch = fetch;
     this.address = address;
