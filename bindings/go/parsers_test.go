@@ -37,12 +37,20 @@ func FuzzParsers(f *testing.F) {
 			f.Add(evidence)
 		}
 	}
+	for _, text := range []string{exampleKeys, "0140c80401610162036162630000"} {
+		data, _ := hex.DecodeString(text)
+		f.Add(data)
+	}
+	f.Add([]byte(`{"format":"enclave-os-ohttp-keys/1","certificate":"AA","keys":"AA","signature":"AA"}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		parse(data)
 	})
 }
 
 func parse(data []byte) {
+	readKeyList(data)
+	readShown(data)
+	readBinary(data)
 	if c, err := parseCertificate(data); err == nil {
 		c.formProblem()
 		c.commonName()

@@ -2,7 +2,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
@@ -14,19 +16,23 @@ import (
 )
 
 func main() {
-	var policy, pccs, folder string
-	var fresh, any bool
+	var policy, pccs, folder, relay, data string
+	var fresh, any, sealed bool
 	flag.StringVar(&policy, "policy", "", "`FILE` that says what is expected (docs/policy.md)")
 	flag.StringVar(&pccs, "pccs", "", "`URL` of a PCCS, for collateral")
 	flag.StringVar(&folder, "collateral", "", "`FOLDER` with collateral, instead")
 	flag.BoolVar(&fresh, "fresh", false, "have it prove itself once more, for this very connection")
 	flag.BoolVar(&any, "any-instance", false, "be content with an enclave of which nothing says whose it is")
+	flag.BoolVar(&sealed, "sealed", false, "encrypt the request to the enclave itself, whoever terminates TLS in between")
+	flag.StringVar(&relay, "relay", "", "`URL` to send it to then; default: the server's own gateway")
+	flag.StringVar(&data, "data", "", "`FILE` to send, by POST")
 	flag.Usage = func() {
-		fmt.Fprintln(flag.CommandLine.Output(), "usage: enclave-fetch -policy FILE [-pccs URL | -collateral FOLDER] [-fresh] [-any-instance] URL")
+		fmt.Fprintln(flag.CommandLine.Output(), "usage: enclave-fetch -policy FILE [-pccs URL | -collateral FOLDER] [-fresh | -sealed [-relay URL]]\n"+
+			"                     [-any-instance] [-data FILE] URL")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
-	if policy == "" || flag.NArg() != 1 || (pccs != "" && folder != "") {
+	if policy == "" || flag.NArg() != 1 || (pccs != "" && folder != "") || (relay != "" && !sealed) || (fresh && sealed) {
 		flag.Usage()
 		os.Exit(2)
 	}
@@ -35,10 +41,14 @@ func main() {
 		fmt.Fprintln(os.Stderr, "enclave-fetch:", err)
 		os.Exit(2)
 	}
-	if err := get(client, flag.Arg(0)); err != nil {
+	transport, err := transportOf(client, sealed, relay)
+	if err == nil {
+		err = ask(transport, flag.Arg(0), data)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "enclave-fetch:", err)
 		var refused *verifier.Error
-		if errors.As(err, &refused) {
+		if errors.As(err, &refused) || errors.Is(err, verifier.ErrSwapped) {
 			os.Exit(1)
 		}
 		os.Exit(3)
@@ -71,12 +81,28 @@ func clientFor(policy, pccs, folder string, fresh, any bool) (*verifier.Client, 
 	return c, nil
 }
 
-func get(c *verifier.Client, address string) error {
-	transport, err := c.Transport()
+// transportOf is how requests go: over TLS to the enclave itself, or encrypted to it, beneath a TLS that proves nothing.
+func transportOf(c *verifier.Client, sealed bool, relay string) (http.RoundTripper, error) {
+	if !sealed {
+		return c.Transport()
+	}
+	return c.Sealed(&http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}, relay)
+}
+
+func ask(transport http.RoundTripper, address, data string) error {
+	client := &http.Client{Transport: transport}
+	request, err := http.NewRequest(http.MethodGet, address, nil)
+	if data != "" {
+		content, wrong := os.ReadFile(data)
+		if wrong != nil {
+			return wrong
+		}
+		request, err = http.NewRequest(http.MethodPost, address, bytes.NewReader(content))
+	}
 	if err != nil {
 		return err
 	}
-	answer, err := (&http.Client{Transport: transport}).Get(address)
+	answer, err := client.Do(request)
 	if err != nil {
 		return err
 	}
