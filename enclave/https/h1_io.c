@@ -5,10 +5,30 @@
 
 #include "enclave/https/h1_internal.h"
 
+/* No more will come. Who is gone while its request is answered has nothing to wait for. */
+static int input_ended(struct h1 *c, ssize_t why)
+{
+    ENSURE(why <= 0 && why != -EAGAIN);
+    c->eof = c->eof || why == 0 || why == -EPIPE;
+    c->broken = c->broken || (why < 0 && (why != -EPIPE || c->state == H1_EXCHANGE));
+    return -1;
+}
+
+/* Who ended its side may still read, as long as it is there. */
+static int look_behind_the_end(struct h1 *c)
+{
+    char none;
+    ENSURE(c->eof);
+    ssize_t got = c->broken ? 0 : c->transport->ops->read(c->transport, &none, sizeof none);
+    return input_ended(c, got < 0 && got != -EAGAIN ? got : 0);
+}
+
 int h1_fill(struct h1 *c)
 {
     ENSURE(c->in_start <= c->in_end && c->in_end <= H1_IN_SIZE);
-    if (c->eof || c->broken)
+    if (c->eof)
+        return look_behind_the_end(c);
+    if (c->broken)
         return -1;
     if (!c->in)
         c->in = charged_alloc(c->transport->memory, H1_IN_SIZE);
@@ -23,11 +43,8 @@ int h1_fill(struct h1 *c)
     ssize_t got = c->transport->ops->read(c->transport, c->in + c->in_end, H1_IN_SIZE - c->in_end);
     if (got == -EAGAIN)
         return 0;
-    if (got <= 0) {
-        c->eof = got == 0;
-        c->broken = got != 0;
-        return -1;
-    }
+    if (got <= 0)
+        return input_ended(c, got);
     ENSURE((size_t)got <= H1_IN_SIZE - c->in_end); /* the transport is ours */
     c->in_end += (uint32_t)got;
     h1_pace_moved(c, &c->sending, (size_t)got);

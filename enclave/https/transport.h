@@ -20,7 +20,8 @@ struct http_site;
 struct transport;
 
 struct transport_ops {
-    /* Up to size plaintext bytes into buf. > 0: that many. 0: the peer ended its side cleanly.
+    /* Up to size plaintext bytes into buf. > 0: that many. 0: the peer ended its side cleanly, and may still read.
+     * -EPIPE: a client ended its stream, which may come after that; it is gone, though what was written is still sent.
      * -EAGAIN: nothing now. Any other negative errno: the connection is broken. */
     ssize_t (*read)(struct transport *t, void *buf, size_t size);
     /* Up to size bytes from buf. > 0: that many were taken. -EAGAIN: no space now. Other negative errno: broken. */

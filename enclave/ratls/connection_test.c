@@ -99,8 +99,10 @@ int peer_describe(SSL *ssl, bool debug, char out[256])
     return -ENOENT;
 }
 
-/* An echo in HTTP's place; ends at "." or with its peer. */
+/* An echo in HTTP's place; ends at "." or with its peer, unless it stays to write. */
 static struct http_site site;
+static bool stays;
+static ssize_t last_read;
 
 /* Its channel is the host's again: nothing may reach into it any more. */
 static void use_broken(struct transport *t)
@@ -127,9 +129,10 @@ static void on_ready(struct transport *t, void *user)
         if ((put < 0 && put != -EAGAIN) || buffer[0] == '.')
             break;
     }
+    last_read = got;
     if (t->broken || (got < 0 && got != -EAGAIN))
         t->ops->abort(t);
-    else if (got != -EAGAIN)
+    else if (got != -EAGAIN && !(got == 0 && stays))
         t->ops->close(t);
     else
         t->ops->flush(t);
@@ -351,6 +354,7 @@ static SSL_CTX *server_context(void)
     assert_int_equal(SSL_CTX_use_certificate(context, leaf), 1);
     assert_int_equal(SSL_CTX_use_PrivateKey(context, key), 1);
     SSL_CTX_set_num_tickets(context, 0);
+    SSL_CTX_set_options(context, SSL_OP_IGNORE_UNEXPECTED_EOF);
     SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     X509_free(leaf);
     EVP_PKEY_free(key);
@@ -453,8 +457,83 @@ static void test_errors_of_others(void **state)
     settle();
 }
 
+static void turn_for(struct slot *s)
+{
+    ring(s->name);
+    for (int turn = 0; turn < 3; turn++) {
+        worker_turn(&worker);
+        read_doorbell();
+    }
+}
+
+static void begin_to_talk(struct slot *s)
+{
+    uint64_t before = handshakes;
+    open_slot(s);
+    for (int turn = 0; turn < 20; turn++) {
+        random_state = 0x7; /* "hello" */
+        talk(s);
+        turn_for(s);
+    }
+    assert_int_equal(handshakes, before + 1);
+    assert_int_equal(last_read, -EAGAIN);
+    assert_true(s->live);
+}
+
+static void say_close_notify(struct slot *s)
+{
+    uint8_t bytes[128];
+    assert_int_equal(SSL_shutdown(s->client), 0);
+    int size = BIO_read(s->from_client, bytes, sizeof bytes);
+    assert_true(size > 0);
+    feed(s, bytes, (size_t)size);
+}
+
+/* A close_notify says that no more comes, and no more: what comes all the same counts for nothing. The end of the
+ * stream says that nobody is there, with a close_notify or without one. */
+static void test_ends_of_clients(void **state)
+{
+    static const uint8_t junk[300] = {0x17, 3, 3, 0, 32};
+    struct slot *s = &slots[0];
+    struct ring_shared *r = &s->memory->rings[0];
+    stays = true;
+    begin_to_talk(s);
+    atomic_store(&r->flags, RING_FIN);
+    turn_for(s);
+    assert_int_equal(last_read, -EPIPE);
+    assert_false(s->live);
+
+    begin_to_talk(s);
+    say_close_notify(s);
+    turn_for(s);
+    assert_int_equal(last_read, 0);
+    for (int i = 0; i < 100; i++) { /* more than the ring has room for */
+        feed(s, junk, sizeof junk);
+        turn_for(s);
+        assert_int_equal(atomic_load(&r->head), atomic_load(&r->tail));
+        assert_int_equal(last_read, 0);
+        assert_true(s->live);
+    }
+    feed(s, junk, sizeof junk);
+    atomic_store(&r->flags, RING_FIN);
+    turn_for(s);
+    assert_int_equal(last_read, -EPIPE);
+    assert_false(s->live);
+
+    begin_to_talk(s);
+    say_close_notify(s);
+    turn_for(s);
+    assert_int_equal(last_read, 0);
+    atomic_store(&r->flags, RING_RST);
+    turn_for(s);
+    assert_false(s->live);
+    stays = false;
+    settle();
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_errors_of_others), cmocka_unit_test(test_hostile_host)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_errors_of_others), cmocka_unit_test(test_ends_of_clients),
+                                       cmocka_unit_test(test_hostile_host)};
     return cmocka_run_group_tests(tests, set_up, NULL);
 }

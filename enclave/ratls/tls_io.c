@@ -105,6 +105,18 @@ ssize_t tls_error(struct connection *c, int result)
     }
 }
 
+/* OpenSSL says that the peer has ended its side. A client that has ended its stream too, with a close_notify or without
+ * one, is gone. What comes behind a close_notify counts for nothing (RFC 8446, section 6.1). */
+static ssize_t side_ended(struct connection *c)
+{
+    if (!c->site) /* it is no client's */
+        return 0;
+    queue_consumer_skip(&c->link.from, c->link.from.capacity);
+    if (link_release(&c->link))
+        worker_ring_host(c->worker, c->link.name);
+    return queue_consumer_ended(&c->link.from) ? -EPIPE : 0;
+}
+
 ssize_t tls_read(struct transport *t, void *buf, size_t size)
 {
     struct connection *c = connection_of(t);
@@ -117,7 +129,8 @@ ssize_t tls_read(struct transport *t, void *buf, size_t size)
         progress(c);
     if (link_release(&c->link))
         worker_ring_host(c->worker, c->link.name);
-    return result > 0 ? result : tls_error(c, result);
+    ssize_t got = result > 0 ? result : tls_error(c, result);
+    return got == 0 ? side_ended(c) : got;
 }
 
 /* The most that TLS may put around so much content. */

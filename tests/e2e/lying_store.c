@@ -3,6 +3,7 @@
  *
  *     KEEP_AND_REFUSE=FILE    a commit is made, and said to have failed
  *     REFUSE=FILE             no commit is made
+ *     HOLD=FILE               a commit waits before it is made
  *     HIDE_ROOT=FILE          the root cannot be read
  *     KILL_AT=N               SIGKILL at the Nth moment of the enclave's requests: each has two, before it is carried
  *                             out and when its answer is ready
@@ -76,6 +77,8 @@ int __wrap_kvstore_commit(struct kvstore *kv, const struct kvstore_op *ops, size
 
 int __wrap_kvstore_commit(struct kvstore *kv, const struct kvstore_op *ops, size_t count)
 {
+    while (is_there("HOLD"))
+        usleep(10000);
     if (is_there("REFUSE"))
         return -EIO;
     tell_commit();

@@ -214,6 +214,66 @@ static void readers_see_that_the_client_is_gone(void **state)
     assert_true(client.closed);
 }
 
+/* Who has ended its side waits for the answer as before; who has ended its stream waits for nothing. */
+static void who_ended_its_side_may_still_read(void **state)
+{
+    request(GET("/write"), 14000);
+    client.half_closed = true;
+    for (int burst = 0; burst < 10; burst++) {
+        pass(1, 14000);
+        assert_false(memory_client_over(&client));
+        assert_int_equal(client.allowed, 0);
+        assert_true(guest_is_there());
+    }
+    break_off();
+    request(GET("/sleep"), 1000000);
+    client.half_closed = true;
+    pass(TIMEOUT_S - 1, 0);
+    assert_true(guest_is_there());
+    assert_false(memory_client_over(&client));
+    pass(2, 0);
+    assert_false(guest_is_there());
+    assert_non_null(strstr(noted, "took too long"));
+}
+
+static void who_ended_its_stream_is_gone(void **state)
+{
+    for (int half_closed = 0; half_closed < 2; half_closed++) {
+        request(GET("/sleep"), 1000000);
+        client.half_closed = half_closed;
+        settle();
+        assert_false(memory_client_over(&client));
+        client.gone = true;
+        settle();
+        assert_true(client.aborted);
+        pass(GUEST_GONE_MS / 1000 - 1, 0);
+        assert_true(guest_is_there());
+        pass(1, 0);
+        assert_false(guest_is_there());
+    }
+    request(POST("/read"), 1000000);
+    client.gone = true;
+    settle();
+    assert_string_equal(noted, "read: failed\nreturned\n");
+    assert_string_equal(client.out, "");
+    assert_true(client.aborted);
+    request(GET("/write"), 14000);
+    client.gone = true;
+    settle();
+    assert_string_equal(noted, "write: closed\nreturned\n");
+    assert_true(client.aborted);
+    /* Where its answer was complete, that still goes to it. */
+    request("GET /waits/read HTTP/1.1\r\nHost: a\r\n\r\n", 0);
+    assert_string_equal(noted, "read: whole\nreturned\n");
+    client.gone = true;
+    settle();
+    assert_false(memory_client_over(&client));
+    client.allowed = 1000000;
+    settle();
+    assert_int_equal(memory_client_status(&client), 200);
+    assert_true(client.closed);
+}
+
 /* It may put things in order, but not for ever. */
 static void guests_without_a_client_are_ended(void **state)
 {
@@ -268,6 +328,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(other_waiting_is_the_guests),
         cmocka_unit_test(writers_see_that_the_client_is_gone),
         cmocka_unit_test(readers_see_that_the_client_is_gone),
+        cmocka_unit_test(who_ended_its_side_may_still_read),
+        cmocka_unit_test(who_ended_its_stream_is_gone),
         cmocka_unit_test(guests_without_a_client_are_ended),
     };
     return cmocka_run_group_tests(tests, setup, NULL);

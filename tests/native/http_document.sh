@@ -11,6 +11,7 @@ while IFS= read -r row; do
     case $name in
     enclave/*) file=$tests/../${name}_test.c ;;
     apps) file=$tests/native/apps_test.sh ;;
+    guest) file=$tests/native/guest_test.c ;;
     e2e/*) file=$tests/$name.sh ;;
     *) file=/nonexistent ;;
     esac

@@ -20,7 +20,7 @@ static ssize_t client_read(struct transport *t, void *buf, size_t size)
         return -ECONNRESET;
     memcpy(buf, c->in + c->at, count);
     c->at += count;
-    return count ? (ssize_t)count : c->half_closed ? 0 : -EAGAIN;
+    return count ? (ssize_t)count : c->gone ? -EPIPE : c->half_closed ? 0 : -EAGAIN;
 }
 
 static ssize_t client_write(struct transport *t, const void *buf, size_t size)

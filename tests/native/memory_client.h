@@ -21,8 +21,9 @@ struct memory_client {
     const char *in;     /* and how much of it may be sent by now */
     size_t in_size, at;
     size_t allowed, taken;
-    char out[8192]; /* the beginning of what it took, as text */
-    bool half_closed, closed, aborted;
+    char out[8192];         /* the beginning of what it took, as text */
+    bool half_closed, gone; /* what it ended: its side, then its stream */
+    bool closed, aborted;
 };
 
 /* Connect, to send the first size bytes of text. 0, or as http_connection_start. */
