@@ -49,6 +49,15 @@ spin-loop       text_component guests/spins/loop.wat
 spin-nested     text_component guests/spins/nested.wat
 spin-start      text_component guests/spins/start.wat
 spin-realloc    text_component guests/spins/realloc.wat
+secrets         text_component guests/secrets.wat
+reset-shim      text_component guests/resets/shim.wat
+reset-caller    text_component guests/resets/caller.wat
+reset-table     text_component guests/resets/table.wat
+reset-shifted   text_component guests/resets/shifted.wat
+reset-entered   text_component guests/resets/entered.wat
+reset-late      text_component guests/resets/late.wat
+reset-memories  text_component guests/resets/memories.wat
+reset-inner     text_component guests/resets/inner.wat
 hostile         c_app guests/hostile.c common/handler-hostile.wit
 hoard           c_app guests/hoard.c common/handler-kv.wit
 interim         c_app guests/interim.c common/handler.wit

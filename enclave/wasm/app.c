@@ -87,6 +87,7 @@ struct app *app_new(struct wasm_runtime *rt, const struct app_config *config, st
     app->name = app->path + 1;
     app->rt = rt;
     budget_init_shared(&app->memory, app->name, &rt->guests);
+    budget_init_shared(&app->kept_bytes, "kept memories", &rt->kept_bytes);
     budget_init(&app->calls_out, "calls out", NULL, APP_CALLS_OUT_MAX);
     budget_init_shared(&app->kept, "kept connections", &rt->kept);
     app->keeper =
@@ -148,6 +149,7 @@ void app_unref(struct app *app)
         return;
     ENSURE(app->rt);
     living_remove(app);
+    recycled_drop_all(app);
     if (app->pre)
         enclave_pre_delete(app->pre);
     wasm_component_delete(app->component);
@@ -155,6 +157,7 @@ void app_unref(struct app *app)
     app->rt->config.world->files_unref(app->fs);
     free(app->rule);
     free(app->stopped);
+    budget_deinit(&app->kept_bytes);
     budget_deinit(&app->memory);
     budget_deinit(&app->calls_out);
     budget_deinit(&app->kept);
@@ -204,6 +207,16 @@ uint64_t app_lost(const struct app *app)
 uint64_t app_calls(const struct app *app)
 {
     return atomic_load_explicit(&((struct app *)app)->calls, memory_order_relaxed);
+}
+
+bool app_marks(const struct app *app)
+{
+    return app->component && app->component->image;
+}
+
+uint64_t app_recycled(const struct app *app)
+{
+    return atomic_load_explicit(&((struct app *)app)->recycled, memory_order_relaxed);
 }
 
 unsigned app_running(const struct app *app)

@@ -58,6 +58,10 @@ uint64_t app_lost(const struct app *app);                          /* of its rec
 struct app_settings *app_settings_of(const struct app *app);       /* lives as long as the app */
 uint64_t app_calls(const struct app *app);
 unsigned app_running(const struct app *app); /* guests, at this moment */
+/* Whether it marks what it writes, so that its memories are put back to what they were and used again; and how many
+ * requests had one that was used before. */
+bool app_marks(const struct app *app);
+uint64_t app_recycled(const struct app *app);
 /* Requests that its settings' limits have refused: too many at once, too many in a second, too large. */
 struct app_refusals {
     uint64_t busy, fast, large;

@@ -78,6 +78,8 @@ static void guest_free(struct guest *g)
     g->app->rt->config.world->abandon(g);
     drop_call(g);
     wasmtime_store_delete(g->store);
+    g->store = NULL;
+    recycled_settle(g);
     charge_give(&g->tables);
     charge_give(&g->passed);
     for (int i = 0; i < 2; i++) {
@@ -216,7 +218,7 @@ static void guest_turn(struct guest *g)
     if (g->app->rt->config.guest_runs)
         g->app->rt->config.guest_runs();
     deadline_runs(g);
-    memories_enter_app(g->app);
+    memories_enter(g);
     bool over = take_turn(g, &error);
     guest_check(g);
     if (over) {

@@ -40,6 +40,7 @@
 #include "enclave/thread/loop.h"
 #include "enclave/thread/worker.h"
 #include "enclave/wasm/app.h"
+#include "enclave/wasm/image.h"
 #include "enclave/wasm/limits.h"
 #include "enclave/wasm/runtime.h"
 #include "enclave/wasm/settings.h"
@@ -68,13 +69,21 @@ struct wasm_runtime {
     atomic_bool ticks_often;    /* GUEST_TICK_QUEUED_MS */
     _Atomic uint64_t queued_ns; /* when a guest last had to queue for its turn; 0: none has */
     struct budget guests;       /* what all apps' guests hold */
+    struct budget kept_bytes;   /* of these: memories that are kept for requests to come */
     uint64_t set_aside;         /* bytes, for what host calls read of their memory before anybody can be charged */
     struct budget kept;         /* connections of all apps that wait: a number */
 };
 
 struct wasm_component {
     wasmtime_component_t *component;
-    uint64_t instance_bytes; /* what an instance takes beside memories, tables and stack, at most */
+    uint64_t instance_bytes;    /* what an instance takes beside memories, tables and stack, at most */
+    struct memory_image *image; /* it marks what it writes: what its memory begins with; counted. NULL: it does not */
+};
+
+/* Memories that an app keeps on one worker, who alone uses them while the app is counted: memories.c. */
+struct kept_memories {
+    struct recycled *first;
+    unsigned count;
 };
 
 /* What an app has on one worker: only that worker's thread writes it, and none of another's lines. */
@@ -116,6 +125,9 @@ struct app {
     char *rule;
     char *stopped; /* it has neither component nor pre: why. NULL: it has */
     const _Atomic uint64_t *lost;
+    struct budget kept_bytes; /* of memories that it keeps */
+    struct kept_memories kept_memories[PROTO_MAX_WORKERS];
+    _Atomic uint64_t recycled;     /* how many instances had one of these */
     struct app_settings *settings; /* counted */
 };
 
@@ -273,12 +285,13 @@ struct guest {
     struct slot *reply; /* reply_first, or charged */
     size_t reply_count, reply_capacity;
     struct slot reply_first[16];
-    void *scratch;        /* what a reply points to, until the next call */
-    void *large;          /* the same, where it is not enough; charged */
-    struct charge cost;   /* guest_cost */
-    struct charge tables; /* of its store */
-    struct charge passed; /* what wasmtime holds of the arguments or the answer of a host call: link.c */
-    char *printed;        /* by a command whose answer has not begun; charged */
+    void *scratch;             /* what a reply points to, until the next call */
+    void *large;               /* the same, where it is not enough; charged */
+    struct recycled *recycled; /* its memories, where they are kept afterwards */
+    struct charge cost;        /* guest_cost */
+    struct charge tables;      /* of its store */
+    struct charge passed;      /* what wasmtime holds of the arguments or the answer of a host call: link.c */
+    char *printed;             /* by a command whose answer has not begun; charged */
     size_t printed_size;
 
     struct resource *free;

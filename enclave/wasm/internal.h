@@ -54,14 +54,17 @@ bool turns_may(struct guest *g); /* whether it may have one now */
 void turns_queue(struct guest *g, void (*turn)(struct guest *g));
 void turns_leave(struct guest *g);
 void turns_charge(struct guest *g, uint64_t took_ns); /* after each */
-/* memories.c */
+/* memories.c: linear memories, and whose are made on this thread now. */
 void memories_install(wasm_config_t *config);
+void memories_enter(struct guest *g);
+/* On the guest's worker, once its store is gone: keep its memories for another, where they can be put back. */
+void recycled_settle(struct guest *g);
+void recycled_drop_all(struct app *app); /* nobody uses it any more */
 /* all outlives the engine. */
 void code_install(wasm_config_t *config, struct code_regions *all, bool fixed);
 /* A component of an artefact that this engine made, of which it takes a copy. NULL with a sentence in why. */
 wasmtime_component_t *code_load(struct wasm_runtime *rt, const uint8_t *artefact, size_t size, char *why,
                                 size_t why_size);
-void memories_enter_app(struct app *app); /* whose linear memories are made on this thread now */
 /* Of a guest without its memories, tables and stack (stacks.c counts those): contexts, scratch, its own structure,
  * wasmtime's. */
 static inline size_t guest_cost(const struct app *app)

@@ -44,15 +44,18 @@
 #define GUEST_WASM_STACK KIB(512)
 #define GUEST_HOST_STACK KIB(128)
 #define GUEST_STACK (GUEST_WASM_STACK + GUEST_HOST_STACK)
-#define GUEST_MEMORIES_MAX 1000  /* as many as instances; wasmtime: 10,000 */
-#define GUEST_TABLES_MAX 1000    /* the same */
-#define GUEST_TABLE_MAX 10000000 /* elements of one table; as wasmtime. They are charged to the app */
+#define GUEST_MEMORIES_MAX 1000       /* as many as instances; wasmtime: 10,000 */
+#define GUEST_MARKED_MEMORIES_MAX 256 /* of those, where each module has marks (image.h) */
+#define GUEST_TABLES_MAX 1000         /* the same */
+#define GUEST_TABLE_MAX 10000000      /* elements of one table; as wasmtime. They are charged to the app */
 /* What is collected (structures, arrays, exceptions), of all its modules together; wasmtime: 4 GiB. Collecting it, or
  * filling an array as large, is one step that nothing interrupts. */
 #define GUEST_COLLECTED_MAX MIB(16)
 /* Out of its memory in one host call; wasmtime: 128 MiB. It is copied before anybody can be asked whether there is
  * memory for it, by each worker at once. Nothing that succeeds takes more: a transaction of the store is 8 MiB. */
 #define GUEST_COPIED_MAX MIB(12)
+/* Of what all guests may hold: so much, one part of, may be memories that are kept for requests to come. */
+#define GUESTS_KEPT_PART 8u
 /* What those copies are at most, with what is made of them: short strings take three times their bytes and places. So
  * much is set aside for each worker. */
 #define GUEST_LIFTED_MAX MIB(48)

@@ -65,6 +65,7 @@ struct wasm_runtime *wasm_runtime_new(const struct wasm_runtime_config *config)
     }
     rt->config = *config;
     budget_init(&rt->guests, "guests", NULL, memory - set_aside);
+    budget_init(&rt->kept_bytes, "kept memories", &rt->guests, (memory - set_aside) / GUESTS_KEPT_PART);
     budget_init(&rt->kept, "kept connections", NULL, APPS_KEPT_MAX);
     rt->set_aside = set_aside;
     if (!rt->config.random)
@@ -81,6 +82,7 @@ void wasm_runtime_delete(struct wasm_runtime *rt)
 {
     if (rt) {
         wasm_engine_delete(rt->engine);
+        budget_deinit(&rt->kept_bytes);
         budget_deinit(&rt->guests);
         budget_deinit(&rt->kept);
     }
@@ -89,7 +91,13 @@ void wasm_runtime_delete(struct wasm_runtime *rt)
 
 uint64_t wasm_runtime_guest_memory(const struct wasm_runtime *rt)
 {
-    return budget_used(&rt->guests);
+    uint64_t kept = budget_used(&rt->kept_bytes), all = budget_used(&rt->guests);
+    return all > kept ? all - kept : 0; /* both change meanwhile */
+}
+
+uint64_t wasm_runtime_kept_memory(const struct wasm_runtime *rt)
+{
+    return budget_used(&rt->kept_bytes);
 }
 
 uint64_t wasm_runtime_tick(struct wasm_runtime *rt)
@@ -102,24 +110,27 @@ uint64_t wasm_runtime_tick(struct wasm_runtime *rt)
     return (often ? GUEST_TICK_QUEUED_MS : GUEST_TICK_MS) * UINT64_C(1000000);
 }
 
-/* What is written before wasmtime's artefact: it is sealed with it, so it is as true. */
+/* What is written before wasmtime's artefact, with the image's roles and bytes behind it. It is sealed with it, so it
+ * is as true. */
 struct artefact_head {
     char magic[8];
     uint64_t instance_bytes;
+    uint64_t memories; /* 0: there is no image */
+    uint64_t memory_bytes, image_offset, image_size;
 };
-static const char artefact_magic[8] = "EOSWASM1";
+static const char artefact_magic[8] = "EOSWASM2";
 
-/* Without the head, as artefacts were kept before: more than most need. */
-#define INSTANCE_BYTES_UNKNOWN MIB(1)
-
-static struct wasm_component *wrap(wasmtime_component_t *inner, uint64_t instance_bytes)
+/* Takes both; image NULL: it does not mark. */
+static struct wasm_component *wrap(wasmtime_component_t *inner, uint64_t instance_bytes, struct memory_image *image)
 {
     struct wasm_component *component = malloc(sizeof *component);
-    if (component)
-        *component = (struct wasm_component){inner, instance_bytes};
-    else
-        wasmtime_component_delete(inner);
-    return component;
+    if (component) {
+        *component = (struct wasm_component){inner, instance_bytes, image};
+        return component;
+    }
+    wasmtime_component_delete(inner);
+    image_unref(image);
+    return NULL;
 }
 
 /* Running out of memory while compiling would end the enclave. So what compiling is expected to take must be there:
@@ -141,18 +152,55 @@ static int reserve(struct wasm_runtime *rt, uint64_t wanted, struct charge *loan
     return -ENOMEM;
 }
 
+/* Takes the image in any case. */
 static struct wasm_component *compile(struct wasm_runtime *rt, const uint8_t *wasm, size_t size,
-                                      const struct component_needs *needs, char *why, size_t why_size)
+                                      const struct component_needs *needs, struct memory_image *image, char *why,
+                                      size_t why_size)
 {
     wasm_byte_vec_t artefact;
+    ENSURE(rt->engine && (wasm || size == 0));
+    ENSURE(!image || image->memories > 0);
     wasmtime_error_t *failed = enclave_component_compile(rt->engine, wasm, size, &artefact);
     if (failed) {
         component_refusal(failed, why, why_size);
+        image_unref(image);
         return NULL;
     }
     wasmtime_component_t *inner = code_load(rt, (const uint8_t *)artefact.data, artefact.size, why, why_size);
     wasm_byte_vec_delete(&artefact);
-    return inner ? wrap(inner, needs->instance_bytes) : NULL;
+    if (inner)
+        return wrap(inner, needs->instance_bytes, image);
+    image_unref(image);
+    return NULL;
+}
+
+/* Compile it so that it marks what it writes. NULL: that is not possible, or there is no memory for it. */
+static struct wasm_component *compile_marked(struct wasm_runtime *rt, const uint8_t *wasm, size_t size, char *why,
+                                             size_t why_size)
+{
+    struct marked_component marked;
+    struct component_needs needs;
+    struct charge loan = {0};
+    wasmtime_error_t *refused = enclave_component_mark(wasm, size, &marked);
+    if (refused) {
+        wasmtime_error_delete(refused);
+        return NULL;
+    }
+    struct wasm_component *component = NULL;
+    const uint8_t *code = (const uint8_t *)marked.component.data;
+    struct memory_image *image =
+        image_new(marked.memory_bytes, marked.image_offset, (const uint8_t *)marked.image.data, marked.image.size,
+                  (const uint8_t *)marked.memories.data, marked.memories.size);
+    if (image && image->memories <= GUEST_MARKED_MEMORIES_MAX &&
+        component_check(code, marked.component.size, &needs, why, why_size) == 0 &&
+        reserve(rt, component_compile_memory(marked.component.size, &needs), &loan, why, why_size) == 0)
+        component = compile(rt, code, marked.component.size, &needs, image_ref(image), why, why_size);
+    image_unref(image);
+    charge_give(&loan);
+    wasm_byte_vec_delete(&marked.component);
+    wasm_byte_vec_delete(&marked.memories);
+    wasm_byte_vec_delete(&marked.image);
+    return component;
 }
 
 struct wasm_component *wasm_compile(struct wasm_runtime *rt, const uint8_t *wasm, size_t size, char *why,
@@ -161,10 +209,13 @@ struct wasm_component *wasm_compile(struct wasm_runtime *rt, const uint8_t *wasm
     ENSURE(rt && (wasm || size == 0) && why && why_size > 0);
     struct component_needs needs;
     struct charge loan = {0};
+    /* While it is rewritten there is less than while it is compiled, but for the image of its data. */
     if (component_check(wasm, size, &needs, why, why_size) != 0 ||
-        reserve(rt, component_compile_memory(size, &needs), &loan, why, why_size) != 0)
+        reserve(rt, component_compile_memory(size, &needs) + 4 * (uint64_t)size, &loan, why, why_size) != 0)
         return NULL;
-    struct wasm_component *component = compile(rt, wasm, size, &needs, why, why_size);
+    struct wasm_component *component = compile_marked(rt, wasm, size, why, why_size);
+    if (!component)
+        component = compile(rt, wasm, size, &needs, NULL, why, why_size);
     charge_give(&loan);
     return component;
 }
@@ -172,18 +223,30 @@ struct wasm_component *wasm_compile(struct wasm_runtime *rt, const uint8_t *wasm
 int wasm_serialize(const struct wasm_component *component, uint8_t **out, size_t *out_size)
 {
     wasm_byte_vec_t bytes;
+    const struct memory_image *image = component->image;
     struct artefact_head head = {.instance_bytes = component->instance_bytes};
     memcpy(head.magic, artefact_magic, sizeof head.magic);
+    if (image) {
+        head.memories = image->memories;
+        head.memory_bytes = image->memory_bytes;
+        head.image_offset = image->offset;
+        head.image_size = image->size;
+    }
     wasmtime_error_t *failed = wasmtime_component_serialize(component->component, &bytes);
     if (failed) {
         wasmtime_error_delete(failed);
         return -ENOMEM;
     }
-    *out_size = sizeof head + bytes.size;
+    size_t before = sizeof head + head.memories + head.image_size;
+    *out_size = before + bytes.size;
     *out = malloc(*out_size);
     if (*out) {
         memcpy(*out, &head, sizeof head);
-        memcpy(*out + sizeof head, bytes.data, bytes.size);
+        if (image) {
+            memcpy(*out + sizeof head, image->roles, image->memories);
+            memcpy(*out + sizeof head + image->memories, image->bytes, image->size);
+        }
+        memcpy(*out + before, bytes.data, bytes.size);
     }
     wasm_byte_vec_delete(&bytes);
     return *out ? 0 : -ENOMEM;
@@ -192,22 +255,45 @@ int wasm_serialize(const struct wasm_component *component, uint8_t **out, size_t
 struct wasm_component *wasm_deserialize(struct wasm_runtime *rt, const uint8_t *artefact, size_t size, char *why,
                                         size_t why_size)
 {
-    struct artefact_head head = {.instance_bytes = INSTANCE_BYTES_UNKNOWN};
-    size_t skip = size > sizeof head && memcmp(artefact, artefact_magic, sizeof artefact_magic) == 0 ? sizeof head : 0;
-    if (skip)
-        memcpy(&head, artefact, sizeof head);
-    wasmtime_component_t *inner = code_load(rt, artefact + skip, size - skip, why, why_size);
-    return inner ? wrap(inner, head.instance_bytes) : NULL;
+    struct artefact_head head;
+    struct memory_image *image = NULL;
+    if (size < sizeof head || memcmp(artefact, artefact_magic, sizeof artefact_magic) != 0) {
+        snprintf(why, why_size, "the compiled code is not of this version");
+        return NULL;
+    }
+    memcpy(&head, artefact, sizeof head);
+    const uint8_t *at = artefact + sizeof head;
+    size_t left = size - sizeof head;
+    if (head.memories > left || head.image_size > left - head.memories) {
+        snprintf(why, why_size, "the compiled code is not whole");
+        return NULL;
+    }
+    if (head.memories) {
+        image = image_new(head.memory_bytes, head.image_offset, at + head.memories, head.image_size, at, head.memories);
+        if (!image) {
+            snprintf(why, why_size, "no memory");
+            return NULL;
+        }
+    }
+    size_t skip = head.memories + head.image_size;
+    wasmtime_component_t *inner = code_load(rt, at + skip, left - skip, why, why_size);
+    if (inner)
+        return wrap(inner, head.instance_bytes, image);
+    image_unref(image);
+    return NULL;
 }
 
 struct wasm_component *wasm_component_clone(const struct wasm_component *component)
 {
-    return wrap(wasmtime_component_clone(component->component), component->instance_bytes);
+    return wrap(wasmtime_component_clone(component->component), component->instance_bytes,
+                component->image ? image_ref(component->image) : NULL);
 }
 
 void wasm_component_delete(struct wasm_component *component)
 {
-    if (component)
+    if (component) {
         wasmtime_component_delete(component->component);
+        image_unref(component->image);
+    }
     free(component);
 }

@@ -68,6 +68,8 @@ struct wasm_runtime_config {
      * what each thread that serves guests reads of their memory (GUEST_LIFTED_MAX). */
     uint64_t guest_memory;
     unsigned workers;
+    /* For tests: compare each memory that is put back with what it has to be, and stop if it is not. */
+    bool compare_memories;
     struct wasm_stack_source stacks; /* take NULL: mmap */
     /* Pages for code are executable from the start and stay writable, since their permissions cannot change. */
     bool code_is_fixed;
@@ -82,8 +84,9 @@ struct wasm_runtime_config {
 struct wasm_runtime *wasm_runtime_new(const struct wasm_runtime_config *config);
 void wasm_runtime_delete(struct wasm_runtime *rt);
 
-/* Bytes that all guests hold now. */
+/* Bytes that all guests hold now; and what is kept for those to come, of the same guest_memory. */
 uint64_t wasm_runtime_guest_memory(const struct wasm_runtime *rt);
+uint64_t wasm_runtime_kept_memory(const struct wasm_runtime *rt);
 
 /* How often a guest's frames were put away, since others needed their place (stacks.c). */
 uint64_t wasm_runtime_stacks_put_away(void);

@@ -115,6 +115,17 @@ static_assert(sizeof(struct component_needs) == 72 + 8, "shared with Rust");
 wasmtime_error_t *enclave_component_check(const uint8_t *wasm, size_t size, const struct component_limits *limits,
                                           struct component_needs *needs);
 
+/* The same component, but that it marks what it writes (wasmtime/mark): all of it is the caller's. An error says why it
+ * has to run as it is, and then there is nothing. It has been checked. */
+struct marked_component {
+    wasm_byte_vec_t component;
+    wasm_byte_vec_t memories; /* enum memory_role of each that instantiating makes, in their order */
+    wasm_byte_vec_t image;    /* what is in the memory, from image_offset on */
+    uint64_t image_offset, memory_bytes;
+};
+static_assert(sizeof(struct marked_component) == 64, "shared with Rust");
+wasmtime_error_t *enclave_component_mark(const uint8_t *wasm, size_t size, struct marked_component *out);
+
 /* What instances begin with. False: it imports modules, and nobody knows. */
 struct component_demand {
     uint64_t memories, tables;

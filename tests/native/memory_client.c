@@ -89,10 +89,16 @@ bool app_is_built(const char *folder, const char *name)
 struct app *built_app(struct wasm_runtime *runtime, const char *folder, const char *name, const char *settings,
                       uint32_t timeout_ms)
 {
+    return built_app_named(runtime, folder, name, name, settings, timeout_ms);
+}
+
+struct app *built_app_named(struct wasm_runtime *runtime, const char *folder, const char *component_name,
+                            const char *name, const char *settings, uint32_t timeout_ms)
+{
     char error[256] = "";
     static uint8_t wasm[1 << 20];
     static const uint8_t salt[SETTINGS_SALT_SIZE];
-    FILE *file = open_built(folder, name);
+    FILE *file = open_built(folder, component_name);
     size_t size = file ? fread(wasm, 1, sizeof wasm, file) : 0;
     if (file)
         fclose(file);

@@ -39,6 +39,9 @@ int memory_client_status(const struct memory_client *c);
 /* FOLDER/NAME.wasm as the app NAME; NULL, and why on stderr. */
 struct app *built_app(struct wasm_runtime *runtime, const char *folder, const char *name, const char *settings,
                       uint32_t timeout_ms);
+/* The same by another name than its component's. */
+struct app *built_app_named(struct wasm_runtime *runtime, const char *folder, const char *component_name,
+                            const char *name, const char *settings, uint32_t timeout_ms);
 bool app_is_built(const char *folder, const char *name);
 
 #endif

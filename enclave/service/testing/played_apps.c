@@ -155,6 +155,18 @@ uint64_t app_lost(const struct app *app)
     return 0;
 }
 
+bool app_marks(const struct app *app)
+{
+    (void)app;
+    return false;
+}
+
+uint64_t app_recycled(const struct app *app)
+{
+    (void)app;
+    return 0;
+}
+
 uint64_t app_calls(const struct app *app)
 {
     (void)app;

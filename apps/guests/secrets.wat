@@ -1,0 +1,100 @@
+;; Looks through all of its memory for what is not there at first, then writes to it in every way that there is. How it ends
+;; is said by how many arguments it has: none, well; one, by a trap; two, not before its time is up.
+;; If it finds something, it fails where it would end well, and ends well otherwise.
+(component
+  (import "wasi:random/random@0.2.12" (instance $random
+    (export "get-random-bytes" (func (param "len" u64) (result (list u8))))))
+  (import "wasi:cli/environment@0.2.12" (instance $environment
+    (export "get-arguments" (func (result (list string))))))
+  (core module $memory
+    (memory (export "memory") 4)
+    (data (i32.const 4096) "at first")
+    (global $next (mut i32) (i32.const 0x50000))
+    (func (export "room") (param $old i32) (param $old_size i32) (param $align i32) (param $size i32) (result i32)
+      (local $at i32)
+      (local.set $at (i32.and (i32.sub (i32.add (global.get $next) (local.get $align)) (i32.const 1))
+                              (i32.sub (i32.const 0) (local.get $align))))
+      (global.set $next (i32.add (local.get $at) (local.get $size)))
+      (local.get $at)))
+  (core module $code
+    (type $ask (func (param i64 i32)))
+    (import "memory" "memory" (memory 4))
+    (import "host" "bytes" (func $bytes (type $ask)))
+    (import "host" "arguments" (func $arguments (param i32)))
+    (table 1 1 funcref)
+    (elem (i32.const 0) func $bytes)
+    (data $text "a secret")
+    (func $is_clean (result i32)
+      (local $at i32)
+      (loop $on
+        (if (i64.ne (i64.load (local.get $at))
+                    (select (i64.const 0x7473726966207461) (i64.const 0) (i32.eq (local.get $at) (i32.const 4096))))
+          (then (return (i32.const 0))))
+        (local.set $at (i32.add (local.get $at) (i32.const 8)))
+        (br_if $on (i32.lt_u (local.get $at) (i32.const 0x80000))))
+      (i32.const 1))
+    (func $write
+      (local $p i32)
+      ;; at cards' ends, and across
+      (i64.store (i32.const 0x2ffc) (i64.const -1))
+      (i32.store8 (i32.const 0x4fff) (i32.const 1))
+      (local.set $p (i32.const 0x6fff))
+      (i32.store8 offset=1023 (local.get $p) (i32.const 1))
+      (local.set $p (i32.const 0x7fff))
+      (i64.store offset=1020 (local.get $p) (i64.const -1))
+      (local.set $p (i32.const 0x8fff))
+      (i32.store offset=1024 (local.get $p) (i32.const -1))
+      (f64.store offset=70000 (local.get $p) (f64.const -1))
+      ;; several by one mark
+      (local.set $p (i32.const 0xafff))
+      (i64.store (local.get $p) (i64.const -1))
+      (i64.store offset=512 (local.get $p) (i64.const -1))
+      (i64.store offset=1016 (local.get $p) (i64.const -1))
+      (i64.store offset=1017 (local.get $p) (i64.const -1))
+      ;; from below 4 GiB on to the beginning
+      (local.set $p (i32.const -16))
+      (i64.store (i32.add (local.get $p) (i32.const 0xd010)) (i64.const -1))
+      (i64.store (i32.add (local.get $p) (i32.const 16)) (i64.const -1))
+      (v128.store (i32.const 0xeff8) (v128.const i64x2 -1 -1))
+      (v128.store64_lane 1 (i32.const 0xfffc) (v128.const i64x2 -1 -1))
+      ;; where a loop comes
+      (local.set $p (i32.const 0x12000))
+      (i32.store8 (local.get $p) (i32.const 1))
+      (loop $on
+        (i32.store8 (local.get $p) (i32.const 1))
+        (i32.store8 offset=900 (local.get $p) (i32.const 1))
+        (local.set $p (i32.add (local.get $p) (i32.const 1500)))
+        (br_if $on (i32.lt_u (local.get $p) (i32.const 0x1e000))))
+      (memory.fill (i32.const 0x20ffe) (i32.const 7) (i32.const 9000))
+      (memory.copy (i32.const 0x24fff) (i32.const 0x21000) (i32.const 5000))
+      (memory.init $text (i32.const 0x27ffc) (i32.const 0) (i32.const 8))
+      (memory.fill (i32.const 0x1000) (i32.const 0) (i32.const 8)) ;; what was there at first
+      ;; where it grew
+      (i64.store (i32.const 0x40064) (i64.const -1))
+      (i64.store (i32.const 0x7fff8) (i64.const -1))
+      ;; by the host: where it gets room, and where it is told
+      (call $bytes (i64.const 20000) (i32.const 0x30ffc))
+      (call_indirect (type $ask) (i64.const 9000) (i32.const 0x33000) (i32.const 0)))
+    (func (export "run") (result i32)
+      (local $clean i32) (local $ending i32)
+      (if (i32.ne (memory.grow (i32.const 4)) (i32.const 4)) (then unreachable))
+      (local.set $clean (call $is_clean))
+      (call $arguments (i32.const 0x34ffc))
+      (local.set $ending (i32.sub (i32.load (i32.const 0x35000)) (i32.const 1))) ;; the first is its name
+      (call $write)
+      (if (i32.eqz (local.get $clean)) (then (return (i32.eqz (local.get $ending)))))
+      (if (i32.eq (local.get $ending) (i32.const 1)) (then unreachable))
+      (loop $on (br_if $on (i32.eq (local.get $ending) (i32.const 2))))
+      (i32.const 0)))
+  (core instance $m (instantiate $memory))
+  (alias core export $m "memory" (core memory $mem))
+  (alias core export $m "room" (core func $room))
+  (alias export $random "get-random-bytes" (func $get_bytes))
+  (alias export $environment "get-arguments" (func $get_arguments))
+  (core func $bytes (canon lower (func $get_bytes) (memory $mem) (realloc $room)))
+  (core func $get (canon lower (func $get_arguments) (memory $mem) (realloc $room) string-encoding=utf8))
+  (core instance $host (export "bytes" (func $bytes)) (export "arguments" (func $get)))
+  (core instance $i (instantiate $code (with "memory" (instance $m)) (with "host" (instance $host))))
+  (func $run (result (result)) (canon lift (core func $i "run")))
+  (instance $command (export "run" (func $run)))
+  (export "wasi:cli/run@0.2.12" (instance $command)))
