@@ -60,6 +60,8 @@ struct Code<'r, 'c> {
     code: InstructionSink<'c>,
     /// Whether it may call the other function, which may not.
     calls: bool,
+    /// Whether it writes little at once: what is marked by much hides what another instruction has not marked.
+    quiet: bool,
 }
 
 impl Code<'_, '_> {
@@ -149,10 +151,20 @@ impl Code<'_, '_> {
     }
 
     fn store(&mut self) {
+        self.address();
+        self.store_there();
+    }
+
+    fn store_at(&mut self, local: u32) {
+        self.code.local_get(local);
+        self.store_there();
+    }
+
+    /// The address is on the stack.
+    fn store_there(&mut self) {
         let offsets = [0, 0, 0, 1, 8, 12, 100, 1000, 1009, 1016, 1020, 1023, 1024, 1030, 2040, 2047, 2048, 4090, 5000, 65535];
         let memarg = MemArg { offset: self.random.one(&offsets), align: 0, memory_index: 0 };
         let kind = self.random.below(13);
-        self.address();
         match kind {
             0..=3 => {
                 self.value(1);
@@ -218,8 +230,41 @@ impl Code<'_, '_> {
         self.code.i32_const(INSIDE & !3).i32_and().call(TEXT);
     }
 
+    fn begin_loop(&mut self) {
+        self.code.loop_(BlockType::Empty);
+        // So often, and no more.
+        self.code.local_get(FUEL).i32_eqz().if_(BlockType::Empty).i32_const(7).return_().end();
+        self.code.local_get(FUEL).i32_const(1).i32_sub().local_set(FUEL);
+    }
+
+    /// An address that goes on in a loop, and is written to before, in each part of it, and behind.
+    fn walk(&mut self, depth: u32) {
+        let (local, begin) = (self.local(), self.random.below(INSIDE as u64) as i32);
+        let step = self.random.one(&[1, 700, 1500, 4096, 5000, 20000, -3000]);
+        self.code.i32_const(begin).local_set(local);
+        self.store_at(local);
+        self.begin_loop();
+        if self.random.below(3) > 0 {
+            self.store_at(local);
+        }
+        if depth > 0 && self.random.below(4) == 0 {
+            self.statement(depth - 1);
+        }
+        // Set where it always is, within a block, or by a loop that is within this one.
+        match self.random.below(3) {
+            0 => self.code.local_get(local).i32_const(step).i32_add().local_set(local),
+            1 => self.code.block(BlockType::Empty).local_get(local).i32_const(step).i32_add().local_set(local).end(),
+            _ => self.code.loop_(BlockType::Empty).local_get(local).i32_const(step).i32_add().local_set(local).end(),
+        };
+        if self.random.below(3) == 0 {
+            self.store_at(local);
+        }
+        self.code.local_get(FUEL).i32_const(7).i32_and().br_if(0).end();
+        self.store_at(local);
+    }
+
     fn statement(&mut self, depth: u32) {
-        match self.random.below(if depth == 0 { 12 } else { 17 }) {
+        match self.random.below(if depth == 0 { 13 } else { 18 }) {
             0..=5 => self.store(),
             6 | 7 => {
                 self.value(2);
@@ -229,6 +274,7 @@ impl Code<'_, '_> {
                 let local = self.local();
                 self.code.local_set(local);
             }
+            8 | 9 if self.quiet => self.store(),
             8 => self.bulk(),
             9 => self.ask(),
             10 if self.random.below(8) == 0 => {
@@ -245,16 +291,14 @@ impl Code<'_, '_> {
                 self.code.call(OTHER).local_set(local);
             }
             11 => self.store(),
-            12 | 13 => {
-                self.code.loop_(BlockType::Empty);
-                // So often, and no more.
-                self.code.local_get(FUEL).i32_eqz().if_(BlockType::Empty).i32_const(7).return_().end();
-                self.code.local_get(FUEL).i32_const(1).i32_sub().local_set(FUEL);
+            12 => self.walk(depth),
+            13 | 14 => {
+                self.begin_loop();
                 self.statements(depth - 1);
                 self.value(1);
                 self.code.i32_const(3).i32_and().br_if(0).end();
             }
-            14 => {
+            15 => {
                 self.code.block(BlockType::Empty);
                 self.statements(depth - 1);
                 self.value(1);
@@ -266,7 +310,7 @@ impl Code<'_, '_> {
                 }
                 self.code.end();
             }
-            15 => {
+            16 => {
                 self.value(1);
                 self.code.i32_const(1).i32_and().if_(BlockType::Result(ValType::I32));
                 self.statements(depth - 1);
@@ -294,11 +338,11 @@ impl Code<'_, '_> {
     }
 }
 
-fn body(random: &mut Random, calls: bool) -> Function {
+fn body(random: &mut Random, calls: bool, quiet: bool) -> Function {
     let i32s = ADDRESSES - ARGUMENTS;
     let mut function =
         Function::new([(i32s, ValType::I32), (1, ValType::I64), (1, ValType::F64), (1, ValType::V128), (1, ValType::I32)]);
-    let mut code = Code { random, code: function.instructions(), calls };
+    let mut code = Code { random, code: function.instructions(), calls, quiet };
     for local in 0..ADDRESSES {
         let number = code.random.next() as i32;
         code.code.local_get(local % ARGUMENTS).i32_const(number).i32_xor().i32_const(INSIDE).i32_and().local_set(local);
@@ -306,7 +350,7 @@ fn body(random: &mut Random, calls: bool) -> Function {
     let number = code.random.next() as i64 | 0x0101_0101_0101_0101;
     code.code.i64_const(number).local_tee(LONG).f64_reinterpret_i64().local_set(FLOAT);
     code.code.local_get(LONG).i64x2_splat().local_set(WIDE).i32_const(60).local_set(FUEL);
-    for _ in 0..6 {
+    for _ in 0..if quiet { 1 } else { 6 } {
         code.statements(3);
     }
     code.code.local_get(0).local_get(1).i32_xor().end();
@@ -326,7 +370,8 @@ fn code_module(random: &mut Random) -> Module {
     let mut exports = ExportSection::new();
     exports.export("run", ExportKind::Func, 1);
     let mut bodies = CodeSection::new();
-    bodies.function(&body(random, true)).function(&body(random, false));
+    let quiet = random.below(2) == 0;
+    bodies.function(&body(random, true, quiet)).function(&body(random, false, quiet));
     let mut data = DataSection::new();
     data.passive((0..2000u32).map(|i| i as u8 | 1));
     data.active(0, &ConstExpr::i32_const(random.below(0x7f000) as i32), (0..random.below(2000) as u32).map(|i| !i as u8));
