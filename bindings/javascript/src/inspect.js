@@ -101,6 +101,7 @@ function judgeClaims(claims, result, now) {
 /** Evidence for this certificate's key, made now, and judged as the certificate's quote is. */
 async function evidenceOf(at, policy, result, now) {
   const leaf = result.claims.spkiSha256 ?? malformed("nothing is known of the certificate's key");
+  if (!result.claims.mrenclave) malformed("the certificate has no quote that it could be compared with");
   const init = {
     method: "POST",
     headers: { "content-type": "application/json" },
