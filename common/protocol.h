@@ -13,7 +13,8 @@
 
 /* ---- limits, fixed in the image ------------------------------------------------------------------------- */
 
-#define PROTO_MAX_WORKERS 8u
+#define PROTO_MAX_SERVING 8u                       /* workers that serve connections */
+#define PROTO_MAX_WORKERS (PROTO_MAX_SERVING + 1u) /* and the keeper, below */
 #define PROTO_MAX_CHANNELS 16384u /* connection channels of the whole enclave; ids 0 .. PROTO_MAX_CHANNELS-1 */
 /* Power of two. Of each channel one name at most stands in a doorbell (struct ring_shared, `named`), its end, and as
  * many again of the generation before. */
@@ -142,7 +143,7 @@ enum proto_upgrade_rule {
  * host's word: what matters for trust (admin key, limits) becomes a leaf of the Merkle tree. */
 struct run_args {
     uint32_t version;   /* PROTO_VERSION */
-    uint32_t workers;   /* 1 .. PROTO_MAX_WORKERS */
+    uint32_t workers;   /* 1 .. PROTO_MAX_WORKERS; of several the first is the keeper */
     uint64_t time_page; /* struct time_page * */
     uint32_t cpuid_count;
     uint32_t admin_key_size;
@@ -174,6 +175,14 @@ struct run_args {
     uint8_t recover_shares[PROTO_RECOVERY_KEYS_MAX][PROTO_RECOVER_SHARE_SIZE];
 };
 #define PROTO_VERSION 9u
+
+/* Of several workers the first, 0, is the keeper: what they share, the store before all, lives on its thread, and it
+ * serves no client and runs no guest, so that nobody who asks for a record waits for an app that computes. Of one, that
+ * one does all. Which worker is the first that serves: */
+static inline uint32_t proto_first_serving(uint32_t workers)
+{
+    return workers > 1 ? 1 : 0;
+}
 
 /* What the boot thread's ecall_run returns instead of 0 when all is in order, but a thread is still inside that
  * computes: it does nothing that can be seen outside, and may go on for as long as the process lives. */

@@ -254,7 +254,7 @@ static void configure_http(void)
     admin_hand_over_by(handover_approve, handover_show);
     log_public_open();
     page_public_open();
-    for (uint32_t i = 0; i < enclave_system.worker_count; i++)
+    for (uint32_t i = proto_first_serving(enclave_system.worker_count); i < enclave_system.worker_count; i++)
         enclave_system.connections[i].http = &server;
 }
 
@@ -372,7 +372,7 @@ static int open_engine(void)
         .store = enclave_system.store,
         .files = enclave_system.files,
         .guest_memory = heap_size / 2,
-        .workers = enclave_system.worker_count,
+        .workers = enclave_system.worker_count - proto_first_serving(enclave_system.worker_count),
         .memory_left = memory_left,
         .guest_runs = ticks_wanted,
         .code_is_fixed = !sgx_pages_can_change(),

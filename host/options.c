@@ -33,7 +33,9 @@ static const char usage[] =
     "  --data DIR               folder of the key-value store; made if missing\n"
     "  --listen ADDR:PORT       default " DEFAULT_LISTEN "; [ADDR]:PORT for IPv6\n"
     "  --backend auto|sgx|emulator  default auto: hardware where there is any\n"
-    "  --workers N              threads that serve connections, 1 to 8; default: half the CPUs, at least 1\n"
+    "  --workers N              threads that serve connections, 1 to 8; two or more have one beside them that keeps "
+    "what\n"
+    "                           apps store; default: half the CPUs, at least 1\n"
     "  --admin-key FILE.pub     the first admin (P-256, PEM); counts at the first boot only: without it there, nobody\n"
     "                           ever may deploy\n"
     "  --upgrade-rule RULE      which other images may ever have this data: none, measurements (those that admins "
@@ -497,7 +499,7 @@ static void set_option(struct options *o, int id, const char *name, const char *
         o->backend = parse_backend(text);
         break;
     case WORKERS:
-        o->workers = (uint32_t)number(name, text, 1, PROTO_MAX_WORKERS);
+        o->workers = (uint32_t)number(name, text, 1, PROTO_MAX_SERVING);
         break;
     case ADMIN_KEY:
         read_admin_key(o, text);
@@ -551,7 +553,7 @@ static void set_defaults(struct options *o)
     *o = (struct options){.backend = ENCLAVE_BACKEND_AUTO, .grace_ms = DEFAULT_GRACE_MS};
     o->machine_dir = machine_dir && *machine_dir ? machine_dir : DEFAULT_MACHINE_DIR;
     /* Each worker has an I/O thread beside it, which is about as busy under load (docs/benchmarks.md). */
-    o->workers = cpus < 4 ? 1 : cpus > 2 * PROTO_MAX_WORKERS ? PROTO_MAX_WORKERS : (uint32_t)cpus / 2;
+    o->workers = cpus < 4 ? 1 : cpus > 2 * PROTO_MAX_SERVING ? PROTO_MAX_SERVING : (uint32_t)cpus / 2;
     parse_listen(o, DEFAULT_LISTEN);
 }
 

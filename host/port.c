@@ -21,7 +21,7 @@
 static struct {
     pthread_mutex_t lock; /* of all but waiting and listeners, which are the main thread's */
     int waiting;          /* whoever takes over connects here */
-    int listeners[PROTO_MAX_WORKERS];
+    int listeners[PROTO_MAX_SERVING];
     uint32_t count;
     int taker; /* has them, and lives */
     bool paused, held;
@@ -44,7 +44,7 @@ static void apply(void)
 
 int port_open(const char *folder, const int *listeners, uint32_t count)
 {
-    ENSURE(port.waiting < 0 && count <= PROTO_MAX_WORKERS);
+    ENSURE(port.waiting < 0 && count <= PROTO_MAX_SERVING);
     port.waiting = local_bind(folder, LOCAL_LISTENERS);
     if (port.waiting < 0)
         return port.waiting;
@@ -164,7 +164,7 @@ static int receive(int fd, int *sockets, uint32_t *count)
     uint8_t number;
     union {
         struct cmsghdr aligned;
-        char bytes[CMSG_SPACE(PROTO_MAX_WORKERS * sizeof(int))];
+        char bytes[CMSG_SPACE(PROTO_MAX_SERVING * sizeof(int))];
     } control;
     struct iovec part = {&number, 1};
     struct msghdr message = {
@@ -194,7 +194,7 @@ static void close_all(const int *sockets, uint32_t count)
 int port_take(const char *folder, const struct sockaddr_in6 *address, int *listeners, uint32_t count, char *error,
               size_t error_size)
 {
-    int sockets[PROTO_MAX_WORKERS];
+    int sockets[PROTO_MAX_SERVING];
     uint32_t got;
     char wanted[80], found[80];
     int fd = local_connect(folder, LOCAL_LISTENERS);

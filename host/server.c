@@ -38,6 +38,7 @@
 #include "sgx/emulator/emulator.h"
 #include "sgx/quote/aesm.h"
 
+#define KEEPER_CHANNELS 256u
 #define EGRESS_THREADS 32 /* each may wait for a name server or a silent address; asleep they cost nothing */
 
 static struct {
@@ -61,6 +62,17 @@ static struct {
     uint64_t start_ns, loaded_ns;
     char listen_text[80];
 } server;
+
+/* The workers inside: those that serve, and the keeper before them, where there is one. */
+static uint32_t worker_count(void)
+{
+    return server.options.workers + (server.options.workers > 1);
+}
+
+static uint32_t first_serving(void)
+{
+    return proto_first_serving(worker_count());
+}
 
 static void tell_main(void)
 {
@@ -107,7 +119,7 @@ static int get_collateral(const void *quote, size_t size, uint8_t **out, size_t 
 static void open_port(void)
 {
     server.open = true;
-    for (uint32_t i = 0; i < server.options.workers; i++) {
+    for (uint32_t i = first_serving(); i < worker_count(); i++) {
         int result = io_accept(server.ios[i]);
         if (result < 0)
             fail("cannot listen on %s: %s", server.listen_text, strerror(-result));
@@ -180,6 +192,12 @@ static void open_backends(const int *listeners)
     b->on_shutdown = on_shutdown;
 }
 
+/* Beside three others. Two would take three places. */
+static uint32_t serving_at_most(uint32_t tcs_count)
+{
+    return tcs_count > 5 ? tcs_count - 4 : tcs_count > 3 ? 1 : 0;
+}
+
 static void load_enclave(void)
 {
     char error[512] = "";
@@ -196,8 +214,8 @@ static void load_enclave(void)
              error[0] ? error : strerror(-result));
     server.loaded_ns = clock_monotonic_ns();
     uint32_t tcs_count = enclave_tcs_count(server.enclave);
-    if (o->workers + 3 > tcs_count) /* the clock, the compiler, and one for short calls */
-        fail("--workers %u: the image has room for %u", o->workers, tcs_count > 3 ? tcs_count - 3 : 0);
+    if (worker_count() + 3 > tcs_count) /* the clock, the compiler, and one for short calls */
+        fail("--workers %u: the image has room for %u", o->workers, serving_at_most(tcs_count));
     options_judge_backend(o, enclave_backend_of(server.enclave));
     bool emulated = enclave_backend_of(server.enclave) == ENCLAVE_BACKEND_EMULATOR;
     server.collateral_source =
@@ -252,7 +270,7 @@ static void fill_run_args(void)
     const struct options *o = &server.options;
     struct run_args *a = &server.args;
     a->version = PROTO_VERSION;
-    a->workers = o->workers;
+    a->workers = worker_count();
     a->time_page = (uintptr_t)&server.time_page;
     a->cpuid_count = cpuid_table_fill(a->cpuid);
     a->admin_key_size = o->admin_key_size;
@@ -287,23 +305,34 @@ static void fill_run_args(void)
     a->edmm = enclave_memory(server.enclave)->edmm;
 }
 
+/* The keeper's are those of its own requests, to witnesses and to the enclave that it takes over from. */
+static struct io_options io_options_of(uint32_t worker, const int *listeners)
+{
+    uint32_t first = first_serving(), kept = first * KEEPER_CHANNELS;
+    uint32_t each = (PROTO_MAX_CHANNELS - kept) / server.options.workers;
+    ENSURE(worker < worker_count());
+    bool serves = worker >= first;
+    return (struct io_options){.enclave = server.enclave,
+                               .worker = worker,
+                               .first_channel = serves ? kept + (worker - first) * each : 0,
+                               .channels = serves ? each : kept,
+                               .listener = serves ? listeners[worker - first] : -1,
+                               .local = worker == first ? server.local : -1,
+                               .backends = &server.backends};
+}
+
 static void start(const int *listeners)
 {
     char error[512];
-    for (uint32_t i = 0; i < server.options.workers; i++) {
-        struct io_options io = {.enclave = server.enclave,
-                                .worker = i,
-                                .workers = server.options.workers,
-                                .listener = listeners[i],
-                                .local = i == 0 ? server.local : -1,
-                                .backends = &server.backends};
+    for (uint32_t i = 0; i < worker_count(); i++) {
+        struct io_options io = io_options_of(i, listeners);
         if (io_create(&io, &server.ios[i], error, sizeof error) != 0)
             fail("%s", error);
     }
-    for (uint32_t i = 0; i < server.options.workers; i++)
+    for (uint32_t i = 0; i < worker_count(); i++)
         if (io_start(server.ios[i]) != 0)
             fail("cannot start threads");
-    port_share(server.ios, server.options.workers);
+    port_share(server.ios + first_serving(), server.options.workers);
     if (clock_start(&server.time_page) != 0)
         fail("cannot start threads");
     struct dispatcher_options dispatcher = {
@@ -333,7 +362,7 @@ static void begin_shutdown(void)
 {
     fprintf(stderr, "enclave-os: stopping\n");
     port_close();
-    for (uint32_t i = 0; i < server.options.workers; i++)
+    for (uint32_t i = first_serving(); i < worker_count(); i++)
         io_stop_accepting(server.ios[i]);
 }
 
@@ -344,7 +373,7 @@ static void print_counters(void)
     struct emulator_counters c;
     struct io_waits waits = {0};
     uint32_t channels = 0;
-    for (uint32_t i = 0; i < server.options.workers; i++) {
+    for (uint32_t i = 0; i < worker_count(); i++) {
         channels += io_used(server.ios[i]);
         io_add_waits(server.ios[i], &waits);
     }
@@ -414,9 +443,9 @@ static void wait_for_end(int signals)
 /* Who asks ends before who is asked: the enclave may leave with requests in its ring that nobody has read yet. */
 static void finish(void)
 {
-    for (uint32_t i = 0; i < server.options.workers; i++)
+    for (uint32_t i = 0; i < worker_count(); i++)
         io_finish(server.ios[i]);
-    for (uint32_t i = 0; i < server.options.workers; i++)
+    for (uint32_t i = 0; i < worker_count(); i++)
         io_join(server.ios[i]);
     service_destroy(server.backends.egress);
     bool quoting = !service_leave(server.backends.quoting, QUOTING_LEFT_MS); /* nobody waits for its quotes any more */
@@ -425,7 +454,7 @@ static void finish(void)
     collateral_server_stop(server.collateral);
     if (dispatcher_is_left_computing() || quoting)
         return; /* the rest goes with the process, and with the thread that is still in it */
-    for (uint32_t i = 0; i < server.options.workers; i++)
+    for (uint32_t i = 0; i < worker_count(); i++)
         io_destroy(server.ios[i]);
     clock_stop();
     enclave_destroy(server.enclave);
@@ -434,7 +463,7 @@ static void finish(void)
 }
 
 /* Those of the server that is taken over from, where it runs; else its own. */
-static void open_listeners(int listeners[PROTO_MAX_WORKERS])
+static void open_listeners(int listeners[PROTO_MAX_SERVING])
 {
     struct options *o = &server.options;
     char error[512];
@@ -489,7 +518,7 @@ static void write_recover_request(void)
 
 static int serve(int argc, char **argv)
 {
-    int listeners[PROTO_MAX_WORKERS];
+    int listeners[PROTO_MAX_SERVING];
     server.start_ns = clock_monotonic_ns();
     options_parse(&server.options, argc, argv);
     int signals = open_signals();

@@ -2,7 +2,7 @@
  * A file system for each app, over the sealed store. Directories, regular files (which may have several names) and
  * symbolic links, which lead nowhere out of the directory that a path starts from.
  *
- *     struct fs_home *home = fs_home_new(worker0, store);              once
+ *     struct fs_home *home = fs_home_new(keeper, store);               once
  *     struct fs *fs = fs_of_app(home, "counter");
  *     struct fs_op *op = fs_op_new(worker, fs, FS_OPEN, NULL, "a/b", 3, NULL, 0, 0);
  *     op->flags = FS_OPEN_CREATE | FS_OPEN_WRITE;

@@ -14,7 +14,8 @@
  * (enclave/thread/errand.h). done may be NULL where it is said.
  *
  * Threads. Any worker may call, on its own thread, for itself; one thread, the worker's that store_new was given, runs
- * every operation, so that there is no lock. What is marked as the owner's stops the enclave when called elsewhere.
+ * every operation, so that there is no lock. What is marked as the owner's stops the enclave when called elsewhere. What
+ * else that worker does, operations wait for: so it had better run no guests (proto_first_serving, common/protocol.h).
  *
  * Order. Operations on one key run in the order in which they came to the owner's thread; others at once. A listing
  * shows what is acknowledged.

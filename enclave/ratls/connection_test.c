@@ -531,9 +531,35 @@ static void test_ends_of_clients(void **state)
     settle();
 }
 
+/* The keeper lets nobody in, whatever a host posts for it and rings. */
+static void test_keeper(void **state)
+{
+    struct slot *s = &slots[1];
+    uint64_t before = handshakes;
+    connections.http = NULL;
+    open_slot(s);
+    for (int turn = 0; turn < 20; turn++) {
+        talk(s);
+        worker_turn(&worker);
+        connections_check(&connections);
+        assert_int_equal(connections.count, 0);
+    }
+    assert_int_equal(atomic_load(&s->memory->rings[0].head), 0); /* nothing of it was read */
+    assert_int_equal(atomic_load(&s->memory->rings[1].tail), 0);
+    assert_int_equal(handshakes, before);
+    connections.http = &server; /* as a worker that serves takes it */
+    for (int turn = 0; turn < 20; turn++) {
+        talk(s);
+        worker_turn(&worker);
+        read_doorbell();
+    }
+    assert_int_equal(handshakes, before + 1);
+    settle();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_errors_of_others), cmocka_unit_test(test_ends_of_clients),
-                                       cmocka_unit_test(test_hostile_host)};
+                                       cmocka_unit_test(test_keeper), cmocka_unit_test(test_hostile_host)};
     return cmocka_run_group_tests(tests, set_up, NULL);
 }

@@ -14,7 +14,7 @@
  *     worker_init(&w, i, &connections_handlers, &connections[i], &control);
  *     connections_init(&connections[i], &w, &connections[0]);
  *     connections_switch(&change[i]);                as often as site or certificate change
- *     connections[i].http = &server;                 from here on clients are let in
+ *     connections[i].http = &server;                 from here on clients are let in; not of the keeper (protocol.h)
  *
  * Who owns what. The worker's connections are found by their channel's id; each owns its TLS state and lives until HTTP
  * and the host have let go of it. Site and SSL_CTX are counted: a connection keeps those that it began with, and so is
@@ -42,7 +42,7 @@ struct http_server;
 
 struct connections {
     _Alignas(64) struct worker *worker; /* no line is two workers' */
-    struct http_server *http;           /* NULL: nobody is let in yet */
+    struct http_server *http;           /* NULL: nobody is let in yet, or ever: the keeper */
     struct http_site *site;             /* of new ones, which tls speaks for; NULL: there is no certificate yet */
     SSL_CTX *tls;                       /* of new ones */
     struct loop_timer cut;              /* when the first of those whose site is retired is to be cut */

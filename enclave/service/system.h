@@ -28,7 +28,8 @@
  *     error = generations_boot(&parts, why, sizeof why);
  *     change_ask(&push->change, &asker);                      later, on any worker
  *
- * Threads. What is durable belongs to the owner's thread, worker 0's: the sealed list, changes from their write on.
+ * Threads. What is durable belongs to the owner's thread, worker 0's: the sealed list, changes from their write on. It
+ * serves clients only where there is no other worker (proto_first_serving of common/protocol.h).
  * What all workers read is in a generation: immutable, counted, and theirs by the connection that a request came on.
  *
  * enclave_system is filled in by boot, before the first connection, and not written afterwards. It lives for ever.
@@ -55,7 +56,7 @@ struct system {
     struct worker workers[PROTO_MAX_WORKERS];
     struct connections connections[PROTO_MAX_WORKERS]; /* each worker's */
     uint32_t worker_count;
-    struct worker *owner; /* worker 0: store, identity and app list live on its thread */
+    struct worker *owner; /* worker 0, of several the keeper: store, identity and app list live on its thread */
     struct wasm_runtime *wasm;
     struct store *store;
     struct fs_home *files;

@@ -96,10 +96,12 @@ int io_create(const struct io_options *o, struct io **out, char *error, size_t e
 {
     struct channel_desc desc;
     struct io *io = calloc(1, sizeof *io);
-    ENSURE(o->workers > 0 && o->worker < o->workers && o->backends);
+    ENSURE(o->worker < PROTO_MAX_WORKERS && o->backends);
+    ENSURE(o->channels > 0 && o->first_channel + o->channels <= PROTO_MAX_CHANNELS);
     if (!io) {
         snprintf(error, error_size, "worker %u cannot be set up: out of memory", o->worker);
-        close(o->listener);
+        if (o->listener >= 0)
+            close(o->listener);
         if (o->local >= 0)
             close(o->local);
         return -ENOMEM;
@@ -117,13 +119,12 @@ int io_create(const struct io_options *o, struct io **out, char *error, size_t e
     io->control.ring = ring_control;
     io->control.open = open_for_control;
     io->control.user = io;
-    uint32_t count = PROTO_MAX_CHANNELS / o->workers;
     int result = map_shared(io, &desc);
     if (result == 0)
         result = open_poll(io);
     closing_init(&io->closing, io->epoll);
     if (result == 0)
-        result = slots_init(&io->slots, o->worker * count, count);
+        result = slots_init(&io->slots, o->first_channel, o->channels);
     if (result == 0) {
         control_init(&io->control);
         result = channels_post(io, &desc);
@@ -149,7 +150,7 @@ int io_start(struct io *io)
 int io_accept(struct io *io)
 {
     owner_check(&io->maker);
-    ENSURE(!io->stopped);
+    ENSURE(!io->stopped && io->listener >= 0);
     channels_set_options(io->listener); /* those that it accepts inherit them */
     int seconds = 1; /* come with the first bytes, or after this: saves the enclave a wake for each connection */
     setsockopt(io->listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof seconds);

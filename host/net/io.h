@@ -18,7 +18,7 @@
  * the enclave shares, which stays until io_destroy since the enclave may touch it until its last thread has left. The
  * enclave and the backends outlive it.
  *
- * Limits: PROTO_MAX_CHANNELS divided by the workers are open at a time, each with two rings of SLOT_RING_CAPACITY
+ * Limits: as many channels are open at a time as it was given, each with two rings of SLOT_RING_CAPACITY
  * bytes; beyond them connections wait in the kernel's queue. What closes is bounded in time and bytes (closing.h).
  * Times are nanoseconds of the monotonic clock.
  *
@@ -46,8 +46,9 @@ struct io;
 
 struct io_options {
     struct enclave *enclave;
-    uint32_t worker, workers;
-    int listener; /* bound; owned by the io from now on, as the next one */
+    uint32_t worker;
+    uint32_t first_channel, channels; /* the ids that are its, no other io's */
+    int listener; /* bound; owned by the io from now on, as the next one; -1: there is none, and no io_accept */
     int local;    /* for other processes of this machine, which are connections like any; -1: there is none */
     const struct control_backends *backends;
 };

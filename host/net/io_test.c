@@ -218,7 +218,7 @@ static void begin(void)
 {
     static const struct control_backends nothing;
     struct sockaddr_in6 address = {.sin6_family = AF_INET6};
-    struct io_options options = {.workers = PROTO_MAX_CHANNELS / SLOTS, .backends = &nothing};
+    struct io_options options = {.channels = SLOTS, .backends = &nothing};
     char error[256];
     inet_pton(AF_INET6, "::ffff:127.0.0.1", &address.sin6_addr);
     options.local = -1;

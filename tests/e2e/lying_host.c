@@ -1,5 +1,6 @@
 /* A host that is asked to take permissions from pages and does not: LIE=success says that it did, LIE=refuse says no;
  * if LIE_WHILE names a file, only while it is there. KEEP_SERVING=1 goes on with an enclave that has died.
+ * NO_TICKS_WHILE names a file: while it is there, no thread's wait with a time-out ends, which the clock's ticks are.
  * LIE_NUMBERS="FIELD=VALUE ..." are what the enclave is told at its start instead of the options (struct run_args).
  * Linked in place of the loader's own functions (--wrap); all else is the real host. */
 #include <errno.h>
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/protocol.h"
@@ -22,6 +24,19 @@ int __wrap_enclave_restrict_pages(struct enclave *e, uint64_t offset_and_permiss
     if (!lie || (file && access(file, F_OK) != 0))
         return __real_enclave_restrict_pages(e, offset_and_permissions, length);
     return strcmp(lie, "success") == 0 ? 0 : -EBUSY;
+}
+
+int32_t __real_ocall_notify(uint32_t op, uint64_t arg, uint64_t timeout_ns);
+int32_t __wrap_ocall_notify(uint32_t op, uint64_t arg, uint64_t timeout_ns);
+
+int32_t __wrap_ocall_notify(uint32_t op, uint64_t arg, uint64_t timeout_ns)
+{
+    static const struct timespec pause = {.tv_nsec = 5000000};
+    const char *file = getenv("NO_TICKS_WHILE");
+    int32_t result = __real_ocall_notify(op, arg, timeout_ns);
+    while (op == NOTIFY_THREAD_WAIT && timeout_ns != UINT64_MAX && file && access(file, F_OK) == 0)
+        nanosleep(&pause, NULL);
+    return result;
 }
 
 static const struct {

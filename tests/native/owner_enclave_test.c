@@ -428,7 +428,8 @@ static void prepare(void)
         !(connection = connection_connect(w, &desc, SSL_new(SSL_CTX_new(TLS_client_method())), on_opened, NULL)))
         _exit(3);
     struct sockaddr_in6 address = {.sin6_family = AF_INET6};
-    struct io_options options = {.worker = 7, .workers = 8, .backends = &nothing};
+    struct io_options options = {
+        .worker = 7, .first_channel = PROTO_MAX_CHANNELS - 8, .channels = 8, .backends = &nothing};
     inet_pton(AF_INET6, "::ffff:127.0.0.1", &address.sin6_addr);
     if (listen_bind(&address, 1, &options.listener) != 0 || io_create(&options, &io, error, sizeof error) != 0)
         _exit(4);
