@@ -78,7 +78,11 @@ struct job {
     uint64_t epoch;             /* of the transaction that carried it, which is not proven yet */
     uint64_t expected_version, cursor;
     uint8_t expected_tag[16];
-    bool from_twin;              /* GET's and UPDATE's: the record is not whole, and its twin is asked for */
+    bool from_twin;  /* GET's and UPDATE's: the record is not whole, and its twin is asked for */
+    bool wants_twin; /* GET's: opened in vain by another worker, it comes again for the twin */
+    uint8_t *record; /* GET's of another worker: as the host gave it, to be opened there; or NULL */
+    size_t record_size;
+    bool (*open)(struct job *j); /* read.c's, if record is there. False: the job is on its way to the owner again */
     struct kv_namespace list_ns; /* LIST's and REMOVE's */
     struct holder *holder;       /* REMOVE's: who has these records */
     size_t position;             /* REMOVE's: where in the index its walk goes on */

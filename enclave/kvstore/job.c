@@ -26,6 +26,7 @@ static void job_free(struct job *j)
     for (size_t i = 0; i < j->op_count; i++)
         op_deinit(&j->ops[i]);
     record_opened_free(&j->opened);
+    free(j->record);
     free(j->names);
     free(j->beside);
     free(j->ops);
@@ -136,6 +137,9 @@ static void deliver(struct loop_task *task)
 {
     struct job *j = CONTAINER_OF(task, struct job, errand.task);
     errand_end(&j->errand);
+    ENSURE(!j->running && (!j->record || j->error == 0));
+    if (j->record && !j->open(j))
+        return;
     if (j->kind == JOB_GET && j->get_done)
         j->get_done(j->user, j->error, j->opened.value, j->opened.value_size);
     else if (j->kind == JOB_LIST)

@@ -14,8 +14,9 @@
  * (enclave/thread/errand.h). done may be NULL where it is said.
  *
  * Threads. Any worker may call, on its own thread, for itself; one thread, the worker's that store_new was given, runs
- * every operation, so that there is no lock. What is marked as the owner's stops the enclave when called elsewhere. What
- * else that worker does, operations wait for: so it had better run no guests (proto_first_serving, common/protocol.h).
+ * every operation, so that there is no lock. What is marked as the owner's stops the enclave when called elsewhere.
+ * What else that worker does, operations wait for: so it had better run no guests (proto_first_serving of
+ * common/protocol.h). A value is decrypted on the thread of the worker that asked for it.
  *
  * Order. Operations on one key run in the order in which they came to the owner's thread; others at once. A listing
  * shows what is acknowledged.
@@ -46,9 +47,9 @@
  * Limits are in limits.h, the sealed form of records in record.h, opening and closing in store.h.
  *
  * Known weaknesses. All names are in the enclave's memory, and every record is opened at start-up. All operations run
- * on one thread. The host sees sizes, access patterns and times; names' lengths only in steps. A host that puts back
- * the whole store as it was at some earlier time is not noticed at the next start; nor is one that lies about the root
- * of a commit, stops, and comes back with it made.
+ * on one thread, which also encrypts what is written. The host sees sizes, access patterns and times; names' lengths
+ * only in steps. A host that puts back the whole store as it was at some earlier time is not noticed at the next start;
+ * nor is one that lies about the root of a commit, stops, and comes back with it made.
  */
 #ifndef ENCLAVE_OS_ENCLAVE_KVSTORE_KVSTORE_H
 #define ENCLAVE_OS_ENCLAVE_KVSTORE_KVSTORE_H

@@ -60,6 +60,137 @@ static void test_record_changed_while_open(void **state)
     assert_int_equal(get_error("a"), -EBADMSG);
 }
 
+/* ---- and by whoever else asks ------------------------------------------------------------------------------------ */
+
+static struct worker away;
+
+static void on_away(void *user, int error, const uint8_t *value, size_t size)
+{
+    struct result *r = user;
+    loop_check(&away.loop);
+    *r = (struct result){.done = true, .error = error, .value = malloc(size + 1), .size = size};
+    assert_non_null(r->value);
+    if (size)
+        memcpy(r->value, value, size);
+}
+
+/* What another worker is answered; meanwhile runs once the store's has answered, and before the other hears of it. */
+static struct result get_away(const char *key, void (*meanwhile)(void))
+{
+    struct result r = {0};
+    assert_int_equal(kv_get(&away, ns, key, strlen(key), on_away, &r), 0);
+    for (int turns = 0; !r.done; turns++) {
+        assert_true(turns < 1000);
+        loop_run_once(&worker.loop, worker.loop.now_ns + 1);
+        bool answered = atomic_load(&away.loop.remote) != NULL;
+        if (answered && meanwhile)
+            meanwhile();
+        meanwhile = answered ? NULL : meanwhile;
+        loop_run_once(&away.loop, away.loop.now_ns + 1);
+    }
+    assert_null(meanwhile);
+    store_check(store);
+    return r;
+}
+
+static void assert_away(const char *key, const char *expected)
+{
+    struct result r = get_away(key, NULL);
+    assert_int_equal(r.error, 0);
+    assert_int_equal(r.size, strlen(expected));
+    assert_memory_equal(r.value, expected, r.size);
+    free(r.value);
+}
+
+static int away_error(const char *key)
+{
+    struct result r = get_away(key, NULL);
+    assert_int_equal(r.size, 0);
+    free(r.value);
+    return r.error;
+}
+
+static void test_another_worker_asks(void **state)
+{
+    assert_int_equal(put("a", "one", 3), 0);
+    assert_away("a", "one");
+    assert_int_equal(away_error("b"), -ENOENT);
+    struct host_record *r = first_record();
+    for (size_t i = 0; i < r->value_size; i++) {
+        r->value[i] ^= 0x10;
+        assert_away("a", "one"); /* its twin has it */
+        r->value[i] ^= 0x10;
+    }
+    size_t whole = r->value_size;
+    for (r->value_size = 0; r->value_size < whole; r->value_size++)
+        assert_away("a", "one");
+    r->value = realloc(r->value, whole + 1);
+    r->value[whole] = 0;
+    r->value_size = whole + 1; /* longer than it was */
+    assert_away("a", "one");
+    r->value_size = whole;
+    drop_twin(r);
+    r = first_record();
+    for (size_t i = 0; i < r->value_size; i++) {
+        r->value[i] ^= 0x10;
+        assert_int_equal(away_error("a"), -EBADMSG);
+        r->value[i] ^= 0x10;
+    }
+    for (r->value_size = 0; r->value_size < whole; r->value_size++)
+        assert_int_equal(away_error("a"), -EBADMSG);
+    assert_away("a", "one");
+    host_memory_delete(r->key, r->key_size);
+    assert_int_equal(away_error("a"), -EBADMSG);
+}
+
+static char large[40001]; /* of which no twin has a copy */
+
+static void put_large(void)
+{
+    assert_int_equal(put("a", large, strlen(large)), 0);
+}
+
+static void delete_it(void)
+{
+    assert_int_equal(delete_key("a"), 0);
+}
+
+/* What did not open is asked for again, and may have changed by then. */
+static void test_another_worker_asks_again(void **state)
+{
+    memset(large, 'x', sizeof large - 1);
+    assert_int_equal(put("a", "one", 3), 0);
+    first_record()->value[40] ^= 1;
+    struct result r = get_away("a", put_large);
+    assert_int_equal(r.error, 0);
+    assert_int_equal(r.size, strlen(large));
+    assert_memory_equal(r.value, large, r.size);
+    free(r.value);
+    assert_away("a", large);
+    assert_int_equal(put("a", "one", 3), 0);
+    first_record()->value[40] ^= 1;
+    r = get_away("a", delete_it);
+    assert_int_equal(r.error, -ENOENT);
+    free(r.value);
+    assert_int_equal(put("a", "one", 3), 0);
+    r = get_away("a", put_large); /* it was whole: as it was when it was asked for */
+    assert_int_equal(r.error, 0);
+    assert_int_equal(r.size, 3);
+    free(r.value);
+}
+
+static int away_setup(void **state)
+{
+    away = (struct worker){0};
+    return waited_setup(state) || loop_init(&away.loop, NULL);
+}
+
+static int away_teardown(void **state)
+{
+    loop_deinit(&away.loop);
+    return waited_teardown(state);
+}
+
 static bool count_name(void *user, const uint8_t *key, size_t size)
 {
     *(int *)user += size == 2 && !memcmp(key, "k0", 2);
@@ -260,9 +391,15 @@ static void test_impossible_listings(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_record_changed_while_open), TEST(test_damaged_record_written_anew), TEST(test_damaged_value),
-        TEST(test_record_of_a_failed_commit), TEST(test_old_record_at_start),         TEST(test_emptiness),
+        TEST(test_record_changed_while_open),
+        TEST(test_damaged_record_written_anew),
+        TEST(test_damaged_value),
+        TEST(test_record_of_a_failed_commit),
+        TEST(test_old_record_at_start),
+        TEST(test_emptiness),
         TEST(test_impossible_listings),
+        cmocka_unit_test_setup_teardown(test_another_worker_asks, away_setup, away_teardown),
+        cmocka_unit_test_setup_teardown(test_another_worker_asks_again, away_setup, away_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

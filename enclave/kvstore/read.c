@@ -1,4 +1,9 @@
-/* Reading: a record from the host, held against what the index remembers of it. */
+/*
+ * Reading: a record from the host, held against what the index remembers of it. What another worker asked for is opened
+ * on its thread, since the owner's is everybody's: the job takes along the record as the host gave it, and version and
+ * tag that the index had at that moment; keys do not change while the store is open. Where it does not open there, the
+ * job comes back for the twin, as if it were asked for now.
+ */
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <stdlib.h>
@@ -69,6 +74,42 @@ static bool try_twin(struct job *j)
     return ask(j) == 0;
 }
 
+/* On the thread of who asked. */
+static bool open_away(struct job *j)
+{
+    loop_check(&j->origin->loop);
+    ENSURE(j->kind == JOB_GET && j->record);
+    ENSURE(!j->running && j->error == 0);
+    uint8_t *record = j->record;
+    j->record = NULL;
+    j->error = open_answer(j, record, j->record_size);
+    free(record);
+    if (j->error != -EBADMSG || j->from_twin)
+        return true;
+    record_opened_free(&j->opened);
+    memory_release(j);
+    j->error = 0;
+    j->wants_twin = true;
+    j->store->submit(j);
+    return false;
+}
+
+static int keep(struct job *j, const uint8_t *record, size_t size)
+{
+    ENSURE(j->kind == JOB_GET && !j->record);
+    ENSURE(j->op_count == 1);
+    if (size > j->ops[0].size)
+        return -EBADMSG; /* and no more memory than was charged */
+    j->record = malloc(size ? size : 1);
+    if (!j->record)
+        return -ENOMEM;
+    if (size)
+        memcpy(j->record, record, size);
+    j->record_size = size;
+    j->open = open_away;
+    return 0;
+}
+
 static void on_record(void *user, int error, const uint8_t *record, size_t size)
 {
     struct job *j = user;
@@ -77,7 +118,9 @@ static void on_record(void *user, int error, const uint8_t *record, size_t size)
     ENSURE(j->running);
     if (error == 0 && j->from_twin && !record_in_twin(record, size, &record, &size))
         error = -EBADMSG;
-    if (error == 0)
+    if (error == 0 && j->kind == JOB_GET && j->origin != s->owner)
+        error = keep(j, record, size);
+    else if (error == 0)
         error = open_answer(j, record, size);
     else if (error == -ENOENT)
         error = -EBADMSG;
@@ -105,8 +148,11 @@ void read_start(struct job *j)
     } else if (known < 0 || j->only_exists) {
         job_finish(j, known);
     } else {
-        j->from_twin = !(e->found & FOUND_WHOLE);
+        bool in_vain = j->wants_twin && j->expected_version == e->version; /* and not of one before it */
+        j->from_twin = in_vain || !(e->found & FOUND_WHOLE);
+        j->wants_twin = false;
         j->expected_version = e->version;
+        j->ops[0].size = e->size;
         memcpy(j->expected_tag, e->tag, 16);
         int asked = ask(j);
         if (asked < 0 && j->kind == JOB_UPDATE)

@@ -68,7 +68,7 @@ int store_create(struct store *s, const struct kv_op *ops, size_t count, char *w
 /* Wait until every accepted operation is done; a removal ends after the commit that it is at (kv_namespace_remove).
  * Answers may still be on their way. */
 void store_flush(struct store *s);
-/* Forget everything and wipe the keys. No operation may be under way. */
+/* Forget everything and wipe the keys. No operation may be under way, and no other worker have an answer to come. */
 void store_close(struct store *s);
 
 /* ---- giving it away ---------------------------------------------------------------------------------------- */
