@@ -119,6 +119,7 @@ struct artefact_head {
     uint64_t memory_bytes, image_offset, image_size;
 };
 static const char artefact_magic[8] = "EOSWASM2";
+#define INSTANCE_BYTES_UNKNOWN MIB(1)
 
 /* Takes both; image NULL: it does not mark. */
 static struct wasm_component *wrap(wasmtime_component_t *inner, uint64_t instance_bytes, struct memory_image *image)
@@ -252,18 +253,31 @@ int wasm_serialize(const struct wasm_component *component, uint8_t **out, size_t
     return *out ? 0 : -ENOMEM;
 }
 
+/* Its length. Artefacts were kept with the first two of its members before, and with none before that: more than most
+ * need, of code that does not mark. */
+static size_t read_head(const uint8_t *artefact, size_t size, struct artefact_head *head)
+{
+    static const char former_magic[8] = "EOSWASM1";
+    const size_t former = offsetof(struct artefact_head, memories);
+    *head = (struct artefact_head){.instance_bytes = INSTANCE_BYTES_UNKNOWN};
+    size_t length = 0;
+    if (size >= sizeof *head && memcmp(artefact, artefact_magic, sizeof artefact_magic) == 0)
+        length = sizeof *head;
+    else if (size >= former && memcmp(artefact, former_magic, sizeof former_magic) == 0)
+        length = former;
+    if (length)
+        memcpy(head, artefact, length);
+    return length;
+}
+
 struct wasm_component *wasm_deserialize(struct wasm_runtime *rt, const uint8_t *artefact, size_t size, char *why,
                                         size_t why_size)
 {
     struct artefact_head head;
     struct memory_image *image = NULL;
-    if (size < sizeof head || memcmp(artefact, artefact_magic, sizeof artefact_magic) != 0) {
-        snprintf(why, why_size, "the compiled code is not of this version");
-        return NULL;
-    }
-    memcpy(&head, artefact, sizeof head);
-    const uint8_t *at = artefact + sizeof head;
-    size_t left = size - sizeof head;
+    size_t before = read_head(artefact, size, &head);
+    const uint8_t *at = artefact + before;
+    size_t left = size - before;
     if (head.memories > left || head.image_size > left - head.memories) {
         snprintf(why, why_size, "the compiled code is not whole");
         return NULL;
