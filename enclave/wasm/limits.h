@@ -46,8 +46,10 @@
 #define GUEST_STACK (GUEST_WASM_STACK + GUEST_HOST_STACK)
 #define GUEST_MEMORIES_MAX 1000       /* as many as instances; wasmtime: 10,000 */
 #define GUEST_MARKED_MEMORIES_MAX 256 /* of those, where each module has marks (image.h) */
-#define GUEST_TABLES_MAX 1000         /* the same */
-#define GUEST_TABLE_MAX 10000000      /* elements of one table; as wasmtime. They are charged to the app */
+/* Bytes that a component's memory begins with so that it marks what it writes: docs/reset.md has what both cost. */
+#define GUEST_MARKS_FROM MIB(1)
+#define GUEST_TABLES_MAX 1000    /* the same */
+#define GUEST_TABLE_MAX 10000000 /* elements of one table; as wasmtime. They are charged to the app */
 /* What is collected (structures, arrays, exceptions), of all its modules together; wasmtime: 4 GiB. Collecting it, or
  * filling an array as large, is one step that nothing interrupts. */
 #define GUEST_COLLECTED_MAX MIB(16)

@@ -68,6 +68,8 @@ struct wasm_runtime *wasm_runtime_new(const struct wasm_runtime_config *config)
     budget_init(&rt->kept_bytes, "kept memories", &rt->guests, (memory - set_aside) / GUESTS_KEPT_PART);
     budget_init(&rt->kept, "kept connections", NULL, APPS_KEPT_MAX);
     rt->set_aside = set_aside;
+    if (!rt->config.marks_from)
+        rt->config.marks_from = GUEST_MARKS_FROM;
     if (!rt->config.random)
         rt->config.random = default_random;
     rt->engine = wasm_engine_new_with_config(engine);
@@ -192,7 +194,7 @@ static struct wasm_component *compile_marked(struct wasm_runtime *rt, const uint
     struct memory_image *image =
         image_new(marked.memory_bytes, marked.image_offset, (const uint8_t *)marked.image.data, marked.image.size,
                   (const uint8_t *)marked.memories.data, marked.memories.size);
-    if (image && image->memories <= GUEST_MARKED_MEMORIES_MAX &&
+    if (image && image->memories <= GUEST_MARKED_MEMORIES_MAX && image->memory_bytes >= rt->config.marks_from &&
         component_check(code, marked.component.size, &needs, why, why_size) == 0 &&
         reserve(rt, component_compile_memory(marked.component.size, &needs), &loan, why, why_size) == 0)
         component = compile(rt, code, marked.component.size, &needs, image_ref(image), why, why_size);

@@ -68,6 +68,9 @@ struct wasm_runtime_config {
      * what each thread that serves guests reads of their memory (GUEST_LIFTED_MAX). */
     uint64_t guest_memory;
     unsigned workers;
+    /* Memories that begin with fewer bytes are made anew for each request, whether or not their component could mark
+     * what it writes. 0: GUEST_MARKS_FROM. */
+    uint64_t marks_from;
     /* For tests: compare each memory that is put back with what it has to be, and stop if it is not. */
     bool compare_memories;
     struct wasm_stack_source stacks; /* take NULL: mmap */

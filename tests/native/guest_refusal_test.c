@@ -195,7 +195,8 @@ static int setup(void **state)
     static const char *const names[] = {"hello-c", "echo", "counter-c", "files-c", "sum-c", "gateway-c", "hostile"};
     static const char settings[] = "{\"egress\":[\"localhost:1\"],\"arguments\":[\"-v\"]}";
     static const struct http_dialer dialer = {.start = start_dial, .cancel = cancel_dial};
-    struct wasm_runtime_config config = {.world = &wasi_world, .dialer = &dialer, .compare_memories = true};
+    struct wasm_runtime_config config = {
+        .world = &wasi_world, .dialer = &dialer, .marks_from = 1, .compare_memories = true};
     loop_init(&worker.loop, NULL);
     worker.loop.now_ns = 1;
     config.files = fs_home_new(&worker, NULL);

@@ -300,8 +300,11 @@ static void guests_without_a_client_are_ended(void **state)
 
 static int setup(void **state)
 {
-    struct wasm_runtime_config engine = {
-        .world = &wasi_world, .log = on_log, .stacks = {take_stack, give_stack, 4096}, .compare_memories = true};
+    struct wasm_runtime_config engine = {.world = &wasi_world,
+                                         .log = on_log,
+                                         .stacks = {take_stack, give_stack, 4096},
+                                         .marks_from = 1,
+                                         .compare_memories = true};
     runtime = wasm_runtime_new(&engine);
     loop_init(&worker.loop, NULL);
     worker.loop.now_ns = 1;

@@ -144,7 +144,7 @@ static void it_is_set_aside(void **state)
 
 static int setup(void **state)
 {
-    struct wasm_runtime_config config = {.world = &wasi_world, .compare_memories = true};
+    struct wasm_runtime_config config = {.world = &wasi_world, .marks_from = 1, .compare_memories = true};
     runtime = wasm_runtime_new(&config);
     loop_init(&worker.loop, NULL);
     worker.loop.now_ns = 1;

@@ -27,6 +27,7 @@ static struct app_table *apps;
 static struct memory_client client;
 
 #define ROUNDS 5u
+#define SECRETS_BYTES UINT64_C(0x40000) /* that the memory of secrets.wat begins with */
 
 /* Components that try to have something written without a mark, and one that does not (apps/guests/resets): whether
  * each marks, or has another memory each time. */
@@ -94,6 +95,29 @@ static void what_is_not_shown_to_mark_has_memory_of_its_own(void **state)
     }
 }
 
+/* What its memory begins with decides for each component, and is 256 KiB here. */
+static void what_is_small_has_memory_of_its_own(void **state)
+{
+    static const struct {
+        uint64_t from;
+        bool marks;
+    } cases[] = {{SECRETS_BYTES, true}, {SECRETS_BYTES + 1, false}, {0, false}, {UINT64_MAX, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct wasm_runtime_config config = {.world = &wasi_world, .marks_from = cases[i].from};
+        struct wasm_runtime *rt = wasm_runtime_new(&config);
+        assert_non_null(rt);
+        struct app *app = built_app_named(rt, folder, "secrets", "small", "{}", 0);
+        assert_non_null(app);
+        assert_true(app_marks(app) == cases[i].marks);
+        assert_int_equal(app_table_put(apps, app), 0);
+        for (unsigned round = 0; round < ROUNDS; round++)
+            assert_int_equal(ask("small"), 200);
+        assert_int_equal(app_recycled(app), cases[i].marks ? ROUNDS - 1 : 0);
+        assert_int_equal(app_table_remove(apps, "small"), 0);
+        wasm_runtime_delete(rt);
+    }
+}
+
 /* What an app keeps goes with it. */
 static void nothing_is_kept_for_nobody(void **state)
 {
@@ -119,7 +143,7 @@ static void *tick(void *user)
 
 static int setup(void **state)
 {
-    struct wasm_runtime_config config = {.world = &wasi_world};
+    struct wasm_runtime_config config = {.world = &wasi_world, .marks_from = 1};
     runtime = wasm_runtime_new(&config);
     loop_init(&worker.loop, NULL);
     worker.loop.now_ns = 1;
@@ -152,6 +176,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_left_of_the_request_before),
         cmocka_unit_test(what_is_not_shown_to_mark_has_memory_of_its_own),
+        cmocka_unit_test(what_is_small_has_memory_of_its_own),
         cmocka_unit_test(nothing_is_kept_for_nobody),
     };
     return cmocka_run_group_tests(tests, setup, NULL);

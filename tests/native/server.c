@@ -351,7 +351,7 @@ int main(int argc, char **argv)
     mallopt(M_TOP_PAD, 16 << 20);
     static struct http_admin_hook hook = {admit, methods, admin};
     struct wasm_runtime_config config = {
-        .world = &wasi_world, .dialer = &dialer, .log = log_line, .compare_memories = true};
+        .world = &wasi_world, .dialer = &dialer, .log = log_line, .marks_from = 1, .compare_memories = true};
     int workers = atoi(argv[2]);
     struct native_worker *all = calloc((size_t)workers, sizeof *all);
     loop_take(&all[0].worker.loop); /* to make what is worker 0's; its thread takes it over */

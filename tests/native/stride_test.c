@@ -83,7 +83,8 @@ static void on_log(struct worker *w, const char *app, bool error, const char *li
 
 static int setup(void **state)
 {
-    struct wasm_runtime_config config = {.world = &wasi_world, .log = on_log, .compare_memories = true};
+    struct wasm_runtime_config config = {
+        .world = &wasi_world, .log = on_log, .marks_from = 1, .compare_memories = true};
     runtime = wasm_runtime_new(&config);
     loop_init(&worker.loop, NULL);
     worker.loop.now_ns = 1;
