@@ -294,7 +294,7 @@ static void shared_answers_may_be_read(void **state)
     assert_int_equal(peer_count("access-control-allow-methods: POST, OPTIONS\r\n"), 1);
     x = peer_take(POST "\r\n");
     x->shared = true;
-    x->ops->fail(x, 503, "no");
+    (x->ops->fail)(x, 503, "no");
     peer_hang_up();
     assert_string_equal(peer_statuses(), "503 ");
     assert_int_equal(peer_count(may), 1);
