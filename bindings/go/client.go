@@ -201,8 +201,22 @@ func (c *Client) ask(ctx context.Context, p *pages) (*Result, error) {
 			return nil, fmt.Errorf("fresh evidence: %w", err)
 		}
 	}
+	r, err := c.conclude(e, p.get)
+	if err != nil {
+		return nil, err
+	}
+	if p.spent {
+		return nil, errSpent
+	}
+	return r, nil
+}
+
+// conclude judges what was shown, with the log if the policy needs it, of which get asks for the pages. The error of a server that
+// is refused is an *Error.
+func (c *Client) conclude(e *Evidence, get Fetch) (*Result, error) {
 	if c.Policy.NeedsLog() {
-		fetch := func(path string, limit int) ([]byte, error) { return p.get("/_enclave/log/"+path, limit) }
+		fetch := func(path string, limit int) ([]byte, error) { return get("/_enclave/log/"+path, limit) }
+		var err error
 		if e.Log, err = OpenLog(fetch); err != nil && !errors.Is(err, ErrNotFound) {
 			return nil, err
 		}
@@ -213,9 +227,6 @@ func (c *Client) ask(ctx context.Context, p *pages) (*Result, error) {
 	}
 	if !c.accepts(r) {
 		return nil, &Error{r}
-	}
-	if p.spent {
-		return nil, errSpent
 	}
 	return r, nil
 }

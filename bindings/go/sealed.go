@@ -227,18 +227,9 @@ func (s *Sealed) judge(ctx context.Context, authority string, shown *shownKey) (
 			return nil, fmt.Errorf("the manifest: %w", err)
 		}
 	}
-	if c.Policy.NeedsLog() {
-		fetch := func(path string, limit int) ([]byte, error) { return get("/_enclave/log/"+path, limit) }
-		if e.Log, err = OpenLog(fetch); err != nil && !errors.Is(err, ErrNotFound) {
-			return nil, err
-		}
-	}
-	r := Verify(c.Policy, e)
-	if e.Log != nil && e.Log.NoAnswer() != nil {
-		return nil, fmt.Errorf("the log: %w", e.Log.NoAnswer())
-	}
-	if !c.accepts(r) {
-		return nil, &Error{r}
+	r, err := c.conclude(e, get)
+	if err != nil {
+		return nil, err
 	}
 	return &judgedKey{key, r, leaf.notAfter}, nil
 }
