@@ -32,6 +32,7 @@ int app_main(int argc, char **argv);
 int fetch_main(int argc, char **argv);
 int get_main(int argc, char **argv);
 int egress_ca_main(int argc, char **argv);
+int acme_main(int argc, char **argv);
 int issuer_main(int argc, char **argv);
 int upgrade_main(int argc, char **argv);
 int recovery_main(int argc, char **argv);

@@ -7,35 +7,19 @@
 #include <string.h>
 
 #include "common/base64url.h"
+#include "common/es256.h"
 #include "common/json.h"
-
-/* r || s as JWS wants it. */
-static bool sign(EVP_PKEY *key, const char *text, size_t size, uint8_t out[64])
-{
-    uint8_t der[128];
-    const uint8_t *next = der;
-    size_t der_size = sizeof der;
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    bool ok = context && EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL, key) == 1 &&
-              EVP_DigestSign(context, der, &der_size, (const uint8_t *)text, size) == 1;
-    EVP_MD_CTX_free(context);
-    ECDSA_SIG *pair = ok ? d2i_ECDSA_SIG(NULL, &next, (long)der_size) : NULL;
-    ok = pair && BN_bn2binpad(ECDSA_SIG_get0_r(pair), out, 32) == 32 &&
-         BN_bn2binpad(ECDSA_SIG_get0_s(pair), out + 32, 32) == 32;
-    ECDSA_SIG_free(pair);
-    return ok;
-}
 
 char *jws_sign(EVP_PKEY *key, const char *header, const char *claims)
 {
-    uint8_t signature[64];
+    uint8_t signature[ES256_SIZE];
     char *text = malloc((strlen(header) + strlen(claims)) * 4 / 3 + 128);
     if (!text)
         return NULL;
     char *end = base64url_text(header, strlen(header), text);
     *end++ = '.';
     end = base64url_text(claims, strlen(claims), end);
-    if (!sign(key, text, (size_t)(end - text), signature)) {
+    if (!es256_sign(key, text, (size_t)(end - text), signature)) {
         free(text);
         return NULL;
     }

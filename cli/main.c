@@ -29,6 +29,8 @@ static const char usage[] =
     "  salvage ls | give-up LIST: what of the store is lost, and going on without it, with the same options\n"
     "  egress-ca set FILE.pem | show | rm: whom apps' outgoing requests trust, with the same options\n"
     "  issuer set CERTIFICATE.pem KEY.pem | show | rm: a CA of yours that issues certificates, with the same options\n"
+    "  acme set DIRECTORY-URL agree [ADDRESS...] | show | rm: a public CA that issues for apps' names, with the same "
+    "options\n"
     "  get /readyz | /status | /metrics, with the same options as app\n"
     "  fetch https://HOST:PORT/PATH   ask through whatever terminates TLS in between, encrypted to the enclave itself\n"
     "  context add NAME | ls | show NAME | use NAME | rm NAME   which server is meant, said once, for all of these\n"
@@ -84,6 +86,7 @@ int main(int argc, char **argv)
         {"recovery", recovery_main, CONTEXT_ASK},
         {"fetch", fetch_main, CONTEXT_NONE},
         {"issuer", issuer_main, CONTEXT_ASK},
+        {"acme", acme_main, CONTEXT_ASK},
         {"context", context_main, CONTEXT_NONE},
     };
     signal(SIGPIPE, SIG_IGN); /* a server that refuses an upload closes: what it said is read and told */

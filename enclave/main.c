@@ -15,6 +15,7 @@
 
 #include "common/clock.h"
 #include "common/ensure.h"
+#include "enclave/acme/acme.h"
 #include "enclave/service/admin.h"
 #include "enclave/service/administrators_change.h"
 #include "enclave/service/apps.h"
@@ -135,8 +136,10 @@ static int start_threads(void)
 /* The clients of what has not begun have their answers before connections drain. */
 static void drain(struct worker *w)
 {
-    if (w == enclave_system.owner)
+    if (w == enclave_system.owner) {
         change_stop();
+        acme_stop();
+    }
     connections_handlers.drain(w);
 }
 
@@ -210,7 +213,6 @@ static uint64_t memory_left(void)
 }
 
 /* What a hand-over has to say, before all others. */
-
 static bool more_routes(void *user, struct http_exchange *x)
 {
     return handover_answer(user, x) || evidence_answer(user, x) || ohttp_answer(&server, x) || public_answer(user, x);
@@ -224,7 +226,14 @@ static bool not_ready(void *user, char *why, size_t size)
 static int more_status(void *user, const struct http_site *site, struct json_t *into)
 {
     int error = system_status(user, site, into);
-    return error == 0 ? handover_status(into) : error;
+    error = error == 0 ? handover_status(into) : error;
+    return error == 0 ? acme_status(into) : error;
+}
+
+static int more_metrics(void *user, const struct http_site *site, struct json_t *into)
+{
+    int error = system_metrics(user, site, into);
+    return error == 0 ? acme_metrics(into) : error;
 }
 
 static void configure_http(void)
@@ -247,7 +256,7 @@ static void configure_http(void)
         server.limits.rate_grace_ms = a->http_rate_grace_ms;
     server.admin = admin_hook();
     server.authorize_monitoring = admin_authorize_monitoring;
-    server.more_metrics = system_metrics;
+    server.more_metrics = more_metrics;
     server.more_status = more_status;
     server.more_routes = more_routes;
     server.not_ready = not_ready;
@@ -402,6 +411,8 @@ static int load_generation(char *error, size_t error_size)
         result = lineage_boot(&parts.lineage, error, error_size);
     if (result == 0)
         result = recovery_boot(&parts.recovery, error, error_size);
+    if (result == 0)
+        result = acme_open(&parts.acme, error, error_size);
     if (result == 0 && !handed_over)
         result = witnessing_boot(&parts.witnesses, error, error_size);
     if (result < 0) {
@@ -437,6 +448,8 @@ static int boot(char *error, size_t error_size)
         worker_turn(enclave_system.owner);
     if (result == 0)
         witnessing_serve();
+    if (result == 0 && !handed_over)
+        acme_serve();
     if (result == 0)
         handover_taken();
     return result;

@@ -21,6 +21,7 @@
 #include "enclave/ratls/connections.h"
 #include "enclave/ratls/internal.h"
 #include "enclave/ratls/peer.h"
+#include "enclave/ratls/tls_challenge.h"
 #include "enclave/ratls/tls_names.h"
 #include "enclave/thread/rpc_client.h"
 #include "enclave/thread/worker.h"
@@ -219,6 +220,16 @@ static void identify(struct connection *c)
     ERR_clear_error();
 }
 
+/* An authority has seen the certificate of its challenge: there is nothing else to be had on such a connection. */
+static void end_challenge(struct connection *c)
+{
+    ENSURE(c->site && !c->opened);
+    SSL_shutdown(c->ssl);
+    ERR_clear_error();
+    tls_publish(c);
+    finish(c, false);
+}
+
 static void begin_serving(struct connection *c)
 {
     http_dialled opened = c->opened;
@@ -226,6 +237,10 @@ static void begin_serving(struct connection *c)
     ENSURE((opened != NULL) == (c->site == NULL)); /* ours to a server elsewhere, or a client's */
     ERR_clear_error(); /* of certificates that were tried: SSL_get_error would take them for the connection's */
     loop_timer_stop(&c->worker->loop, &c->handshake_timer);
+    if (c->ssl && !opened && tls_challenge_was(c->ssl)) {
+        end_challenge(c);
+        return;
+    }
     c->phase = SERVING;
     tls_publish(c);
     c->in_use = true;

@@ -1,6 +1,7 @@
 /* See tls_context.h. */
 #include "enclave/ratls/tls_context.h"
 #include "enclave/ratls/limits.h"
+#include "enclave/ratls/tls_challenge.h"
 
 #include <openssl/err.h>
 #include <stdbool.h>
@@ -27,7 +28,12 @@ static bool offers(const unsigned char *in, unsigned int in_size, const uint8_t 
 static int select_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_size, const unsigned char *in,
                        unsigned int in_size, void *user)
 {
-    (void)ssl, (void)user;
+    (void)user;
+    if (tls_challenge_take(ssl, in, in_size)) {
+        *out = in + 1;
+        *out_size = in[0];
+        return SSL_TLSEXT_ERR_OK;
+    }
     const uint8_t *chosen = offers(in, in_size, http11) ? http11 : http10; /* "curl -0" offers the latter alone */
     if (!offers(in, in_size, chosen))
         return offers(in, in_size, ratls1) ? SSL_TLSEXT_ERR_NOACK : SSL_TLSEXT_ERR_ALERT_FATAL;
@@ -82,13 +88,14 @@ static int ask_for_peers(SSL_CTX *ctx, X509 *ca)
 }
 
 /* One that was made in here has to be encoded each time that it is sent; one that was read keeps the bytes. */
-static int use_certificates(SSL_CTX *ctx, const X509 *leaf, const X509 *ca)
+static int use_certificates(SSL_CTX *ctx, const STACK_OF(X509) * chain)
 {
-    X509 *leaf_read = X509_dup(leaf), *ca_read = X509_dup(ca);
-    int ok = leaf_read && ca_read && SSL_CTX_use_certificate(ctx, leaf_read) == 1 &&
-             SSL_CTX_add1_chain_cert(ctx, ca_read) == 1;
-    X509_free(leaf_read);
-    X509_free(ca_read);
+    int ok = sk_X509_num(chain) > 0;
+    for (int i = 0; ok && i < sk_X509_num(chain); i++) {
+        X509 *read = X509_dup(sk_X509_value(chain, i));
+        ok = read && (i == 0 ? SSL_CTX_use_certificate(ctx, read) : SSL_CTX_add1_chain_cert(ctx, read)) == 1;
+        X509_free(read);
+    }
     return ok;
 }
 
@@ -99,14 +106,26 @@ static void compress_certificates(SSL_CTX *ctx)
     ERR_clear_error();
 }
 
-SSL_CTX *tls_context_new(EVP_PKEY *key, X509 *leaf, X509 *ca, bool request_peers)
+SSL_CTX *tls_context_of_chain(EVP_PKEY *key, const STACK_OF(X509) * chain, X509 *peers)
 {
     SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
-    if (ctx && configure(ctx) && (!request_peers || ask_for_peers(ctx, ca)) && use_certificates(ctx, leaf, ca) &&
+    if (ctx && configure(ctx) && (!peers || ask_for_peers(ctx, peers)) && use_certificates(ctx, chain) &&
         SSL_CTX_use_PrivateKey(ctx, key) == 1) {
         compress_certificates(ctx);
         return ctx;
     }
     SSL_CTX_free(ctx);
     return NULL;
+}
+
+SSL_CTX *tls_context_new(EVP_PKEY *key, X509 *leaf, X509 *ca, bool request_peers)
+{
+    STACK_OF(X509) *chain = sk_X509_new_reserve(NULL, 2);
+    if (!chain)
+        return NULL;
+    sk_X509_push(chain, leaf); /* has room; borrowed, both */
+    sk_X509_push(chain, ca);
+    SSL_CTX *ctx = tls_context_of_chain(key, chain, request_peers ? ca : NULL);
+    sk_X509_free(chain);
+    return ctx;
 }

@@ -46,23 +46,28 @@ static void make_places(void)
     ENSURE(names_of >= 0 && app_of >= 0);
 }
 
+static SSL_CTX *find(const SSL_CTX *server, const char *name)
+{
+    const struct named *n = SSL_CTX_get_ex_data(server, names_of);
+    while (n && strcasecmp(n->name, name) != 0)
+        n = n->next;
+    return n ? n->own : NULL;
+}
+
 /* OpenSSL's, for each ClientHello: a second one, which a client is asked for where its key share is of no use, may name
  * another, so that nothing of the first is left here. */
 static int choose(SSL *ssl, int *alert, void *server)
 {
     ENSURE(ssl && server);
     const char *asked = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-    const struct named *n = asked ? SSL_CTX_get_ex_data(server, names_of) : NULL;
-    while (n && strcasecmp(n->name, asked) != 0)
-        n = n->next;
-    SSL_CTX *chosen = n ? n->own : server;
+    SSL_CTX *own = asked ? find(server, asked) : NULL, *chosen = own ? own : server;
     ENSURE(chosen);
     if (SSL_get_SSL_CTX(ssl) != chosen && !SSL_set_SSL_CTX(ssl, chosen)) {
         *alert = SSL_AD_INTERNAL_ERROR;
         return SSL_TLSEXT_ERR_ALERT_FATAL;
     }
     SSL_set_verify(ssl, SSL_CTX_get_verify_mode(chosen), NULL);
-    return n ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
+    return own ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
 }
 
 static int tell_app(SSL_CTX *own, const char *app)
@@ -103,6 +108,12 @@ const char *tls_names_app(const SSL *ssl)
 {
     pthread_once(&once, make_places);
     return SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), app_of);
+}
+
+SSL_CTX *tls_names_find(const SSL_CTX *tls, const char *name)
+{
+    pthread_once(&once, make_places);
+    return find(tls, name);
 }
 
 uint64_t tls_names_memory(void)

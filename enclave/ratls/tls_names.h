@@ -26,6 +26,8 @@
 int tls_names_add(SSL_CTX *tls, const char *name, const char *app, SSL_CTX *own);
 /* The app whose name the handshake was for; NULL: it showed the server's certificate. */
 const char *tls_names_app(const SSL *ssl);
+/* The context of a name, borrowed; NULL: it is nobody's. */
+SSL_CTX *tls_names_find(const SSL_CTX *tls, const char *name);
 /* What all of them are charged. */
 uint64_t tls_names_memory(void);
 

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "common/hex.h"
+#include "enclave/service/acme_change.h"
 #include "enclave/service/administrators_change.h"
 #include "enclave/service/app_changes.h"
 #include "enclave/service/apps.h"
@@ -32,6 +33,7 @@
 #define APPS_PATH "/_enclave/apps"
 #define EGRESS_CA_PATH "/_enclave/egress-ca"
 #define ISSUER_PATH "/_enclave/issuer"
+#define ACME_PATH "/_enclave/acme"
 #define ADMINISTRATORS_PATH "/_enclave/administrators"
 #define RECOVERY_PATH "/_enclave/recovery"
 #define UPGRADE_RULE_PATH "/_enclave/upgrade-rule"
@@ -68,9 +70,9 @@ static struct change_asker asker_of(struct worker *worker, struct http_admin_rep
                                  .exclusive = query->exclusive};
 }
 
-/* What a path names: all apps, one app, its settings, the CA bundle of outgoing requests, who issues certificates, who
- * administers, which enclave may have the instance next, who can recover it, who cosigns, what is lost, or that the
- * instance be given to one that has shown itself. */
+/* What a path names: all apps, one app, its settings, the CA bundle of outgoing requests, who issues certificates,
+ * which public CA does for names, who administers, which enclave may have the instance next, who can recover it, who
+ * cosigns, what is lost, or that the instance be given to one that has shown itself. */
 enum target {
     NO_TARGET,
     APPS,
@@ -78,6 +80,7 @@ enum target {
     SETTINGS,
     EGRESS_CA,
     ISSUER,
+    ACME,
     ADMINISTRATORS,
     UPGRADE_RULE,
     RECOVERY,
@@ -100,6 +103,8 @@ static enum target target_of(const char *path, char name[APP_NAME_MAX + 1])
         return EGRESS_CA;
     if (path_is(path, ISSUER_PATH))
         return ISSUER;
+    if (path_is(path, ACME_PATH))
+        return ACME;
     if (path_is(path, ADMINISTRATORS_PATH))
         return ADMINISTRATORS;
     if (path_is(path, UPGRADE_RULE_PATH))
@@ -158,7 +163,7 @@ static bool is_together(enum target target)
 static struct authority_asked asked_of(const struct http_admin_request *r, enum target target)
 {
     bool reads = strcmp(r->method, "GET") == 0, together = is_together(target);
-    bool whole = target == EGRESS_CA || target == ISSUER || together;
+    bool whole = target == EGRESS_CA || target == ISSUER || target == ACME || together;
     return (struct authority_asked){.administrators = administrators_in_force(),
                                     .audience = identity_spki_sha256(),
                                     .method = r->method,
@@ -198,6 +203,7 @@ static const char *methods(struct http_admin_hook *hook, const char *path)
                                      [SETTINGS] = "GET, PUT",
                                      [EGRESS_CA] = "GET, PUT, DELETE",
                                      [ISSUER] = "GET, PUT, DELETE",
+                                     [ACME] = "GET, PUT, DELETE",
                                      [ADMINISTRATORS] = "GET, PUT",
                                      [UPGRADE_RULE] = "GET, PUT",
                                      [RECOVERY] = "GET, PUT",
@@ -298,6 +304,20 @@ static void handle_issuer(const struct change_asker *asker, const struct http_ad
         reply_refused(reply, issuer_set(asker, (const char *)r->body, put ? r->body_size : 0, why), why);
     else
         http_admin_reply_value(reply, 200, issuer_json(generation_of(r->site)->issuer));
+}
+
+static void handle_acme(const struct change_asker *asker, const struct http_admin_request *r,
+                        struct http_admin_reply *reply)
+{
+    char why[ACME_SETTINGS_WHY_SIZE];
+    const struct acme_settings *now = generation_of(r->site)->acme;
+    bool put = !strcmp(r->method, "PUT");
+    if (put && r->body_size == 0)
+        reply_error(reply, 422, "it is empty; to have no public CA, remove the one there is");
+    else if (put || !strcmp(r->method, "DELETE"))
+        reply_refused(reply, acme_settings_set(asker, (const char *)r->body, put ? r->body_size : 0, why), why);
+    else
+        http_admin_reply_value(reply, 200, now ? json_deep_copy(now->json) : json_pack("{s:n}", "directory"));
 }
 
 static void handle_administrators(const struct change_asker *asker, const struct http_admin_request *r,
@@ -450,6 +470,8 @@ static void handle_query(struct worker *worker, enum target target, const char *
         handle_salvage(&asker, r, reply);
     else if (target == ISSUER)
         handle_issuer(&asker, r, reply);
+    else if (target == ACME)
+        handle_acme(&asker, r, reply);
     else if (target == EGRESS_CA)
         handle_egress_ca(&asker, r, reply);
     else if (!strcmp(r->method, "GET"))

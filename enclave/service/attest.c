@@ -272,10 +272,37 @@ static int begin_subject(struct attestation *a)
     return error == 0 ? quote_make(data, on_quote, a) : error;
 }
 
+static attest_named named_elsewhere; /* boot fills it in */
+
+void attest_names_by(attest_named named)
+{
+    ENSURE(!named_elsewhere);
+    named_elsewhere = named;
+}
+
+/* Those in a row that have certificates from elsewhere. 0 or a negative errno. */
+static int skip_named(struct attestation *a)
+{
+    X509 *ca = issuer_certificate(a->generation->issuer);
+    ENSURE(a->tls && !a->key);
+    for (int error = 0; a->at < a->count; a->at++) {
+        const char *name = a->subjects[a->at].names;
+        SSL_CTX *tls = named_elsewhere ? named_elsewhere(a->generation, name, requests_peers(a) ? ca : NULL) : NULL;
+        if (!tls)
+            return 0;
+        error = take_context(a, tls);
+        if (error < 0)
+            return error;
+    }
+    return 0;
+}
+
 static void next_subject(struct attestation *a)
 {
     ENSURE(a->tls && a->at <= a->count);
-    int error = a->at < a->count ? begin_subject(a) : 0;
+    int error = skip_named(a);
+    if (error == 0 && a->at < a->count)
+        error = begin_subject(a);
     if (error < 0 || a->at == a->count)
         attestation_end(a, error);
 }

@@ -22,6 +22,13 @@
 struct generation;
 struct history_head;
 
+/* Boot, before the first: who may have a certificate of a name from elsewhere (enclave/acme). It gives a context, which
+ * is the caller's, and no quote is asked for then; NULL: it has none of that generation's, and the enclave makes one.
+ * peers is our CA, where clients are to be asked for certificates, or NULL (ratls/tls_context.h). On the owner's
+ * thread. */
+typedef SSL_CTX *(*attest_named)(const struct generation *g, const char *name, X509 *peers);
+void attest_names_by(attest_named named);
+
 /* error 0: tls is the server's context with the certificate, valid during the call (take a reference). Else a negative
  * errno, and the host's log says why. */
 typedef void (*attest_done)(void *user, int error, SSL_CTX *tls);

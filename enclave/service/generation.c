@@ -12,6 +12,7 @@
 #include "common/bytes.h"
 #include "common/ensure.h"
 #include "enclave/early/ecall.h"
+#include "enclave/service/acme_settings.h"
 #include "enclave/service/administrators.h"
 #include "enclave/history/history.h"
 #include "enclave/service/identity.h"
@@ -80,6 +81,7 @@ static void generation_release(struct http_site *site)
     lineage_unref(g->lineage);
     witness_set_unref(g->witnesses);
     recovery_unref(g->recovery);
+    acme_settings_unref(g->acme);
     manifest_free(&g->manifest);
     free(g->manifest_json);
     free(g);
@@ -186,6 +188,13 @@ static void add_recovery(struct collect *c)
         add(c, "recovery", r->text, strlen(r->text));
 }
 
+static void add_acme(struct collect *c)
+{
+    const struct acme_settings *s = c->generation->acme;
+    if (s)
+        add(c, "acme", s->record, strlen(s->record));
+}
+
 static void add_ca(struct collect *c)
 {
     uint8_t *ca = NULL;
@@ -226,6 +235,7 @@ static int add_leaves(struct generation *g)
         add(&c, "witnesses", "quorum=0", 8);
     add_recovery(&c);
     app_table_each(g->site.apps, add_hostnames, &c);
+    add_acme(&c);
     if (EVP_DigestFinal_ex(c.workloads, g->workloads, NULL) != 1 && c.error == 0)
         c.error = -EIO;
     EVP_MD_CTX_free(c.workloads);
@@ -247,6 +257,7 @@ int generation_parts_of(const struct generation *g, struct generation_parts *out
     out->lineage = lineage_ref(g->lineage);
     out->witnesses = witness_set_ref(g->witnesses);
     out->recovery = recovery_ref(g->recovery);
+    out->acme = acme_settings_ref(g->acme);
     return 0;
 }
 
@@ -288,6 +299,12 @@ void generation_parts_recovery(struct generation_parts *parts, struct recovery *
     parts->recovery = recovery;
 }
 
+void generation_parts_acme(struct generation_parts *parts, struct acme_settings *acme)
+{
+    acme_settings_unref(parts->acme);
+    parts->acme = acme;
+}
+
 void generation_parts_release(struct generation_parts *parts)
 {
     app_table_free(parts->apps);
@@ -298,6 +315,7 @@ void generation_parts_release(struct generation_parts *parts)
     lineage_unref(parts->lineage);
     witness_set_unref(parts->witnesses);
     recovery_unref(parts->recovery);
+    acme_settings_unref(parts->acme);
     *parts = (struct generation_parts){0};
 }
 
@@ -318,6 +336,7 @@ struct generation *generation_make(uint64_t number, struct generation_parts *par
     g->lineage = parts->lineage;
     g->witnesses = parts->witnesses;
     g->recovery = parts->recovery;
+    g->acme = parts->acme;
     *parts = (struct generation_parts){0};
     g->request_peers = ecall_run_args()->request_client_certificates;
     if (join(&g->site) && add_leaves(g) == 0) {

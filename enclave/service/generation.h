@@ -25,6 +25,7 @@
 #include "enclave/https/site.h"
 #include "enclave/service/manifest.h"
 
+struct acme_settings;
 struct administrators;
 struct egress_trust;
 struct issuer;
@@ -42,7 +43,8 @@ struct generation {
     struct upgrade_rule *upgrade_rule;
     struct lineage *lineage; /* NULL: no image before this one had the instance */
     struct witness_set *witnesses;
-    struct recovery *recovery; /* NULL: nobody can recover it */
+    struct recovery *recovery;  /* NULL: nobody can recover it */
+    struct acme_settings *acme; /* NULL: no public CA issues for names */
     struct manifest manifest;
     char *manifest_json;
     size_t manifest_size;
@@ -62,6 +64,7 @@ struct generation_parts {
     struct lineage *lineage;       /* NULL is the empty one */
     struct witness_set *witnesses; /* NULL is the set of none */
     struct recovery *recovery;     /* NULL: nobody */
+    struct acme_settings *acme;    /* NULL: none */
 };
 
 /* A copy, out of which the next one is made. -ENOMEM: there is nothing in it. */
@@ -73,6 +76,7 @@ void generation_parts_administrators(struct generation_parts *parts, struct admi
 void generation_parts_upgrade_rule(struct generation_parts *parts, struct upgrade_rule *rule);
 void generation_parts_witnesses(struct generation_parts *parts, struct witness_set *witnesses);
 void generation_parts_recovery(struct generation_parts *parts, struct recovery *recovery);
+void generation_parts_acme(struct generation_parts *parts, struct acme_settings *acme);
 /* What is left in it; afterwards there is nothing. */
 void generation_parts_release(struct generation_parts *parts);
 

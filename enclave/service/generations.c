@@ -96,6 +96,14 @@ void installation_free(struct installation *i)
     free(i);
 }
 
+static void (*told)(void); /* boot fills it in */
+
+void generations_tell(void (*by)(void))
+{
+    ENSURE(!told);
+    told = by;
+}
+
 static void on_over(struct loop_task *task)
 {
     struct installation *i = CONTAINER_OF(task, struct installation, over);
@@ -103,6 +111,8 @@ static void on_over(struct loop_task *task)
     if (i->done)
         i->done(i->user);
     installation_free(i);
+    if (told)
+        told();
 }
 
 static void on_switched(struct connections_switch *change)
@@ -230,6 +240,13 @@ static void attempt(struct loop_timer *timer)
         http_site_unref(&g->site);
         plan_retry(refused);
     }
+}
+
+void generations_renew(void)
+{
+    loop_check(&enclave_system.owner->loop);
+    ENSURE(current && !attempts.first);
+    plan_attempt(attempts.begun ? RETRY_FIRST_NS : 0);
 }
 
 /* A certificate that is on its way was for the one before, so that its end says nothing: another one is asked for. */

@@ -53,6 +53,11 @@ void installation_free(struct installation *i); /* one that was not begun; NULL 
  * the connections before is left by then, but for those that are spared. */
 void installation_begin(struct installation *i, uint64_t cut_ns, void (*done)(void *user), void *user);
 
+/* The certificate of the one in force is made again, soon: something is to be shown that is new. After boot. */
+void generations_renew(void);
+/* Boot, once: told on the owner's thread, as often as all workers have what is in force. */
+void generations_tell(void (*told)(void));
+
 /* The generation in force in its own place: nothing changes of what is shown and served, but connections before end as
  * where another one takes its place. done as installation_begin's. 0 or -ENOMEM, and done never comes. */
 int generations_again(uint64_t cut_ns, void (*done)(void *user), void *user);

@@ -38,6 +38,9 @@ static_assert(DEPLOYED_CHUNK <= KV_VALUE_MAX, "a chunk is a value of the store")
 #define RULE_MEMORY_MIB_MAX (1u << 20) /* of what a publication can fix */
 #define RULE_TIMEOUT_MS_MAX (1u << 30)
 #define ISSUER_JSON_MAX 16384u       /* a CA that is given, with its key */
+#define ACME_SETTINGS_JSON_MAX 4096u /* which public CA issues for names, as it is sent and kept */
+#define ACME_CONTACTS_MAX 4u
+#define ACME_CONTACT_SIZE_MAX 254u
 #define EGRESS_BUNDLE_MAX (1u << 20) /* of PEM */
 static_assert(EGRESS_BUNDLE_MAX <= KV_VALUE_MAX, "the bundle is a value of the store");
 

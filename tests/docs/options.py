@@ -10,10 +10,10 @@ import re
 import subprocess
 import sys
 
-SHARED = {"cli/README.md": {"## Which server": ("verify", "policy", "log", "monitor", "ca", "context", "app", "admin", "egress-ca", "issuer", "witness",
+SHARED = {"cli/README.md": {"## Which server": ("verify", "policy", "log", "monitor", "ca", "context", "app", "admin", "egress-ca", "issuer", "acme", "witness",
                                                  "upgrade-rule", "upgrade", "salvage", "get", "fetch", "recover", "recovery"),
-                            "## Who asks": ("app", "admin", "egress-ca", "issuer", "witness", "upgrade-rule", "upgrade", "salvage", "get", "recovery")}}
-COMMANDS = {"cli/README.md": ("enclavectl", ("verify", "policy", "log", "monitor", "ca", "context", "app", "admin", "egress-ca", "issuer", "witness",
+                            "## Who asks": ("app", "admin", "egress-ca", "issuer", "acme", "witness", "upgrade-rule", "upgrade", "salvage", "get", "recovery")}}
+COMMANDS = {"cli/README.md": ("enclavectl", ("verify", "policy", "log", "monitor", "ca", "context", "app", "admin", "egress-ca", "issuer", "acme", "witness",
                                              "upgrade-rule", "upgrade-rule agree", "upgrade", "salvage", "get", "fetch", "keygen",
                                              "publish", "recover", "recovery", "backup", "restore", "measure", "sign")),
             "host/README.md": ("enclave-os", ("serve", "doctor"))}

@@ -49,6 +49,7 @@ def generation():
 meant, worse = read("table-meant").decode().strip(), read("table-worse").decode().strip()
 code, other = read(wasm), read(wasm) + b"\0\6\5other"
 ca, evil = read("ca.pem"), read("evil.pem")
+acme = b'{"directory":"https://ca.example/dir","terms_agreed":true}'
 issuer, another_issuer = (json.dumps({"certificate": read(f"{name}.pem").decode(), "key": read(f"{name}.key").decode()}).encode()
                           for name in ("issuer", "another"))
 stranger = json.dumps(read("stranger.key.pub").decode())
@@ -93,6 +94,8 @@ requests = {
     "no egress CA": (("DELETE", "/_enclave/egress-ca", b"", None), [dict(method="PUT", body=evil)]),
     "the issuer": (("PUT", "/_enclave/issuer", issuer, None), [dict(body=another_issuer), dict(method="DELETE")]),
     "no issuer": (("DELETE", "/_enclave/issuer", b"", None), [dict(method="PUT", body=another_issuer)]),
+    "the public CA": (("PUT", "/_enclave/acme", acme, None), [dict(body=acme.replace(b"ca.", b"evil.")), dict(method="DELETE")]),
+    "no public CA": (("DELETE", "/_enclave/acme", b"", None), [dict(method="PUT", body=acme), dict(path="/_enclave/issuer")]),
     "the upgrade rule": (
         ("PUT", "/_enclave/upgrade-rule", b'{"rule":"measurements","measurements":["%s"]}' % (b"00" * 32), None), [
             dict(body=b'{"rule":"measurements","measurements":["%s"]}' % (b"11" * 32)), dict(body=b'{"rule":"none"}')]),
@@ -109,7 +112,8 @@ requests = {
 # It is authorised, and changes nothing: nobody has shown itself as the recipient; nothing is lost by that list.
 vain = {"a hand-over", "giving up what is lost"}
 # What one administrator does alone.
-alone = {"push of the operator's app", "settings", "removal of the operator's app", "the egress CA", "no egress CA", "the issuer", "no issuer"}
+alone = {"push of the operator's app", "settings", "removal of the operator's app", "the egress CA", "no egress CA", "the issuer", "no issuer",
+         "the public CA", "no public CA"}
 # Every route of administrators is among them.
 routes = set(re.findall(r'#define \w+_PATH "(/_enclave/[a-z-]+)"', read(f"{source}/enclave/service/admin.c").decode()))
 missing = {route for route in routes if not any(path.startswith(route) for (_, path, _, _), _ in requests.values())}

@@ -87,7 +87,7 @@ def check_table(build, source, admin, table):
 def check_options(ctl, host, given):
     common = given.get("verify", set())
     failed = 0
-    for name, command in [*((c, [ctl, c]) for c in ("verify", "policy", "log", "monitor", "ca", "app", "admin", "egress-ca", "issuer", "witness",
+    for name, command in [*((c, [ctl, c]) for c in ("verify", "policy", "log", "monitor", "ca", "app", "admin", "egress-ca", "issuer", "acme", "witness",
                                                     "get", "fetch", "keygen", "publish", "backup", "restore", "measure", "sign")),
                           ("serve", [host, "serve"]), ("doctor", [host, "doctor"])]:
         status, text, _ = run(command + ["--help"])

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "common/protocol.h"
+#include "enclave/acme/limits.h"
 #include "enclave/fs/fs.h"
 #include "enclave/evidence/limits.h"
 #include "enclave/handover/limits.h"
@@ -81,6 +82,9 @@ static const struct limit limits[] = {
     COUNT(KEPT_AGE_MS),
     LIMIT(APP_NAME_MAX),
     LIMIT(APP_HOSTNAMES_MAX),
+    LIMIT(ACME_ANSWER_MAX),
+    LIMIT(ACME_CERTIFICATES_MAX),
+    LIMIT(ACME_REQUESTS_MAX),
     LIMIT(HOSTNAMES_MAX),
     LIMIT(TLS_NAMES_MEMORY),
     LIMIT(UPGRADE_MEASUREMENTS_MAX),
