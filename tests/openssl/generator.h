@@ -1,4 +1,7 @@
-/* What OpenSSL declares for its FIPS module alone, and its known-answer tests call: the generator that there was before. */
+/*
+ * What OpenSSL declares for its FIPS module alone, and its known-answer tests call: the generator that there was
+ * before.
+ */
 #ifndef ENCLAVE_OS_TESTS_OPENSSL_GENERATOR_H
 #define ENCLAVE_OS_TESTS_OPENSSL_GENERATOR_H
 

@@ -1,7 +1,7 @@
 /*
- * Runs OpenSSL's own known-answer tests (providers/fips/self_test_kats.c of its sources) against the library that is linked
- * with it: each as it is, all of which must pass; and then each once more with a byte of its result changed by OpenSSL's own
- * hook for that, so that exactly this one must fail.
+ * Runs OpenSSL's own known-answer tests (providers/fips/self_test_kats.c of its sources) against the library that is
+ * linked with it: each as it is, all of which must pass; and then each once more with a byte of its result changed by
+ * OpenSSL's own hook for that, so that exactly this one must fail.
  *
  * Prints a line for each: what kind of test, of what. Status 0: all is as it must be.
  */
