@@ -191,9 +191,9 @@ ends 1 verify "$url" --mrenclave "$mrenclave"
 ends 2 verify "$url" --policy /nonexistent
 ends 2 verify "$url" --policy "$work/ctl.json" --instance "$zeros"
 # each option of enclavectl verify is one of enclave-verifier verify, and both judge by it alike, in status and by verdict; but
-# for --fresh, which takes what Python's ssl does not give: the connection's exporter
+# for --context, which names files of enclavectl's own
 options_of() { "$@" verify --help | grep -oE '^ +--[a-z-]+' | tr -d ' ' | sort -u; }
-equal "$(options_of "$work/fresh/bin/enclave-verifier")" "$(options_of "$BUILD/bin/enclavectl" | grep -vxF -e --fresh)" "the options"
+equal "$(options_of "$work/fresh/bin/enclave-verifier")" "$(options_of "$BUILD/bin/enclavectl" | grep -vxF -e --context)" "the options"
 judged() { # STATUS OPTION...
     local result=0
     ctl verify "$url" --allow-simulation --mrenclave "$mrenclave" "${@:2}" >"$work/said" 2>"$work/why" || result=$?
@@ -204,6 +204,8 @@ hello=$(sha256sum "$BUILD/apps/hello-c.wasm" | cut -d' ' -f1)
 key=$(openssl pkey -pubin -in "$admin.pub" -outform DER | sha256sum | cut -d' ' -f1)
 judged 3 --app "hello=$hello" --only-apps --app-settings hello=none --egress hello=
 judged 1 --app "hello=$zeros"
+judged 3 --fresh
+judged 0 --policy "$policy" --fresh
 judged 1 --app "other=$hello"
 judged 1 --app-settings "hello=$zeros"
 judged 1 --egress hello=api.example
@@ -282,7 +284,7 @@ ends 2 monitor "$url" --interval 86401
 cp "$work/log.state" "$work/kept.state"
 for command in log monitor; do
     options_in() { "$@" "$command" --help | grep -oE '^ +--[a-z-]+' | tr -d ' ' | sort -u; }
-    equal "$(options_in "$work/fresh/bin/enclave-verifier")" "$(options_in "$BUILD/bin/enclavectl" | grep -vxF -e --fresh)" "the options of $command"
+    equal "$(options_in "$work/fresh/bin/enclave-verifier")" "$(options_in "$BUILD/bin/enclavectl" | grep -vxF -e --context)" "the options of $command"
 done
 # who follows: what was not said is not remembered, by either, and the other goes on from there
 push hello hello-c
