@@ -17,6 +17,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <poll.h>
 #include <signal.h>
@@ -34,13 +35,14 @@ static SSL_CTX *context;
 static int connect_to(int receive_buffer)
 {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int s = socket(AF_INET, SOCK_STREAM, 0);
+    int s = socket(AF_INET, SOCK_STREAM, 0), on = 1;
     if (receive_buffer)
         setsockopt(s, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
     if (s < 0 || connect(s, (struct sockaddr *)&to, sizeof to) != 0) {
         perror("connect");
         exit(2);
     }
+    setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* or each waits for a delayed acknowledgement */
     return s;
 }
 
