@@ -196,6 +196,8 @@ static bool take_turn(struct guest *g, wasmtime_error_t **error)
         took_ns = GUEST_TURN_MIN_US * 1000;
     g->cpu_ns += took_ns;
     turns_charge(g, took_ns);
+    if (took_ns >= GUEST_LONG_TURN_US * UINT64_C(1000))
+        atomic_store_explicit(&g->app->rt->long_ns, began_ns + took_ns, memory_order_relaxed);
     return over;
 }
 

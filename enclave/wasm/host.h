@@ -67,7 +67,8 @@ struct wasm_runtime {
     struct wasm_runtime_config config;
     _Atomic uint64_t ticks;
     atomic_bool ticks_often;    /* GUEST_TICK_QUEUED_MS */
-    _Atomic uint64_t queued_ns; /* when a guest last had to queue for its turn; 0: none has */
+    _Atomic uint64_t long_ns;   /* when a turn was last as long as GUEST_LONG_TURN_US; 0: none was */
+    _Atomic uint64_t queued_ns; /* when a guest last had to queue for its turn, lately after such a one; 0: none has */
     struct budget guests;       /* what all apps' guests hold */
     struct budget kept_bytes;   /* of these: memories that are kept for requests to come */
     uint64_t set_aside;         /* bytes, for what host calls read of their memory before anybody can be charged */

@@ -54,6 +54,12 @@ bool turns_may(struct guest *g); /* whether it may have one now */
 void turns_queue(struct guest *g, void (*turn)(struct guest *g));
 void turns_leave(struct guest *g);
 void turns_charge(struct guest *g, uint64_t took_ns); /* after each */
+/* Whether that moment, 0 for none, is not GUEST_LATELY_MS ago. Any thread. */
+static inline bool is_lately(const _Atomic uint64_t *when_ns, uint64_t now_ns)
+{
+    uint64_t when = atomic_load_explicit(when_ns, memory_order_relaxed);
+    return when && now_ns < when + GUEST_LATELY_MS * UINT64_C(1000000);
+}
 /* memories.c: linear memories, and whose are made on this thread now. */
 void memories_install(wasm_config_t *config);
 void memories_enter(struct guest *g);

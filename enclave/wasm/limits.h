@@ -68,10 +68,13 @@
 /* What a turn of a guest's counts at least of what it may compute, in microseconds: the clock that its turns are
  * measured by goes forward once a millisecond, and nobody can slip between two of its steps for nothing. */
 #define GUEST_TURN_MIN_US 20
-/* How long a guest computes at most before it yields: while none queues for its turn, and where one has lately. */
+/* How long a guest computes at most before it yields: while none queues for its turn, and where one lately has, and
+ * lately one of them has computed longer at once than the clock takes for two steps. Where all turns are short, ticks
+ * would end none, and cost exits of the enclave. */
 #define GUEST_TICK_MS 20
 #define GUEST_TICK_QUEUED_MS 1
-#define GUEST_QUEUED_LATELY_MS 100
+#define GUEST_LONG_TURN_US 2000
+#define GUEST_LATELY_MS 100
 /* What an app may compute on one worker, in one pass of its loop, before others have their turns (turns.c). */
 #define GUEST_QUANTUM_US 1000
 #define APP_CALLS_OUT_MAX 128u /* requests to servers elsewhere, of one app at once: a number */

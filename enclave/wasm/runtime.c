@@ -106,8 +106,7 @@ uint64_t wasm_runtime_tick(struct wasm_runtime *rt)
 {
     atomic_fetch_add_explicit(&rt->ticks, 1, memory_order_relaxed);
     wasmtime_engine_increment_epoch(rt->engine);
-    uint64_t queued_ns = atomic_load_explicit(&rt->queued_ns, memory_order_relaxed);
-    bool often = queued_ns && clock_monotonic_ns() < queued_ns + GUEST_QUEUED_LATELY_MS * UINT64_C(1000000);
+    bool often = is_lately(&rt->queued_ns, clock_monotonic_ns());
     atomic_store_explicit(&rt->ticks_often, often, memory_order_relaxed);
     return (often ? GUEST_TICK_QUEUED_MS : GUEST_TICK_MS) * UINT64_C(1000000);
 }

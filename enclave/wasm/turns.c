@@ -103,7 +103,8 @@ void turns_queue(struct guest *g, void (*turn)(struct guest *g))
     queue.worker = g->worker->index;
     if (!t->is_listed && !t->is_served)
         enlist(g->app, t);
-    atomic_store_explicit(&g->app->rt->queued_ns, queue.loop->now_ns, memory_order_relaxed);
+    if (is_lately(&g->app->rt->long_ns, queue.loop->now_ns)) /* else the line stays all workers' */
+        atomic_store_explicit(&g->app->rt->queued_ns, queue.loop->now_ns, memory_order_relaxed);
     queue.task.fn = serve;
     loop_post(queue.loop, &queue.task);
 }
