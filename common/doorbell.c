@@ -95,6 +95,7 @@ int doorbell_pop(struct doorbell_consumer *c, channel_name *name)
     if (count <= 0)
         return (int)count;
     *name = atomic_load_explicit(&SLOT(c->shared, c->head), memory_order_relaxed);
+    doorbell_idle(c, false); /* before the name is seen to be gone */
     c->head++;
     atomic_store_explicit(&c->shared->head, c->head, memory_order_release);
     return 1;
@@ -116,6 +117,22 @@ bool doorbell_is_unread(struct doorbell_shared *shared)
 bool doorbell_is_asleep(struct doorbell_shared *shared)
 {
     return atomic_load_explicit(&shared->sleeping, memory_order_relaxed) != 0;
+}
+
+bool doorbell_is_at_rest(struct doorbell_shared *shared)
+{
+    /* Acquire: who has just taken the last name has said before that it is not idle. */
+    if (atomic_load_explicit(&shared->head, memory_order_acquire) !=
+        atomic_load_explicit(&shared->tail, memory_order_relaxed))
+        return false;
+    return atomic_load_explicit(&shared->idle, memory_order_relaxed) != 0 || doorbell_is_asleep(shared);
+}
+
+void doorbell_idle(struct doorbell_consumer *c, bool idle)
+{
+    if (c->idle != idle)
+        atomic_store_explicit(&c->shared->idle, idle, memory_order_relaxed);
+    c->idle = idle;
 }
 
 bool doorbell_sleep(struct doorbell_consumer *c)

@@ -8,6 +8,10 @@
  * Waiting:
  *   consumer: pop until empty; doorbell_sleep; if true, wait (futex, eventfd); doorbell_awake.
  *   producer: doorbell_push any number of times, then doorbell_wake once; if true, wake the consumer.
+ *
+ * A consumer that looks for names before it sleeps may say so (doorbell_idle): a producer that waits for what comes of
+ * its names then knows that nothing does. Taking a name says that it has something to do again. This is a hint by which
+ * no wake-up can be lost: it may be late, or a lie.
  */
 #ifndef ENCLAVE_OS_COMMON_DOORBELL_H
 #define ENCLAVE_OS_COMMON_DOORBELL_H
@@ -28,6 +32,7 @@ struct doorbell_consumer {
     struct doorbell_shared *shared;
     uint64_t head;
     uint64_t tail; /* as last believed */
+    bool idle;     /* as last said */
     int error;
 };
 
@@ -48,6 +53,8 @@ bool doorbell_has_news(struct doorbell_consumer *c);
  * has announced its sleep. Both are claims of the other side's, and old as soon as they are made. */
 bool doorbell_is_unread(struct doorbell_shared *shared);
 bool doorbell_is_asleep(struct doorbell_shared *shared);
+/* Likewise: the consumer has taken all names and done what there was to do; it sleeps, or has said that it is idle. */
+bool doorbell_is_at_rest(struct doorbell_shared *shared);
 /* Host only: the half of the sleeping word that the kernel's futexes look at. */
 static inline uint32_t *doorbell_futex(struct doorbell_shared *shared)
 {
@@ -57,5 +64,7 @@ static inline uint32_t *doorbell_futex(struct doorbell_shared *shared)
 /* Announce sleep, then look once more: true if still empty, so sleep now (also on a broken ring). */
 bool doorbell_sleep(struct doorbell_consumer *c);
 void doorbell_awake(struct doorbell_consumer *c);
+/* Say that there is nothing to do; or that there is, for another cause than a name. Costs nothing where it was said. */
+void doorbell_idle(struct doorbell_consumer *c, bool idle);
 
 #endif

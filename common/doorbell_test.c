@@ -58,6 +58,32 @@ static void test_sleep_protocol(void **state)
     free(shared);
 }
 
+static void test_rest(void **state)
+{
+    struct doorbell_shared *shared = make_shared();
+    struct doorbell_producer p;
+    struct doorbell_consumer c;
+    channel_name name;
+    doorbell_producer_init(&p, shared);
+    doorbell_consumer_init(&c, shared);
+    assert_false(doorbell_is_at_rest(shared));
+    doorbell_idle(&c, true);
+    assert_true(doorbell_is_at_rest(shared));
+    doorbell_push(&p, 5);
+    assert_false(doorbell_is_at_rest(shared)); /* it has not seen that yet */
+    assert_int_equal(doorbell_pop(&c, &name), 1);
+    assert_false(doorbell_is_at_rest(shared)); /* and now it works */
+    doorbell_idle(&c, true);
+    doorbell_idle(&c, false);
+    assert_false(doorbell_is_at_rest(shared));
+    assert_true(doorbell_sleep(&c));
+    assert_true(doorbell_is_at_rest(shared));
+    doorbell_push(&p, 5);
+    assert_true(doorbell_wake(&p));
+    assert_false(doorbell_is_at_rest(shared));
+    free(shared);
+}
+
 static void test_hostile(void **state)
 {
     struct doorbell_shared *shared = make_shared();
@@ -122,10 +148,8 @@ static void test_two_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_order_and_full),
-        cmocka_unit_test(test_sleep_protocol),
-        cmocka_unit_test(test_hostile),
-        cmocka_unit_test(test_two_threads),
+        cmocka_unit_test(test_order_and_full), cmocka_unit_test(test_sleep_protocol), cmocka_unit_test(test_rest),
+        cmocka_unit_test(test_hostile),        cmocka_unit_test(test_two_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

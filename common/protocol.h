@@ -71,6 +71,7 @@ struct doorbell_shared {
     _Alignas(64) shared_word head;
     _Alignas(64) shared_word tail;
     _Alignas(64) shared_word sleeping; /* 1: the consumer sleeps and must be woken */
+    shared_word idle;                  /* 1: it has nothing to do, and looks for names; written by the consumer only */
     _Alignas(64) shared_word slots[PROTO_DOORBELL_SLOTS];
 };
 

@@ -153,9 +153,7 @@ static int32_t thread_wake(uint64_t tcs)
 static int32_t worker_wait(struct io *io, uint64_t timeout_ns)
 {
     clock_thread_rests();
-    uint64_t since = clock_monotonic_ns();
-    io_wait_for_news(io, timeout_ns);
-    uint64_t slept_us = (clock_monotonic_ns() - since) / 1000;
+    uint64_t slept_us = io_wait_for_news(io, timeout_ns) / 1000;
     clock_thread_works();
     return slept_us < INT32_MAX ? (int32_t)slept_us : INT32_MAX;
 }

@@ -71,6 +71,7 @@ void rpc_client_check(const struct rpc_client *c)
         ENSURE(!p->req_id || (p->done && p->req_id % OUTSTANDING_MAX == slot && !c->broken));
     }
     ENSURE(c->broken || used + c->free_count == OUTSTANDING_MAX);
+    ENSURE(c->broken || c->worker->asked == used);
     struct deferred *const *end = &c->deferred_first;
     while (*end)
         end = &(*end)->next;
@@ -101,6 +102,7 @@ static int try_send(struct rpc_client *c, const struct rpc_request *head, const 
         return result;
     if (done) {
         c->free_count--;
+        c->worker->asked++;
         c->pending[slot] = (struct pending){request.req_id, done, user};
     }
     ring_host(c);
@@ -176,6 +178,7 @@ static int filter_error(int32_t error)
 static void fail_all(struct rpc_client *c, int error)
 {
     c->broken = error;
+    c->worker->asked = 0;
     for (uint32_t i = 0; i < OUTSTANDING_MAX; i++) {
         struct pending p = c->pending[i];
         c->pending[i].req_id = 0;
@@ -202,9 +205,10 @@ static void answer(struct rpc_client *c, const struct rpc_response *response)
         error = -ENOMEM;
     else if (payload && rpc_read(&c->reader, payload, response->payload_size) < 0)
         error = -EIO;
-    ENSURE(c->free_count < OUTSTANDING_MAX);
+    ENSURE(c->free_count < OUTSTANDING_MAX && c->worker->asked > 0);
     c->pending[slot].req_id = 0;
     c->free_slots[c->free_count++] = slot;
+    c->worker->asked--;
     p.done(p.user, error, payload, error == 0 ? response->payload_size : 0);
     free(large);
 }

@@ -12,8 +12,11 @@
 #include "common/clock.h"
 #include "common/ensure.h"
 
-#define LOOKS_WORTH_NS 200000u /* what leaving, being woken and coming back takes from both sides, and then some */
-#define TURN_NS 50u            /* about so long a turn takes that has nothing to do */
+/* What looking for work may cost for each name that was news, and at once; and about how long a turn takes that has
+ * nothing to do (measured). */
+#define LOOKS_EACH_NS 200000u
+#define LOOKS_MOST_NS 1000000u
+#define TURN_NS 50u
 #define NAMES_PER_TURN 256u
 
 static int32_t notify(struct worker *w, enum notify_op op, uint64_t timeout_ns)
@@ -45,7 +48,6 @@ int worker_init(struct worker *w, uint32_t index, const struct worker_handlers *
     w->index = index;
     w->handlers = handlers;
     w->user = user;
-    patience_init(&w->patience, LOOKS_WORTH_NS);
     if (!channel_control(index, control))
         return -ENODEV;
     if (doorbell_consumer_init(&w->bell_in, (struct doorbell_shared *)control->doorbell_in) < 0 ||
@@ -84,6 +86,7 @@ static bool read_doorbell(struct worker *w)
     channel_name name;
     uint32_t count = 0;
     while (count < NAMES_PER_TURN && doorbell_pop(&w->bell_in, &name) == 1) {
+        earnings_add(&w->earnings, LOOKS_EACH_NS, LOOKS_MOST_NS);
         on_name(w, name);
         count++;
     }
@@ -102,6 +105,25 @@ static uint64_t looked_ns(const struct worker *w)
     return (uint64_t)w->quiet_turns * TURN_NS;
 }
 
+static struct patience *patience_now(struct worker *w)
+{
+    return &w->patience[w->waits_for_host];
+}
+
+/* No longer than there is patience, by what it has earned. */
+static bool may_look(struct worker *w)
+{
+    return looked_ns(w) < patience_ns(patience_now(w), w->earnings.ns);
+}
+
+/* There is work again; slept: after so long, beside the looking. */
+static void wait_ended(struct worker *w, uint64_t slept_ns)
+{
+    patience_learn(patience_now(w), looked_ns(w) + slept_ns, w->earnings.ns);
+    earnings_spend(&w->earnings, looked_ns(w));
+    w->quiet_turns = 0;
+}
+
 /* Nothing to do, as far as can be seen without announcing anything. */
 static bool is_dry(struct worker *w)
 {
@@ -111,15 +133,15 @@ static bool is_dry(struct worker *w)
 static void park(struct worker *w)
 {
     ENSURE(!atomic_load_explicit(&w->parked, memory_order_relaxed));
-    ENSURE(looked_ns(w) >= patience_ns(&w->patience));
+    ENSURE(!may_look(w));
     atomic_store(&w->parked, true);
     bool asleep = doorbell_sleep(&w->bell_in);
     uint64_t deadline = loop_next_deadline(&w->loop), now = clock_monotonic_ns();
     if (asleep && deadline > now && !atomic_load(&w->loop.remote) && !shutdown_is_news(w)) {
         w->rang = false; /* NOTIFY_WAIT wakes the host's side, too, if it has not read all names */
         int32_t slept_us = notify(w, NOTIFY_WAIT, deadline == UINT64_MAX ? UINT64_MAX : deadline - now);
-        patience_learn(&w->patience, looked_ns(w) + (slept_us > 0 ? (uint64_t)slept_us * 1000 : 0));
-        w->quiet_turns = 0;
+        wait_ended(w, slept_us > 0 ? (uint64_t)slept_us * 1000 : 0);
+        earnings_slept(&w->earnings);
     }
     doorbell_awake(&w->bell_in);
     atomic_store(&w->parked, false);
@@ -127,16 +149,18 @@ static void park(struct worker *w)
 
 static void was_busy(struct worker *w)
 {
+    doorbell_idle(&w->bell_in, false);
     if (w->quiet_turns > 0)
-        patience_learn(&w->patience, looked_ns(w));
-    w->quiet_turns = 0;
+        wait_ended(w, 0);
     w->handlers->worked(w);
+    w->waits_for_host = w->asked > 0;
 }
 
 static void was_quiet(struct worker *w)
 {
     atomic_store_explicit(&w->quiet, w->quiet + 1, memory_order_relaxed);
     w->quiet_turns++;
+    doorbell_idle(&w->bell_in, true);
     __builtin_ia32_pause();
 }
 
@@ -152,7 +176,7 @@ void worker_turn(struct worker *w)
         was_busy(w);
     else
         was_quiet(w);
-    if ((!busy || w->serving) && looked_ns(w) >= patience_ns(&w->patience) && is_dry(w))
+    if ((!busy || w->serving) && !may_look(w) && is_dry(w))
         park(w);
     if (w->rang && doorbell_wake(&w->bell_out)) /* it did not park, which says the same */
         notify(w, NOTIFY_HOST, 0);

@@ -24,9 +24,10 @@
  * Limits: NAMES_PER_TURN names of a doorbell in one turn, so that a host that rings without end cannot keep timers from
  * firing. Times are monotonic nanoseconds of the host's clock, which never goes back in here.
  *
- * A worker that has nothing to do looks for work as long as that lately paid (common/patience.h), and then sleeps in
- * the host. One that serves and has no patience sleeps at the end of the turn in which it answered, and the host hears
- * of the answer by that.
+ * A worker that has nothing to do says so by its doorbell, and looks for work as long as that lately paid and its work
+ * has earned (common/patience.h); then it sleeps in the host. Waiting for the host's answers and waiting for clients
+ * are learnt apart. One that serves and has no patience sleeps at the end of the turn in which it answered, and the
+ * host hears of the answer by that.
  *
  * Known weakness: how long a turn without work takes is a guess (TURN_NS), and how long it slept is the host's word.
  */
@@ -59,15 +60,20 @@ struct worker {
     struct rpc_client *rpc; /* this worker's control channel; enclave/thread/rpc_client.h */
     struct doorbell_consumer bell_in;
     struct doorbell_producer bell_out;
-    bool rang;                /* names were pushed since the host was last woken */
-    uint32_t quiet_turns;     /* turns since there was last something to do */
-    struct patience patience; /* how many of them before it parks */
-    atomic_bool parked;       /* asleep in the host; loop_post_remote must wake it */
-    _Atomic uint64_t exits;   /* ocall_notify calls made by this worker, who alone writes it */
-    _Atomic uint64_t quiet;   /* turns that had nothing to do, of its whole life; the same */
-    bool serving;             /* nobody waits for what a turn does: it may end asleep though it did something */
-    bool stopping;            /* worker_run has seen that shutdown was asked for */
-    struct loop_timer last;   /* and this ends its sleep at the deadline */
+    bool rang;            /* names were pushed since the host was last woken */
+    uint32_t quiet_turns; /* turns since there was last something to do */
+    uint32_t asked;       /* rpc_client's: requests whose answers are to come from the host */
+    /* How many of them before it parks: by whether it waits for the host's answers or for clients, and by what its
+     * work has earned. */
+    struct patience patience[2];
+    bool waits_for_host; /* since it last had something to do: which of the two */
+    struct earnings earnings;
+    atomic_bool parked;     /* asleep in the host; loop_post_remote must wake it */
+    _Atomic uint64_t exits; /* ocall_notify calls made by this worker, who alone writes it */
+    _Atomic uint64_t quiet; /* turns that had nothing to do, of its whole life; the same */
+    bool serving;           /* nobody waits for what a turn does: it may end asleep though it did something */
+    bool stopping;          /* worker_run has seen that shutdown was asked for */
+    struct loop_timer last; /* and this ends its sleep at the deadline */
 };
 
 /* Claim the control channel that the host posted for this worker: its doorbells are the worker's, its rings are for

@@ -38,7 +38,7 @@ static void ask(void)
 
 static void pass_moment(void)
 {
-    if (++moment == asked_at)
+    if (++moment == asked_at && !asked)
         ask();
 }
 
@@ -238,6 +238,79 @@ static void test_often_no_more(void **state)
     loop_deinit(&w.loop);
 }
 
+/* Clients that are further away than what their requests earn: it sleeps at once, and looks for none of them. */
+static void test_too_far(void **state)
+{
+    struct worker w = {0};
+    open_worker(&w);
+    slept_us = 500;
+    for (unsigned i = 0; i < 100; i++)
+        serve_one(&w, 100000);
+    uint64_t before = atomic_load(&w.quiet);
+    for (unsigned i = 0; i < 100; i++)
+        serve_one(&w, 100000);
+    assert_in_range(sleeps, 200, 400);
+    assert_in_range(atomic_load(&w.quiet) - before, 0, 100); /* one turn, after which it sleeps */
+    assert_int_equal(told_host, 0);
+    loop_deinit(&w.loop);
+}
+
+/* Many near ones, and then a wait that is as long as many of theirs: what they did not need bridges it. */
+static void test_long_wait_among_short_ones(void **state)
+{
+    struct worker w = {0};
+    open_worker(&w);
+    slept_us = 50;
+    for (unsigned i = 0; i < 100; i++)
+        serve_one(&w, 10);
+    unsigned before = sleeps;
+    serve_one(&w, 10000); /* half a millisecond of turns */
+    assert_int_equal(sleeps, before);
+    loop_deinit(&w.loop);
+}
+
+/* What is learnt while it waits for the host is not believed of clients. */
+static void test_two_causes(void **state)
+{
+    struct worker w = {0};
+    open_worker(&w);
+    slept_us = 50;
+    for (unsigned i = 0; i < 100; i++)
+        serve_one(&w, 10);
+    unsigned before = sleeps;
+    w.asked = 1; /* from here on it waits for the disk */
+    slept_us = 20000;
+    for (unsigned i = 0; i < 100; i++)
+        serve_one(&w, 100000);
+    assert_in_range(sleeps - before, 99, 200);
+    w.asked = 0;
+    slept_us = 50;
+    serve_one(&w, 10); /* ends the last of these */
+    before = sleeps;
+    for (unsigned i = 0; i < 100; i++)
+        serve_one(&w, 10);
+    assert_int_equal(sleeps, before);
+    loop_deinit(&w.loop);
+}
+
+/* The host can see whether there is anything to come from it. */
+static void test_says_that_it_rests(void **state)
+{
+    struct worker w = {0};
+    open_worker(&w);
+    slept_us = 50;
+    for (unsigned i = 0; i < 100; i++)
+        serve_one(&w, 10);
+    assert_false(doorbell_is_at_rest(&bell_in)); /* it may have more to do */
+    worker_turn(&w);
+    assert_true(doorbell_is_at_rest(&bell_in));
+    assert_int_equal(doorbell_push(&to_worker, NAME), 0);
+    assert_false(doorbell_is_at_rest(&bell_in));
+    worker_turn(&w);
+    assert_false(doorbell_is_at_rest(&bell_in));
+    loop_deinit(&w.loop);
+}
+
 /* Whoever turns a worker until something is done is not put to sleep by the turn that does it. */
 static void test_waiting_for_a_turn(void **state)
 {
@@ -277,10 +350,16 @@ static void test_host_lies(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_leaves_at_once), cmocka_unit_test(test_leaves_at_the_deadline),
-        cmocka_unit_test(test_seldom),         cmocka_unit_test(test_often),
-        cmocka_unit_test(test_often_no_more),  cmocka_unit_test(test_waiting_for_a_turn),
-        cmocka_unit_test(test_host_lies)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_leaves_at_once),
+                                       cmocka_unit_test(test_leaves_at_the_deadline),
+                                       cmocka_unit_test(test_seldom),
+                                       cmocka_unit_test(test_often),
+                                       cmocka_unit_test(test_often_no_more),
+                                       cmocka_unit_test(test_too_far),
+                                       cmocka_unit_test(test_long_wait_among_short_ones),
+                                       cmocka_unit_test(test_two_causes),
+                                       cmocka_unit_test(test_says_that_it_rests),
+                                       cmocka_unit_test(test_waiting_for_a_turn),
+                                       cmocka_unit_test(test_host_lies)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -76,6 +76,16 @@ static void announce(struct io *io, struct channel *ch)
 {
     if (link_name_due(&ch->link))
         io_ring_worker(io, ch->link.name);
+    io->owed += ch->owes != io->rests;
+    ch->owes = io->rests;
+}
+
+/* The enclave has said something of it. */
+static void paid(struct io *io, struct channel *ch)
+{
+    ENSURE(ch->owes != io->rests || io->owed > 0);
+    io->owed -= ch->owes == io->rests;
+    ch->owes = 0;
 }
 
 static void socket_broken(struct io *io, struct channel *ch)
@@ -165,6 +175,7 @@ void channels_on_name(struct io *io, channel_name name)
     struct channel *ch = slots_find(&io->slots, name & ~(channel_name)CHANNEL_ENDED);
     if (!ch || ch->state != CHANNEL_OPEN)
         return; /* no enclave of ours says so */
+    paid(io, ch);
     if (name & CHANNEL_ENDED) {
         on_ended(io, ch);
     } else {
@@ -266,6 +277,7 @@ void channels_check(const struct io *io)
     slots_check(&io->slots);
     closing_check(&io->closing, &io->slots);
     ENSURE(atomic_load(&io->used_count) == slots_used(&io->slots));
+    ENSURE(io->owed <= slots_used(&io->slots));
     ENSURE(!io->listener_armed || io->accepting);
     ENSURE(!io->accepting || io->listener >= 0);
 }

@@ -61,10 +61,21 @@ struct io {
     struct slots slots;
     struct closing closing;
     _Atomic uint32_t used_count; /* slots that are not free; others may read it */
-    struct patience looks, naps; /* with an enclave that is awake: turn.c */
-    uint64_t waits_since_ns;     /* for its names; 0: it does not */
-    struct io_waits waits;       /* others may read them */
-    uint64_t finish_by_ns;       /* 0: nobody has asked for the end */
+    struct patience looks, naps; /* for names of an enclave that is at work: turn.c */
+    struct patience polls;       /* for sockets' events, while it has nothing to do */
+    enum { WAITS_FOR_NOBODY, WAITS_FOR_ENCLAVE, WAITS_FOR_CLIENTS } waits_for;
+    uint64_t waits_since_ns;
+    uint64_t naps_from_ns; /* when the last nap of this wait began; 0: it took none */
+    bool sleeps_again;     /* the worker had to be woken, and will sleep as it answers: it did the last time */
+    /* When, of what each side's learning leaves out: the other's waking up, and its own. The first is any thread's. */
+    _Atomic uint64_t kicked_ns;      /* this thread, by another */
+    _Atomic uint64_t rung_ns;        /* the worker, by this thread */
+    _Atomic uint64_t down_ns, up_ns; /* the worker went to sleep, and was back: its own thread */
+    _Atomic uint64_t read_ns;        /* names, by this thread, and all that they had to be read for was done */
+    uint64_t rests;                  /* how often the enclave was seen at rest, and 1 */
+    uint32_t owed;                   /* channels with `owes` of that number */
+    struct io_waits waits;           /* others may read them */
+    uint64_t finish_by_ns;           /* 0: nobody has asked for the end */
 };
 
 /* wake.c: put a channel's name into the worker's doorbell; and, once a turn, wake it if there is something in it. */

@@ -84,8 +84,11 @@ uint32_t io_used(const struct io *io);
 void io_add_waits(const struct io *io, struct io_waits *sum);
 
 /* From the enclave's OCALLs, any thread. */
-void io_kick(struct io *io);                               /* wake the I/O thread if it sleeps */
-void io_wait_for_news(struct io *io, uint64_t timeout_ns); /* the worker sleeps */
+void io_kick(struct io *io); /* wake the I/O thread if it sleeps */
+/* The worker sleeps. Returns for how many nanoseconds there was nothing to do: without what waking up took, of its own
+ * thread and of the I/O thread before it. */
+uint64_t io_wait_for_news(struct io *io, uint64_t timeout_ns);
+
 void io_wake_worker(struct io *io);
 
 #endif

@@ -30,6 +30,7 @@ struct channel {
     bool awaits_room;        /* there was one when it was written to: from then on the kernel tells of room */
     bool hangup;             /* the peer has ended its side: read until the end shows */
     bool eof;                /* and it has shown */
+    uint64_t owes;           /* news were given to the enclave in this rest of its (io's), and none have come back */
     struct link link;        /* `to` is empty once the enclave has let go, `from` once the memory is given back */
     /* While it closes: */
     uint64_t quiet_by_ns, close_by_ns; /* over if nothing moves until then; in any case */

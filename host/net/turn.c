@@ -3,11 +3,18 @@
  * events of the sockets, which it takes, too: one call of the kernel for all of that. At each step one wake for
  * everything that was put into the worker's doorbell.
  *
- * How it waits. Sockets and the host's threads wake it from any wait; names do not, but from a sleep, in which the
- * enclave must leave to do it. An enclave that sleeps makes no names, so then it sleeps. With one that is awake it
- * looks at the doorbell for a moment if names lately came within moments; then it takes naps if they lately came soon
- * enough for that to be worth it; and then it sleeps, too (common/patience.h). A sleep is announced to the enclave by
- * the doorbell's flag, and to the host's threads by `asleep`, before a last look.
+ * How it waits: for clients or for the enclave, and what it learns of one (common/patience.h) it does not believe of
+ * the other.
+ *
+ *   - The enclave is at rest (doorbell_is_at_rest): nothing can come but from sockets and the host's threads. It asks
+ *     the kernel again if events lately came within moments, and then sleeps there.
+ *   - The enclave is at work. If a few channels only are owed something, it looks at the doorbell, and at nothing else:
+ *     the answer is not far. If many are, the enclave has work for longer than a nap takes, in which it need not leave
+ *     to wake anybody. Where neither has lately paid, it sleeps.
+ *
+ * Sockets and the host's threads wake it from naps and sleeps; names only from a sleep, for which the enclave leaves.
+ * A sleep is announced to the enclave by the doorbell's flag, and to the host's threads by `asleep`, before a last
+ * look.
  */
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -18,22 +25,39 @@
 
 #define EVENTS_MAX 128
 #define NAMES_PER_TURN 256
-/* What a nap costs; and how long a few naps last that cost what a wake from the enclave does. Each is as long as the
- * wait was before it, so that their number grows with the logarithm of the wait. */
-#define LOOKS_WORTH_NS 10000u
+/* What a sleep costs the kernel and whoever wakes from it; and the enclave, which must leave for that; and how long a
+ * few naps last that cost as much, each as long as the wait was before it (measured). */
+#define POLLS_WORTH_NS 20000u
+#define LOOKS_WORTH_NS 200000u
 #define NAPS_WORTH_NS 1000000u
 #define NAP_NS 50000u
+#define NAP_OWED 4u /* channels: so many requests at least take as long as a nap */
 #define NAP_SLACK_NS 5000u
 #define SWEEP_NS 1000000000u
 #define FINISH_NS 2000000000u /* at shutdown: how long to send what is left */
 #define FOREVER_NS UINT64_MAX
 
-/* Names have come, or none will come while the worker sleeps (waited_ns: FOREVER_NS). */
-static void wait_ended(struct io *io, uint64_t waited_ns)
+static void begin_wait(struct io *io, int whom, uint64_t now_ns)
 {
-    patience_learn(&io->looks, waited_ns);
-    patience_learn(&io->naps, waited_ns);
-    io->waits_since_ns = 0;
+    if ((int)io->waits_for == whom)
+        return;
+    io->waits_for = whom;
+    io->waits_since_ns = now_ns;
+    io->naps_from_ns = 0;
+}
+
+/* Names have come. Where it napped, they may have come long before. */
+static void names_came(struct io *io, uint64_t now_ns)
+{
+    uint64_t since_ns = io->waits_since_ns, up_ns = atomic_load(&io->up_ns), kicked_ns = atomic_load(&io->kicked_ns);
+    if (up_ns > since_ns)
+        since_ns = up_ns; /* no answer can come before that */
+    uint64_t until_ns = io->naps_from_ns ? io->naps_from_ns : kicked_ns > since_ns ? kicked_ns : now_ns;
+    uint64_t waited_ns = until_ns > since_ns ? until_ns - since_ns : 0;
+    if (io->naps_from_ns == 0)
+        patience_learn(&io->looks, waited_ns, LOOKS_WORTH_NS);
+    patience_learn(&io->naps, waited_ns, NAPS_WORTH_NS);
+    io->waits_for = WAITS_FOR_NOBODY;
 }
 
 /* Whether there may be more. */
@@ -41,8 +65,9 @@ static bool read_doorbell(struct io *io)
 {
     channel_name name;
     int count = 0;
-    if (io->waits_since_ns != 0 && doorbell_has_news(&io->from_worker))
-        wait_ended(io, clock_monotonic_ns() - io->waits_since_ns);
+    bool any = doorbell_has_news(&io->from_worker);
+    if (any && io->waits_for == WAITS_FOR_ENCLAVE)
+        names_came(io, clock_monotonic_ns());
     while (count < NAMES_PER_TURN && doorbell_pop(&io->from_worker, &name) == 1) {
         count++;
         if ((uint32_t)name == CHANNEL_CONTROL_ID)
@@ -51,10 +76,15 @@ static bool read_doorbell(struct io *io)
             channels_on_name(io, name);
     }
     io->quiet = count == 0;
+    if (any) {
+        io->sleeps_again = false;
+        atomic_store(&io->read_ns, clock_monotonic_ns());
+    }
     return count == NAMES_PER_TURN;
 }
 
-static void poll_sockets(struct io *io, uint64_t timeout_ns)
+/* Whether there was something. */
+static bool poll_sockets(struct io *io, uint64_t timeout_ns)
 {
     struct epoll_event events[EVENTS_MAX];
     struct timespec timeout = {(time_t)(timeout_ns / 1000000000u), (long)(timeout_ns % 1000000000u)};
@@ -67,6 +97,7 @@ static void poll_sockets(struct io *io, uint64_t timeout_ns)
             channels_on_event(io, tag, events[i].events);
     }
     io_wake_if_rang(io);
+    return count > 0;
 }
 
 static void obey(struct io *io)
@@ -99,11 +130,12 @@ static void count(_Atomic uint64_t *counter, uint64_t more)
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + more, memory_order_relaxed);
 }
 
-/* Nothing but names, and no longer than patience lasts. */
+/* Nothing but what can come without the kernel, and no longer than patience lasts. */
 static void look(struct io *io, uint64_t from_ns)
 {
-    uint64_t now = from_ns, until = io->waits_since_ns + patience_ns(&io->looks);
-    while (now < until && !doorbell_has_news(&io->from_worker) && !doorbell_is_asleep(io->bell_in)) {
+    uint64_t now = from_ns, until = io->waits_since_ns + patience_ns(&io->looks, LOOKS_WORTH_NS);
+    while (now < until && !doorbell_has_news(&io->from_worker) && !doorbell_is_at_rest(io->bell_in) &&
+           !control_has_work(&io->control)) {
         __builtin_ia32_pause();
         now = clock_monotonic_ns();
     }
@@ -111,17 +143,19 @@ static void look(struct io *io, uint64_t from_ns)
 }
 
 /* Sleep for a moment: sockets and the host's threads wake it, the enclave does not. */
-static void nap(struct io *io, uint64_t waited_ns)
+static void nap(struct io *io, uint64_t from_ns)
 {
+    uint64_t waited = from_ns - io->waits_since_ns;
     count(&io->waits.naps, 1);
+    io->naps_from_ns = from_ns;
     atomic_store(&io->asleep, 1);
     bool nothing = !control_has_work(&io->control) && !asked(io);
-    poll_sockets(io, !nothing ? 0 : waited_ns > NAP_NS ? waited_ns : NAP_NS);
+    poll_sockets(io, !nothing ? 0 : waited > NAP_NS ? waited : NAP_NS);
     atomic_store(&io->asleep, 0);
 }
 
 /* Sleep until something happens. Both announcements come before the last look: whoever comes after it sees them. */
-static void sleep_once(struct io *io)
+static bool sleep_once(struct io *io)
 {
     atomic_store(&io->asleep, 1);
     bool quiet = doorbell_sleep(&io->from_worker);
@@ -132,30 +166,57 @@ static void sleep_once(struct io *io)
         timeout_ns = 1000000000u;
     count(&io->waits.sleeps, 1);
     bool nothing = quiet && !control_has_work(&io->control) && !asked(io);
-    poll_sockets(io, nothing ? timeout_ns : 0);
+    bool something = poll_sockets(io, nothing ? timeout_ns : 0);
     doorbell_awake(&io->from_worker);
     atomic_store(&io->asleep, 0);
+    return something;
+}
+
+/* Asking the kernel again and again for what will be there soon, as long as patience lasts. */
+static bool poll_once(struct io *io, uint64_t from_ns)
+{
+    bool something = poll_sockets(io, 0);
+    count(&io->waits.looked_ns, something ? 0 : clock_monotonic_ns() - from_ns);
+    return something;
+}
+
+/* The enclave has nothing to do, and is owed nothing by anybody but clients. */
+static void wait_for_clients(struct io *io)
+{
+    uint64_t now = clock_monotonic_ns();
+    begin_wait(io, WAITS_FOR_CLIENTS, now);
+    io->owed = 0;
+    io->rests++;
+    bool polls = now - io->waits_since_ns < patience_ns(&io->polls, POLLS_WORTH_NS);
+    if (!(polls ? poll_once(io, now) : sleep_once(io)))
+        return;
+    patience_learn(&io->polls, clock_monotonic_ns() - io->waits_since_ns, POLLS_WORTH_NS);
+    io->waits_for = WAITS_FOR_NOBODY;
+}
+
+static void wait_for_enclave(struct io *io)
+{
+    uint64_t now = clock_monotonic_ns();
+    begin_wait(io, WAITS_FOR_ENCLAVE, now);
+    uint64_t waited = now - io->waits_since_ns;
+    if (io->owed >= NAP_OWED && waited < patience_ns(&io->naps, NAPS_WORTH_NS))
+        nap(io, now);
+    else if (!io->sleeps_again && waited < patience_ns(&io->looks, LOOKS_WORTH_NS))
+        look(io, now);
+    else
+        sleep_once(io);
 }
 
 /* Nothing is to be done until something comes. */
 static void wait_for_news(struct io *io)
 {
-    if (doorbell_is_asleep(io->bell_in)) {
-        if (io->waits_since_ns != 0 && !doorbell_has_news(&io->from_worker))
-            wait_ended(io, FOREVER_NS);
-        sleep_once(io);
-        return;
-    }
-    uint64_t now = clock_monotonic_ns();
-    if (io->waits_since_ns == 0)
-        io->waits_since_ns = now;
-    uint64_t waited = now - io->waits_since_ns;
-    if (waited < patience_ns(&io->looks))
-        look(io, now);
-    else if (waited < patience_ns(&io->naps))
-        nap(io, waited);
-    else
-        sleep_once(io);
+    bool news = doorbell_has_news(&io->from_worker);
+    if (!news && doorbell_is_at_rest(io->bell_in))
+        wait_for_clients(io);
+    else if (!io->quiet)
+        poll_sockets(io, 0); /* who was answered may have asked again */
+    else if (!news)
+        wait_for_enclave(io);
 }
 
 /* Nothing more can come: the enclave's threads are out, and what they rang for has been read. */
@@ -183,8 +244,7 @@ void *io_run(void *argument)
     snprintf(name, sizeof name, "io %u", io->worker);
     pthread_setname_np(pthread_self(), name);
     prctl(PR_SET_TIMERSLACK, NAP_SLACK_NS);
-    patience_init(&io->looks, LOOKS_WORTH_NS);
-    patience_init(&io->naps, NAPS_WORTH_NS);
+    io->rests = 1;
     uint64_t sweep_ns = 0;
     while (!finished(io)) {
         bool more = read_doorbell(io);

@@ -9,7 +9,9 @@
  *   - no use after release: the enclave never touches memory that is not that of the channel it has (`touch`);
  *   - no lost wake-up: there is no state in which nobody can go on while something is to be says_done (an invalid end state);
  *   - no leak: each connection ends with the slot free on both sides, and what was written before FIN was delivered;
- *     A nap of the host's (host/net/turn.c) ends by itself: it is one more way of being slow, and no state of its own;
+ *     A nap of the host's (host/net/turn.c) ends by itself, and so does looking, on either side: they are more ways of
+ *     being slow, and no states of their own. That the enclave says that it is idle (doorbell_idle) decides between such
+ *     ways only: the host may sleep here at any time, whatever was said;
  *   - no doorbell ever holds more than two names of one slot.
  *
  * Each FAULT_... below is a mistake that could be made (the first one was). run.sh has each found.
