@@ -106,6 +106,7 @@ struct app *built_app_named(struct wasm_runtime *runtime, const char *folder, co
     config.settings = app_settings_parse(settings, strlen(settings), salt, error, sizeof error);
     struct wasm_component *component = wasm_compile(runtime, wasm, size, error, sizeof error);
     struct app *app = component ? app_new(runtime, &config, component, error, sizeof error) : NULL;
+    app_settings_unref(config.settings); /* the app counts them itself */
     if (!app)
         fprintf(stderr, "%s: %s\n", name, error);
     return app;
