@@ -183,6 +183,8 @@ static struct wasm_component *compile_marked(struct wasm_runtime *rt, const uint
     struct marked_component marked;
     struct component_needs needs;
     struct charge loan = {0};
+    ENSURE(wasm || size == 0);
+    ENSURE(rt->config.marks_from > 0); /* the default has been put in */
     wasmtime_error_t *refused = enclave_component_mark(wasm, size, &marked);
     if (refused) {
         wasmtime_error_delete(refused);
