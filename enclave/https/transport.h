@@ -4,8 +4,8 @@
  * One owner thread. Nothing blocks: when read or write can do no more, the transport calls on_ready later, from
  * the owner's loop, once there is something to read or space to write (spurious calls are allowed).
  *
- * Its end may come before its user hears of it: of one that is broken, read and write fail, flush does nothing, and what
- * it can tell of its handshake is not known. Only close and abort are left to be called.
+ * Its end may come before its user hears of it: of one that is broken, read and write fail, flush does nothing, and
+ * what it can tell of its handshake is not known. Only close and abort are left to be called.
  */
 #ifndef ENCLAVE_OS_ENCLAVE_HTTPS_TRANSPORT_H
 #define ENCLAVE_OS_ENCLAVE_HTTPS_TRANSPORT_H
