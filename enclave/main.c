@@ -42,6 +42,7 @@
 #include "enclave/service/page_public.h"
 #include "enclave/service/public.h"
 #include "enclave/service/recovery_record.h"
+#include "enclave/service/optimiser.h"
 #include "enclave/service/router.h"
 #include "enclave/thread/rpc_client.h"
 #include "enclave/secrets/master.h"
@@ -169,9 +170,9 @@ static bool stop_threads(void)
 {
     for (uint32_t i = 1; i < enclave_system.worker_count; i++)
         pthread_join(worker_threads[i], NULL);
-    bool computing = change_is_preparing();
+    bool computing = change_is_preparing(), optimising = optimiser_stop();
     compiler_stop(computing);
-    return computing;
+    return computing || optimising;
 }
 
 /* Last of all: while the store is closed the owner's loop still turns, and a guest whose client is gone may compute on
@@ -439,6 +440,8 @@ static int boot(char *error, size_t error_size)
         witnessing_serve();
     if (result == 0)
         handover_taken();
+    if (result == 0)
+        optimiser_look();
     return result;
 }
 

@@ -196,8 +196,9 @@ static void load_enclave(void)
              error[0] ? error : strerror(-result));
     server.loaded_ns = clock_monotonic_ns();
     uint32_t tcs_count = enclave_tcs_count(server.enclave);
-    if (o->workers + 3 > tcs_count) /* the clock, the compiler, and one for short calls */
-        fail("--workers %u: the image has room for %u", o->workers, tcs_count > 3 ? tcs_count - 3 : 0);
+    const uint32_t others = 4; /* the clock, two that compile, and one for short calls */
+    if (o->workers + others > tcs_count)
+        fail("--workers %u: the image has room for %u", o->workers, tcs_count > others ? tcs_count - others : 0);
     options_judge_backend(o, enclave_backend_of(server.enclave));
     bool emulated = enclave_backend_of(server.enclave) == ENCLAVE_BACKEND_EMULATOR;
     server.collateral_source =

@@ -19,6 +19,7 @@
 #include "enclave/service/generation.h"
 #include "enclave/service/generations.h"
 #include "enclave/service/hostnames.h"
+#include "enclave/service/optimiser.h"
 #include "enclave/service/rule.h"
 #include "enclave/service/spaces.h"
 #include "enclave/service/system.h"
@@ -246,24 +247,29 @@ static bool compile(struct app_change *c)
     char *why = c->change.why;
     size_t why_size = sizeof c->change.why;
     uint8_t names[2][16];
-    struct wasm_component *component = wasm_compile(enclave_system.wasm, c->wasm, c->wasm_size, why, why_size);
+    struct wasm_component *component = wasm_compile_quick(enclave_system.wasm, c->wasm, c->wasm_size, why, why_size);
     if (!component)
         return false;
     if (change_is_stopping()) { /* what becomes of it, nobody will see */
         wasm_component_delete(component);
         return false;
     }
-    if (wasm_serialize(component, &c->artefact, &c->artefact_size) < 0) {
+    bool quick = wasm_is_quick(component); /* then the artefact is the optimiser's to make */
+    if (!quick && wasm_serialize(component, &c->artefact, &c->artefact_size) < 0) {
         wasm_component_delete(component);
         snprintf(why, why_size, "out of memory");
         return false;
     }
     sgx_random(names, sizeof names);
-    hex_text(names[0], sizeof names[0], c->entry->artefact);
+    if (quick)
+        c->entry->artefact[0] = 0;
+    else
+        hex_text(names[0], sizeof names[0], c->entry->artefact);
     hex_text(names[1], sizeof names[1], c->entry->wasm);
     memcpy(c->entry->engine, wasm_engine_id, sizeof c->entry->engine);
     c->entry->size = c->artefact_size;
     c->entry->wasm_size = c->wasm_size;
+    c->entry->tries = 0;
     c->app = app_make(c->entry, component, c->change.asker.exclusive, why, why_size);
     return c->app != NULL;
 }
@@ -336,6 +342,7 @@ static void push_undo(struct change *change)
 static void push_committed(struct change *change)
 {
     keep(of(change), "deployed");
+    optimiser_look();
 }
 
 int app_push(const struct change_asker *asker, const struct app_push *push)

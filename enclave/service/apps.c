@@ -104,7 +104,11 @@ static struct wasm_component *load_artefact(const struct deployed *d, int *error
 {
     uint8_t *artefact;
     loop_check(&enclave_system.owner->loop);
-    ENSURE(d->size > 0 && d->artefact[0]);
+    ENSURE(d->name[0]);
+    *error = -ENODATA;
+    snprintf(why, why_size, "it was not optimised yet");
+    if (!d->artefact[0])
+        return NULL;
     *error = memcmp(d->engine, wasm_engine_id, sizeof d->engine) == 0 ? 0 : -ESTALE;
     snprintf(why, why_size, "its compiled code is another engine's");
     if (*error == 0) {
@@ -141,16 +145,18 @@ static struct wasm_component *compile_again(const struct deployed *d, int *error
     return component;
 }
 
-/* What it was compiled to takes the place of what is damaged, in the list, too. 0 or a negative errno: then the next
- * boot compiles it once more. */
+/* What it was compiled to takes the place of what is damaged, in the list, too; NULL: nothing does, so that it will be
+ * optimised. 0 or a negative errno: then the next boot compiles it once more. */
 static int keep_artefact(struct deployed *d, const struct deployed *old, const uint8_t *artefact)
 {
     uint8_t name[16];
     int error = 0;
-    ENSURE(artefact && d->size > 0);
+    ENSURE(!artefact == !d->size);
     ENSURE(strcmp(d->name, old->name) == 0);
     sgx_random(name, sizeof name);
-    hex_text(name, sizeof name, d->artefact);
+    d->artefact[0] = 0;
+    if (artefact)
+        hex_text(name, sizeof name, d->artefact);
     memcpy(d->engine, wasm_engine_id, sizeof d->engine);
     for (size_t i = 0; i < deployed_chunks(d) && error == 0; i++) {
         char key[DEPLOYED_KEY_SIZE];
@@ -182,7 +188,11 @@ static void store_again(const struct deployed *d, const struct wasm_component *c
 {
     struct deployed *fresh = deployed_copy(d);
     uint8_t *artefact = NULL;
-    int error = fresh ? wasm_serialize(component, &artefact, &fresh->size) : -ENOMEM;
+    int error = fresh ? 0 : -ENOMEM;
+    if (fresh)
+        fresh->size = 0;
+    if (fresh && !wasm_is_quick(component))
+        error = wasm_serialize(component, &artefact, &fresh->size);
     if (error == 0)
         error = keep_artefact(fresh, d, artefact);
     free(artefact);
@@ -223,7 +233,7 @@ static struct app *open_app(const struct deployed *d, char *error, size_t error_
         return NULL;
     if (!component)
         return stop_app(d, code, component_why, error, error_size);
-    if (failed < 0) {
+    if (failed < 0 && (d->artefact[0] || !wasm_is_quick(component))) {
         snprintf(name, sizeof name, "%s", d->name);
         rpc_log(enclave_system.owner->rpc, LOG_WARN, "app %s: %s: it was compiled again", d->name, code);
         store_again(d, component);

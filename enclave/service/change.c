@@ -28,6 +28,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
 static struct change *queue, **queue_end = &queue;
 static struct change *preparing; /* by the compiler's thread; NULL: it waits, or has ended */
+static struct change_turn *turn; /* that waits for the end of what is under way */
 static bool under_way, stopping;
 static change_judge judge; /* fixed at boot */
 
@@ -155,16 +156,58 @@ static void answer(struct loop_task *task)
     c->ops->release(c);
 }
 
+/* With the lock held: what waits for its turn has it, or the next change. */
+static void begin_next(void)
+{
+    ENSURE(!under_way);
+    under_way = turn && !stopping;
+    if (under_way)
+        loop_post_remote(&enclave_system.owner->loop, &turn->task);
+    turn = NULL;
+    pthread_cond_signal(&wake);
+}
+
+static void end_of_turn(void)
+{
+    pthread_mutex_lock(&lock);
+    ENSURE(under_way);
+    under_way = false;
+    begin_next();
+    pthread_mutex_unlock(&lock);
+}
+
+static void run_turn(struct loop_task *task)
+{
+    struct change_turn *t = CONTAINER_OF(task, struct change_turn, task);
+    loop_check(&enclave_system.owner->loop);
+    ENSURE(under_way);
+    t->run(t);
+}
+
+void change_turn_take(struct change_turn *t)
+{
+    loop_check(&enclave_system.owner->loop);
+    t->task.fn = run_turn;
+    pthread_mutex_lock(&lock);
+    ENSURE(!turn && t->run);
+    turn = t;
+    if (!under_way)
+        begin_next();
+    pthread_mutex_unlock(&lock);
+}
+
+void change_turn_end(void)
+{
+    loop_check(&enclave_system.owner->loop);
+    end_of_turn();
+}
+
 /* Let the next change begin, and answer this one on its own worker. */
 static void end(struct change *c)
 {
     c->step = CHANGE_OVER;
     generation_parts_release(&c->draft);
-    pthread_mutex_lock(&lock);
-    ENSURE(under_way);
-    under_way = false;
-    pthread_cond_signal(&wake);
-    pthread_mutex_unlock(&lock);
+    end_of_turn();
     c->task.fn = answer;
     loop_post_remote(&c->asker.worker->loop, &c->task);
 }

@@ -137,6 +137,16 @@ void change_fail_store(struct change *c, int error);
  * boot. ops are copied, at least one. */
 void change_propose(struct change *c, const struct kv_op *ops, size_t count);
 
+/* What writes records that changes write, too, but makes no generation: it has its turn between two of them. */
+struct change_turn {
+    struct loop_task task;
+    void (*run)(struct change_turn *turn);
+};
+/* run is called once, later, on the owner's thread, when no change is under way, before those that wait, and none
+ * begins until change_turn_end. One at a time. After change_stop it never is. The owner's thread. */
+void change_turn_take(struct change_turn *turn);
+void change_turn_end(void);
+
 /* The body of the compiler's thread, started at boot. */
 void *change_thread(void *unused);
 /* Worker 0, once: no change begins any more. Those that wait, and one that is being prepared, are answered with 503;

@@ -30,7 +30,7 @@ static struct job *job; /* while at boot */
 static void work(struct job *j)
 {
     pthread_mutex_unlock(&lock);
-    j->made = wasm_compile(enclave_system.wasm, j->wasm, j->size, j->why, j->why_size);
+    j->made = wasm_compile_quick(enclave_system.wasm, j->wasm, j->size, j->why, j->why_size);
     pthread_mutex_lock(&lock);
     ENSURE(job == j && !j->over);
     job = NULL;

@@ -17,7 +17,7 @@
 
 struct wasm_component;
 
-/* As wasm_compile (wasm/runtime.h), waited for. */
+/* As wasm_compile_quick (wasm/runtime.h), waited for. */
 struct wasm_component *compiler_compile(const uint8_t *wasm, size_t size, char *why, size_t why_size);
 /* 0 or a negative errno: there is no such thread. */
 int compiler_serve(void);

@@ -36,7 +36,8 @@ static void check(const struct deployed *d)
 {
     ENSURE(d->name[0] && d->space[0]);
     ENSURE(d->rule && d->settings);
-    ENSURE(d->size > 0);
+    ENSURE(d->size > 0 || d->wasm[0]);
+    ENSURE(!d->size == !d->artefact[0]);
 }
 
 static int unhex(const char *text, uint8_t *out, size_t size)
@@ -123,6 +124,14 @@ void deployed_remove(const char *name)
     if (old)
         *at = old->next;
     deployed_free(old);
+}
+
+void deployed_tried(const char *name)
+{
+    loop_check(&enclave_system.owner->loop);
+    struct deployed *d = *place(name);
+    if (d)
+        d->tries++;
 }
 
 static size_t chunks_of(size_t size)
@@ -269,16 +278,16 @@ static int parse_entry(const json_t *item, struct deployed **out, bool *older)
     if (!d)
         return -ENOMEM;
     d->settings = parse_settings(item);
-    if (!d->settings || !name || !deployed_name_ok(name, strlen(name)) || !artefact || strlen(artefact) != 32 ||
-        size <= 0 || unhex(json_string_value(json_object_get(item, "sha256")), d->sha256, 32) < 0 ||
-        !parse_origin(item, d)) {
+    if (!d->settings || !name || !deployed_name_ok(name, strlen(name)) || !artefact ||
+        strlen(artefact) != (size == 0 ? 0 : RANDOM_NAME_SIZE) || size < 0 ||
+        unhex(json_string_value(json_object_get(item, "sha256")), d->sha256, 32) < 0 || !parse_origin(item, d)) {
         deployed_free(d);
         return -EBADMSG;
     }
     strcpy(d->name, name);
     strcpy(d->artefact, artefact);
     d->size = (size_t)size;
-    int error = parse_rule(item, d, older);
+    int error = d->size > 0 || d->wasm[0] ? parse_rule(item, d, older) : -EBADMSG;
     if (error < 0) {
         deployed_free(d);
         return error;

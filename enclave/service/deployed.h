@@ -22,12 +22,13 @@ struct deployed {
     char space[APP_NAME_MAX + 1]; /* whose data it has: its identity's digits; of an older store's app, its name */
     struct rule *rule;            /* counted */
     uint8_t sha256[32];
-    char artefact[33];                   /* random name of the artefact's records */
-    size_t size;                         /* of the artefact */
+    char artefact[33];                   /* random name of the artefact's records; "": its code is not optimised yet */
+    size_t size;                         /* of the artefact; 0 */
     uint8_t engine[WASM_ENGINE_ID_SIZE]; /* which made it */
     char wasm[33];                       /* random name of the component's records; "": an older store has none */
     size_t wasm_size;
     struct app_settings *settings; /* counted */
+    unsigned tries;                /* at optimising it that have failed, since boot or it was pushed; not listed */
 };
 
 /* Letters, digits, '-' and '_', beginning with a letter or digit, and not one of the server's own paths (of HTTP). Any
@@ -43,6 +44,7 @@ const struct deployed *deployed_find(const char *name); /* or NULL */
 const struct deployed *deployed_find_preparing(const char *name);
 void deployed_put(struct deployed *d); /* takes it; replaces the app of that name */
 void deployed_remove(const char *name);
+void deployed_tried(const char *name); /* at optimising the app of that name, if there is one */
 void deployed_free(struct deployed *d);
 /* A first one of that name, without rule, code and settings; or one like d. NULL: no memory. Any thread. */
 struct deployed *deployed_new(const char *name);

@@ -635,7 +635,7 @@ static void load_apps(struct app_table *apps)
         SHA256(r->value, r->size, sha256);
         if (memcmp(sha256, d->sha256, 32) != 0)
             broken("the code of %s is another", d->name);
-        struct wasm_component *component = wasm_compile(NULL, r->value, r->size, why, sizeof why);
+        struct wasm_component *component = wasm_compile_quick(NULL, r->value, r->size, why, sizeof why);
         ENSURE(app_table_put(apps, app_make(d, component, false, why, sizeof why)) == 0);
     }
 }

@@ -34,6 +34,7 @@ static_assert(ADMINISTRATORS_MAX <= HISTORY_BY_MAX, "an entry has all who asked 
 
 #define DEPLOYED_CHUNK (2u << 20) /* of an artefact or a component, one record each */
 static_assert(DEPLOYED_CHUNK <= KV_VALUE_MAX, "a chunk is a value of the store");
+#define OPTIMISER_TRIES_MAX 3u         /* at optimising an app, from a start to the next */
 #define RULE_VERSION_MAX (1ull << 53)  /* as far as every JSON parser counts */
 #define RULE_MEMORY_MIB_MAX (1u << 20) /* of what a publication can fix */
 #define RULE_TIMEOUT_MS_MAX (1u << 30)

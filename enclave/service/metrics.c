@@ -15,6 +15,7 @@
 #include "enclave/service/change.h"
 #include "enclave/service/chronicle.h"
 #include "enclave/service/generations.h"
+#include "enclave/service/optimiser.h"
 #include "enclave/service/system.h"
 #include "enclave/service/witnessing.h"
 #include "enclave/wasm/app.h"
@@ -23,7 +24,7 @@
 
 struct apps {
     json_t *of; /* by name */
-    uint64_t stopped;
+    uint64_t stopped, quick;
     int error;
 };
 
@@ -35,8 +36,10 @@ static void add_app(void *user, struct app *app)
     ENSURE(memory && apps->of);
     ENSURE(memory->limit > 0);
     apps->stopped += app_stopped(app) != NULL;
+    apps->quick += app_is_quick(app);
     const struct app_refusals refused = app_refusals(app);
     const struct http_number numbers[] = {{"stopped", app_stopped(app) != NULL},
+                                          {"quick", app_is_quick(app)},
                                           {"lost_records", app_lost(app)},
                                           {"memory_bytes", budget_used(memory)},
                                           {"memory_limit_bytes", memory->limit},
@@ -135,6 +138,7 @@ static int add_generation(json_t *into)
     const struct generations_report report = generations_report();
     const struct http_number numbers[] = {
         {"app_changes_compiling", change_is_preparing()},
+        {"apps_optimising", optimiser_is_busy()},
         {"app_changes_waiting", changes_waiting()},
         {"generation", report.number},
         {"certificate_age_seconds", certificate_age_s(&report)},
@@ -151,7 +155,8 @@ int system_metrics(void *user, const struct http_site *site, json_t *into)
     struct apps apps = {.of = json_object()};
     app_table_each(site->apps, add_app, &apps);
     if (json_object_set_new(into, "apps", apps.of) < 0 ||
-        json_object_set_new(into, "apps_stopped", json_integer((json_int_t)apps.stopped)) < 0)
+        json_object_set_new(into, "apps_stopped", json_integer((json_int_t)apps.stopped)) < 0 ||
+        json_object_set_new(into, "apps_quick", json_integer((json_int_t)apps.quick)) < 0)
         apps.error = -ENOMEM;
     int error = apps.error ? apps.error : add_runtime(into);
     if (error == 0)

@@ -47,11 +47,14 @@ static json_t *status_of(struct app *app)
     hex_text(app_sha256(app), 32, hash);
     json_t *lost = app_lost(app) ? json_integer((json_int_t)app_lost(app)) : NULL;
     const char *reset = app_stopped(app) ? NULL : app_marks(app) ? "marks" : "whole"; /* of its guests' memory */
-    return json_pack("{s:s,s:{s:s,s:I,s:o,s:s*,s:s*,s:o*,s:s*}}", "name", app_name(app), "details", "sha256", hash,
-                     "calls", (json_int_t)app_calls(app), "hostnames",
-                     app_settings_hostnames_json(app_settings_of(app)), "reset", reset, "stopped", app_stopped(app),
-                     "lost_records", lost, "remedy",
-                     lost ? "the app is refused these: see which with enclavectl salvage ls" : NULL);
+    return json_pack(
+        "{s:s,s:{s:s,s:s*,s:I,s:o,s:s*,s:s*,s:o*,s:s*}}", "name", app_name(app), "details", "sha256", hash, "code",
+        app_stopped(app)    ? NULL
+        : app_is_quick(app) ? "quick"
+                            : "optimised",
+        "calls", (json_int_t)app_calls(app), "hostnames", app_settings_hostnames_json(app_settings_of(app)), "reset",
+        reset, "stopped", app_stopped(app), "lost_records", lost, "remedy",
+        lost ? "the app is refused these: see which with enclavectl salvage ls" : NULL);
 }
 
 /* The server itself, by a name that no app has, and its apps. */

@@ -15,7 +15,7 @@
  *     upgrade_rule.h  which enclave may have the instance next; upgrade_agreement.h: what publishers say to that;
  *                     lineage.h: which have had it; image_record.h: which has it
  *     recovery.h      who can recover it where none has it any more
- *     compiler.h      the thread on which components are compiled
+ *     compiler.h      the thread on which components are compiled; optimiser.h: the one where that takes long
  *     salvage.h       what of the store is lost, and going on without it
  *     trust.h         the CA bundle of outgoing requests; dial.h: their connections
  *     public.h        what everybody may see: the manifest, proofs; log_public.h: the history; page_public.h: a page

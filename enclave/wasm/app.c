@@ -21,34 +21,6 @@ static struct app_settings *settings_of(const struct app_config *config)
                             : app_settings_parse("{}", 2, no_salt, unused, sizeof unused);
 }
 
-static int resolve(struct app *app, char *why, size_t why_size)
-{
-    struct link_entry entry;
-    ENSURE(app->component && !app->pre);
-    ENSURE(app->rt && app->settings);
-    const wasmtime_component_t *component = app->component->component;
-    if (link_find_entry(component, &entry) != 0) {
-        snprintf(why, why_size,
-                 "the component exports neither wasi:http/incoming-handler@0.2.x nor wasi:cli/run@0.2.x");
-        return -EINVAL;
-    }
-    app->command = entry.command;
-    if (component_fits(component, app->memory_limit, why, why_size) != 0)
-        return -EINVAL;
-    wasmtime_component_linker_t *linker = wasmtime_component_linker_new(app->rt->engine);
-    int error = link_component(app->rt->config.world, linker, component, why, why_size);
-    if (error == 0) {
-        wasmtime_error_t *failed =
-            enclave_pre_new(linker, component, entry.interface, strlen(entry.interface), entry.command, &app->pre);
-        if (failed) {
-            component_refusal(failed, why, why_size);
-            error = -EINVAL;
-        }
-    }
-    wasmtime_component_linker_delete(linker);
-    return error;
-}
-
 static uint64_t least(uint64_t servers, uint64_t own)
 {
     return own && own < servers ? own : servers;
@@ -92,7 +64,6 @@ struct app *app_new(struct wasm_runtime *rt, const struct app_config *config, st
     budget_init_shared(&app->kept, "kept connections", &rt->kept);
     app->keeper =
         (struct http_keeper){.memory = &app->memory, .count = &app->kept, .ref = keeper_ref, .unref = keeper_unref};
-    app->component = component;
     app->id = atomic_fetch_add(&next_id, 1);
     snprintf(app->space, sizeof app->space, "%s", config->space ? config->space : config->name);
     app->fs = rt->config.world->files_of(rt->config.files, app->space);
@@ -117,8 +88,10 @@ struct app *app_new(struct wasm_runtime *rt, const struct app_config *config, st
         if (error)
             snprintf(why, why_size, "no memory");
     }
-    if (error == 0 && !app->stopped)
-        error = resolve(app, why, why_size);
+    if (error == 0 && component)
+        error = code_begin(app, component, why, why_size);
+    else
+        wasm_component_delete(component);
     if (error != 0) {
         app_unref(app);
         return NULL;
@@ -132,7 +105,7 @@ void app_check(const struct app *app)
 {
     ENSURE(atomic_load_explicit(&app->refs, memory_order_relaxed) > 0);
     ENSURE(app->rt && app->settings);
-    ENSURE(app->stopped ? !app->component && !app->pre : app->component && app->pre);
+    ENSURE(!app->stopped == (atomic_load(&app->code[CODE_FIRST].pre) || atomic_load(&app->code[CODE_BETTER].pre)));
     ENSURE(app->path[0] == '/' && app->name == app->path + 1);
     ENSURE(app->memory_limit > 0 && app->timeout_ns > 0);
 }
@@ -150,9 +123,7 @@ void app_unref(struct app *app)
     ENSURE(app->rt);
     living_remove(app);
     recycled_drop_all(app);
-    if (app->pre)
-        enclave_pre_delete(app->pre);
-    wasm_component_delete(app->component);
+    code_end(app);
     app_settings_unref(app->settings);
     app->rt->config.world->files_unref(app->fs);
     free(app->rule);
@@ -184,11 +155,6 @@ const char *app_rule(const struct app *app)
     return app->rule;
 }
 
-const struct wasm_component *app_component(const struct app *app)
-{
-    return app->component;
-}
-
 struct app_settings *app_settings_of(const struct app *app)
 {
     return app->settings;
@@ -211,7 +177,7 @@ uint64_t app_calls(const struct app *app)
 
 bool app_marks(const struct app *app)
 {
-    return app->component && app->component->image;
+    return app->code[atomic_load(&((struct app *)app)->code_now)].marks;
 }
 
 uint64_t app_recycled(const struct app *app)

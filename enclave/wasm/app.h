@@ -51,11 +51,12 @@ void app_unref(struct app *app);
 const char *app_name(const struct app *app);
 const char *app_prefix(const struct app *app); /* "/NAME": where it is reached */
 const uint8_t *app_sha256(const struct app *app);
-const char *app_rule(const struct app *app);                       /* as its config had it */
-const struct wasm_component *app_component(const struct app *app); /* NULL: it is stopped */
-const char *app_stopped(const struct app *app);                    /* why it is; NULL: it runs */
-uint64_t app_lost(const struct app *app);                          /* of its records */
-struct app_settings *app_settings_of(const struct app *app);       /* lives as long as the app */
+const char *app_rule(const struct app *app); /* as its config had it */
+/* NULL: it is stopped. As long as the app, but quick code only as long as nobody calls app_improve. */
+const struct wasm_component *app_component(const struct app *app);
+const char *app_stopped(const struct app *app);              /* why it is; NULL: it runs */
+uint64_t app_lost(const struct app *app);                    /* of its records */
+struct app_settings *app_settings_of(const struct app *app); /* lives as long as the app */
 uint64_t app_calls(const struct app *app);
 unsigned app_running(const struct app *app); /* guests, at this moment */
 /* Whether it marks what it writes, so that its memories are put back to what they were and used again; and how many
@@ -72,6 +73,13 @@ struct app_refusals app_refusals(const struct app *app);
 uint64_t app_cpu_ns(const struct app *app);
 uint64_t app_over_cpu(const struct app *app);
 const struct budget *app_memory(const struct app *app); /* what its guests hold */
+
+/* Whether it runs quick code (runtime.h) so far. */
+bool app_is_quick(const struct app *app);
+/* Optimised code of the same component for an app that is: requests that begin from here on run it, those that run end
+ * in the code that they began with, which goes with the last of them. Takes the component in any case. 0, or -EINVAL
+ * with why: it runs as before. Any thread, but once. */
+int app_improve(struct app *app, struct wasm_component *better, char *why, size_t why_size);
 
 /* Answer the request with a fresh instance; one that is closed refuses it with 503 and retry-after, one that is stopped
  * with 503 and why. Called on the

@@ -91,6 +91,14 @@ static struct code_region *map_region(struct code_regions *all, size_t size)
     return region;
 }
 
+bool code_has_room(struct wasm_runtime *rt, size_t size)
+{
+    struct code_region *region = map_region(&rt->code, size);
+    if (region)
+        give_back(take_off(&rt->code, NULL, region->number));
+    return region;
+}
+
 wasmtime_component_t *code_load(struct wasm_runtime *rt, const uint8_t *artefact, size_t size, char *why,
                                 size_t why_size)
 {

@@ -78,6 +78,11 @@ uint64_t component_compile_memory(size_t size, const struct component_needs *nee
            512 * needs->core_items + 2048 * needs->items;
 }
 
+bool component_takes_long(const struct component_needs *needs)
+{
+    return needs->code_bytes >= COMPONENT_QUICK_CODE || needs->work >= COMPONENT_QUICK_STEPS;
+}
+
 /* What validation says when a proposal is not served, and what we say. */
 static const struct {
     const char *said, *sentence;

@@ -14,6 +14,8 @@
 int component_check(const uint8_t *wasm, size_t size, struct component_needs *needs, char *why, size_t why_size);
 /* How much memory compiling takes at most, beside the component's own bytes. */
 uint64_t component_compile_memory(size_t size, const struct component_needs *needs);
+/* Whether optimising its code takes so long that it is worth serving with quick code until then. */
+bool component_takes_long(const struct component_needs *needs);
 /* wasmtime's reason for refusing a component, in a sentence of ours where we know it. Takes failed. */
 void component_refusal(wasmtime_error_t *failed, char *why, size_t why_size);
 /* Whether instances stay within a guest's limits. 0, or -EINVAL and one sentence in why. */

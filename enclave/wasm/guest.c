@@ -94,6 +94,7 @@ static void guest_free(struct guest *g)
     charged_free(g->large);
     charged_free(g->printed);
     charge_give(&g->cost);
+    code_leave(g->app, g->code);
     app_leave(g->app);
     app_unref(g->app);
     http_site_unref(g->site);
@@ -340,11 +341,11 @@ static void limit_store(struct guest *g)
 static struct guest *guest_new(struct app *app, struct http_exchange *x)
 {
     struct charge cost = {0};
-    if (!charge_take(&cost, &app->memory, guest_cost(app)))
-        return NULL;
-    struct guest *g = malloc(sizeof *g);
+    struct app_code *code = code_enter(app);
+    struct guest *g = charge_take(&cost, &app->memory, guest_cost(code)) ? malloc(sizeof *g) : NULL;
     if (!g) {
         charge_give(&cost);
+        code_leave(app, code);
         return NULL;
     }
     memset(g, 0, offsetof(struct guest, first)); /* entries are cleared when they are given out */
@@ -358,6 +359,7 @@ static struct guest *guest_new(struct app *app, struct http_exchange *x)
     g->reply_capacity = sizeof g->reply_first / sizeof *g->reply_first;
     g->x = x;
     g->app = app_ref(app);
+    g->code = code;
     g->site = http_site_ref(x->site);
     g->store = wasmtime_store_new(app->rt->engine, g, NULL);
     limit_store(g);
@@ -374,14 +376,14 @@ static bool enter(struct guest *g)
     ENSURE(g->resource_count == 0);
     wasmtime_context_t *store = wasmtime_store_context(g->store);
     if (g->app->command) {
-        g->call = enclave_call_new_command(g->app->pre, store, GUEST_COPIED_MAX);
+        g->call = enclave_call_new_command(atomic_load(&g->code->pre), store, GUEST_COPIED_MAX);
         return true;
     }
     struct resource *request, *outparam;
     if (!g->app->rt->config.world->handler_arguments(g, &request, &outparam))
         return false;
-    g->call = enclave_call_new(g->app->pre, store, request->rep, request->kind, outparam->rep, outparam->kind,
-                               GUEST_COPIED_MAX);
+    g->call = enclave_call_new(atomic_load(&g->code->pre), store, request->rep, request->kind, outparam->rep,
+                               outparam->kind, GUEST_COPIED_MAX);
     return true;
 }
 

@@ -68,6 +68,9 @@ struct wasm_runtime {
     _Atomic uint64_t ticks;
     atomic_bool ticks_often;    /* GUEST_TICK_QUEUED_MS */
     _Atomic uint64_t queued_ns; /* when a guest last had to queue for its turn; 0: none has */
+    pthread_mutex_t compiling;  /* held while the next two change */
+    pthread_cond_t compiled;    /* each time that one is over */
+    struct budget compilers;    /* what those that are under way may take */
     struct budget guests;       /* what all apps' guests hold */
     struct budget kept_bytes;   /* of these: memories that are kept for requests to come */
     uint64_t set_aside;         /* bytes, for what host calls read of their memory before anybody can be charged */
@@ -78,6 +81,7 @@ struct wasm_component {
     wasmtime_component_t *component;
     uint64_t instance_bytes;    /* what an instance takes beside memories, tables and stack, at most */
     struct memory_image *image; /* it marks what it writes: what its memory begins with; counted. NULL: it does not */
+    bool is_quick;              /* not optimised */
 };
 
 /* Memories that an app keeps on one worker, who alone uses them while the app is counted: memories.c. */
@@ -85,6 +89,15 @@ struct kept_memories {
     struct recycled *first;
     unsigned count;
 };
+
+/* What an app runs (app_code.c). */
+struct app_code {
+    struct wasm_component *component;
+    _Atomic(enclave_pre_t *) pre; /* NULL: there is none, or none any more */
+    bool marks;                   /* what it writes (memory_image) */
+    atomic_uint guests;           /* that run it; counted of quick code alone */
+};
+enum { CODE_FIRST, CODE_BETTER, CODE_COUNT };
 
 /* What an app has on one worker: only that worker's thread writes it, and none of another's lines. */
 struct app_turns {
@@ -99,10 +112,10 @@ struct app_turns {
 struct app {
     atomic_uint refs;
     struct wasm_runtime *rt;
-    struct wasm_component *component;
-    enclave_pre_t *pre;
-    bool command; /* wasi:cli/run, with the request's body as stdin and the answer's as stdout */
-    uint64_t id;  /* never used twice: tags fiber stacks */
+    struct app_code code[CODE_COUNT]; /* the first goes once the better one is there and nobody runs it */
+    atomic_uint code_now;             /* which of them requests that come run */
+    bool command;                     /* wasi:cli/run, with the request's body as stdin and the answer's as stdout */
+    uint64_t id;                      /* never used twice: tags fiber stacks */
     _Atomic uint64_t calls;
     atomic_uint running; /* guests */
     atomic_bool closed;  /* none may begin */
@@ -256,6 +269,7 @@ struct http_call;
 
 struct guest {
     struct app *app;
+    struct app_code *code;  /* of the app's, which stays until code_leave */
     struct http_site *site; /* that its request came to: it is the whole of what it may see of the configuration */
     struct worker *worker;
     struct http_exchange *x; /* NULL once the exchange is over */

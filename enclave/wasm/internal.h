@@ -28,6 +28,14 @@ static inline unsigned app_enter(struct app *app)
     return 0;
 }
 
+/* app_code.c: what an app runs. An app has its first code before others see it, and is rid of all behind its last
+ * reference. 0, or -EINVAL with why; takes the component in any case. */
+int code_begin(struct app *app, struct wasm_component *component, char *why, size_t why_size);
+void code_end(struct app *app);
+/* The code for a guest that begins: it stays until that has left. */
+struct app_code *code_enter(struct app *app);
+void code_leave(struct app *app, struct app_code *code);
+
 /* Define in linker all that the component imports. 0 or -EINVAL with one line in why. */
 int link_component(const struct host_world *world, wasmtime_component_linker_t *linker,
                    const wasmtime_component_t *component, char *why, size_t why_size);
@@ -65,11 +73,13 @@ void code_install(wasm_config_t *config, struct code_regions *all, bool fixed);
 /* A component of an artefact that this engine made, of which it takes a copy. NULL with a sentence in why. */
 wasmtime_component_t *code_load(struct wasm_runtime *rt, const uint8_t *artefact, size_t size, char *why,
                                 size_t why_size);
+/* Whether there is room for so much more of it. */
+bool code_has_room(struct wasm_runtime *rt, size_t size);
 /* Of a guest without its memories, tables and stack (stacks.c counts those): contexts, scratch, its own structure,
  * wasmtime's. */
-static inline size_t guest_cost(const struct app *app)
+static inline size_t guest_cost(const struct app_code *code)
 {
-    return GUEST_OWN_COST + app->component->instance_bytes;
+    return GUEST_OWN_COST + code->component->instance_bytes;
 }
 
 #endif

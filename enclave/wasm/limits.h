@@ -35,6 +35,9 @@
  * says what counts): of one function, and of all. */
 #define COMPONENT_FUNCTION_STEPS_MAX 4000000
 #define COMPONENT_STEPS_MAX 100000000
+/* Bytes of code, and steps, from which on optimising takes seconds: then quick code serves until that is done. */
+#define COMPONENT_QUICK_CODE MIB(1)
+#define COMPONENT_QUICK_STEPS 4000000
 /* Of modules and components, in one instance of the whole; wasmtime: 10,000. */
 #define COMPONENT_INSTANCES_MAX 1000
 

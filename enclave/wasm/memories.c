@@ -220,7 +220,7 @@ static struct recycled *take_kept(struct guest *g)
 /* The next one of those that the guest's instance has. NULL: no memory is left, or it wants what was not foreseen. */
 static struct memory *recycled_next(struct guest *g, size_t minimum)
 {
-    const struct memory_image *image = g->app->component->image;
+    const struct memory_image *image = g->code->component->image;
     if (!g->recycled)
         g->recycled = take_kept(g);
     if (!g->recycled)
@@ -254,7 +254,7 @@ static void recycled_leave(struct memory *m)
 
 static void put_back(struct guest *g, struct recycled *r)
 {
-    const struct memory_image *image = g->app->component->image;
+    const struct memory_image *image = g->code->component->image;
     struct memory *data = &r->all[r->data];
     r->mark_count = 0;
     for (uint32_t i = 0; i < r->count; i++)
@@ -330,8 +330,8 @@ static wasmtime_error_t *new_memory(void *env, const wasm_memorytype_t *type, si
 {
     if (reserved || guard || !running)
         return refused();
-    ENSURE(running->polling && running->app->component);
-    struct memory *m = running->app->component->image ? recycled_next(running, minimum) : new_alone(type, minimum);
+    ENSURE(running->polling && running->code->component);
+    struct memory *m = running->code->component->image ? recycled_next(running, minimum) : new_alone(type, minimum);
     if (!m)
         return refused();
     ENSURE(m->size == minimum && minimum <= m->capacity);

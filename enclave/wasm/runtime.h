@@ -11,6 +11,10 @@
  * The room's public headers: this one; app.h, apps and their table; settings.h, what an operator sets of one;
  * component.h, what is judged before compiling; limits.h, the bounds; host.h and shim.h, for those who serve guests.
  *
+ * Code comes in two kinds. Optimising a large component takes half a minute; quick code of it is made in less than half
+ * of that, runs slower, and is never kept: it serves until wasm_optimise is done and app_improve puts what that made in
+ * its place.
+ *
  * Untrusted code runs in it, so memory comes from malloc (no guard pages, no signals), computing guests yield at
  * every tick of the epoch, and nothing compiled outside is ever loaded: wasm_deserialize is only for artefacts that
  * this enclave sealed itself.
@@ -94,13 +98,21 @@ uint64_t wasm_runtime_stacks_put_away(void);
  * sooner where guests queue for their turns. Any thread; async-signal-safe. */
 uint64_t wasm_runtime_tick(struct wasm_runtime *rt);
 
-/* A validated and compiled component. Any thread; takes from milliseconds to many seconds and cannot be interrupted.
- * What is beyond the limits (limits.h), or wants more memory than there is, is refused before. On failure NULL and one
- * sentence in why. */
+/* A validated and compiled component, optimised. Any thread; takes from milliseconds to many seconds and cannot be
+ * interrupted. What is beyond the limits (limits.h), or wants more memory than there is, is refused before; what would
+ * fit if nothing else were compiled waits until that is over. On failure NULL and one sentence in why. */
 struct wasm_component;
 struct wasm_component *wasm_compile(struct wasm_runtime *rt, const uint8_t *wasm, size_t size, char *why,
                                     size_t why_size);
-/* The artefact for a sealed cache: malloc'ed, to be freed by the caller. -ENOMEM. */
+/* The same, but where optimising would take seconds, and there is room for such code and for optimised code beside it,
+ * it is quick code. */
+struct wasm_component *wasm_compile_quick(struct wasm_runtime *rt, const uint8_t *wasm, size_t size, char *why,
+                                          size_t why_size);
+bool wasm_is_quick(const struct wasm_component *component);
+/* The artefact of optimised code, of which nothing is loaded: as of wasm_serialize. -EINVAL or -ENOMEM with why. */
+int wasm_optimise(struct wasm_runtime *rt, const uint8_t *wasm, size_t size, uint8_t **artefact, size_t *artefact_size,
+                  char *why, size_t why_size);
+/* The artefact for a sealed cache: malloc'ed, to be freed by the caller. Never of quick code. -ENOMEM. */
 int wasm_serialize(const struct wasm_component *component, uint8_t **out, size_t *out_size);
 /* The engine by its fingerprint: the library that compiles and runs components, with all that configures it and judges
  * them. Two images that have the same one have the same artefacts. */

@@ -149,11 +149,13 @@ static bool whole_pages(uint64_t size)
     return size > 0 && size % SGX_PAGE_SIZE == 0 && size <= SIZE_LIMIT;
 }
 
+#define COMPILERS 2u /* one for changes, one that optimises what they brought */
+
 /* Puts the stacks that the runtime hands out behind `at`; their end, or 0 if the configuration makes no sense. */
 static uint64_t lay_out_stacks(const struct image_config *c, struct enclave_layout *l, uint64_t at)
 {
     const uint64_t counts[ENCLAVE_STACK_KINDS] = {[ENCLAVE_STACK_THREAD] = c->tcs_num - 1,
-                                                  [ENCLAVE_STACK_COMPILER] = 1,
+                                                  [ENCLAVE_STACK_COMPILER] = COMPILERS,
                                                   [ENCLAVE_STACK_GUEST] = c->guest_stack_num};
     for (uint32_t kind = 0; kind < ENCLAVE_STACK_KINDS; kind++) {
         uint64_t size = c->stack_sizes[kind], count = size ? counts[kind] : 0;
