@@ -156,12 +156,104 @@ static void broken_bodies_behind_a_head_end_the_connection(void **state)
     }
 }
 
+#define KNOWN 40000u
+
+static struct {
+    size_t each, stop, got; /* how much is asked for at once, and after how much it is enough */
+    bool wrong;
+} known;
+
+static char known_byte(size_t at)
+{
+    return (char)('a' + at % 23);
+}
+
+static void read_known(struct http_exchange *x, enum http_event event, void *user)
+{
+    static char buf[KNOWN + 100];
+    ssize_t got = 1;
+    if (event != HTTP_EVENT_BODY)
+        return;
+    while (known.got < known.stop) {
+        size_t left = known.stop - known.got;
+        got = x->ops->read_body(x, buf, known.each < left ? known.each : left);
+        if (got == -EAGAIN)
+            return;
+        known.wrong |= got <= 0 || (size_t)got > known.each;
+        for (ssize_t i = 0; i < got; i++)
+            known.wrong |= buf[i] != known_byte(known.got + (size_t)i);
+        if (known.wrong)
+            break;
+        known.got += (size_t)got;
+    }
+    if (known.stop == KNOWN) /* and there is no more of it */
+        known.wrong |= x->ops->read_body(x, buf, 1) != 0;
+    answer_done(x);
+}
+
+/* A body of announced length is read past the parser, in whatever pieces it comes and is asked for: it ends where it
+ * does, and what comes behind it is the next request, also where not all of it was read. */
+static void announced_bodies_end_where_they_do(void **state)
+{
+    static char in[KNOWN + 1000];
+    static const size_t steps[] = {0, 37, 5000, 16384}, each[] = {1, 4096, 30000, KNOWN + 100},
+                        stops[] = {KNOWN, KNOWN - 1, 20000, 1};
+    int head = snprintf(in, sizeof in, POST "Content-Length: %u\r\n\r\n", KNOWN);
+    for (size_t i = 0; i < KNOWN; i++)
+        in[(size_t)head + i] = known_byte(i);
+    strcpy(in + head + KNOWN, GET "\r\n");
+    for (size_t i = 0; i < 64; i++) {
+        peer_run(in, (size_t)head, 0, true);
+        struct http_exchange *x = &((struct h1 *)peer.t.user)->x;
+        x->on_event(x, HTTP_EVENT_GONE, x->user); /* the admin's route lets go */
+        memset(&known, 0, sizeof known);
+        known.each = each[i / 4 % 4];
+        known.stop = stops[i / 16];
+        x->on_event = read_known;
+        for (int turns = 0; turns < 10; turns++)
+            go_on(in, steps[i % 4]);
+        assert_false(known.wrong);
+        assert_int_equal(known.got, known.stop);
+        assert_string_equal(peer_statuses(), "200 200 ");
+        assert_true(peer.closed);
+    }
+}
+
+/* It is as broken as another where it ends before its length, wherever that is. */
+static void announced_bodies_may_break_off(void **state)
+{
+    static char in[KNOWN + 1000];
+    int head = snprintf(in, sizeof in, POST "Content-Length: %u\r\n\r\n", KNOWN);
+    for (size_t i = 0; i < KNOWN; i++)
+        in[(size_t)head + i] = known_byte(i);
+    static const size_t ends[] = {1, 16384, 20000, KNOWN - 1};
+    for (size_t i = 0; i < 8; i++) {
+        char kept = in[(size_t)head + ends[i / 2]];
+        peer_run(in, (size_t)head, 0, true);
+        struct http_exchange *x = &((struct h1 *)peer.t.user)->x;
+        x->on_event(x, HTTP_EVENT_GONE, x->user);
+        memset(&reader, 0, sizeof reader);
+        x->on_event = read_on;
+        reader.answers = true;
+        in[(size_t)head + ends[i / 2]] = 0;
+        for (int turns = 0; turns < 10; turns++)
+            go_on(in, i % 2 ? 1000 : 0);
+        in[(size_t)head + ends[i / 2]] = kept;
+        assert_true(reader.failed);
+        assert_string_equal(peer_statuses(), "400 ");
+        assert_non_null(strstr(peer.out, "broke off"));
+        assert_true(peer.closed);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(broken_bodies_are_refused),
         cmocka_unit_test(unread_broken_bodies_are_refused),
         cmocka_unit_test(broken_bodies_behind_a_head_end_the_connection),
+        cmocka_unit_test(announced_bodies_end_where_they_do),
+        cmocka_unit_test(announced_bodies_may_break_off),
     };
     peer_setup(NULL, NULL);
     return cmocka_run_group_tests(tests, NULL, NULL);

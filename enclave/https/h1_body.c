@@ -61,3 +61,41 @@ int h1_body(struct h1 *c)
         }
     }
 }
+
+/* What is left of a body that goes on in the transport, and of which nothing has to be judged any more; or 0. The
+ * parser knows, too, how much that is: it goes on behind it, whoever reads how much of it. */
+static uint64_t left_to_read(const struct h1 *c)
+{
+    int64_t length = c->x.request.content_length;
+    bool goes_on = c->state == H1_EXCHANGE && c->span_size == 0 && c->in_start == c->in_end && !c->message_complete &&
+                   !c->expect_continue && !c->fault && !c->eof && !c->broken;
+    if (!goes_on || length <= 0 || (uint64_t)length > c->server->limits.streamed_body ||
+        (c->x.body_max && (uint64_t)length > c->x.body_max))
+        return 0;
+    ENSURE(c->body_read < (uint64_t)length);
+    uint64_t left = (uint64_t)length - c->body_read;
+    return c->parser.content_length == left ? left : 0;
+}
+
+ssize_t h1_body_direct(struct h1 *c, void *buf, size_t size)
+{
+    ENSURE(buf && size > 0);
+    uint64_t left = left_to_read(c);
+    size = size < left ? size : (size_t)left;
+    if (size == 0)
+        return 0;
+    ssize_t got = c->transport->ops->read(c->transport, buf, size);
+    if (got == -EAGAIN)
+        return got;
+    if (got <= 0) {
+        h1_input_ended(c, got);
+        return 0;
+    }
+    ENSURE((size_t)got <= size); /* the transport is ours */
+    c->body_read += (uint64_t)got;
+    c->parser.content_length -= (uint64_t)got;
+    c->message_complete = (uint64_t)got == left;
+    h1_pace_moved(c, &c->sending, (size_t)got);
+    h1_progress(c);
+    return got;
+}

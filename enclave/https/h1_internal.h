@@ -102,6 +102,8 @@ bool h1_too_slow(struct h1 *c);
 /* h1_io.c */
 /* Take more input: 1 something came, 0 nothing now, -1 no more ever. */
 int h1_fill(struct h1 *c);
+/* No more will come: reading said why. -1, as h1_fill. */
+int h1_input_ended(struct h1 *c, ssize_t why);
 void h1_flush(struct h1 *c);
 
 /* h1_request.c */
@@ -121,6 +123,9 @@ size_t h1_trailers(struct h1 *c, const struct http_field **fields);
 /* Bring the body's next bytes into span: 1 done, 0 the body is complete, -EAGAIN, other negative errno: it is broken,
  * and fault says how. */
 int h1_body(struct h1 *c);
+/* Up to size of the body's next bytes straight into buf, where none of them wait in the input and their number was
+ * announced. > 0: that many; -EAGAIN; 0: it is not so, ask h1_body. */
+ssize_t h1_body_direct(struct h1 *c, void *buf, size_t size);
 
 /* h1_write.c */
 extern const struct http_exchange_ops h1_ops;

@@ -5,8 +5,8 @@
 
 #include "enclave/https/h1_internal.h"
 
-/* No more will come. Who is gone while its request is answered has nothing to wait for. */
-static int input_ended(struct h1 *c, ssize_t why)
+/* Who is gone while its request is answered has nothing to wait for. */
+int h1_input_ended(struct h1 *c, ssize_t why)
 {
     ENSURE(why <= 0 && why != -EAGAIN);
     c->eof = c->eof || why == 0 || why == -EPIPE;
@@ -20,7 +20,7 @@ static int look_behind_the_end(struct h1 *c)
     char none;
     ENSURE(c->eof);
     ssize_t got = c->broken ? 0 : c->transport->ops->read(c->transport, &none, sizeof none);
-    return input_ended(c, got < 0 && got != -EAGAIN ? got : 0);
+    return h1_input_ended(c, got < 0 && got != -EAGAIN ? got : 0);
 }
 
 int h1_fill(struct h1 *c)
@@ -44,7 +44,7 @@ int h1_fill(struct h1 *c)
     if (got == -EAGAIN)
         return 0;
     if (got <= 0)
-        return input_ended(c, got);
+        return h1_input_ended(c, got);
     ENSURE((size_t)got <= H1_IN_SIZE - c->in_end); /* the transport is ours */
     c->in_end += (uint32_t)got;
     h1_pace_moved(c, &c->sending, (size_t)got);

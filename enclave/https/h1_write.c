@@ -27,18 +27,34 @@ static struct h1 *of(struct http_exchange *x)
 
 /* Reading ------------------------------------------------------------------------------------------------------- */
 
-static ssize_t read_body(struct http_exchange *x, void *buf, size_t size)
+static ssize_t read_some(struct h1 *c, void *buf, size_t size)
 {
-    struct h1 *c = of(x);
-    int got = h1_body(c);
-    c->wants_body = got == -EAGAIN;
+    ENSURE(c->state == H1_EXCHANGE && size > 0);
+    ssize_t got = h1_body_direct(c, buf, size);
+    if (got != 0)
+        return got;
+    got = h1_body(c);
     if (got <= 0)
         return got;
     size_t count = size < c->span_size ? size : c->span_size;
+    ENSURE(c->span && count > 0);
     memcpy(buf, c->span, count);
     c->span += count;
     c->span_size -= (uint32_t)count;
     return (ssize_t)count;
+}
+
+/* As much as there is: each call of a guest's costs more than its bytes. */
+static ssize_t read_body(struct http_exchange *x, void *buf, size_t size)
+{
+    struct h1 *c = of(x);
+    size_t done = 0;
+    ssize_t got = 0;
+    ENSURE(buf);
+    while (done < size && (got = read_some(c, (char *)buf + done, size - done)) > 0)
+        done += (size_t)got;
+    c->wants_body = done == 0 && got == -EAGAIN;
+    return done ? (ssize_t)done : got;
 }
 
 static bool body_ready(struct http_exchange *x)
