@@ -82,7 +82,11 @@ pub fn read<'a>(component: &'a [u8], types: TypesRef<'a>) -> Result<Plan<'a>> {
         let payload = payload?;
         match (&payload, open.last()) {
             (Payload::ModuleSection { unchecked_range, .. }, None) => {
-                plan.modules.push(Module::read(&component[unchecked_range.clone()])?);
+                // A module that ends with the component, and before its own size, passes as valid.
+                let Some(module) = component.get(unchecked_range.clone()) else {
+                    return refuse("a module that is longer than the component");
+                };
+                plan.modules.push(Module::read(module)?);
                 open.push(true);
             }
             (Payload::ComponentSection { .. }, None | Some(false)) => open.push(false),
