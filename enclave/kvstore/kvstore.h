@@ -18,8 +18,8 @@
  * What else that worker does, operations wait for: so it had better run no guests (proto_first_serving of
  * common/protocol.h). A value is decrypted on the thread of the worker that asked for it.
  *
- * Order. Operations on one key run in the order in which they came to the owner's thread; others at once. A listing
- * shows what is acknowledged.
+ * Order. Operations on one key run in the order in which they came to the owner's thread, others at once; a read whose
+ * record did not open counts as asked again (read.c). A listing shows what is acknowledged.
  *
  * Memory. Keys and values are copied at the call; what done receives is valid only during done. Namespaces belong to
  * who opened them, and must outlive the calls made with them, not the operations. What apps' records take is charged

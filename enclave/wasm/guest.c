@@ -79,7 +79,9 @@ static void guest_free(struct guest *g)
     drop_call(g);
     wasmtime_store_delete(g->store);
     g->store = NULL;
-    recycled_settle(g);
+    uint64_t began_ns = clock_monotonic_ns();
+    recycled_settle(g); /* whoever writes much has much to be put back: it is his turn, too */
+    turns_charge(g, clock_monotonic_ns() - began_ns);
     charge_give(&g->tables);
     charge_give(&g->passed);
     for (int i = 0; i < 2; i++) {

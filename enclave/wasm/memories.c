@@ -293,11 +293,11 @@ void recycled_settle(struct guest *g)
         recycled_free(r);
         return;
     }
-    put_back(g, r);
     if (!charge_kept(g, r)) {
         recycled_free(r);
         return;
     }
+    put_back(g, r);
     r->next = kept->first;
     kept->first = r;
     kept->count++;
