@@ -19,7 +19,9 @@ measured 'nginx, (one small certificate|a chain of the same shape) \| X25519 \| 
 measured '1 MiB \| [0-9]' 1
 measured '(1|10) \| [0-9.]+ \([0-9]' 3 # connections, and one app
 measured '3 \| [0-9]' 1
-measured 'C (hello|hello, two workers|counter) \| [0-9]+\.[0-9]{5} \| 0\.00000' 3
+measured 'C (hello|counter) \| [0-9]+\.[0-9]{5} \| 0\.00000' 2
+# Of several workers one may find malloc's memory taken by another, and has more made, once: of a thousand requests that shows.
+measured 'C hello, two workers \| [0-9]+\.[0-9]{5} \| 0\.0[0-9]{4}' 1
 measured 'idle with .*spinning included \| [0-9]' 2
 measured 'process start .* \| [0-9]' 2
 ! command -v gnuplot >/dev/null || python3 -c 'import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.argv[1])' "$out/page.svg"
