@@ -107,7 +107,7 @@ static void other_files(void)
         FILE_OF("\0asm\x0d\0\1\0\x63\1\0", "not a valid component"),
         FILE_OF("\0asm\x0d\0\1\0\7\5\1\x42\0\0", "not a valid component"),
         /* a module that ends with the file, whole as it looks, and is shorter than it says */
-        FILE_OF("\0asm\x0d\0\1\0\1\x7f\0asm\1\0\0\0\1\4\1\x60\0\0", "not a valid component"),
+        FILE_OF("\0asm\x0d\0\1\0\1\x7f\0asm\1\0\0\0\1\4\1\x60\0\0", "out of bounds"),
         FILE_OF("\0asm\x0d\0\1\0\7\3\1\x42\0\x0a\x20\1\0\x1bwasi:http/handler@0.3.0-rc1\5\0", "WASI 0.3"),
         /* proposals that are not served: shared memory, and an asynchronous function's type */
         FILE_OF("\0asm\x0d\0\1\0\1\x0e\0asm\1\0\0\0\5\4\1\3\1\2", "threads"),
