@@ -3,7 +3,6 @@
  */
 #include "cli/context.h"
 
-#include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,11 +10,11 @@
 #include "cli/context_file.h"
 #include "cli/report.h"
 
-/* Whether argument is --NAME or --NAME=VALUE, option being "--NAME". */
+/* Whether both are of one name: each is --NAME or --NAME=VALUE. */
 static bool is_option(const char *argument, const char *option)
 {
-    size_t size = strlen(option);
-    return strncmp(argument, option, size) == 0 && (argument[size] == '\0' || argument[size] == '=');
+    size_t size = strcspn(option, "=");
+    return strcspn(argument, "=") == size && memcmp(argument, option, size) == 0;
 }
 
 static bool has_option(int argc, char **argv, const char *option)
@@ -72,17 +71,9 @@ static int put_behind(enum context_use use, const struct context *context, int *
         return complain("out of memory");
     memcpy(all, *argv, (size_t)*argc * sizeof *all);
     int count = *argc;
-    for (size_t i = 0; i < context->count; i++) {
-        char name[64];
-        const char *option = context->options[i];
-        size_t size = strcspn(option, "=");
-        if (size >= sizeof name)
-            continue; /* context_read has refused it */
-        memcpy(name, option, size);
-        name[size] = '\0';
-        if (is_for(use, option) && !has_option(*argc, *argv, name))
+    for (size_t i = 0; i < context->count; i++)
+        if (is_for(use, context->options[i]) && !has_option(*argc, *argv, context->options[i]))
             all[count++] = context->options[i];
-    }
     if (use == CONTEXT_VISIT)
         all[count++] = context->url;
     *argc = count;

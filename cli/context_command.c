@@ -32,7 +32,7 @@ static const struct option table[] = {TRUST_OPTIONS,
 struct context_options {
     struct trust_options trust;
     const char *url, *admin_key;
-    bool json, any_instance;
+    bool json;
 };
 
 static int set_option(void *user, int id, const char *value)
@@ -41,7 +41,6 @@ static int set_option(void *user, int id, const char *value)
     if (id == 'k')
         o->admin_key = value;
     o->json = o->json || id == 'j';
-    o->any_instance = o->any_instance || id == 'a';
     if (id != 'u')
         return 0;
     o->url = value;
